@@ -1,0 +1,39 @@
+"""Classify anything that is like a picture, see how the network does it, and be told when it should not be used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gridcnn.backbone import BackboneConfig, ConvPoolDense
+    from gridcnn.bundle import load, save
+    from gridcnn.errors import GridcnnError
+    from gridcnn.estimator import GridClassifier
+    from gridcnn.grid import Axis, GridSpec
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Axis": "gridcnn.grid",
+    "BackboneConfig": "gridcnn.backbone",
+    "ConvPoolDense": "gridcnn.backbone",
+    "GridClassifier": "gridcnn.estimator",
+    "GridSpec": "gridcnn.grid",
+    "GridcnnError": "gridcnn.errors",
+    "load": "gridcnn.bundle",
+    "save": "gridcnn.bundle",
+}
+
+__all__ = ["Axis", "BackboneConfig", "ConvPoolDense", "GridClassifier", "GridSpec", "GridcnnError", "__version__", "load", "save"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names when they are first used, so that `import gridcnn` does not import torch."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'gridcnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

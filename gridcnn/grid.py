@@ -1,0 +1,135 @@
+"""What a grid is: the names, sizes and units of its axes, and which of them are ordered.
+
+A **grid** is an array with one or two *ordered* axes, along which neighbours are related (height, width, time,
+frequency, token position), and one *channel* axis, whose entries may be shuffled without losing anything (colours,
+sensors, embedding dimensions). Its shape is `(channels, length)` or `(channels, height, width)`.
+
+A kernel slides along ordered axes and spans all channels. That is the whole reason for the distinction.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gridcnn.errors import ConfigurationError
+
+__all__ = ["Axis", "GridSpec"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a grid.
+
+    Parameters
+    ----------
+    name : str
+        What the axis measures: `"height"`, `"time"`, `"token"`, `"colour"`.
+    size : int
+        Number of cells along it, at least 1.
+    unit : str, default ""
+        Unit of one step: `"pixel"`, `"s"`, `"Hz"`; empty where there is none.
+    step : float, default 1.0
+        How much of `unit` lies between two cells.
+    ordered : bool, default True
+        Whether neighbouring cells are related.
+
+    Raises
+    ------
+    ConfigurationError
+        If `name` is empty, `size` is below 1 or `step` is not positive.
+    """
+
+    name: str
+    size: int
+    unit: str = ""
+    step: float = 1.0
+    ordered: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ConfigurationError("an axis needs a name, such as 'time' or 'height'")
+        if self.size < 1:
+            raise ConfigurationError(f"axis {self.name!r} has size {self.size}; an axis needs at least 1 cell")
+        if not self.step > 0:
+            raise ConfigurationError(f"axis {self.name!r} has step {self.step}; a step must be above 0")
+
+
+@dataclass(frozen=True)
+class GridSpec:
+    """The shape of a grid in words: a channel axis, then one or two ordered axes.
+
+    Parameters
+    ----------
+    channels : Axis
+        The exchangeable axis.
+    axes : tuple of Axis
+        One or two ordered axes, in the order of the array.
+
+    Raises
+    ------
+    ConfigurationError
+        If `channels` is ordered, an axis is not, there are none or more than two, or two share a name.
+
+    Examples
+    --------
+    >>> spec = GridSpec.of("colour", 3, height=32, width=32)
+    >>> spec.shape
+    (3, 32, 32)
+    >>> print(spec)
+    3 colour × 32 height × 32 width
+    """
+
+    channels: Axis
+    axes: tuple[Axis, ...]
+
+    def __post_init__(self) -> None:
+        if self.channels.ordered:
+            raise ConfigurationError(
+                f"axis {self.channels.name!r} is ordered, so it cannot be the channel axis: give it as one of the axes"
+            )
+        if not 1 <= len(self.axes) <= 2:
+            raise ConfigurationError(f"a grid has one or two ordered axes, this one has {len(self.axes)}")
+        for axis in self.axes:
+            if not axis.ordered:
+                raise ConfigurationError(f"axis {axis.name!r} is exchangeable: make it channels, a kernel cannot slide along it")
+        names = [self.channels.name, *(axis.name for axis in self.axes)]
+        if len(set(names)) < len(names):
+            raise ConfigurationError(f"the axes of a grid need different names, got {', '.join(names)}")
+
+    @classmethod
+    def of(cls, channel_name: str, channel_count: int, **sizes: int) -> GridSpec:
+        """Build a spec without units: `GridSpec.of("colour", 3, height=32, width=32)`."""
+        channels = Axis(channel_name, channel_count, ordered=False)
+        return cls(channels, tuple(Axis(name, size) for name, size in sizes.items()))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one grid, `(channels, length)` or `(channels, height, width)`."""
+        return (self.channels.size, *self.sizes)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sizes of the ordered axes."""
+        return tuple(axis.size for axis in self.axes)
+
+    def axis_index(self, name: str) -> int:
+        """Position of an ordered axis among the ordered axes; raises ConfigurationError if there is none of that name."""
+        names = [axis.name for axis in self.axes]
+        if name not in names:
+            raise ConfigurationError(f"this grid has no ordered axis {name!r}; it has {', '.join(names)}")
+        return names.index(name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the spec as JSON-ready values; `from_dict` reads them back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> GridSpec:
+        """Rebuild a spec from what `to_dict` returned."""
+        return cls(Axis(**values["channels"]), tuple(Axis(**axis) for axis in values["axes"]))
+
+    def __str__(self) -> str:
+        return " × ".join(f"{axis.size} {axis.name}" for axis in (self.channels, *self.axes))
