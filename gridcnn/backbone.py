@@ -1,0 +1,305 @@
+"""The one network of gridcnn: convolve, cut off negatives, pool, repeat; then let every number of the last maps vote.
+
+Reads 1-D grids `(batch, channels, length)` and 2-D grids `(batch, channels, height, width)` with the same code.
+
+Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition", for the stack; Kim 2014,
+"Convolutional neural networks for sentence classification", for kernels of several sizes side by side; Ioffe and
+Szegedy 2015, "Batch normalization", for the normalisation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gridcnn.errors import ConfigurationError
+from gridcnn.grid import GridSpec
+
+__all__ = ["BackboneConfig", "ConvPoolDense", "Layer", "sizes_after_blocks"]
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """The hyperparameters a person chooses for the classic network.
+
+    Parameters
+    ----------
+    kernels : tuple of int
+        Number of kernels in each block; its length is the number of blocks.
+    kernel_sizes : tuple of int
+        Side of a kernel, in cells. Several sizes stand side by side in every convolution, each with `kernels` kernels.
+    convolutions : int
+        Convolutions (each with its normalisation and ReLU) before the pooling of a block.
+    padding : {"same", "valid"}
+        `"same"` pads the border with zeros so that maps keep their size; `"valid"` lets a kernel reach no further than
+        the border, as the classic drawing does. Several kernel sizes side by side need `"same"`.
+    normalise : bool
+        Batch normalisation between convolution and ReLU.
+    pool : {"max", "average"}
+        What a pooling window becomes.
+    pool_size : int
+        Side of the pooling window; 1 pools nothing. A window at the border may be incomplete.
+    pool_stride : int or None
+        Step between pooling windows; None means `pool_size`.
+    head : {"flatten", "global_max", "global_average"}
+        How the last maps become the column: all their cells, or one number a map.
+    dense : tuple of int
+        Neurons of each dense layer between the column and the votes.
+    dropout : float
+        Share of the column (and of each dense layer) that is dropped in training, in [0, 1).
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is out of its range.
+    """
+
+    kernels: tuple[int, ...] = (16, 32, 64)
+    kernel_sizes: tuple[int, ...] = (3,)
+    convolutions: int = 1
+    padding: str = "same"
+    normalise: bool = True
+    pool: str = "max"
+    pool_size: int = 2
+    pool_stride: int | None = None
+    head: str = "flatten"
+    dense: tuple[int, ...] = ()
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.kernels:
+            raise ConfigurationError("kernels is empty; give the number of kernels of each block, such as (16, 32)")
+        for name in ("kernels", "kernel_sizes", "dense"):
+            if any(value < 1 for value in getattr(self, name)):
+                raise ConfigurationError(f"{name} must hold whole numbers of at least 1, got {getattr(self, name)}")
+        for name in ("convolutions", "pool_size"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.kernel_sizes:
+            raise ConfigurationError("kernel_sizes is empty; give at least one, such as (3,)")
+        if self.pool_stride is not None and self.pool_stride < 1:
+            raise ConfigurationError(f"pool_stride must be at least 1, got {self.pool_stride}")
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ConfigurationError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigurationError(f"dropout must lie in [0, 1), got {self.dropout}")
+        if self.padding == "valid" and len(self.kernel_sizes) > 1:
+            raise ConfigurationError(
+                f"kernel sizes {self.kernel_sizes} side by side give maps of different sizes with padding='valid'; "
+                "use padding='same', or one kernel size"
+            )
+
+
+_CHOICES = {
+    "padding": ("same", "valid"),
+    "pool": ("max", "average"),
+    "head": ("flatten", "global_max", "global_average"),
+}
+
+
+class Layer(NamedTuple):
+    """One row of the layer table: what a layer makes of one grid, and what it costs."""
+
+    name: str
+    shape: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+
+
+def sizes_after_blocks(sizes: tuple[int, ...], config: BackboneConfig) -> list[tuple[int, ...]]:
+    """Return the sizes of the ordered axes after each block; a size below 1 means that the block does not fit.
+
+    >>> sizes_after_blocks((9, 9), BackboneConfig(kernels=(3, 3), padding="valid"))
+    [(4, 4), (1, 1)]
+    """
+    after = []
+    for _ in config.kernels:
+        sizes = tuple(_size_after_block(size, config) for size in sizes)
+        after.append(sizes)
+        if min(sizes) < 1:
+            break
+    return after
+
+
+def _size_after_block(size: int, config: BackboneConfig) -> int:
+    if config.padding == "valid":
+        size -= config.convolutions * (config.kernel_sizes[0] - 1)
+    stride = config.pool_stride or config.pool_size
+    if size < 1 or config.pool_size == 1 == stride:
+        return size
+    pooled = math.ceil((size - config.pool_size) / stride) + 1
+    starts_outside = (pooled - 1) * stride >= size
+    return pooled - starts_outside
+
+
+def _check_fits(spec: GridSpec, config: BackboneConfig) -> None:
+    after = sizes_after_blocks(spec.sizes, config)
+    if min(after[-1]) >= 1:
+        return
+    steps = " → ".join("×".join(str(size) for size in sizes) for sizes in (spec.sizes, *after))
+    nearest = next(c for c in _smaller_configs(config) if min(sizes_after_blocks(spec.sizes, c)[-1]) >= 1)
+    changes = ", ".join(
+        f"{field.name}={getattr(nearest, field.name)!r}"
+        for field in dataclasses.fields(config)
+        if getattr(nearest, field.name) != getattr(config, field.name)
+    )
+    raise ConfigurationError(
+        f"a grid of {spec} does not survive these blocks: {steps} (below one cell in block {len(after)}). "
+        f"The nearest configuration that works has {changes}"
+    )
+
+
+def _smaller_configs(config: BackboneConfig) -> Iterator[BackboneConfig]:
+    """Yield configurations with ever more changed, the last of which fits any grid."""
+    for n_blocks in range(len(config.kernels) - 1, 0, -1):
+        yield dataclasses.replace(config, kernels=config.kernels[:n_blocks])
+    yield dataclasses.replace(config, padding="same")
+    yield dataclasses.replace(config, pool_size=1, pool_stride=None)
+    yield dataclasses.replace(config, padding="same", pool_size=1, pool_stride=None)
+
+
+class ConvBlock(nn.Module):
+    """Convolution, normalisation and ReLU, `config.convolutions` times; then pooling."""
+
+    def __init__(self, channels: int, kernels: int, dimensions: int, config: BackboneConfig) -> None:
+        super().__init__()
+        convolution = (nn.Conv1d, nn.Conv2d)[dimensions - 1]
+        norm = (nn.BatchNorm1d, nn.BatchNorm2d)[dimensions - 1]
+        self.maps = kernels * len(config.kernel_sizes)
+        self.convolutions = nn.ModuleList()
+        self.norms = nn.ModuleList()
+        for index in range(config.convolutions):
+            inputs = self.maps if index else channels
+            side_by_side = nn.ModuleList(
+                convolution(inputs, kernels, size, padding=config.padding, bias=not config.normalise)
+                for size in config.kernel_sizes
+            )
+            for branch in side_by_side:
+                nn.init.kaiming_normal_(branch.weight, nonlinearity="relu")
+                if branch.bias is not None:
+                    nn.init.zeros_(branch.bias)
+            self.convolutions.append(side_by_side)
+            self.norms.append(norm(self.maps) if config.normalise else nn.Identity())
+        self.pool = _pooling(config, dimensions)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(batch, channels, *sizes) → (batch, maps, *smaller sizes)."""
+        for side_by_side, norm in zip(self.convolutions, self.norms, strict=True):
+            branches = [branch(maps) for branch in side_by_side]  # type: ignore[union-attr]
+            maps = norm(branches[0] if len(branches) == 1 else torch.cat(branches, dim=1)).relu()
+        pooled: Tensor = self.pool(maps)
+        return pooled
+
+
+def _pooling(config: BackboneConfig, dimensions: int) -> nn.Module:
+    if config.pool_size == 1 and config.pool_stride in {None, 1}:
+        return nn.Identity()
+    window = {"kernel_size": config.pool_size, "stride": config.pool_stride or config.pool_size, "ceil_mode": True}
+    if config.pool == "max":
+        return (nn.MaxPool1d, nn.MaxPool2d)[dimensions - 1](**window)
+    return (nn.AvgPool1d, nn.AvgPool2d)[dimensions - 1](**window)
+
+
+class ConvPoolDense(nn.Module):
+    """Blocks of convolution → ReLU → pooling, then the column, then dense layers that vote.
+
+    Parameters
+    ----------
+    spec : GridSpec
+        The grids it reads, `(batch, *spec.shape)`.
+    config : BackboneConfig
+        The hyperparameters.
+    n_classes : int
+        Number of classes, at least 1.
+
+    Raises
+    ------
+    ConfigurationError
+        If a block would shrink the grid below one cell; the message gives the sizes after each block and the nearest
+        configuration that works.
+
+    Examples
+    --------
+    >>> net = ConvPoolDense(GridSpec.of("colour", 1, height=9, width=9), BackboneConfig(kernels=(3,)), n_classes=2)
+    >>> net(torch.zeros(5, 1, 9, 9)).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(self, spec: GridSpec, config: BackboneConfig, n_classes: int) -> None:
+        super().__init__()
+        _check_fits(spec, config)
+        self.spec = spec
+        self.config = config
+        self.n_classes = n_classes
+        self.blocks = nn.ModuleList()
+        channels = spec.channels.size
+        for kernels in config.kernels:
+            block = ConvBlock(channels, kernels, len(spec.axes), config)
+            self.blocks.append(block)
+            channels = block.maps
+        last_sizes = sizes_after_blocks(spec.sizes, config)[-1]
+        width = channels * math.prod(last_sizes) if config.head == "flatten" else channels
+        self.dense = nn.ModuleList()
+        for neurons in config.dense:
+            self.dense.append(nn.Linear(width, neurons))
+            width = neurons
+        self.dropout = nn.Dropout(config.dropout)
+        self.votes = nn.Linear(width, n_classes)
+
+    def column(self, maps: Tensor) -> Tensor:
+        """Lay the last maps out as one column a grid: (batch, maps, *sizes) → (batch, column)."""
+        cells = maps.flatten(2)  # (batch, maps, cells)
+        if self.config.head == "flatten":
+            return cells.flatten(1)
+        return cells.amax(dim=2) if self.config.head == "global_max" else cells.mean(dim=2)
+
+    def forward(self, grids: Tensor) -> Tensor:
+        """(batch, *spec.shape) → logits (batch, n_classes)."""
+        maps = grids
+        for block in self.blocks:
+            maps = block(maps)
+        column = self.dropout(self.column(maps))
+        for dense in self.dense:
+            column = self.dropout(dense(column).relu())
+        logits: Tensor = self.votes(column)
+        return logits
+
+    def layers(self) -> list[Layer]:
+        """Return the layer table for one grid: output shapes, parameters, multiply-adds.
+
+        Multiply-adds count convolutions and dense layers; normalisation, ReLU and pooling cost next to nothing.
+        """
+        rows = [Layer("grid", self.spec.shape, 0, 0)]
+
+        def record(name: str) -> None:
+            def hook(module: nn.Module, _: object, output: Tensor) -> None:
+                shape = tuple(output.shape[1:])
+                parameters = sum(parameter.numel() for parameter in module.parameters())
+                weight = getattr(module, "weight", torch.empty(0))
+                cells = math.prod(shape[1:])
+                multiply_adds = weight.numel() * cells if weight.ndim > 1 else 0
+                rows.append(Layer(name, shape, parameters, multiply_adds))
+
+            handles.append(modules[name].register_forward_hook(hook))
+
+        modules = dict(self.named_modules())
+        handles: list[torch.utils.hooks.RemovableHandle] = []
+        was_training = self.training
+        try:
+            for name, module in modules.items():
+                if not list(module.children()) and not isinstance(module, nn.Identity | nn.Dropout):
+                    record(name)
+            with torch.no_grad():
+                self.eval()(torch.zeros(1, *self.spec.shape, device=self.votes.weight.device))
+        finally:
+            self.train(was_training)
+            for handle in handles:
+                handle.remove()
+        return rows
