@@ -1,0 +1,300 @@
+"""The training loop: AdamW, a one-cycle schedule, label smoothing, early stopping, best weights.
+
+Knows tensors only, no adapter and no files.
+
+Source: Loshchilov and Hutter 2019, "Decoupled weight decay regularization", for AdamW; Smith and Topin 2018,
+"Super-convergence", for the one-cycle schedule; Szegedy et al. 2016, "Rethinking the Inception architecture", for
+label smoothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from gridcnn.augment import AugmentConfig, Augmenter
+from gridcnn.backbone import ConvPoolDense
+from gridcnn.errors import ConfigurationError
+
+__all__ = ["EpochRecord", "Examples", "Network", "Outcome", "Progress", "TrainingConfig", "choose_device", "train"]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the training examples, at least 1.
+    batch_size : int
+        Examples a step, at most; an epoch is cut into steps of nearly equal size.
+    learning_rate : float
+        Highest learning rate of the one-cycle schedule.
+    weight_decay : float
+        AdamW's decay of kernels and dense weights; biases and normalisation are left alone.
+    label_smoothing : float
+        Share of each label that is spread over all classes, in [0, 1).
+    patience : int or None
+        Epochs without a better validation score after which training stops; None trains to the end.
+    augment : AugmentConfig
+        Random changes of the training grids.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is out of its range.
+    """
+
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
+    patience: int | None = None
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.learning_rate > 0:
+            raise ConfigurationError(f"learning_rate must be above 0, got {self.learning_rate}")
+        if self.weight_decay < 0:
+            raise ConfigurationError(f"weight_decay must be at least 0, got {self.weight_decay}")
+        if not 0 <= self.label_smoothing < 1:
+            raise ConfigurationError(f"label_smoothing must lie in [0, 1), got {self.label_smoothing}")
+        if self.patience is not None and self.patience < 1:
+            raise ConfigurationError(f"patience must be at least 1 epoch, or None, got {self.patience}")
+
+
+class Network(nn.Module):
+    """A lift and a backbone: compact arrays in, logits out. What a bundle holds and an export ships."""
+
+    def __init__(self, lift: nn.Module, backbone: ConvPoolDense) -> None:
+        super().__init__()
+        self.lift = lift
+        self.backbone = backbone
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """(batch, *encoded_shape) → logits (batch, n_classes)."""
+        logits: Tensor = self.backbone(to_channels_last(self.lift(encoded)))
+        return logits
+
+
+class Examples(NamedTuple):
+    """What the loop learns from: `windows` (n, ...), `target` class indices (n,), `weight` (n,)."""
+
+    windows: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+
+
+class EpochRecord(NamedTuple):
+    """One row of the history. Validation figures are NaN where nothing was held back."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    seconds: float
+    samples_per_second: float
+
+
+class Outcome(NamedTuple):
+    """How a training ended; the network holds the weights of `best_epoch`."""
+
+    history: list[EpochRecord]
+    best_epoch: int
+    interrupted: bool
+
+
+class Progress(Protocol):
+    """What a display of the training is told."""
+
+    def encoding(self, done: int, total: int) -> None:
+        """`done` of `total` items are encoded."""
+
+    def start(self, epochs: int, steps_per_epoch: int) -> None:
+        """Training begins."""
+
+    def step(self, n_samples: int) -> None:
+        """One step over `n_samples` examples is done."""
+
+    def epoch(self, record: EpochRecord) -> None:
+        """An epoch is done."""
+
+    def stop(self) -> None:
+        """Training has ended, however it did."""
+
+
+class Silence:
+    """A display that shows nothing."""
+
+    def encoding(self, done: int, total: int) -> None:
+        """Show nothing."""
+
+    def start(self, epochs: int, steps_per_epoch: int) -> None:
+        """Show nothing."""
+
+    def step(self, n_samples: int) -> None:
+        """Show nothing."""
+
+    def epoch(self, record: EpochRecord) -> None:
+        """Show nothing."""
+
+    def stop(self) -> None:
+        """Show nothing."""
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device of that name; `"auto"` takes cuda, then mps, then cpu."""
+    if name != "auto":
+        try:
+            return torch.device(name)
+        except RuntimeError as error:
+            raise ConfigurationError(f"device {name!r} is unknown; use auto, cpu, cuda or mps") from error
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def to_channels_last(grids: Tensor) -> Tensor:
+    """Lay 2-D grids out with channels last, in which CPUs and GPUs convolve faster; leave 1-D grids alone."""
+    return grids.contiguous(memory_format=torch.channels_last) if grids.ndim == 4 else grids
+
+
+@contextlib.contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Make torch's random numbers and kernels reproducible inside the block, and give the old state back after it."""
+    devices = [device] if device.type == "cuda" else []
+    cudnn = torch.backends.cudnn
+    before = (cudnn.deterministic, cudnn.benchmark)
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        cudnn.deterministic, cudnn.benchmark = True, False
+        try:
+            yield
+        finally:
+            cudnn.deterministic, cudnn.benchmark = before
+
+
+def train(
+    network: Network,
+    examples: Examples,
+    config: TrainingConfig,
+    *,
+    validation: Examples | None = None,
+    device: torch.device | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Train `network` in place; leave it with its best weights, on `device`.
+
+    Best means highest accuracy on `validation` (lowest loss among equals), or the last epoch where there is none.
+    Ctrl-C ends the training as early stopping would: the best weights so far stay, and the outcome says so.
+
+    Random numbers come from torch's global generator: run inside `seeded` for two identical runs.
+    """
+    device = device or torch.device("cpu")
+    progress = progress or Silence()
+    network.to(device)
+    if len(network.backbone.spec.axes) == 2:
+        network.backbone.to(memory_format=torch.channels_last)
+    augment = Augmenter(config.augment, network.backbone.spec)
+    n_steps = math.ceil(len(examples.target) / config.batch_size)
+    optimiser = _adamw(network, config, device)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=config.learning_rate, total_steps=config.epochs * n_steps + 1, pct_start=0.25
+    )
+    target = torch.from_numpy(examples.target).to(device)
+    weight = torch.from_numpy(examples.weight / examples.weight.mean()).float().to(device)
+    history: list[EpochRecord] = []
+    best = (-1.0, -math.inf)
+    best_epoch, best_weights = 0, None
+    interrupted = False
+    progress.start(config.epochs, n_steps)
+    try:
+        for epoch in range(1, config.epochs + 1):
+            started = time.perf_counter()
+            network.train()
+            totals = torch.zeros(2, device=device)  # loss and hits, kept on the device so that no step waits
+            learning_rate = schedule.get_last_lr()[0]
+            for batch in torch.randperm(len(target)).tensor_split(n_steps):
+                windows = torch.from_numpy(examples.windows[batch.numpy()]).to(device)
+                with _mixed_precision(device):
+                    grids = to_channels_last(augment(network.lift(windows)))
+                    logits = network.backbone(grids)
+                    losses = F.cross_entropy(
+                        logits.float(), target[batch], label_smoothing=config.label_smoothing, reduction="none"
+                    )
+                loss = (losses * weight[batch]).mean()
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+                with torch.no_grad():
+                    hits = (logits.argmax(dim=1) == target[batch]).float() * weight[batch]
+                    totals += torch.stack([(losses.detach() * weight[batch]).sum(), hits.sum()])
+                progress.step(len(batch))
+            mean_loss, accuracy = (totals / len(target)).tolist()
+            seconds = time.perf_counter() - started
+            scores = evaluate(network, validation, device) if validation is not None else (math.nan, math.nan)
+            record = EpochRecord(epoch, mean_loss, accuracy, *scores, learning_rate, seconds, len(target) / seconds)
+            history.append(record)
+            progress.epoch(record)
+            score = (record.validation_accuracy, -record.validation_loss)
+            if validation is None or score > best:
+                best, best_epoch = score, epoch
+                best_weights = copy.deepcopy(network.state_dict()) if validation is not None else None
+            elif config.patience is not None and epoch - best_epoch >= config.patience:
+                break
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        progress.stop()
+    if best_weights is not None:
+        network.load_state_dict(best_weights)
+    network.eval()
+    return Outcome(history, best_epoch, interrupted)
+
+
+def _adamw(network: Network, config: TrainingConfig, device: torch.device) -> torch.optim.AdamW:
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=device.type in {"cpu", "cuda"})
+
+
+def _mixed_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Return bfloat16 on CUDA, where it is faster; full precision elsewhere (on CPUs it was measured to be slower)."""
+    return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
+
+
+@torch.no_grad()
+def evaluate(network: Network, examples: Examples, device: torch.device, batch_size: int = 512) -> tuple[float, float]:
+    """Return weighted mean cross-entropy and accuracy, without smoothing or augmentation."""
+    network.eval()
+    totals = torch.zeros(2)
+    for start in range(0, len(examples.target), batch_size):
+        rows = slice(start, start + batch_size)
+        windows = torch.from_numpy(np.array(examples.windows[rows])).to(device)
+        logits = network(windows).float().cpu()
+        target, weight = torch.from_numpy(examples.target[rows]), torch.from_numpy(examples.weight[rows]).float()
+        losses = F.cross_entropy(logits, target, reduction="none")
+        totals += torch.stack([(losses * weight).sum(), ((logits.argmax(dim=1) == target) * weight).sum()])
+    loss, accuracy = (totals / float(examples.weight.sum())).tolist()
+    return loss, accuracy
