@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from gridcnn.errors import DataError
 from gridcnn.grid import GridSpec
 
-__all__ = ["Adapter"]
+__all__ = ["Adapter", "sample_of"]
 
 
 class Adapter(BaseEstimator):  # type: ignore[misc]
     """Turns raw items of one modality (files, sentences, arrays) into grids, in two halves.
 
     `encode` runs on the host and turns one raw item into a compact array (uint8 pixels, waveform, token ids).
-    `lift` runs on the device, as an `nn.Module`, and turns batches of compact arrays into grids. An exported model ships
-    `lift` and the backbone together, so that it needs no preprocessing code.
+    `lift` runs on the device, as an `nn.Module`, and turns batches of compact arrays into grids. An exported model
+    ships `lift` and the backbone together, so that it needs no preprocessing code.
 
-    Constructor parameters follow scikit-learn (stored unchanged, `get_params` returns them). What `fit` learns is stored
-    under names that end in an underscore, listed in `learned`, and is JSON-ready, so that a bundle can hold it.
+    Constructor parameters follow scikit-learn (stored unchanged, `get_params` returns them). What `fit` learns is
+    stored under names that end in an underscore, listed in `learned`, and is JSON-ready, so that a bundle can hold it.
     """
 
     modality: ClassVar[str]
@@ -35,8 +38,26 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
     lift_is_frozen: ClassVar[bool] = False
     """Whether the lift has nothing to learn and is worth computing once per data set rather than once per epoch."""
 
+    reads_files: ClassVar[bool] = False
+    """Whether an item that is a str or a path names a file."""
+
     def check_items(self, X: Any) -> Sequence[Any]:
-        """Return `X` as a sequence of raw items, or raise TypeError or DataError where it is something else."""
+        """Return `X` as a sequence of raw items.
+
+        Raises
+        ------
+        TypeError
+            If `X` is one item rather than a sequence of items.
+        DataError
+            If `X` is a DataFrame of several columns.
+        """
+        if isinstance(X, str | bytes | os.PathLike):
+            raise TypeError(f"expected a sequence of items, got one {type(X).__name__}: put it in a list, [{X!r}]")
+        if isinstance(X, pd.DataFrame):
+            if X.shape[1] != 1:
+                columns = ", ".join(map(str, X.columns))
+                raise DataError(f"expected one column of items, got {X.shape[1]} ({columns}): choose one, X['name']")
+            return X.iloc[:, 0].tolist()
         return list(X)
 
     @abstractmethod
@@ -84,3 +105,11 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
         for name in self.learned:
             setattr(self, name, state[name])
         return self
+
+
+def sample_of(items: Sequence[Any], n_items: int) -> list[Any]:
+    """Return at most `n_items` of `items`, in order, always the same ones."""
+    if len(items) <= n_items:
+        return list(items)
+    chosen = np.random.default_rng(0).choice(len(items), n_items, replace=False)
+    return [items[index] for index in np.sort(chosen)]

@@ -232,9 +232,11 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.adapter_ = self._new_adapter().fit(fitting.items)
         encoded = self._encode(fitting, self.progress)
         skipped = list(encoded.skipped)
+        if not len(encoded.item):
+            raise DataError(f"none of the {len(skipped)} items can be read; the first: {skipped[0].item}: {skipped[0].reason}")
         encoded_validation = None
         if held_back is not None:
-            encoded_validation = self._encode(held_back, None, may_be_empty=True)
+            encoded_validation = self._encode(held_back, None)
             skipped += encoded_validation.skipped
         backbone, config = self._configuration(len(fitting.target))
         with seeded(seed, device):
@@ -360,11 +362,11 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         target = np.searchsorted(self.classes_, labels[known])
         return _TrainingSet(_take(items, known), target, np.ones(len(known)), None)
 
-    def _encode(self, part: _TrainingSet, progress: Progress | None, *, may_be_empty: bool = False) -> EncodedItems:
+    def _encode(self, part: _TrainingSet, progress: Progress | None) -> EncodedItems:
         cache = default_cache_folder() if self.cache is True else Path(self.cache) if self.cache else None
         return encode_items(
             self.adapter_, part.items, on_error=self.on_error, n_jobs=self.n_jobs, cache=cache,
-            progress=progress.encoding if progress else None, may_be_empty=may_be_empty,
+            progress=progress.encoding if progress else None,
         )  # fmt: skip
 
     def _examples(
@@ -457,9 +459,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         try:
             for start in range(0, len(items), PREDICTION_CHUNK):
                 chunk = _take(items, np.arange(start, min(start + PREDICTION_CHUNK, len(items))))
-                encoded = encode_items(
-                    self.adapter_, chunk, on_error=on_error, n_jobs=self.n_jobs, cache=None, may_be_empty=True
-                )
+                encoded = encode_items(self.adapter_, chunk, on_error=on_error, n_jobs=self.n_jobs)
                 for index, skip in zip(encoded.skipped_index, encoded.skipped, strict=True):
                     errors[start + index] = skip.reason
                 if not len(encoded.item):

@@ -1,0 +1,32 @@
+# Fresh machine to result, nothing else typed: make demo, make test, make lint.
+# Another interpreter for the environment: make test PYTHON=python3.12
+
+PYTHON ?= python3
+PIP = .venv/bin/python -m pip install --quiet -c constraints.txt
+
+.PHONY: demo test lint
+.DELETE_ON_ERROR:
+
+demo: .venv/installed
+	.venv/bin/python examples/demo.py
+
+test: .venv/installed-test
+	.venv/bin/pytest
+
+# mypy reads the package as it is installed: adapters and datasets inside gridcnn.
+lint: .venv/installed-lint
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	rm -rf build/typed && mkdir -p build/typed/gridcnn
+	ln -s $(CURDIR)/gridcnn/* $(CURDIR)/adapters $(CURDIR)/datasets build/typed/gridcnn/
+	MYPYPATH=build/typed .venv/bin/mypy
+
+# The stamps are newer than what they were made from, so that a changed pin is installed before the next run.
+.venv/installed: pyproject.toml constraints.txt
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	$(PIP) -e .
+	touch $@
+
+.venv/installed-test .venv/installed-lint: .venv/installed-%: .venv/installed
+	$(PIP) -e '.[$*]'
+	touch $@

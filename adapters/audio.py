@@ -1,0 +1,326 @@
+"""Sounds: recordings become waveforms of one rate and duration, and these become log-mel spectrograms."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import soxr
+import torch
+from torch import Tensor, nn
+
+from gridcnn.adapters.base import Adapter, sample_of
+from gridcnn.adapters.block_count import block_count
+from gridcnn.adapters.sound_files import read_header, read_sound
+from gridcnn.adapters.torchaudio_transforms import AmplitudeToDB, MelSpectrogram, melscale_fbanks
+from gridcnn.adapters.windows import cut_windows
+from gridcnn.errors import ConfigurationError, DataError, ItemError
+from gridcnn.grid import Axis, GridSpec
+
+__all__ = ["AudioAdapter", "LogMel"]
+
+SAMPLE = 2_000
+HIGHEST_LEARNED_RATE = 22_050
+SHORTEST_LEARNED_DURATION = 0.1
+LONGEST_LEARNED_DURATION = 5.0
+MOST_FRAMES = 128
+SHORTEST_HOP = 0.010
+SHORTEST_WINDOW = 0.025
+LARGEST_LEARNED_FFT = 8_192
+TRIMMED_SHARE = 0.05  # a recording that is longer by less than this is trimmed rather than cut in two
+
+SETTINGS: dict[str, Any] = {
+    "kernel_sizes": (3,),
+    "convolutions": 2,
+    "pool": "max",
+    "head": "global_average",
+    "dense": (),
+    "dropout": 0.2,
+    "normalise": True,
+    "epochs": 20,
+    "batch_size": 64,
+    "learning_rate": 3e-3,
+    "weight_decay": 1e-2,
+    "label_smoothing": 0.05,
+}
+KERNELS = (16, 32, 64)
+AUGMENT: dict[str, Any] = {
+    "shift": {"frequency": 0.12, "time": 0.12},
+    "scale": {"frequency": 0.2, "time": 0.2},
+    "mask": {"frequency": 0.1, "time": 0.1},
+    "tilt": {"frequency": 0.3},
+    "gain": 0.2,
+    "noise": 0.1,
+}
+
+
+class AudioAdapter(Adapter):
+    """Turns recordings into log-mel spectrograms, grids `(1, mels, frames)`.
+
+    Items are paths (wav, flac, ogg, mp3 and what else libsndfile reads), or arrays of shape `(samples,)` or
+    `(channels, samples)` at `sample_rate`; arrays of integers are scaled to [-1, 1]. Channels are mixed to one, and the
+    whole recording is resampled (soxr, high quality) before anything is cut from it. A shorter recording stands in the
+    middle of zeros; a longer one becomes the fewest windows that cover it, at equal distances, unless it is longer by
+    less than 5 %: then both ends are trimmed.
+
+    Parameters
+    ----------
+    sample_rate : int or None, default None
+        Samples a second (Hz) that every recording is resampled to, and the rate of arrays. None learns the most common
+        rate of the training files, at most 22,050.
+    duration : float or None, default None
+        Length of a window in seconds. None learns the 95th percentile of the training durations, within 0.1 to 5 s.
+    n_mels : int or None, default None
+        Number of mel bands. None takes 40 up to 8 kHz and 64 above.
+    n_fft : int or None, default None
+        Samples in a frame of the short-time Fourier transform. None takes the power of two that is at least 25 ms and
+        two hops.
+    hop_length : int or None, default None
+        Samples between frames. None takes 10 ms, or more where a window would have more than 128 frames.
+    f_min, f_max : float, default 20.0 and None
+        Lowest and highest frequency in Hz; None for the highest takes half the sample rate.
+    top_db : float, default 80.0
+        What lies this far (dB) below a recording's loudest cell is raised to that level.
+
+    Attributes
+    ----------
+    sample_rate_, samples_, n_fft_, hop_length_, n_mels_ : int
+    f_min_, f_max_ : float
+        What the parameters came to; `samples_` is the window's length in samples.
+    """
+
+    modality: ClassVar[str] = "sound"
+    learned: ClassVar[tuple[str, ...]] = (
+        "sample_rate_",
+        "samples_",
+        "n_fft_",
+        "hop_length_",
+        "n_mels_",
+        "f_min_",
+        "f_max_",
+    )
+    lift_is_frozen: ClassVar[bool] = True
+    reads_files: ClassVar[bool] = True
+
+    sample_rate_: int
+    samples_: int
+    n_fft_: int
+    hop_length_: int
+    n_mels_: int
+    f_min_: float
+    f_max_: float
+
+    def __init__(
+        self,
+        sample_rate: int | None = None,
+        duration: float | None = None,
+        n_mels: int | None = None,
+        n_fft: int | None = None,
+        hop_length: int | None = None,
+        f_min: float = 20.0,
+        f_max: float | None = None,
+        top_db: float = 80.0,
+    ) -> None:
+        self.sample_rate = sample_rate
+        self.duration = duration
+        self.n_mels = n_mels
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.f_min = f_min
+        self.f_max = f_max
+        self.top_db = top_db
+
+    def fit(self, items: Sequence[Any]) -> Self:
+        """Learn rate and duration from the headers of at most 2,000 training recordings, and from these the rest.
+
+        Raises
+        ------
+        ConfigurationError
+            If a parameter cannot work, or leaves a mel band without a frequency.
+        DataError
+            If none of the recordings can be read, or there are arrays and no `sample_rate`.
+        """
+        self._check_parameters()
+        rates, durations, failure = [], [], None
+        for item in sample_of(items, SAMPLE):
+            try:
+                rate, duration = self._header(item)
+            except ItemError as error:
+                failure = failure or error
+                continue
+            rates.append(rate)
+            durations.append(duration)
+        if not rates:
+            raise DataError(f"none of the training recordings looked at can be read; the first: {failure}")
+        self.sample_rate_ = self.sample_rate or min(Counter(rates).most_common(1)[0][0], HIGHEST_LEARNED_RATE)
+        learned = float(np.clip(np.percentile(durations, 95), SHORTEST_LEARNED_DURATION, LONGEST_LEARNED_DURATION))
+        self.samples_ = max(round((self.duration or learned) * self.sample_rate_), 1)
+        self._choose_frames()
+        self._choose_bands()
+        return self
+
+    @property
+    def spec_(self) -> GridSpec:
+        """Level × mel band × frame; a step in time is one hop."""
+        frames = self.samples_ // self.hop_length_ + 1
+        return GridSpec(
+            Axis("level", 1, ordered=False),
+            (
+                Axis("frequency", self.n_mels_, unit="mel"),
+                Axis("time", frames, unit="s", step=self.hop_length_ / self.sample_rate_),
+            ),
+        )
+
+    def encode(self, item: Any) -> np.ndarray:
+        """Decode, mix and resample one recording, float32, shape `(windows, samples_)`, nominally in [-1, 1].
+
+        Raises
+        ------
+        ItemError
+            If it cannot be decoded, is truncated, is empty, or holds NaN or infinity.
+        """
+        if _is_path(item):
+            channels, rate = read_sound(item)
+        else:
+            channels, rate = self._array(item), self.sample_rate_
+        if not channels.size:
+            raise ItemError(_name(item), "the recording is empty (0 samples)")
+        if not np.isfinite(channels).all():
+            raise ItemError(_name(item), "it has samples that are NaN or infinite")
+        mono = channels.mean(axis=1, dtype=np.float32)
+        if rate != self.sample_rate_:
+            mono = soxr.resample(mono, rate, self.sample_rate_, quality="HQ")
+        return np.ascontiguousarray(self._windows(mono))
+
+    def lift(self) -> nn.Module:
+        """Return the module that maps waveforms `(batch, samples_)` to standardised log-mel grids."""
+        return LogMel(self)
+
+    def defaults(self, n_items: int) -> dict[str, Any]:
+        """Return the parameters of `GridClassifier` that suit spectrograms of this size."""
+        blocks = block_count(min(self.spec_.sizes), len(KERNELS))
+        return {**SETTINGS, "kernels": KERNELS[:blocks], "pool_size": 2, "augment": AUGMENT}
+
+    def _check_parameters(self) -> None:
+        for name in ("sample_rate", "n_mels", "n_fft", "hop_length"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigurationError(f"{name} must be a whole number of at least 1, or None; got {value}")
+        for name in ("duration", "f_max"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigurationError(f"{name} must be above 0, or None; got {value}")
+        if not self.top_db > 0:
+            raise ConfigurationError(f"top_db must be above 0 dB, got {self.top_db}")
+
+    def _header(self, item: Any) -> tuple[int, float]:
+        if _is_path(item):
+            return read_header(item)
+        if self.sample_rate is None:
+            raise DataError("recordings given as arrays have no sample rate: say AudioAdapter(sample_rate=…), in Hz")
+        return self.sample_rate, len(self._array(item)) / self.sample_rate
+
+    def _array(self, item: Any) -> np.ndarray:
+        """Return an array in memory as float32 of shape `(samples, channels)`."""
+        if self.sample_rate is None:
+            raise ItemError(_name(item), "an array has no sample rate: say AudioAdapter(sample_rate=…), in Hz")
+        if not isinstance(item, np.ndarray) or item.ndim not in (1, 2) or item.dtype.kind not in "fiu":
+            raise ItemError(_name(item), "expected a path, or numbers of shape (samples,) or (channels, samples)")
+        if item.ndim == 2 and item.shape[0] > item.shape[1]:
+            raise ItemError(_name(item), "more channels than samples: pass it transposed, as (channels, samples)")
+        samples = np.atleast_2d(item).T
+        if samples.dtype.kind == "f":
+            return samples.astype(np.float32)
+        levels = np.iinfo(samples.dtype)
+        middle, half = (levels.max + 1) / 2 if levels.min == 0 else 0.0, 2.0 ** (levels.bits - 1)
+        return ((samples - middle) / half).astype(np.float32)
+
+    def _choose_frames(self) -> None:
+        shortest_hop, shortest_window = SHORTEST_HOP * self.sample_rate_, SHORTEST_WINDOW * self.sample_rate_
+        self.hop_length_ = self.hop_length or math.ceil(max(shortest_hop, self.samples_ / MOST_FRAMES))
+        self.n_fft_ = self.n_fft or 2 ** math.ceil(math.log2(max(shortest_window, 2 * self.hop_length_)))
+
+    def _choose_bands(self) -> None:
+        """Set the mel bands so that each of them holds at least one frequency of the Fourier transform."""
+        highest = self.sample_rate_ / 2
+        self.f_min_, self.f_max_ = float(self.f_min), float(self.f_max or highest)
+        if not 0 <= self.f_min_ < self.f_max_ <= highest:
+            raise ConfigurationError(
+                f"the frequencies from f_min={self.f_min_:g} to f_max={self.f_max_:g} Hz must rise and lie within "
+                f"0 to {highest:g} Hz, half the sample rate"
+            )
+        self.n_mels_ = self.n_mels or (40 if self.sample_rate_ <= 8_000 else 64)
+        while self.n_fft is None and self._has_empty_band() and self.n_fft_ < LARGEST_LEARNED_FFT:
+            self.n_fft_ *= 2
+        wanted = self.n_mels_
+        while self._has_empty_band() and self.n_mels_ > 1:
+            self.n_mels_ -= 1
+        if self._has_empty_band() or (self.n_mels is not None and self.n_mels_ < wanted):
+            raise ConfigurationError(
+                f"n_mels={wanted} leaves mel bands without a single frequency at n_fft={self.n_fft_} and "
+                f"{self.sample_rate_} Hz; the nearest that works is n_mels={self.n_mels_}, or give a larger n_fft"
+            )
+
+    def _has_empty_band(self) -> bool:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torchaudio warns of what is asked for here
+            filters = melscale_fbanks(
+                self.n_fft_ // 2 + 1, self.f_min_, self.f_max_, self.n_mels_, self.sample_rate_, norm=None
+            )
+        return bool((filters.amax(dim=0) == 0).any())
+
+    def _windows(self, mono: np.ndarray) -> np.ndarray:
+        excess = len(mono) - self.samples_
+        if excess <= 0:
+            before = -excess // 2
+            return np.pad(mono, (before, -excess - before))[None]
+        if excess <= TRIMMED_SHARE * self.samples_:
+            return mono[None, excess // 2 : excess // 2 + self.samples_]
+        return cut_windows(mono, self.samples_)
+
+
+class LogMel(nn.Module):
+    """Waveforms to log-mel spectrograms, each standardised by its own mean and standard deviation.
+
+    The standard deviation counts as at least 1 dB, so that silence becomes zeros and not amplified rounding errors.
+
+    Parameters
+    ----------
+    adapter : AudioAdapter
+        A fitted adapter, whose parameters are copied.
+    """
+
+    def __init__(self, adapter: AudioAdapter) -> None:
+        super().__init__()
+        self.mel = MelSpectrogram(
+            sample_rate=adapter.sample_rate_,
+            n_fft=adapter.n_fft_,
+            hop_length=adapter.hop_length_,
+            n_mels=adapter.n_mels_,
+            f_min=adapter.f_min_,
+            f_max=adapter.f_max_,
+        )
+        self.decibels = AmplitudeToDB("power", top_db=adapter.top_db)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Map float waveforms `(batch, samples)` to float32 grids `(batch, 1, mels, frames)`."""
+        # The channel axis comes before the decibels: without it, top_db is measured from the loudest clip of the batch.
+        levels = self.decibels(self.mel(waveforms)[:, None])  # (batch, 1, mels, frames)
+        std, mean = torch.std_mean(levels, dim=(2, 3), correction=0, keepdim=True)
+        return (levels - mean) / std.clamp(min=1.0)  # type: ignore[no-any-return]
+
+
+def _is_path(item: Any) -> bool:
+    return isinstance(item, str | os.PathLike)
+
+
+def _name(item: Any) -> str:
+    """Name an item in a message: a path as it is, a recording in memory by its shape."""
+    if isinstance(item, np.ndarray):
+        return f"array of shape {item.shape}, {item.dtype}"
+    return str(item)

@@ -1,0 +1,279 @@
+"""Pictures: any mode that Pillow reads becomes 8-bit grey or colour cells of one size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import nn
+
+from gridcnn.adapters.base import Adapter, sample_of
+from gridcnn.adapters.block_count import block_count
+from gridcnn.adapters.standardise import Standardise
+from gridcnn.errors import ConfigurationError, DataError, ItemError
+from gridcnn.grid import Axis, GridSpec
+
+__all__ = ["ImageAdapter"]
+
+SAMPLE = 500
+LONGEST_LEARNED_SIDE = 64
+SHORTEST_LEARNED_SIDE = 8
+COLOUR_DIFFERENCE = 8  # of 255: how far red, green and blue of one pixel may differ in a grey picture
+EXIF_ORIENTATION = 0x0112
+
+EPOCH_ITEMS = 60_000  # items seen in training, between the two bounds below
+FEWEST_EPOCHS_COLOUR, FEWEST_EPOCHS_GREY, MOST_EPOCHS = 15, 8, 40
+KERNELS_COLOUR = (24, 48, 96)
+KERNELS_GREY = (16, 32, 64)
+SETTINGS: dict[str, Any] = {
+    "kernel_sizes": (3,),
+    "convolutions": 2,
+    "pool": "max",
+    "head": "flatten",
+    "dense": (),
+    "dropout": 0.3,
+    "normalise": True,
+    "batch_size": 128,
+    "learning_rate": 5e-3,
+    "weight_decay": 1e-2,
+    "label_smoothing": 0.05,
+}
+AUGMENT: dict[str, Any] = {
+    "shift": {"height": 0.1, "width": 0.1},
+    "scale": {"height": 0.1, "width": 0.1},
+}
+
+
+class ImageAdapter(Adapter):
+    """Turns pictures into grids `(colour, height, width)`.
+
+    Items are paths, Pillow images, or uint8 arrays of shape `(h, w)`, `(h, w, 3)` or `(h, w, 4)`. A camera's EXIF
+    orientation is applied, transparency is laid over white, an animation gives its first frame. Pixels of 16 bits are
+    scaled to 8 (by 1/257, not cut off); pixels in floating point have no agreed range, so each such picture is
+    stretched from its own darkest to its own brightest pixel.
+
+    Parameters
+    ----------
+    size : int or (int, int) or None, default None
+        Height and width of the grid; one number for both. None learns the median of the training pictures, shrunk so
+        that the longer side is at most 64 cells; sides of fewer than 8 cells become 8.
+    colour : bool or None, default None
+        Three channels (red, green, blue) or one (grey). None decides by the pixels: colour if any picture of the
+        training sample has a coloured pixel.
+    framing : {"resize", "crop"}, default "resize"
+        What happens to a picture of another shape than the grid: `"resize"` squeezes it, `"crop"` keeps its
+        proportions and cuts off what stands out at the longer sides.
+
+    Attributes
+    ----------
+    height_, width_ : int
+        Size of the grid.
+    colour_ : bool
+        Whether the grid has three channels.
+    mean_, std_ : list of float
+        Of each channel over the training sample, pixels in [0, 255].
+    """
+
+    modality: ClassVar[str] = "image"
+    learned: ClassVar[tuple[str, ...]] = ("height_", "width_", "colour_", "mean_", "std_")
+    reads_files: ClassVar[bool] = True
+
+    height_: int
+    width_: int
+    colour_: bool
+    mean_: list[float]
+    std_: list[float]
+
+    def __init__(
+        self, size: int | tuple[int, int] | None = None, colour: bool | None = None, framing: str = "resize"
+    ) -> None:
+        self.size = size
+        self.colour = colour
+        self.framing = framing
+
+    def fit(self, items: Sequence[Any]) -> Self:
+        """Learn size, colour, mean and standard deviation from a sample of at most 500 training pictures.
+
+        Raises
+        ------
+        ConfigurationError
+            If `size` or `framing` cannot work.
+        DataError
+            If none of the pictures can be read.
+        """
+        if self.framing not in ("resize", "crop"):
+            raise ConfigurationError(f"framing must be 'resize' or 'crop', got {self.framing!r}")
+        self.height_, self.width_ = self._given_size() or (1, 1)
+        self.colour_ = True
+        sample = sample_of(items, SAMPLE)
+        if self.size is None:
+            self.height_, self.width_ = _typical_size(sample)
+        pictures, failure = [], None
+        for item in sample:
+            try:
+                pictures.append(self.encode(item)[0])
+            except ItemError as error:
+                failure = failure or error
+        if not pictures:
+            raise DataError(f"none of the {len(sample)} training pictures looked at can be read; the first: {failure}")
+        pixels = np.stack(pictures)  # (pictures, 3, height, width)
+        self.colour_ = _has_colour(pixels) if self.colour is None else bool(self.colour)
+        if not self.colour_:
+            pixels = np.stack([_grey(picture) for picture in pictures])
+        self.mean_ = pixels.mean(axis=(0, 2, 3), dtype=np.float64).tolist()
+        # An all-black training set has no spread to divide by.
+        self.std_ = [float(std) if std > 0.1 else 1.0 for std in pixels.std(axis=(0, 2, 3), dtype=np.float64)]
+        return self
+
+    @property
+    def spec_(self) -> GridSpec:
+        """Colour × height × width, steps in pixels of the grid."""
+        return GridSpec(
+            Axis("colour", 3 if self.colour_ else 1, ordered=False),
+            (Axis("height", self.height_, unit="pixel"), Axis("width", self.width_, unit="pixel")),
+        )
+
+    def encode(self, item: Any) -> np.ndarray:
+        """Decode one picture, uint8, shape `(1, colour, height, width)`.
+
+        Raises
+        ------
+        ItemError
+            If it cannot be decoded, or has more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
+        """
+        picture = _open(item)
+        try:
+            # A JPEG can be decoded at a fraction of its size, which is much faster; twice the grid is sharp enough.
+            least = 2 * max(self.height_, self.width_)
+            picture.draft(None, (least, least))
+            picture = _as_eight_bit(ImageOps.exif_transpose(picture), "RGB" if self.colour_ else "L")
+        except Exception as error:  # what Pillow's decoders raise on a broken file is open-ended
+            raise ItemError(_name(item), _reason(error)) from error
+        shape, filter_ = (self.width_, self.height_), Image.Resampling.LANCZOS
+        if picture.size != shape:
+            picture = (
+                ImageOps.fit(picture, shape, filter_) if self.framing == "crop" else picture.resize(shape, filter_)
+            )
+        pixels = np.asarray(picture)
+        return np.ascontiguousarray(pixels.reshape(self.height_, self.width_, -1).transpose(2, 0, 1)[None])
+
+    def lift(self) -> nn.Module:
+        """Return the module that standardises each channel: uint8 `(batch, colour, height, width)` to float32."""
+        return Standardise(torch.tensor(self.mean_)[:, None, None], torch.tensor(self.std_)[:, None, None])
+
+    def defaults(self, n_items: int) -> dict[str, Any]:
+        """Return the parameters of `GridClassifier` that suit pictures of this size."""
+        kernels = KERNELS_COLOUR if self.colour_ else KERNELS_GREY
+        blocks = block_count(min(self.height_, self.width_), len(kernels))
+        augment = {**AUGMENT, "flip": ["width"]} if self.colour_ else AUGMENT  # digits and letters may not be mirrored
+        # Small sets need more passes; colour, with more to tell apart, never fewer than grey.
+        epochs = int(np.clip(EPOCH_ITEMS / n_items, FEWEST_EPOCHS_COLOUR if self.colour_ else FEWEST_EPOCHS_GREY, MOST_EPOCHS))
+        return {**SETTINGS, "kernels": kernels[:blocks], "pool_size": 2, "epochs": epochs, "augment": augment}
+
+    def _given_size(self) -> tuple[int, int] | None:
+        if self.size is None:
+            return None
+        height, width = (self.size, self.size) if isinstance(self.size, int) else self.size
+        if min(height, width) < 1:
+            raise ConfigurationError(f"size needs a height and a width of at least 1 pixel, got {self.size}")
+        return int(height), int(width)
+
+
+def _open(item: Any) -> Image.Image:
+    """Open a picture without decoding it, and refuse what would not fit in memory."""
+    if isinstance(item, np.ndarray):
+        if item.dtype != np.uint8 or item.ndim not in (2, 3) or item.shape[2:] not in ((), (3,), (4,)) or not item.size:
+            raise ItemError(
+                _name(item),
+                "expected uint8 pixels of shape (h, w), (h, w, 3) or (h, w, 4); scale floats to 0…255 first",
+            )
+        return Image.fromarray(item)
+    if isinstance(item, Image.Image):
+        return item.copy()
+    if not isinstance(item, str | os.PathLike):
+        raise ItemError(_name(item), "expected a path, a Pillow image or a uint8 array")
+    try:
+        if Path(item).stat().st_size == 0:
+            raise ItemError(item, "the file is empty (0 bytes)")
+        picture = Image.open(item)
+    except ItemError:
+        raise
+    except Exception as error:  # as above
+        raise ItemError(item, _reason(error)) from error
+    most = Image.MAX_IMAGE_PIXELS
+    if most is not None and picture.width * picture.height > most:
+        picture.close()
+        raise ItemError(
+            item,
+            f"{picture.width} × {picture.height} pixels are more than the {most} that Pillow takes for safe; "
+            "raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file",
+        )
+    return picture
+
+
+def _as_eight_bit(picture: Image.Image, mode: str) -> Image.Image:
+    """Convert any mode to `"L"` or `"RGB"` over white."""
+    if picture.mode.startswith("I"):  # 16 bits; Pillow shows some such files as 32-bit integers
+        levels = np.asarray(picture).astype(np.float64)
+        if levels.min() < 0 or levels.max() > 65535:
+            raise ValueError("its 32-bit pixels have no agreed range; store it with 8 or 16 bits")
+        picture = Image.fromarray((levels / 257).round().astype(np.uint8))
+    elif picture.mode == "F":
+        levels = np.asarray(picture).astype(np.float64)
+        if not np.isfinite(levels).all():
+            raise ValueError("it has pixels that are NaN or infinite")
+        spread = np.ptp(levels) or 1.0
+        picture = Image.fromarray(((levels - levels.min()) * (255 / spread)).round().astype(np.uint8))
+    elif picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert(mode)
+
+
+def _typical_size(sample: Sequence[Any]) -> tuple[int, int]:
+    """Return the median height and width, read from the headers, shrunk and grown to the learnable range."""
+    sizes = []
+    for item in sample:
+        try:
+            with _open(item) as picture:
+                turned = picture.getexif().get(EXIF_ORIENTATION, 1) >= 5  # 5 to 8 lie on their side
+                sizes.append(picture.size if turned else picture.size[::-1])
+        except (ItemError, OSError, ValueError, SyntaxError):
+            continue  # reported when it is decoded
+    if not sizes:
+        return SHORTEST_LEARNED_SIDE, SHORTEST_LEARNED_SIDE
+    height, width = np.median(sizes, axis=0)
+    shrink = min(1.0, LONGEST_LEARNED_SIDE / max(height, width))
+    return max(round(height * shrink), SHORTEST_LEARNED_SIDE), max(round(width * shrink), SHORTEST_LEARNED_SIDE)
+
+
+def _has_colour(pixels: np.ndarray) -> bool:
+    """Whether red, green and blue differ anywhere in `pixels`, shape `(pictures, 3, height, width)`."""
+    return bool((pixels.max(axis=1) - pixels.min(axis=1) > COLOUR_DIFFERENCE).any())
+
+
+def _grey(picture: np.ndarray) -> np.ndarray:
+    """Turn RGB, shape `(3, height, width)`, into grey as `encode` does, shape `(1, height, width)`."""
+    return np.asarray(Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0))).convert("L"))[None]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture that Pillow can read"
+    return f"cannot be decoded: {error or type(error).__name__}"
+
+
+def _name(item: Any) -> str:
+    """Name an item in a message: a path as it is, a picture in memory by its kind and size."""
+    if isinstance(item, np.ndarray):
+        return f"array of shape {item.shape}, {item.dtype}"
+    return str(item)

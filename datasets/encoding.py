@@ -1,0 +1,89 @@
+"""Which encoding a text file is in: found where the bytes prove it, asked for where they do not."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from pathlib import Path
+
+from gridcnn.errors import DataError
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before utf-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+# What Western European text uses beyond ASCII. Central European, Turkish, Cyrillic and DOS text, read as cp1252, soon
+# shows a character that is not among them.
+_WESTERN = frozenset("àâäáãåæçèéêëìíîïñòóôöõøùúûüÿœßÀÂÄÁÃÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÖÕØÙÚÛÜŒ‘’“”–—…€«»°£§¡¿©®™·´ª\u00a0")
+_WESTERN_SHARE = 0.3  # at most this share of the letters of a word-like stretch lies beyond ASCII
+
+
+def decode(data: bytes, path: Path, encoding: str | None = None) -> str:
+    """Turn the bytes of a text file into text.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    path : Path
+        The file, for the message.
+    encoding : str, optional
+        As Python names it. Without it: a byte order mark decides, then valid UTF-8, then cp1252 (the usual superset
+        of latin-1) where every character beyond ASCII is one of Western European text.
+
+    Raises
+    ------
+    DataError
+        If the bytes are not in the encoding that was given, or several would do.
+    """
+    if encoding is not None:
+        try:
+            return data.decode(encoding)
+        except LookupError:
+            raise DataError(
+                f"{path}: unknown encoding {encoding!r}: use a name such as utf-8, cp1252 or utf-16."
+            ) from None
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{path}: byte {error.start} is not {encoding}: leave encoding out to detect it, or name another."
+            ) from None
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            return decode(data, path, name)
+    try:
+        if b"\0" not in data:
+            return data.decode("utf-8")
+        wide = "utf-16"
+    except UnicodeDecodeError:
+        wide = None
+    if wide is None and _is_western(data):
+        return data.decode("cp1252")
+    raise DataError(
+        f"{path}: not UTF-8, and its bytes do not prove another encoding: pass encoding=, for example "
+        f"{wide or _guess(data)!r}, or save the file as UTF-8."
+    )
+
+
+def _is_western(data: bytes) -> bool:
+    try:
+        text = data.decode("cp1252")
+    except UnicodeDecodeError:
+        return False
+    beyond = [character for character in text if not character.isascii()]
+    letters = sum(map(str.isalpha, text))
+    return (
+        _WESTERN.issuperset(beyond)
+        and sum(map(str.isalpha, beyond)) <= _WESTERN_SHARE * letters
+        and not re.search(r"\w[¡¿ª°£§]\w|[a-zß-ÿ][À-ÖØ-Þ]|[à-öø-ÿ]{3}", text)  # no language writes these
+    )
+
+
+def _guess(data: bytes) -> str:
+    from charset_normalizer import from_bytes  # noqa: PLC0415
+
+    best = from_bytes(data[:100_000]).best()
+    return best.encoding if best else "cp1252"

@@ -1,0 +1,128 @@
+"""Pictures and sounds, told apart by looking: at the suffix, and where that says nothing, at the first bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from gridcnn.errors import DataError, Skipped
+
+IGNORED = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "$recycle.bin"})
+"""Names (in lower case) that operating systems leave behind; names that begin with a dot are ignored as well."""
+
+STRAY_SHARE = 0.1
+"""Up to this share of files of the other kind is taken for strays (album covers) and skipped; more is a mixture."""
+
+_NO_PICTURE = frozenset({"BUFR", "GRIB", "HDF5", "IPTC", "MPEG", "PDF", "WMF"})
+_MORE_SOUND = frozenset({"aac", "aif", "aifc", "m4a", "mp2", "oga", "opus", "snd", "wave", "wma"})
+_NO_SOUND = frozenset({"raw", "mat4", "mat5"})  # headerless samples, and the names of formats that are no suffix
+
+
+class Media(NamedTuple):
+    """Files of one kind, and those that were left out."""
+
+    modality: Literal["image", "sound"]
+    paths: list[Path]
+    skipped: tuple[Skipped, ...]
+
+
+def visible(name: str) -> bool:
+    """Whether a file or folder was put there by a person rather than by an operating system or an editor."""
+    return not name.startswith(".") and name.casefold() not in IGNORED
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """Yield every visible file below a folder, in the order of its path; links are followed, but never in a circle."""
+    for root, folders, files in os.walk(folder, followlinks=True):
+        here = Path(root)
+        folders[:] = sorted(name for name in folders if visible(name) and not _leads_back(here, name))
+        yield from (here / name for name in sorted(files) if visible(name))
+
+
+def _leads_back(parent: Path, name: str) -> bool:
+    link = parent / name
+    return link.is_symlink() and parent.resolve().is_relative_to(link.resolve())
+
+
+@cache
+def _kinds_by_suffix() -> dict[str, Literal["image", "sound"]]:
+    import soundfile  # noqa: PLC0415
+    from PIL import Image  # noqa: PLC0415
+
+    sounds = {name.lower() for name in soundfile.available_formats()} - _NO_SOUND | _MORE_SOUND
+    pictures = [
+        suffix
+        for suffix, kind in Image.registered_extensions().items()
+        if kind in Image.OPEN and kind not in _NO_PICTURE
+    ]
+    return {**dict.fromkeys(pictures, "image"), **dict.fromkeys((f".{name}" for name in sounds), "sound")}
+
+
+def kind_of(path: Path) -> Literal["image", "sound"] | None:
+    """Tell whether a file is a picture, a sound, or neither; it is opened only where its suffix is not known."""
+    return _kinds_by_suffix().get(path.suffix.lower()) or _kind_by_content(path)
+
+
+def _kind_by_content(path: Path) -> Literal["image", "sound"] | None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError:
+        return None
+    if start.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")):
+        return "image"
+    if start.startswith((b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b".snd")):
+        return "sound"
+    if start[:4] in (b"RIFF", b"RF64", b"FORM"):
+        return {b"WEBP": "image", b"WAVE": "sound", b"AIFF": "sound", b"AIFC": "sound"}.get(start[8:12])  # type: ignore[return-value]
+    if start[:2] == b"BM" and start[6:10] == b"\0\0\0\0":
+        return "image"
+    return None
+
+
+def sort_media(paths: Sequence[Path], where: str) -> Media:
+    """Keep the files of the kind that most are of.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Existing files.
+    where : str
+        Their folder or manifest, for the message.
+
+    Returns
+    -------
+    Media
+        The kind, the files of that kind in their order, and the others with the reason.
+
+    Raises
+    ------
+    DataError
+        If no file is a picture or a sound, or if more than `STRAY_SHARE` of them are of the other kind.
+    """
+    kinds = [kind_of(path) for path in paths]
+    pictures, sounds = kinds.count("image"), kinds.count("sound")
+    if not pictures + sounds:
+        raise DataError(
+            f"{where}: none of the {len(paths)} files there is a picture or a sound: expected files such as "
+            ".png, .jpg, .wav, .flac, .ogg or .mp3. Sentences belong into a csv file with a text column."
+        )
+    if min(pictures, sounds) > STRAY_SHARE * (pictures + sounds):
+        raise DataError(
+            f"{where}: {pictures} pictures and {sounds} sounds are mixed, and one model reads one kind: "
+            "separate them into two folders or manifests and train a model on each."
+        )
+    modality: Literal["image", "sound"] = "image" if pictures > sounds else "sound"
+    reasons = {
+        None: "neither a picture nor a sound",
+        "image": "a picture among sounds",
+        "sound": "a sound among pictures",
+    }
+    return Media(
+        modality,
+        [path for path, kind in zip(paths, kinds, strict=True) if kind == modality],
+        tuple(Skipped(str(path), reasons[kind]) for path, kind in zip(paths, kinds, strict=True) if kind != modality),
+    )

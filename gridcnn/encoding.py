@@ -1,0 +1,375 @@
+"""Raw items to compact arrays, in parallel, and once: what was decoded from files is kept in a cache on disk.
+
+An entry of the cache is a folder, named by a digest of the files' contents, of the adapter with all that it learned,
+and of the version of this format. It holds `windows.bin` (raw numbers), `item.npy` (which item each window belongs to)
+and `meta.json` (shape, dtype and the items that failed). It is written beside its place and renamed into it at the end,
+so that a second run or a kill half-way never shows half an entry.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import joblib
+import numpy as np
+import pooch
+import torch
+
+from gridcnn.adapters.base import Adapter
+from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
+
+__all__ = ["EncodedItems", "default_cache_folder", "encode_items", "lift_items"]
+
+FORMAT = 1  # to be raised when an adapter of gridcnn encodes or lifts differently
+CACHE_LIMIT = 10 * 10**9  # bytes; the entries unused for longest are removed beyond it
+MAP_ABOVE = 256 * 2**20  # bytes; larger arrays are memory-mapped rather than read
+LEFTOVER_AGE = 24 * 3600  # seconds after which a half-written entry counts as abandoned
+CHUNK = 32
+
+Progress = Callable[[int, int], None]
+NOTHING = np.empty(0, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class EncodedItems:
+    """What an adapter's `encode` made of many items.
+
+    Parameters
+    ----------
+    windows : ndarray of shape (n_windows, \\*encoded_shape)
+        All windows, in the order of the items; a read-only memory map where they are large.
+    item : ndarray of shape (n_windows,), int64
+        Index of the raw item that each window belongs to, ascending.
+    skipped : tuple of Skipped
+        The items that could not be encoded, and why.
+    skipped_index : tuple of int
+        Their indices among the raw items.
+    key : str or None
+        Name of the cache entry; None where nothing was cached.
+    """
+
+    windows: np.ndarray
+    item: np.ndarray
+    skipped: tuple[Skipped, ...] = ()
+    skipped_index: tuple[int, ...] = ()
+    key: str | None = None
+
+
+def default_cache_folder() -> Path:
+    """Return the folder named by the environment variable GRIDCNN_CACHE, or one in the user's own cache folder."""
+    if folder := os.environ.get("GRIDCNN_CACHE"):
+        return Path(folder)
+    return Path(pooch.os_cache("gridcnn")) / "encoded"
+
+
+def encode_items(
+    adapter: Adapter,
+    items: Sequence[Any],
+    *,
+    on_error: str = "raise",
+    n_jobs: int | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> EncodedItems:
+    """Encode items in parallel threads, or read what was encoded before.
+
+    Parameters
+    ----------
+    adapter : Adapter
+        A fitted adapter.
+    items : sequence
+        Raw items.
+    on_error : {"raise", "skip"}
+        Whether the first item that cannot be encoded ends the work, or all such items are left out and listed.
+    n_jobs : int or None
+        Number of threads; None takes one for each processor.
+    cache : Path or None
+        Folder of the cache; None keeps nothing. Only items that are files are cached.
+    progress : callable or None
+        Called with the number of items done and the number of all items.
+
+    Returns
+    -------
+    EncodedItems
+        Without a single window where every item was skipped.
+
+    Raises
+    ------
+    ItemError
+        With `on_error="raise"`, for the first item, in their order, that cannot be encoded.
+    DataError
+        If there are no items.
+    ConfigurationError
+        If `on_error` is neither of the two.
+    """
+    if on_error not in ("raise", "skip"):
+        raise ConfigurationError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
+    if not len(items):
+        raise DataError("there are no items to encode")
+    run = functools.partial(_in_threads, items=items, n_jobs=n_jobs)
+    encode = functools.partial(_encode_chunk, adapter)
+    # Reporting the first failure at once matters more than what the cache would gain from going on.
+    results = functools.partial(_reported, run, encode, len(items), progress, on_error)
+    if cache is None or not adapter.reads_files or not all(isinstance(item, str | os.PathLike) for item in items):
+        windows, index, failures = _gather(results())
+        key = None
+    else:
+        key = _key(adapter, *itertools.chain.from_iterable(run(_hash_chunk)))
+        entry = _read(cache / key)
+        if entry is None:
+            entry = _store(cache, key, results())
+        elif progress is not None:
+            progress(len(items), len(items))
+        windows, index, failures = entry
+    skipped = tuple(Skipped(_name(items[position]), reason) for position, reason in failures)
+    if skipped and on_error == "raise":
+        position, reason = failures[0]
+        raise ItemError(items[position], reason)
+    return EncodedItems(windows, index, skipped, tuple(position for position, _ in failures), key)
+
+
+def lift_items(
+    adapter: Adapter,
+    encoded: EncodedItems,
+    *,
+    cache: Path | None = None,
+    device: torch.device | str = "cpu",
+    batch_size: int = 256,
+) -> np.ndarray:
+    """Compute the grids of a frozen lift once, in batches, or read what was computed before.
+
+    Parameters
+    ----------
+    adapter : Adapter
+        A fitted adapter with `lift_is_frozen`.
+    encoded : EncodedItems
+        Windows that this adapter encoded.
+    cache : Path or None
+        Folder of the cache; None keeps nothing. Only windows that came from files are cached.
+    device : torch.device or str
+        Where to compute.
+    batch_size : int
+        Windows at a time.
+
+    Returns
+    -------
+    ndarray of shape (n_windows, \\*adapter.spec_.shape), float32
+        A read-only memory map where it is large.
+
+    Raises
+    ------
+    ConfigurationError
+        If the adapter's lift learns.
+    """
+    if not adapter.lift_is_frozen:
+        raise ConfigurationError(f"the lift of {type(adapter).__name__} learns, so its grids change from step to step")
+    grids = _lifted(adapter, encoded.windows, torch.device(device), batch_size)
+    if cache is None or encoded.key is None:
+        return _gather(grids)[0]
+    key = _key(adapter, encoded.key.encode(), b"grids", torch.device(device).type.encode())
+    entry = _read(cache / key) or _store(cache, key, grids)
+    return entry[0]
+
+
+# --- computing -------------------------------------------------------------------------------------------------------
+
+Result = tuple[int, "np.ndarray | ItemError"]
+"""The index of an item, with its windows or with what is wrong with it."""
+Entry = tuple[np.ndarray, np.ndarray, list[tuple[int, str]]]
+"""All windows, the item of each, and the index and reason of each failure."""
+
+
+def _in_threads(work: Callable[[Sequence[Any]], Any], items: Sequence[Any], n_jobs: int | None) -> Iterator[Any]:
+    chunks = (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
+    threads = joblib.Parallel(n_jobs=n_jobs or joblib.cpu_count(), prefer="threads", return_as="generator")
+    yield from threads(joblib.delayed(work)(chunk) for chunk in chunks)
+
+
+def _encode_chunk(adapter: Adapter, items: Sequence[Any]) -> list[np.ndarray | ItemError]:
+    results: list[np.ndarray | ItemError] = []
+    for item in items:
+        try:
+            results.append(adapter.encode(item))
+        except ItemError as error:
+            results.append(error)
+    return results
+
+
+def _reported(
+    run: Callable[..., Iterator[list[np.ndarray | ItemError]]],
+    encode: Callable[[Sequence[Any]], list[np.ndarray | ItemError]],
+    total: int,
+    progress: Progress | None,
+    on_error: str,
+) -> Iterator[Result]:
+    """Yield the result of each item in order, saying how far it has come, and raise what is to be raised."""
+    done = 0
+    with contextlib.closing(run(encode)) as chunks:
+        for chunk in chunks:
+            for result in chunk:
+                if isinstance(result, ItemError) and on_error == "raise":
+                    raise result
+                yield done, result
+                done += 1
+            if progress is not None:
+                progress(done, total)
+
+
+def _lifted(adapter: Adapter, windows: np.ndarray, device: torch.device, batch_size: int) -> Iterator[Result]:
+    lift = adapter.lift().to(device).eval()
+    for start in range(0, len(windows), batch_size):
+        batch = torch.from_numpy(np.array(windows[start : start + batch_size])).to(device)
+        with torch.inference_mode():
+            grids = lift(batch).to("cpu", torch.float32).numpy()
+        yield start, grids
+
+
+def _gather(results: Iterable[Result]) -> Entry:
+    """Collect results in memory."""
+    arrays, failures = [], []
+    for position, result in results:
+        if isinstance(result, ItemError):
+            failures.append((position, result.reason))
+        else:
+            arrays.append((position, result))
+    if not arrays:
+        return NOTHING, NOTHING.astype(np.int64), failures
+    index = [np.full(len(array), position, dtype=np.int64) for position, array in arrays]
+    return np.concatenate([array for _, array in arrays]), np.concatenate(index), failures
+
+
+def _name(item: Any) -> str:
+    return f"array of shape {item.shape}" if isinstance(item, np.ndarray) else str(item)
+
+
+# --- the cache -------------------------------------------------------------------------------------------------------
+
+
+def _hash_chunk(paths: Sequence[str | os.PathLike[str]]) -> list[bytes]:
+    return [_hash_file(path) for path in paths]
+
+
+def _hash_file(path: str | os.PathLike[str]) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  Path.open takes twice as long
+            while block := file.read(2**20):
+                digest.update(block)
+    except OSError as error:
+        return f"cannot be read: {type(error).__name__}".encode()
+    return digest.digest()
+
+
+def _key(adapter: Adapter, *parts: bytes) -> str:
+    kind = type(adapter)
+    identity = [FORMAT, kind.__module__, kind.__qualname__, adapter.get_params(deep=False), adapter.state()]
+    digest = hashlib.blake2b(json.dumps(identity, sort_keys=True, default=str).encode(), digest_size=20)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _read(entry: Path) -> Entry | None:
+    """Read an entry and mark it as used; remove it where it is damaged."""
+    try:
+        meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
+        shape, dtype = tuple(meta["shape"]), np.dtype(meta["dtype"])
+        size = (entry / "windows.bin").stat().st_size
+        if size != int(np.prod(shape)) * dtype.itemsize:
+            raise ValueError("windows.bin has another size than meta.json says")
+        index = np.load(entry / "item.npy")
+        if index.shape != shape[:1]:
+            raise ValueError("item.npy has another length than meta.json says")
+        failures = [(int(position), str(reason)) for position, reason in meta["skipped"]]
+        windows: np.ndarray
+        if size > MAP_ABOVE:
+            windows = np.memmap(entry / "windows.bin", dtype=dtype, mode="r", shape=shape)
+        else:
+            windows = np.fromfile(entry / "windows.bin", dtype=dtype).reshape(shape)
+        os.utime(entry)
+    except FileNotFoundError:
+        if entry.exists():
+            _remove(entry)
+        return None
+    except (OSError, EOFError, KeyError, TypeError, ValueError):
+        _remove(entry)
+        return None
+    return windows, index, failures
+
+
+def _store(cache: Path, key: str, results: Iterator[Result]) -> Entry:
+    """Write results to a new entry as they come, so that they need not fit in memory, and read it back."""
+    cache.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(cache)
+    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=cache))
+    try:
+        with (draft / "windows.bin").open("wb") as file:
+            meta, index = _write_windows(file, results)
+        np.save(draft / "item.npy", index)
+        (draft / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        with contextlib.suppress(OSError):  # another run was faster: its entry holds the same
+            draft.rename(cache / key)
+        entry = _read(cache / key) or _read(draft)
+        if entry is None:
+            raise DataError(f"the cache folder {cache} cannot be read back; name another one in GRIDCNN_CACHE")
+        return entry
+    finally:
+        _remove(draft)
+        _remove_least_recently_used(cache, keep=key)
+
+
+def _write_windows(file: BinaryIO, results: Iterator[Result]) -> tuple[dict[str, Any], np.ndarray]:
+    index, failures, window = [], [], None
+    for position, result in results:
+        if isinstance(result, ItemError):
+            failures.append((position, result.reason))
+            continue
+        window = result[:0]
+        file.write(np.ascontiguousarray(result).data)
+        index.append(np.full(len(result), position, dtype=np.int64))
+    if window is None:
+        window, index = NOTHING, [NOTHING.astype(np.int64)]
+    item = np.concatenate(index)
+    return {"shape": [len(item), *window.shape[1:]], "dtype": window.dtype.str, "skipped": failures}, item
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_leftovers(cache: Path) -> None:
+    """Remove what killed runs left behind; a younger draft may belong to a run that is still at work."""
+    for draft in cache.glob(".draft-*"):
+        with contextlib.suppress(OSError):
+            newest = max(path.stat().st_mtime for path in (draft, *draft.iterdir()))
+            if time.time() - newest > LEFTOVER_AGE:
+                _remove(draft)
+
+
+def _remove_least_recently_used(cache: Path, keep: str) -> None:
+    entries = []
+    for meta in cache.glob("*/meta.json"):
+        with contextlib.suppress(OSError):  # another run may be removing it
+            entry = meta.parent
+            size = sum(path.stat().st_size for path in entry.iterdir())
+            entries.append((entry.stat().st_mtime, size, entry))
+    total = sum(size for _, size, _ in entries)
+    for _, size, entry in sorted(entries):
+        if total <= CACHE_LIMIT:
+            break
+        if entry.name != keep:
+            _remove(entry)
+            total -= size

@@ -1,0 +1,133 @@
+"""What a person sees while the network trains: a live bar on a terminal, one plain line per epoch elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+if TYPE_CHECKING:
+    from gridcnn.training import EpochRecord
+
+__all__ = ["LiveProgress", "PlainProgress", "progress_reporter"]
+
+
+def progress_reporter(console: Console, *, quiet: bool = False) -> LiveProgress | PlainProgress | None:
+    """Choose how progress is shown.
+
+    Parameters
+    ----------
+    console : Console
+        Where it is shown: standard error, so that results on standard output stay clean.
+    quiet : bool, default=False
+        Show nothing.
+
+    Returns
+    -------
+    LiveProgress, PlainProgress or None
+        To be passed to ``GridClassifier(progress=...)``.
+    """
+    if quiet:
+        return None
+    return LiveProgress(console) if console.is_terminal else PlainProgress(console)
+
+
+class PlainProgress:
+    """One line per epoch, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._epochs = 0
+        self._seconds = 0.0
+
+    def encoding(self, done: int, total: int) -> None:
+        """Say once that all items are read."""
+        if done == total:
+            self._print(f"read {total} items")
+
+    def start(self, epochs: int, steps_per_epoch: int) -> None:
+        """Note how many epochs there will be at most."""
+        self._epochs, self._seconds = epochs, 0.0
+
+    def step(self, n_samples: int) -> None:
+        """Say nothing: steps are for the live bar."""
+
+    def epoch(self, record: EpochRecord) -> None:
+        """Print the epoch's scores and the time left."""
+        self._seconds += record.seconds
+        left = self._seconds / record.epoch * (self._epochs - record.epoch)
+        speed = f"{record.samples_per_second:,.0f} samples/s"
+        self._print(f"epoch {record.epoch}/{self._epochs}  {_scores(record)}  {speed}  {left:.0f} s left")
+
+    def stop(self) -> None:
+        """Nothing to close."""
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+class LiveProgress:
+    """A bar that moves with every step: epoch, loss, accuracy, samples per second, time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[scores]}"),
+            TextColumn("{task.fields[speed]}"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._reading: TaskID | None = None
+        self._training: TaskID | None = None
+        self._epochs = self._samples = 0
+        self._started = 0.0
+
+    def encoding(self, done: int, total: int) -> None:
+        """Move the bar of items read."""
+        if self._reading is None:
+            self._reading = self._add("reading", total)
+        self._bars.update(self._reading, completed=done, total=total)
+        if done == total:
+            self._bars.remove_task(self._reading)
+            self._reading = None
+
+    def start(self, epochs: int, steps_per_epoch: int) -> None:
+        """Open the bar of the training."""
+        self._epochs, self._samples, self._started = epochs, 0, time.perf_counter()
+        self._training = self._add(f"epoch 1/{epochs}", epochs * steps_per_epoch)
+
+    def step(self, n_samples: int) -> None:
+        """Move the bar by one batch."""
+        if self._training is None:
+            return
+        self._samples += n_samples
+        speed = self._samples / max(time.perf_counter() - self._started, 1e-9)
+        self._bars.update(self._training, advance=1, speed=f"{speed:,.0f} samples/s")
+
+    def epoch(self, record: EpochRecord) -> None:
+        """Show the scores of the epoch that ended."""
+        if self._training is None:
+            return
+        upcoming = min(record.epoch + 1, self._epochs)
+        self._bars.update(self._training, description=f"epoch {upcoming}/{self._epochs}", scores=_scores(record))
+
+    def stop(self) -> None:
+        """Leave the last state on the screen and give the terminal back."""
+        self._bars.stop()
+
+    def _add(self, description: str, total: int) -> TaskID:
+        self._bars.start()
+        return self._bars.add_task(description, total=total, scores="", speed="")
+
+
+def _scores(record: EpochRecord) -> str:
+    parts = [f"loss {record.loss:.4f}", f"accuracy {record.accuracy:.3f}"]
+    if not math.isnan(record.validation_loss):
+        parts.append(f"validation loss {record.validation_loss:.4f}")
+        parts.append(f"validation accuracy {record.validation_accuracy:.3f}")
+    return "  ".join(parts)
