@@ -157,7 +157,7 @@ class AudioAdapter(Adapter):
             durations.append(duration)
         if not rates:
             raise DataError(f"none of the training recordings looked at can be read; the first: {failure}")
-        self.sample_rate_ = self.sample_rate or min(Counter(rates).most_common(1)[0][0], HIGHEST_LEARNED_RATE)
+        self.sample_rate_ = int(self.sample_rate or min(Counter(rates).most_common(1)[0][0], HIGHEST_LEARNED_RATE))
         learned = float(np.clip(np.percentile(durations, 95), SHORTEST_LEARNED_DURATION, LONGEST_LEARNED_DURATION))
         self.samples_ = max(round((self.duration or learned) * self.sample_rate_), 1)
         self._choose_frames()
@@ -242,8 +242,8 @@ class AudioAdapter(Adapter):
 
     def _choose_frames(self) -> None:
         shortest_hop, shortest_window = SHORTEST_HOP * self.sample_rate_, SHORTEST_WINDOW * self.sample_rate_
-        self.hop_length_ = self.hop_length or math.ceil(max(shortest_hop, self.samples_ / MOST_FRAMES))
-        self.n_fft_ = self.n_fft or 2 ** math.ceil(math.log2(max(shortest_window, 2 * self.hop_length_)))
+        self.hop_length_ = int(self.hop_length or math.ceil(max(shortest_hop, self.samples_ / MOST_FRAMES)))
+        self.n_fft_ = int(self.n_fft or 2 ** math.ceil(math.log2(max(shortest_window, 2 * self.hop_length_))))
 
     def _choose_bands(self) -> None:
         """Set the mel bands so that each of them holds at least one frequency of the Fourier transform."""
@@ -254,7 +254,7 @@ class AudioAdapter(Adapter):
                 f"the frequencies from f_min={self.f_min_:g} to f_max={self.f_max_:g} Hz must rise and lie within "
                 f"0 to {highest:g} Hz, half the sample rate"
             )
-        self.n_mels_ = self.n_mels or (40 if self.sample_rate_ <= 8_000 else 64)
+        self.n_mels_ = int(self.n_mels or (40 if self.sample_rate_ <= 8_000 else 64))
         while self.n_fft is None and self._has_empty_band() and self.n_fft_ < LARGEST_LEARNED_FFT:
             self.n_fft_ *= 2
         wanted = self.n_mels_

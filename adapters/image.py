@@ -172,7 +172,9 @@ class ImageAdapter(Adapter):
         blocks = block_count(min(self.height_, self.width_), len(kernels))
         augment = {**AUGMENT, "flip": ["width"]} if self.colour_ else AUGMENT  # digits and letters may not be mirrored
         # Small sets need more passes; colour, with more to tell apart, never fewer than grey.
-        epochs = int(np.clip(EPOCH_ITEMS / n_items, FEWEST_EPOCHS_COLOUR if self.colour_ else FEWEST_EPOCHS_GREY, MOST_EPOCHS))
+        epochs = int(
+            np.clip(EPOCH_ITEMS / n_items, FEWEST_EPOCHS_COLOUR if self.colour_ else FEWEST_EPOCHS_GREY, MOST_EPOCHS)
+        )
         return {**SETTINGS, "kernels": kernels[:blocks], "pool_size": 2, "epochs": epochs, "augment": augment}
 
     def _given_size(self) -> tuple[int, int] | None:

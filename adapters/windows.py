@@ -33,4 +33,5 @@ def cut_windows(values: np.ndarray, length: int) -> np.ndarray:
            [6, 7, 8, 9]])
     """
     starts = np.linspace(0, len(values) - length, math.ceil(len(values) / length)).round().astype(np.int64)
-    return values[starts[:, None] + np.arange(length)]
+    windows: np.ndarray = values[starts[:, None] + np.arange(length)]
+    return windows

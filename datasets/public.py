@@ -71,7 +71,7 @@ def load_public(
 
     Looked for below the folder that the environment variable GRIDCNN_DATA names, then among what was downloaded
     before; only with ``download=True`` is the network used. No checksum is compared, since none was verified: what is
-    trusted is HTTPS and the official address.
+    trusted is HTTPS and the official address (for mnist: the mirror that torchvision uses).
 
     Parameters
     ----------
@@ -342,6 +342,7 @@ PUBLIC = {
         PublicSet(
             "mnist", "image", 10, 70_000, "Handwritten digits, 28×28, grey (LeCun, Cortes, Burges).",
             "mnist", _mnist_folder,
+            # The mirror that torchvision uses: the authors' own server refuses programs.
             "https://ossci-datasets.s3.amazonaws.com/mnist", _IDX_FILES, _idx_set,
         ),
         PublicSet(

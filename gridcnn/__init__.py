@@ -25,7 +25,17 @@ _HOMES = {
     "save": "gridcnn.bundle",
 }
 
-__all__ = ["Axis", "BackboneConfig", "ConvPoolDense", "GridClassifier", "GridSpec", "GridcnnError", "__version__", "load", "save"]
+__all__ = [
+    "Axis",
+    "BackboneConfig",
+    "ConvPoolDense",
+    "GridClassifier",
+    "GridSpec",
+    "GridcnnError",
+    "__version__",
+    "load",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:

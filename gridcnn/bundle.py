@@ -123,7 +123,9 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
         if "incomplete" in str(error).lower() or "buffer" in str(error).lower():
-            raise TruncatedBundleError(f"{path} is cut off, or bytes were added ({error}). Copy or save it again") from error
+            raise TruncatedBundleError(
+                f"{path} is cut off, or bytes were added ({error}). Copy or save it again"
+            ) from error
         raise TamperedBundleError(f"{path} has a damaged header ({error}). Copy or save it again") from error
 
 

@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -44,11 +44,11 @@ NOTHING = np.empty(0, dtype=np.float32)
 
 @dataclass(frozen=True)
 class EncodedItems:
-    """What an adapter's `encode` made of many items.
+    r"""What an adapter's `encode` made of many items.
 
     Parameters
     ----------
-    windows : ndarray of shape (n_windows, \\*encoded_shape)
+    windows : ndarray of shape (n_windows, \*encoded_shape)
         All windows, in the order of the items; a read-only memory map where they are large.
     item : ndarray of shape (n_windows,), int64
         Index of the raw item that each window belongs to, ascending.
@@ -118,21 +118,16 @@ def encode_items(
         raise ConfigurationError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
     if not len(items):
         raise DataError("there are no items to encode")
-    run = functools.partial(_in_threads, items=items, n_jobs=n_jobs)
-    encode = functools.partial(_encode_chunk, adapter)
-    # Reporting the first failure at once matters more than what the cache would gain from going on.
-    results = functools.partial(_reported, run, encode, len(items), progress, on_error)
+    results = _results(adapter, items, on_error, n_jobs, progress)  # a generator: nothing is encoded yet
     if cache is None or not adapter.reads_files or not all(isinstance(item, str | os.PathLike) for item in items):
-        windows, index, failures = _gather(results())
+        windows, index, failures = _gather(results)
         key = None
     else:
-        key = _key(adapter, *itertools.chain.from_iterable(run(_hash_chunk)))
+        key = _key(adapter, *itertools.chain.from_iterable(_in_threads(_hash_chunk, items, n_jobs)))
         entry = _read(cache / key)
-        if entry is None:
-            entry = _store(cache, key, results())
-        elif progress is not None:
+        if entry is not None and progress is not None:
             progress(len(items), len(items))
-        windows, index, failures = entry
+        windows, index, failures = entry or _store(cache, key, results)
     skipped = tuple(Skipped(_name(items[position]), reason) for position, reason in failures)
     if skipped and on_error == "raise":
         position, reason = failures[0]
@@ -148,7 +143,7 @@ def lift_items(
     device: torch.device | str = "cpu",
     batch_size: int = 256,
 ) -> np.ndarray:
-    """Compute the grids of a frozen lift once, in batches, or read what was computed before.
+    r"""Compute the grids of a frozen lift once, in batches, or read what was computed before.
 
     Parameters
     ----------
@@ -165,7 +160,7 @@ def lift_items(
 
     Returns
     -------
-    ndarray of shape (n_windows, \\*adapter.spec_.shape), float32
+    ndarray of shape (n_windows, \*adapter.spec_.shape), float32
         A read-only memory map where it is large.
 
     Raises
@@ -191,7 +186,9 @@ Entry = tuple[np.ndarray, np.ndarray, list[tuple[int, str]]]
 """All windows, the item of each, and the index and reason of each failure."""
 
 
-def _in_threads(work: Callable[[Sequence[Any]], Any], items: Sequence[Any], n_jobs: int | None) -> Iterator[Any]:
+def _in_threads(
+    work: Callable[[Sequence[Any]], Any], items: Sequence[Any], n_jobs: int | None
+) -> Generator[Any, None, None]:
     chunks = (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
     threads = joblib.Parallel(n_jobs=n_jobs or joblib.cpu_count(), prefer="threads", return_as="generator")
     yield from threads(joblib.delayed(work)(chunk) for chunk in chunks)
@@ -207,24 +204,20 @@ def _encode_chunk(adapter: Adapter, items: Sequence[Any]) -> list[np.ndarray | I
     return results
 
 
-def _reported(
-    run: Callable[..., Iterator[list[np.ndarray | ItemError]]],
-    encode: Callable[[Sequence[Any]], list[np.ndarray | ItemError]],
-    total: int,
-    progress: Progress | None,
-    on_error: str,
+def _results(
+    adapter: Adapter, items: Sequence[Any], on_error: str, n_jobs: int | None, progress: Progress | None
 ) -> Iterator[Result]:
-    """Yield the result of each item in order, saying how far it has come, and raise what is to be raised."""
-    done = 0
-    with contextlib.closing(run(encode)) as chunks:
+    """Yield the result of each item in order, saying how far it has come, and raise what is to be raised at once."""
+    position = 0
+    with contextlib.closing(_in_threads(functools.partial(_encode_chunk, adapter), items, n_jobs)) as chunks:
         for chunk in chunks:
             for result in chunk:
                 if isinstance(result, ItemError) and on_error == "raise":
                     raise result
-                yield done, result
-                done += 1
+                yield position, result
+                position += 1
             if progress is not None:
-                progress(done, total)
+                progress(position, len(items))
 
 
 def _lifted(adapter: Adapter, windows: np.ndarray, device: torch.device, batch_size: int) -> Iterator[Result]:
@@ -361,7 +354,7 @@ def _remove_leftovers(cache: Path) -> None:
 
 def _remove_least_recently_used(cache: Path, keep: str) -> None:
     entries = []
-    for meta in cache.glob("*/meta.json"):
+    for meta in cache.glob("[!.]*/meta.json"):  # no drafts
         with contextlib.suppress(OSError):  # another run may be removing it
             entry = meta.parent
             size = sum(path.stat().st_size for path in entry.iterdir())

@@ -21,7 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from torch import nn
 
-from gridcnn.adapters import Adapter, ArrayAdapter
+from gridcnn.adapters import Adapter
 from gridcnn.augment import AugmentConfig
 from gridcnn.backbone import BackboneConfig, ConvPoolDense, Layer
 from gridcnn.encoding import EncodedItems, default_cache_folder, encode_items, lift_items
@@ -82,7 +82,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Random changes of the training grids: the adapter's own, an `AugmentConfig` as a dict, or none. The adapter's
         own are weakened in proportion where `epochs` is set below the adapter's.
     class_weight : {"balanced"}, dict or None
-        Weight of each class; `"balanced"` makes all classes count the same.
+        Weight of each class, in training and in validation; `"balanced"` makes all classes count the same.
     validation_fraction : float
         Share of the items held back to choose the best weights, in [0, 1). Stratified; whole groups where `groups`
         are given. Nothing is held back below 50 items.
@@ -233,7 +233,9 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         encoded = self._encode(fitting, self.progress)
         skipped = list(encoded.skipped)
         if not len(encoded.item):
-            raise DataError(f"none of the {len(skipped)} items can be read; the first: {skipped[0].item}: {skipped[0].reason}")
+            raise DataError(
+                f"none of the {len(skipped)} items can be read; the first: {skipped[0].item}: {skipped[0].reason}"
+            )
         encoded_validation = None
         if held_back is not None:
             encoded_validation = self._encode(held_back, None)
@@ -241,16 +243,16 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         backbone, config = self._configuration(len(fitting.target))
         with seeded(seed, device):
             self.network_ = self._new_network(backbone)
-            learning = self._examples(fitting, encoded, device, balanced=True)
+            learning = self._examples(fitting, encoded, device)
+            class_weight = _class_weights(self.class_weight, self.classes_, learning)
+            learning = _weighted(learning, class_weight)
             checking = None
             if held_back is not None and encoded_validation is not None and len(encoded_validation.item):
-                checking = self._examples(held_back, encoded_validation, device)
+                checking = _weighted(self._examples(held_back, encoded_validation, device), class_weight)
             lift = self.network_.lift
             if self.adapter_.lift_is_frozen:  # its grids are computed already
                 self.network_.lift = nn.Identity()
-            outcome = train(
-                self.network_, learning, config, validation=checking, device=device, progress=self.progress
-            )
+            outcome = train(self.network_, learning, config, validation=checking, device=device, progress=self.progress)
         self.network_.lift = lift
         self.network_.to("cpu").eval()
         self.history_, self.best_epoch_, self.interrupted_ = outcome
@@ -333,6 +335,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _new_adapter(self) -> Adapter:
         if self.adapter is None:
+            from gridcnn.adapters import ArrayAdapter
+
             return ArrayAdapter(axes=("column",))
         fresh: Adapter = clone(self.adapter)
         return fresh
@@ -356,7 +360,9 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         known = np.flatnonzero(np.isin(labels, self.classes_))
         if len(known) < len(labels):
             unseen = ", ".join(map(str, np.setdiff1d(labels, self.classes_)))
-            warnings.warn(f"validation items of classes that training does not have are left out: {unseen}", stacklevel=3)
+            warnings.warn(
+                f"validation items of classes that training does not have are left out: {unseen}", stacklevel=3
+            )
         if not len(known):
             return None
         target = np.searchsorted(self.classes_, labels[known])
@@ -369,17 +375,10 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             progress=progress.encoding if progress else None,
         )  # fmt: skip
 
-    def _examples(
-        self, part: _TrainingSet, encoded: EncodedItems, device: torch.device, *, balanced: bool = False
-    ) -> Examples:
+    def _examples(self, part: _TrainingSet, encoded: EncodedItems, device: torch.device) -> Examples:
         """Pair windows with targets; an item's weight is shared among its windows, so that long items count no more."""
         target = part.target[encoded.item]
         weight = (part.weight / np.maximum(np.bincount(encoded.item, minlength=len(part.target)), 1))[encoded.item]
-        if balanced:
-            present = np.unique(target)
-            if len(present) < 2:
-                raise DataError("fewer than two classes are left after skipping items that cannot be read")
-            weight = weight * _class_weights(self.class_weight, self.classes_, target, weight)[target]
         windows = encoded.windows
         if self.adapter_.lift_is_frozen:
             cache = default_cache_folder() if self.cache is True else Path(self.cache) if self.cache else None
@@ -564,16 +563,23 @@ def _held_back(training: _TrainingSet, fraction: float, seed: int, classes: np.n
 
 
 def _class_weights(
-    class_weight: str | Mapping[Any, float] | None, classes: np.ndarray, target: np.ndarray, weight: np.ndarray
+    class_weight: str | Mapping[Any, float] | None, classes: np.ndarray, learning: Examples
 ) -> np.ndarray:
+    totals = np.bincount(learning.target, weights=learning.weight, minlength=len(classes))
+    if np.count_nonzero(totals) < 2:
+        raise DataError("fewer than two classes are left after skipping items that cannot be read")
     if class_weight is None:
         return np.ones(len(classes))
     if isinstance(class_weight, Mapping):
         return np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
     if class_weight != "balanced":
         raise ConfigurationError(f"class_weight must be 'balanced', a dict or None, got {class_weight!r}")
-    totals = np.bincount(target, weights=weight, minlength=len(classes))
-    return weight.sum() / (len(classes) * np.maximum(totals, 1e-12))
+    shares: np.ndarray = totals.sum() / (len(classes) * np.maximum(totals, 1e-12))
+    return shares
+
+
+def _weighted(examples: Examples, class_weight: np.ndarray) -> Examples:
+    return examples._replace(weight=(examples.weight * class_weight[examples.target]).astype(np.float32))
 
 
 def _check_labels(y: Any, n_items: int) -> np.ndarray:

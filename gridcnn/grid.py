@@ -94,7 +94,9 @@ class GridSpec:
             raise ConfigurationError(f"a grid has one or two ordered axes, this one has {len(self.axes)}")
         for axis in self.axes:
             if not axis.ordered:
-                raise ConfigurationError(f"axis {axis.name!r} is exchangeable: make it channels, a kernel cannot slide along it")
+                raise ConfigurationError(
+                    f"axis {axis.name!r} is exchangeable: make it channels, a kernel cannot slide along it"
+                )
         names = [self.channels.name, *(axis.name for axis in self.axes)]
         if len(set(names)) < len(names):
             raise ConfigurationError(f"the axes of a grid need different names, got {', '.join(names)}")

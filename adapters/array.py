@@ -1,0 +1,168 @@
+"""Arrays whose axes the caller names: series, spectra, sensor recordings, maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from sklearn.utils import check_array
+from torch import nn
+
+from gridcnn.adapters.base import Adapter
+from gridcnn.adapters.block_count import block_count
+from gridcnn.adapters.standardise import Standardise
+from gridcnn.errors import ConfigurationError, DataError, ItemError
+from gridcnn.grid import Axis, GridSpec
+
+__all__ = ["ArrayAdapter"]
+
+CHANNELS = "channels"
+SMALLEST_SPREAD = 1e-6  # a standard deviation below this share of the mean is rounding, not variation
+
+SETTINGS: dict[str, Any] = {
+    "convolutions": 1,
+    "pool": "max",
+    "head": "flatten",
+    "dense": (),
+    "dropout": 0.2,
+    "normalise": True,
+    "epochs": 30,
+    "batch_size": 32,
+    "learning_rate": 3e-3,
+    "weight_decay": 1e-2,
+    "label_smoothing": 0.0,
+    "augment": {},
+}
+ONE_AXIS: dict[str, Any] = {"kernels": (32, 64), "kernel_sizes": (5,)}
+TWO_AXES: dict[str, Any] = {"kernels": (16, 32, 64), "kernel_sizes": (3,)}
+
+
+class ArrayAdapter(Adapter):
+    """Turns the rows of a numeric array into grids, by the names of the array's axes.
+
+    `X` is a numpy array, a torch tensor or a DataFrame of shape `(n, …)` with one axis for each name.
+
+    Parameters
+    ----------
+    axes : sequence of str, default ("length",)
+        Names of the axes after the first, in their order. `"channels"` is the exchangeable one and may be missing; all
+        others are ordered: `("length",)`, `("channels", "time")`, `("height", "width")`,
+        `("channels", "height", "width")`.
+    units : mapping of str to str or None, default None
+        Unit of one step along an ordered axis, such as `{"time": "s"}`.
+    scaling : {"channel", "cell"}, default "channel"
+        What is standardised by a mean and standard deviation of its own: each channel, which keeps the shape of a
+        curve, or each cell.
+
+    Attributes
+    ----------
+    sizes_ : list of int
+        Size of each axis in `axes`.
+    mean_, std_ : nested list of float
+        Over the training items, shape `(channels, 1, …)` or `(channels, *sizes)`.
+    """
+
+    modality: ClassVar[str] = "array"
+    learned: ClassVar[tuple[str, ...]] = ("sizes_", "mean_", "std_")
+
+    sizes_: list[int]
+    mean_: list[Any]
+    std_: list[Any]
+
+    def __init__(
+        self, axes: Sequence[str] = ("length",), units: Mapping[str, str] | None = None, scaling: str = "channel"
+    ) -> None:
+        self.axes = axes
+        self.units = units
+        self.scaling = scaling
+
+    def check_items(self, X: Any) -> Any:  # an ndarray, which no type checker takes for a Sequence
+        """Return `X` as finite float32 numbers of shape `(n, …)`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            In scikit-learn's words, if `X` is sparse or complex, or holds NaN, infinity or what is not a number.
+        DataError
+            If the number of axes is not that of `axes`.
+        """
+        if isinstance(X, torch.Tensor):
+            X = X.detach().cpu().numpy()
+        numbers: np.ndarray = check_array(X, dtype=np.float32, allow_nd=True, ensure_all_finite=True, input_name="X")
+        if numbers.ndim != len(self.axes) + 1:
+            raise DataError(
+                f"axes={tuple(self.axes)} describes X of shape (n, {', '.join(self.axes)}), but X has shape "
+                f"{numbers.shape}: name each axis after the first, and call one 'channels' if it has no order"
+            )
+        return numbers
+
+    def fit(self, items: Sequence[Any]) -> Self:
+        """Learn the sizes, means and standard deviations of training items, an array of shape `(n, …)`.
+
+        Raises
+        ------
+        ConfigurationError
+            If `axes`, `units` or `scaling` cannot work.
+        """
+        self._check_parameters()
+        numbers = self.check_items(np.asarray(items))
+        self.sizes_ = list(numbers.shape[1:])
+        grids = self._channels_first(numbers, first_axis=1)
+        over = 0 if self.scaling == "cell" else (0, *range(2, grids.ndim))
+        mean = grids.mean(axis=over, dtype=np.float64, keepdims=True)[0]
+        std = grids.std(axis=over, dtype=np.float64, keepdims=True)[0]
+        self.mean_ = mean.tolist()
+        self.std_ = np.where(std > SMALLEST_SPREAD * np.abs(mean), std, 1.0).tolist()
+        return self
+
+    @property
+    def spec_(self) -> GridSpec:
+        """The channels, one if no axis has that name, then the ordered axes."""
+        sizes, units = dict(zip(self.axes, self.sizes_, strict=True)), self.units or {}
+        channels = sizes.pop(CHANNELS, 1)
+        ordered = tuple(Axis(name, size, unit=units.get(name, "")) for name, size in sizes.items())
+        return GridSpec(Axis(CHANNELS, channels, ordered=False), ordered)
+
+    def encode(self, item: Any) -> np.ndarray:
+        """Return one item, shape `(…)`, as float32 of shape `(1, channels, …)`.
+
+        Raises
+        ------
+        ItemError
+            If it has another shape than the training items.
+        """
+        row = np.asarray(item, dtype=np.float32)
+        if list(row.shape) != self.sizes_:
+            raise ItemError(f"array of shape {row.shape}", f"expected shape {tuple(self.sizes_)}, as in training")
+        return self._channels_first(row, first_axis=0)[None]
+
+    def lift(self) -> nn.Module:
+        """Return the module that standardises: float32 `(batch, channels, …)` to the same shape."""
+        return Standardise(torch.tensor(self.mean_), torch.tensor(self.std_))
+
+    def defaults(self, n_items: int) -> dict[str, Any]:
+        """Return the parameters of `GridClassifier` that suit arrays of this size."""
+        sizes = self.spec_.sizes
+        shape = ONE_AXIS if len(sizes) == 1 else TWO_AXES
+        blocks = block_count(min(sizes), len(shape["kernels"]))
+        return {**SETTINGS, **shape, "kernels": shape["kernels"][:blocks], "pool_size": 2}
+
+    def _check_parameters(self) -> None:
+        ordered = [name for name in self.axes if name != CHANNELS]
+        if isinstance(self.axes, str) or not 1 <= len(ordered) <= 2 or len(set(self.axes)) < len(self.axes):
+            raise ConfigurationError(
+                f"axes must name one or two ordered axes, and 'channels' at most once, such as ('length',) or "
+                f"('channels', 'height', 'width'); got {self.axes!r}"
+            )
+        if unknown := sorted(set(self.units or {}) - set(ordered)):
+            raise ConfigurationError(f"units names {', '.join(unknown)}, but the ordered axes are {', '.join(ordered)}")
+        if self.scaling not in ("channel", "cell"):
+            raise ConfigurationError(f"scaling must be 'channel' or 'cell', got {self.scaling!r}")
+
+    def _channels_first(self, numbers: np.ndarray, first_axis: int) -> np.ndarray:
+        """Move the channel axis to `first_axis`, where the named axes begin, or make one of size 1."""
+        if CHANNELS in self.axes:
+            return np.moveaxis(numbers, first_axis + list(self.axes).index(CHANNELS), first_axis)
+        return np.expand_dims(numbers, first_axis)
