@@ -42,13 +42,14 @@ SETTINGS: dict[str, Any] = {
     "dense": (),
     "dropout": 0.2,
     "normalise": True,
-    "epochs": 20,
     "batch_size": 64,
     "learning_rate": 3e-3,
     "weight_decay": 1e-2,
     "label_smoothing": 0.05,
 }
 KERNELS = (16, 32, 64)
+EPOCH_ITEMS = 36_000  # recordings heard in training, between the two bounds
+FEWEST_EPOCHS, MOST_EPOCHS = 15, 40
 AUGMENT: dict[str, Any] = {
     "shift": {"frequency": 0.12, "time": 0.12},
     "scale": {"frequency": 0.2, "time": 0.2},
@@ -204,7 +205,8 @@ class AudioAdapter(Adapter):
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit spectrograms of this size."""
         blocks = block_count(min(self.spec_.sizes), len(KERNELS))
-        return {**SETTINGS, "kernels": KERNELS[:blocks], "pool_size": 2, "augment": AUGMENT}
+        epochs = int(np.clip(EPOCH_ITEMS / n_items, FEWEST_EPOCHS, MOST_EPOCHS))
+        return {**SETTINGS, "kernels": KERNELS[:blocks], "pool_size": 2, "epochs": epochs, "augment": AUGMENT}
 
     def _check_parameters(self) -> None:
         for name in ("sample_rate", "n_mels", "n_fft", "hop_length"):

@@ -159,7 +159,7 @@ class ImageAdapter(Adapter):
             picture = (
                 ImageOps.fit(picture, shape, filter_) if self.framing == "crop" else picture.resize(shape, filter_)
             )
-        pixels = np.asarray(picture)
+        pixels = np.array(picture)
         return np.ascontiguousarray(pixels.reshape(self.height_, self.width_, -1).transpose(2, 0, 1)[None])
 
     def lift(self) -> nn.Module:

@@ -74,7 +74,7 @@ class AugmentConfig:
         return cls(**{**values, "flip": tuple(values.get("flip", ()))})
 
     def scaled(self, strength: float) -> AugmentConfig:
-        """Return the same augmentation at `strength` in [0, 1]: a short training can bear less of it than a long one."""
+        """Return the same augmentation at `strength` in [0, 1]: a short training can bear less than a long one."""
 
         def scale(shares: Mapping[str, float]) -> dict[str, float]:
             return {axis: share * strength for axis, share in shares.items()}

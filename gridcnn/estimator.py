@@ -302,8 +302,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         kept = np.flatnonzero(weight > 0)
         self.classes_, target = np.unique(labels[kept], return_inverse=True)
         if len(self.classes_) < 2:
-            found = f"only the class {self.classes_[0]!r}" if len(self.classes_) else "no class at all"
-            raise DataError(f"a classifier needs at least two classes, but there is {found} in y")
+            found = f"one class ({self.classes_[0]!r})" if len(self.classes_) else "no label"
+            raise DataError(f"a classifier needs at least two classes, but y has {found}")
         merged = _merge_repeats(items, kept, target, weight)
         return _TrainingSet(
             _take(items, merged.index), merged.target, merged.weight,

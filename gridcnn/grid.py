@@ -118,7 +118,7 @@ class GridSpec:
         return tuple(axis.size for axis in self.axes)
 
     def axis_index(self, name: str) -> int:
-        """Position of an ordered axis among the ordered axes; raises ConfigurationError if there is none of that name."""
+        """Position of an ordered axis among the ordered axes; ConfigurationError if there is none of that name."""
         names = [axis.name for axis in self.axes]
         if name not in names:
             raise ConfigurationError(f"this grid has no ordered axis {name!r}; it has {', '.join(names)}")

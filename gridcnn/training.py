@@ -191,7 +191,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
             cudnn.deterministic, cudnn.benchmark = before
 
 
-def train(
+def train(  # noqa: PLR0915  one loop, read from top to bottom
     network: Network,
     examples: Examples,
     config: TrainingConfig,
@@ -215,8 +215,9 @@ def train(
     augment = Augmenter(config.augment, network.backbone.spec)
     n_steps = math.ceil(len(examples.target) / config.batch_size)
     optimiser = _adamw(network, config, device)
+    total_steps = max(config.epochs * n_steps + 1, 8)  # fewer leave the schedule's first quarter without a step
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=config.learning_rate, total_steps=config.epochs * n_steps + 1, pct_start=0.25
+        optimiser, max_lr=config.learning_rate, total_steps=total_steps, pct_start=0.25
     )
     target = torch.from_numpy(examples.target).to(device)
     weight = torch.from_numpy(examples.weight / examples.weight.mean()).float().to(device)

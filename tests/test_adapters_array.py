@@ -1,0 +1,144 @@
+"""ArrayAdapter: named axes, scikit-learn's checks, standardisation."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import sparse
+
+from gridcnn.adapters import ArrayAdapter, from_state
+from gridcnn.errors import ConfigurationError, DataError, ItemError
+
+NUMBERS = np.random.default_rng(0).normal(3, 2, (20, 3, 4, 5)).astype(np.float32)
+
+
+def grids(adapter: ArrayAdapter, X: object) -> torch.Tensor:
+    items = adapter.check_items(X)
+    return adapter.fit(items).lift()(torch.from_numpy(np.concatenate([adapter.encode(item) for item in items])))
+
+
+@pytest.mark.parametrize(
+    ("axes", "X", "spec"),
+    [
+        (("length",), NUMBERS[:, 0, 0], "1 channels × 5 length"),
+        (("channels", "time"), NUMBERS[:, 0], "4 channels × 5 time"),
+        (("time", "channels"), NUMBERS[:, 0], "5 channels × 4 time"),
+        (("height", "width"), NUMBERS[:, 0], "1 channels × 4 height × 5 width"),
+        (("channels", "height", "width"), NUMBERS, "3 channels × 4 height × 5 width"),
+        (["height", "width", "channels"], NUMBERS, "5 channels × 3 height × 4 width"),
+    ],
+)
+def test_axes_are_what_the_caller_says(axes, X, spec):
+    adapter = ArrayAdapter(axes=axes)
+    result = grids(adapter, X)
+    assert str(adapter.spec_) == spec
+    assert result.shape == (20, *adapter.spec_.shape)
+    assert result.dtype == torch.float32
+    assert adapter.encode(X[0]).shape == (1, *adapter.spec_.shape)
+
+
+def test_channels_keep_their_values_when_moved():
+    encoded = ArrayAdapter(axes=("time", "channels")).fit(NUMBERS[:, 0]).encode(NUMBERS[3, 0])
+    np.testing.assert_array_equal(encoded[0], NUMBERS[3, 0].T)
+
+
+def test_units_name_the_steps():
+    spec = ArrayAdapter(axes=("channels", "time"), units={"time": "s"}).fit(NUMBERS[:, 0]).spec_
+    assert (spec.axes[0].unit, spec.channels.unit) == ("s", "")
+
+
+def test_frames_and_tensors_are_read_like_arrays():
+    X = NUMBERS[:, 0, 0]
+    adapter = ArrayAdapter()
+    np.testing.assert_array_equal(adapter.check_items(pd.DataFrame(X)), X)
+    np.testing.assert_array_equal(adapter.check_items(torch.tensor(X, requires_grad=True)), X)
+    assert adapter.check_items(X.astype(int).tolist()).dtype == np.float32
+
+
+def test_each_channel_is_standardised_and_keeps_its_shape():
+    X = NUMBERS * np.array([1, 10, 100])[:, None, None]
+    result = grids(ArrayAdapter(axes=("channels", "height", "width")), X)
+    torch.testing.assert_close(result.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(result.std(dim=(0, 2, 3), correction=0), torch.ones(3))
+    ramp = grids(ArrayAdapter(), np.arange(5.0) + NUMBERS[:, 0, 0] / 100)
+    assert (ramp.diff(dim=2) > 0).all()
+
+
+def test_each_cell_is_standardised_on_request():
+    result = grids(ArrayAdapter(scaling="cell"), np.arange(5.0) + NUMBERS[:, 0, 0])
+    torch.testing.assert_close(result.mean(dim=0), torch.zeros(1, 5), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("scaling", ["channel", "cell"])
+@pytest.mark.parametrize("level", [0.0, 0.1, 1e6])
+def test_constant_data_become_zeros(scaling, level):
+    result = grids(ArrayAdapter(scaling=scaling), np.full((7, 5), level))
+    torch.testing.assert_close(result, torch.zeros(7, 1, 5), atol=1e-1, rtol=0)
+    assert torch.isfinite(result).all()
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        ([[1.0, np.nan]], ValueError, "Input X contains NaN"),
+        ([[1.0, np.inf]], ValueError, "Input X contains infinity"),
+        ([[1.0, 1e300]], ValueError, "too large for dtype"),
+        ([["a", "b"]], ValueError, "could not convert string to float"),
+        (np.array([[1, {}]], dtype=object), TypeError, "real number"),
+        (np.array([[1 + 2j, 3]]), ValueError, "Complex data not supported"),
+        (sparse.csr_array(np.eye(3)), TypeError, "dense data is required"),
+        ([1.0, 2.0], ValueError, "Reshape your data"),
+        (np.empty((0, 3)), ValueError, "0 sample"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+def test_bad_numbers_are_refused_in_the_words_of_scikit_learn(X, error, message):
+    with pytest.raises(error, match=message):
+        ArrayAdapter().check_items(X)
+
+
+def test_a_wrong_number_of_axes_states_the_shapes():
+    with pytest.raises(DataError, match=r"shape \(n, length\), but X has shape \(20, 4, 5\)"):
+        ArrayAdapter().check_items(NUMBERS[:, 0])
+
+
+def test_another_shape_at_prediction_is_refused():
+    with pytest.raises(ItemError, match=r"shape \(4,\): expected shape \(5,\)"):
+        ArrayAdapter().fit(NUMBERS[:, 0, 0]).encode(np.zeros(4))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"axes": ()}, "one or two ordered axes"),
+        ({"axes": "length"}, "one or two ordered axes"),
+        ({"axes": ("channels",)}, "one or two ordered axes"),
+        ({"axes": ("time", "time")}, "one or two ordered axes"),
+        ({"axes": ("x", "y", "z")}, "one or two ordered axes"),
+        ({"units": {"time": "s"}}, "ordered axes are length"),
+        ({"scaling": "row"}, "'channel' or 'cell'"),
+    ],
+)
+def test_impossible_parameters_are_refused(settings, message):
+    with pytest.raises(ConfigurationError, match=message):
+        ArrayAdapter(**settings).fit(NUMBERS[:, 0, 0])
+
+
+@pytest.mark.parametrize("scaling", ["channel", "cell"])
+def test_a_restored_adapter_encodes_and_lifts_alike(scaling):
+    adapter = ArrayAdapter(axes=("channels", "height", "width"), scaling=scaling).fit(NUMBERS)
+    settings, state = json.loads(json.dumps([adapter.get_params(), adapter.state()]))
+    again = from_state("ArrayAdapter", settings, state)
+    batch = torch.from_numpy(adapter.encode(NUMBERS[0]))
+    assert torch.equal(again.lift()(torch.from_numpy(again.encode(NUMBERS[0]))), adapter.lift()(batch))
+    assert again.spec_ == adapter.spec_
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 8, 100])
+def test_defaults_fit_grids_of_any_length(length):
+    defaults = ArrayAdapter().fit(np.zeros((3, length))).defaults(3)
+    assert len(defaults["kernels"]) == (1 if length < 8 else 2)

@@ -1,0 +1,201 @@
+"""TextAdapter: tokens in any script, a vocabulary from training only, windows and vectors."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from gridcnn.adapters import TextAdapter, from_state
+from gridcnn.adapters.tokens import characters, has_words, words
+from gridcnn.errors import ConfigurationError, DataError, ItemError
+
+TEXTS = ["the cat sat", "the cat ran", "the dog sat down"]
+
+
+def test_words_of_any_script_stay_whole():
+    assert words("हिन्दी में लिखा है।") == ["हिन्दी", "में", "लिखा", "है", "।"]
+    assert words("العربيةُ جميلة") == ["العربيةُ", "جميلة"]
+    assert words("Größe 한국어 naïve") == ["Größe", "한국어", "naïve"]
+    assert words("cafe\u0301") == words("caf\u00e9") == ["caf\u00e9"]  # composed or not, the same word
+
+
+def test_contractions_and_punctuation_are_tokens_of_their_own():
+    assert words("Don't! It's (almost) done...") == ["Do", "n't", "!", "It", "'s", "(", "almost", ")", "done", *"..."]
+    assert words("it’s") == words("it's") == words("it 's")
+    assert words("DON'T") == ["DO", "N'T"]
+    assert words("o'clock") == ["o", "'", "clock"]
+
+
+def test_characters_keep_single_spaces():
+    assert characters(" a\n\t b ") == ["a", " ", "b"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (["what is this ?", "a word"], "word"),
+        (["다음 문장은 한국어 입니다", "두 번째 문장"], "word"),
+        (["今天天气很好", "我喜欢猫"], "character"),
+        (["วันนี้อากาศดีมาก ไปเที่ยว กัน", "ฉันชอบ แมว"], "character"),
+        (["ACGTACGGT", "TTGACA"], "character"),
+    ],
+)
+def test_auto_takes_characters_where_there_are_no_words(texts, kind):
+    assert TextAdapter().fit(texts).tokens_ == kind
+    assert has_words(texts) == (kind == "word")
+
+
+def test_the_kind_of_token_can_be_chosen():
+    assert TextAdapter(tokens="character").fit(TEXTS).vocabulary_[:2] == [" ", "t"]
+    assert TextAdapter(tokens="word").fit(["天气 天气"]).vocabulary_ == ["天气"]
+
+
+def test_the_vocabulary_is_ordered_by_count_then_word():
+    adapter = TextAdapter(min_count=1).fit(TEXTS)
+    assert adapter.vocabulary_ == ["the", "cat", "sat", "dog", "down", "ran"]
+    assert TextAdapter().fit(TEXTS).vocabulary_ == ["the", "cat", "sat"]
+    assert TextAdapter(min_count=1, max_vocabulary=2).fit(TEXTS).vocabulary_ == ["the", "cat"]
+
+
+def test_unseen_and_rare_words_are_unknown_and_the_end_is_padded():
+    adapter = TextAdapter().fit(TEXTS)
+    assert adapter.length_ == 8
+    encoded = adapter.encode("The zebra ran: sat")
+    assert encoded.dtype == np.int32
+    np.testing.assert_array_equal(encoded, [[2, 1, 1, 1, 4, 0, 0, 0]])
+
+
+def test_case_is_kept_on_request():
+    assert TextAdapter(min_count=1).fit(["The the"]).vocabulary_ == ["the"]
+    assert TextAdapter(min_count=1, lowercase=False).fit(["The the"]).vocabulary_ == ["The", "the"]
+
+
+def test_length_is_the_98th_percentile_within_bounds():
+    assert TextAdapter().fit(["a " * 20] * 99 + ["a " * 300]).length_ == 20
+    assert TextAdapter().fit(["a " * 900]).length_ == 400
+    assert TextAdapter(length=5).fit(TEXTS).spec_.shape == (128, 5)
+
+
+def test_long_texts_are_covered_by_windows():
+    adapter = TextAdapter(length=4, min_count=1).fit(["a b c d e f g h i j"])
+    np.testing.assert_array_equal(adapter.encode("a b c d e f g h i j"), [[2, 3, 4, 5], [5, 6, 7, 8], [8, 9, 10, 11]])
+
+
+def test_an_empty_text_is_all_padding_and_its_grid_is_zero():
+    adapter = TextAdapter().fit(TEXTS)
+    for text in ("", "  \n"):
+        encoded = adapter.encode(text)
+        np.testing.assert_array_equal(encoded, np.zeros((1, 8)))
+        assert (adapter.lift()(torch.from_numpy(encoded)) == 0).all()
+
+
+@pytest.mark.parametrize("item", [None, float("nan"), 3, b"bytes", ["a"]])
+def test_what_is_no_text_is_refused(item):
+    with pytest.raises(ItemError, match=rf"expected a text \(str\), got {type(item).__name__}"):
+        TextAdapter().fit([item, "a a"]).encode(item)
+
+
+def test_training_texts_without_a_word_are_refused():
+    with pytest.raises(DataError, match="none of the 2 training items"):
+        TextAdapter().fit(["", None])
+
+
+def test_lift_looks_up_a_vector_for_each_token():
+    adapter = TextAdapter(embedding_dim=6).fit(TEXTS)
+    lift = adapter.lift()
+    grid = lift(torch.from_numpy(adapter.encode("the dog")))
+    assert grid.shape == (1, 6, 8)
+    assert torch.equal(grid[0, :, 0], lift.vectors.weight[2])
+    assert torch.equal(grid[0, :, 1], lift.vectors.weight[1])
+    grid.sum().backward()
+    assert lift.vectors.weight.grad[2].abs().sum() > 0
+    assert lift.vectors.weight.grad[0].abs().sum() == 0
+
+
+def test_initial_vectors_follow_the_seed_and_are_small():
+    adapter = TextAdapter(min_count=1).fit(TEXTS)
+    weights = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        weights.append(adapter.lift().vectors.weight.detach())
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert weights[0][1:].std() == pytest.approx(0.15, abs=0.02)
+
+
+@pytest.mark.parametrize("header", ["", "4 3\n"])
+def test_pretrained_vectors_are_taken_from_the_file(tmp_path, header):
+    path = tmp_path / "vectors.txt"
+    path.write_text(f"{header}cat 1 2 3\nunused 9 9 9\ndog 4 5 6\ncat 7 7 7\n", encoding="utf-8")
+    adapter = TextAdapter(vectors=path).fit(TEXTS)
+    assert adapter.vocabulary_ == ["the", "cat", "sat", "dog"]  # dog is rare, but has a vector
+    assert adapter.spec_.shape == (3, 8)
+    lift = adapter.lift()
+    assert lift.vectors.weight[3].tolist() == [1, 2, 3]
+    assert lift.vectors.weight[5].tolist() == [4, 5, 6]
+    assert lift.vectors.weight[2].abs().max() < 1  # not in the file: drawn at random
+
+
+def test_a_restored_adapter_needs_no_file_of_vectors(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("cat 1 2 3\n", encoding="utf-8")
+    adapter = TextAdapter(vectors=str(path)).fit(TEXTS)
+    settings, state = json.loads(json.dumps([adapter.get_params(), adapter.state()]))
+    path.unlink()
+    again = from_state("TextAdapter", settings, state)
+    np.testing.assert_array_equal(again.encode("a cat sat"), adapter.encode("a cat sat"))
+    assert again.spec_ == adapter.spec_
+    lift = again.lift()
+    lift.load_state_dict(adapter.lift().state_dict())
+    assert lift.vectors.weight[3].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("cat 1 2 3\ndog 1 2\n", "line 2: expected a word and 3 numbers"),
+        ("cat 1 x 3\n", "line 1: the vector of 'cat' has an entry that is no number"),
+        ("dog 0 0 0\ncat 1 nan 3\n", "line 2: .* NaN or infinite"),
+        ("word\n", "line 1: expected a word and its numbers"),
+        ("chat 1 2 3\n", "no vector for any word"),
+        ("", "no vector for any word"),
+        (b"\xff\xfe\x00", "no UTF-8 text"),
+    ],
+)
+def test_malformed_vectors_name_the_line(tmp_path, content, message):
+    path = tmp_path / "vectors.txt"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=message):
+        TextAdapter(vectors=path).fit(TEXTS)
+
+
+def test_a_missing_file_of_vectors_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"gone\.txt: the file of vectors cannot be read"):
+        TextAdapter(vectors=tmp_path / "gone.txt").fit(TEXTS)
+
+
+def test_a_dimension_that_contradicts_the_vectors_is_refused(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("cat 1 2 3\n", encoding="utf-8")
+    assert TextAdapter(vectors=path, embedding_dim=3).fit(TEXTS).embedding_dim_ == 3
+    with pytest.raises(ConfigurationError, match="leave embedding_dim out"):
+        TextAdapter(vectors=path, embedding_dim=4).fit(TEXTS)
+
+
+@pytest.mark.parametrize("change", [{"tokens": "syllable"}, {"length": 0}, {"min_count": 0}, {"max_vocabulary": 0}])
+def test_impossible_parameters_are_refused(change):
+    (name,) = change
+    with pytest.raises(ConfigurationError, match=name):
+        TextAdapter(**change).fit(TEXTS)
+
+
+def test_a_single_column_is_read_and_several_are_refused():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"text": TEXTS, "other": TEXTS})
+    assert TextAdapter().check_items(table[["text"]]) == TEXTS
+    assert TextAdapter().check_items(table["text"]) == TEXTS
+    with pytest.raises(DataError, match=r"2 \(text, other\): choose one"):
+        TextAdapter().check_items(table)

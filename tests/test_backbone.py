@@ -1,0 +1,118 @@
+"""The one network: shapes, costs, and refusals that say what would work."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from gridcnn.backbone import BackboneConfig, ConvPoolDense, sizes_after_blocks
+from gridcnn.errors import ConfigurationError
+from gridcnn.grid import Axis, GridSpec
+
+FLAT = GridSpec.of("sensor", 3, time=50)
+PICTURE = GridSpec.of("colour", 3, height=20, width=30)
+
+
+@pytest.mark.parametrize("spec", [FLAT, PICTURE])
+@pytest.mark.parametrize("head", ["flatten", "global_max", "global_average"])
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"kernel_sizes": (3, 4, 5)}, {"padding": "valid"}, {"pool": "average", "pool_stride": 1}, {"pool_size": 1}],
+)
+def test_one_code_reads_both_kinds_of_grid(spec, head, change):
+    net = ConvPoolDense(spec, BackboneConfig(kernels=(4, 6), head=head, dense=(5,), **change), n_classes=7)
+    assert net(torch.zeros(2, *spec.shape)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("pool_size", [1, 2, 3])
+@pytest.mark.parametrize("pool_stride", [None, 1, 2, 3])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("size", [9, 16, 23])
+def test_the_predicted_sizes_are_those_of_the_maps(size, padding, pool_stride, pool_size):
+    config = BackboneConfig(kernels=(2, 2), padding=padding, pool_size=pool_size, pool_stride=pool_stride)
+    expected = sizes_after_blocks((size,), config)
+    if min(expected[-1]) < 1:
+        pytest.skip("does not fit")
+    net = ConvPoolDense(GridSpec.of("sensor", 1, time=size), config, 2)
+    maps = torch.zeros(2, 1, size)
+    for block, sizes in zip(net.blocks, expected, strict=True):
+        maps = block(maps)
+        assert tuple(maps.shape[2:]) == sizes
+
+
+def test_the_classic_walk_pools_seven_cells_to_four():
+    config = BackboneConfig(kernels=(3,), padding="valid")
+    assert sizes_after_blocks((9, 9), config) == [(4, 4)]
+
+
+def test_a_grid_that_would_vanish_is_refused_with_its_sizes_and_what_works():
+    config = BackboneConfig(kernels=(8, 8, 8), padding="valid")
+    with pytest.raises(ConfigurationError, match=r"9×9 → 4×4 → 1×1 → -1×-1.*nearest .* kernels=\(8, 8\)"):
+        ConvPoolDense(GridSpec.of("colour", 1, height=9, width=9), config, 2)
+    with pytest.raises(ConfigurationError, match="padding='same'"):
+        ConvPoolDense(GridSpec.of("colour", 1, height=2, width=9), BackboneConfig(kernels=(8,), padding="valid"), 2)
+
+
+def test_the_layer_table_counts_parameters_and_multiply_adds():
+    net = ConvPoolDense(PICTURE, BackboneConfig(kernels=(4,), dense=(6,)), n_classes=2)
+    layers = {layer.name: layer for layer in net.layers()}
+    convolution = layers["blocks.0.convolutions.0.0"]
+    assert convolution.shape == (4, 20, 30)
+    assert convolution.parameters == 4 * 3 * 9
+    assert convolution.multiply_adds == 4 * 3 * 9 * 20 * 30
+    assert layers["blocks.0.pool"].shape == (4, 10, 15)
+    assert layers["dense.0"].multiply_adds == 600 * 6
+    assert sum(layer.parameters for layer in net.layers()) == sum(p.numel() for p in net.parameters())
+
+
+def test_global_heads_take_the_largest_and_the_mean_of_each_map():
+    maps = torch.arange(12.0).reshape(1, 2, 2, 3)
+    columns = {
+        head: ConvPoolDense(PICTURE, BackboneConfig(head=head), 2).column(maps).tolist()
+        for head in ("flatten", "global_max", "global_average")
+    }
+    assert columns == {"flatten": [list(range(12))], "global_max": [[5, 11]], "global_average": [[2.5, 8.5]]}
+
+
+def test_kernels_of_several_sizes_stand_side_by_side():
+    net = ConvPoolDense(FLAT, BackboneConfig(kernels=(4,), kernel_sizes=(2, 5)), 2)
+    assert [tuple(m.weight.shape) for m in net.modules() if isinstance(m, nn.Conv1d)] == [(4, 3, 2), (4, 3, 5)]
+    assert net.votes.in_features == 8 * math.ceil(50 / 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"kernels": ()}, "kernels is empty"),
+        ({"kernels": (0,)}, "at least 1"),
+        ({"pool": "median"}, "max, average"),
+        ({"dropout": 1.0}, r"\[0, 1\)"),
+        ({"padding": "valid", "kernel_sizes": (3, 5)}, "use padding='same'"),
+        ({"pool_stride": 0}, "pool_stride"),
+    ],
+)
+def test_values_out_of_range_are_refused(values, message):
+    with pytest.raises(ConfigurationError, match=message):
+        BackboneConfig(**values)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Axis("", 3), "needs a name"),
+        (lambda: Axis("time", 0), "at least 1 cell"),
+        (lambda: Axis("time", 3, step=0), "above 0"),
+        (lambda: GridSpec(Axis("time", 3), (Axis("height", 3),)), "cannot be the channel axis"),
+        (lambda: GridSpec(Axis("c", 3, ordered=False), ()), "one or two ordered axes"),
+        (lambda: GridSpec(Axis("c", 3, ordered=False), (Axis("sensor", 2, ordered=False),)), "make it channels"),
+        (lambda: GridSpec.of("time", 3, time=4), "different names"),
+    ],
+)
+def test_grids_that_make_no_sense_are_refused(make, message):
+    with pytest.raises(ConfigurationError, match=message):
+        make()
+
+
+def test_a_spec_survives_json():
+    assert GridSpec.from_dict(PICTURE.to_dict()) == PICTURE
