@@ -3,8 +3,8 @@
     GRIDCNN_DATA=… python benchmarks/real_data.py trec digits     # run these sets, add to the results
     python benchmarks/real_data.py --write                        # docs/RESULTS.md from all results so far
 
-Each run is `gridcnn train set.csv … --seed S` followed by `gridcnn evaluate`, without a flag for the set. A run that is in
-the results file already is not repeated. Test parts are read by `evaluate` alone.
+Each run is `gridcnn train set.csv … --seed S` followed by `gridcnn evaluate`, without a flag for the set. A run that
+is in the results file already is not repeated. Test parts are read by `evaluate` alone.
 """
 
 from __future__ import annotations
@@ -119,13 +119,14 @@ def run(name: str, fold: str, frame: pd.DataFrame, flags: list[str], seed: int, 
     return {
         "set": name, "fold": fold, "seed": seed, "accuracy": scores["accuracy"], "seconds": round(seconds, 1),
         "loop_seconds": round(float(history["seconds"].sum()), 1), "epochs": len(history), "parameters": parameters,
-        "bare_seconds": round(step_seconds * steps * len(history), 1), "threads": int(os.environ.get("OMP_NUM_THREADS", 0)),
+        "bare_seconds": round(step_seconds * steps * len(history), 1),
+        "threads": int(os.environ.get("OMP_NUM_THREADS", "0")),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
     }  # fmt: skip
 
 
 def bare_loop(model: Path, n_steps: int = 12) -> tuple[int, float, int]:
-    """Time forward, backward and step of the same net on one batch of its own shape: parameters, seconds a step, steps."""
+    """Time a step of the same net on one batch of its own shape; return parameters, seconds a step, steps."""
     import torch  # noqa: PLC0415
 
     from gridcnn import GridClassifier  # noqa: PLC0415
@@ -222,7 +223,7 @@ def main() -> None:
     if arguments.write:
         head = (
             "# Results on real data\n\nWritten by `benchmarks/real_data.py --write`; every run stands in "
-            "`benchmarks/real_data.jsonl`. Defaults only: `gridcnn train set.csv --split split …`, no flag for the set. "
+            "`benchmarks/real_data.jsonl`. Defaults only: `gridcnn train set.csv --split split …`. "
             "2 shared CPU cores, one thread a run, two runs at a time. “× bare loop” is the whole command (start-up, "
             "decoding, validation, saving) over the forward-backward-step time of the same net on preloaded tensors, "
             "measured right after it in the same run.\n\n"

@@ -29,7 +29,7 @@ FOLDER = Path("demo")
 def draw_pictures(classifier, unseen) -> None:
     """Draw unseen letters with their answers, and the kernels that were learned."""
     answers = classifier.predict_frame(unseen.items[:16])
-    figure, axes = plt.subplots(2, 8, figsize=(12, 3.6))
+    figure, axes = plt.subplots(2, 8, figsize=(12, 4.2))
     for ax, picture, (_, answer) in zip(axes.flat, unseen.items, answers.iterrows()):
         ax.imshow(picture, cmap="gray")
         ax.set_title(f"{answer['prediction']}  {answer[answer['prediction']]:.2f}", fontsize=10)
@@ -78,14 +78,26 @@ def save(figure, name: str) -> None:
     plt.close(figure)
 
 
+def sound_adapter(data) -> AudioAdapter:
+    """Return an adapter for waveforms in memory, which cannot say their own rate."""
+    return AudioAdapter(sample_rate=data.sample_rate)
+
+
 def main() -> None:
     """Train on three modalities, refuse a fourth, print what came out."""
     FOLDER.mkdir(exist_ok=True)
-    console = Console()
+    console = Console(width=110)
     table = Table("data", "grid", "parameters", "train / unseen", "accuracy", "bag of words", "seconds")
     jobs = [
         ("xo (pictures)", datasets.xo, 2000, lambda data: ImageAdapter(), {"epochs": 8}, draw_pictures),
-        ("tones (sound)", datasets.tones, 800, lambda data: AudioAdapter(sample_rate=data.sample_rate), {}, draw_sounds),
+        (
+            "tones (sound)",
+            datasets.tones,
+            800,
+            sound_adapter,
+            {"epochs": 10},
+            draw_sounds,
+        ),
         ("word_order (text)", datasets.word_order, 2000, lambda data: TextAdapter(), {}, draw_confusion),
     ]
     for name, make, n_items, adapter, settings, draw in jobs:

@@ -80,9 +80,15 @@ class AugmentConfig:
             return {axis: share * strength for axis, share in shares.items()}
 
         return AugmentConfig(
-            shift=scale(self.shift), scale=scale(self.scale), mask=scale(self.mask), flip=self.flip,
-            rotate=self.rotate * strength, tilt=scale(self.tilt), gain=self.gain * strength, noise=self.noise * strength,
-        )  # fmt: skip
+            shift=scale(self.shift),
+            scale=scale(self.scale),
+            mask=scale(self.mask),
+            flip=self.flip,
+            rotate=self.rotate * strength,
+            tilt=scale(self.tilt),
+            gain=self.gain * strength,
+            noise=self.noise * strength,
+        )
 
 
 class Augmenter:

@@ -177,22 +177,22 @@ class ConvBlock(nn.Module):
         self.norms = nn.ModuleList()
         for index in range(config.convolutions):
             inputs = self.maps if index else channels
-            side_by_side = nn.ModuleList(
+            branches = [
                 convolution(inputs, kernels, size, padding=config.padding, bias=not config.normalise)
                 for size in config.kernel_sizes
-            )
-            for branch in side_by_side:
+            ]
+            for branch in branches:
                 nn.init.kaiming_normal_(branch.weight, nonlinearity="relu")
                 if branch.bias is not None:
                     nn.init.zeros_(branch.bias)
-            self.convolutions.append(side_by_side)
+            self.convolutions.append(nn.ModuleList(branches))
             self.norms.append(norm(self.maps) if config.normalise else nn.Identity())
         self.pool = _pooling(config, dimensions)
 
     def forward(self, maps: Tensor) -> Tensor:
         """(batch, channels, *sizes) → (batch, maps, *smaller sizes)."""
         for side_by_side, norm in zip(self.convolutions, self.norms, strict=True):
-            branches = [branch(maps) for branch in side_by_side]  # type: ignore[union-attr]
+            branches = [branch(maps) for branch in side_by_side.children()]
             maps = norm(branches[0] if len(branches) == 1 else torch.cat(branches, dim=1)).relu()
         pooled: Tensor = self.pool(maps)
         return pooled
@@ -201,10 +201,11 @@ class ConvBlock(nn.Module):
 def _pooling(config: BackboneConfig, dimensions: int) -> nn.Module:
     if config.pool_size == 1 and config.pool_stride in {None, 1}:
         return nn.Identity()
-    window = {"kernel_size": config.pool_size, "stride": config.pool_stride or config.pool_size, "ceil_mode": True}
-    if config.pool == "max":
-        return (nn.MaxPool1d, nn.MaxPool2d)[dimensions - 1](**window)
-    return (nn.AvgPool1d, nn.AvgPool2d)[dimensions - 1](**window)
+    kinds = (nn.MaxPool1d, nn.MaxPool2d) if config.pool == "max" else (nn.AvgPool1d, nn.AvgPool2d)
+    pooling: nn.Module = kinds[dimensions - 1](
+        config.pool_size, stride=config.pool_stride or config.pool_size, ceil_mode=True
+    )
+    return pooling
 
 
 class ConvPoolDense(nn.Module):

@@ -162,15 +162,16 @@ def _rebuild(values: Mapping[str, Any], weights: dict[str, Tensor]) -> GridClass
     adapter = adapters.from_state(stored["class"], stored["settings"], stored["state"])
     kind = values["classes"]["kind"]
     classes = np.array([_LABEL_KINDS[kind](label) for label in values["classes"]["labels"]])
-    config = {name: tuple(value) if isinstance(value, list) else value for name, value in values["backbone"].items()}
+    config: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values["backbone"].items()
+    }
     classifier = GridClassifier(adapter=None if values["table"] else adapter, **values["parameters"])
     classifier.adapter_ = adapter
     classifier.classes_ = classes
     with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave the user's generator alone
         network = Network(adapter.lift(), ConvPoolDense(adapter.spec_, BackboneConfig(**config), len(classes)))
     network.load_state_dict(weights)
-    if len(adapter.spec_.axes) == 2:
-        network.backbone.to(memory_format=torch.channels_last)
+    network.kernels_channels_last()
     classifier.network_ = network.eval()
     classifier.history_ = [EpochRecord(*record) for record in values["history"]]
     classifier.best_epoch_ = int(values["best_epoch"])

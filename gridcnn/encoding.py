@@ -17,6 +17,7 @@ import os
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,7 +210,8 @@ def _results(
 ) -> Iterator[Result]:
     """Yield the result of each item in order, saying how far it has come, and raise what is to be raised at once."""
     position = 0
-    with contextlib.closing(_in_threads(functools.partial(_encode_chunk, adapter), items, n_jobs)) as chunks:
+    chunks = _in_threads(functools.partial(_encode_chunk, adapter), items, n_jobs)
+    try:
         for chunk in chunks:
             for result in chunk:
                 if isinstance(result, ItemError) and on_error == "raise":
@@ -218,6 +220,10 @@ def _results(
                 position += 1
             if progress is not None:
                 progress(position, len(items))
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # joblib regrets the chunks that a failure makes useless
+            chunks.close()
 
 
 def _lifted(adapter: Adapter, windows: np.ndarray, device: torch.device, batch_size: int) -> Iterator[Result]:

@@ -21,7 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from torch import nn
 
-from gridcnn.adapters import Adapter
+from gridcnn.adapters import Adapter, ArrayAdapter
 from gridcnn.augment import AugmentConfig
 from gridcnn.backbone import BackboneConfig, ConvPoolDense, Layer
 from gridcnn.encoding import EncodedItems, default_cache_folder, encode_items, lift_items
@@ -317,8 +317,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ConfigurationError(f"ordering must be 'check' or 'assume', got {self.ordering!r}")
         if isinstance(X, Sequence) and len(X) and isinstance(X[0], str | os.PathLike):
             raise ConfigurationError(
-                "X holds strings or paths: say what they are with adapter=ImageAdapter(), AudioAdapter() or TextAdapter() "
-                "from gridcnn.adapters"
+                "X holds strings or paths: say what they are with adapter=ImageAdapter(), AudioAdapter() or "
+                "TextAdapter() from gridcnn.adapters"
             )
         if reset and y is not None:
             X, y = validate_data(self, X, y, dtype=np.float32, y_numeric=False)
@@ -326,17 +326,15 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X = validate_data(self, X, reset=reset, dtype=np.float32)
         if self.ordering == "check":
             raise OrderingError(
-                f"this is a table of {X.shape[1]} columns, and nothing says that neighbouring columns are related, which a "
-                "convolution needs. If they are (a spectrum, a sampled series), say ordering='assume' (on the command "
-                "line: --ordering assume). If the columns could be shuffled without loss (a grade sheet), use "
+                f"this is a table of {X.shape[1]} columns, and nothing says that neighbouring columns are related, "
+                "which a convolution needs. If they are (a spectrum, a sampled series), say ordering='assume' (on the "
+                "command line: --ordering assume). If the columns could be shuffled without loss (a grade sheet), use "
                 "scikit-learn's HistGradientBoostingClassifier or LogisticRegression instead"
             )
         return X, y
 
     def _new_adapter(self) -> Adapter:
         if self.adapter is None:
-            from gridcnn.adapters import ArrayAdapter
-
             return ArrayAdapter(axes=("column",))
         fresh: Adapter = clone(self.adapter)
         return fresh
@@ -585,7 +583,7 @@ def _weighted(examples: Examples, class_weight: np.ndarray) -> Examples:
 def _check_labels(y: Any, n_items: int) -> np.ndarray:
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None")
-    labels = column_or_1d(y, warn=True)
+    labels: np.ndarray = column_or_1d(y, warn=True)
     if len(labels) != n_items:
         raise ValueError(f"Found input variables with inconsistent numbers of samples: [{n_items}, {len(labels)}]")
     if missing := np.flatnonzero(pd.isna(labels)).tolist():

@@ -86,6 +86,11 @@ class Network(nn.Module):
         self.lift = lift
         self.backbone = backbone
 
+    def kernels_channels_last(self) -> None:
+        """Lay 2-D kernels out as `to_channels_last` lays out grids."""
+        for parameter in self.backbone.parameters():
+            parameter.data = to_channels_last(parameter.data)
+
     def forward(self, encoded: Tensor) -> Tensor:
         """(batch, *encoded_shape) → logits (batch, n_classes)."""
         logits: Tensor = self.backbone(to_channels_last(self.lift(encoded)))
@@ -210,8 +215,7 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
     device = device or torch.device("cpu")
     progress = progress or Silence()
     network.to(device)
-    if len(network.backbone.spec.axes) == 2:
-        network.backbone.to(memory_format=torch.channels_last)
+    network.kernels_channels_last()
     augment = Augmenter(config.augment, network.backbone.spec)
     n_steps = math.ceil(len(examples.target) / config.batch_size)
     optimiser = _adamw(network, config, device)
@@ -231,7 +235,7 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
             started = time.perf_counter()
             network.train()
             totals = torch.zeros(2, device=device)  # loss and hits, kept on the device so that no step waits
-            learning_rate = schedule.get_last_lr()[0]
+            learning_rate = float(schedule.get_last_lr()[0])
             for batch in torch.randperm(len(target)).tensor_split(n_steps):
                 windows = torch.from_numpy(examples.windows[batch.numpy()]).to(device)
                 with _mixed_precision(device):
@@ -242,7 +246,7 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
                     )
                 loss = (losses * weight[batch]).mean()
                 optimiser.zero_grad(set_to_none=True)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 schedule.step()
                 with torch.no_grad():
