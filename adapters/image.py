@@ -27,7 +27,7 @@ COLOUR_DIFFERENCE = 8  # of 255: how far red, green and blue of one pixel may di
 EXIF_ORIENTATION = 0x0112
 
 EPOCH_ITEMS = 60_000  # items seen in training, between the two bounds below
-FEWEST_EPOCHS_COLOUR, FEWEST_EPOCHS_GREY, MOST_EPOCHS = 15, 8, 40
+FEWEST_EPOCHS_COLOUR, FEWEST_EPOCHS_GREY, MOST_EPOCHS = 12, 8, 40
 KERNELS_COLOUR = (24, 48, 96)
 KERNELS_GREY = (16, 32, 64)
 SETTINGS: dict[str, Any] = {

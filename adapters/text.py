@@ -38,7 +38,7 @@ SETTINGS: dict[str, Any] = {
     "normalise": False,
     "epochs": 10,
     "batch_size": 50,
-    "learning_rate": 1e-3,
+    "learning_rate": 2e-3,
     "weight_decay": 1e-2,
     "label_smoothing": 0.05,
     "augment": {},

@@ -10,7 +10,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 @pytest.mark.parametrize(
     ("name", "n_items", "least"),
-    [("x_or_o", 300, 0.7), ("spoken_digits", 300, 0.15), ("questions", 600, 0.4), ("sklearn_pipeline", 120, 0.55)],
+    [("x_or_o", 300, 0.7), ("spoken_digits", 80, 0.3), ("questions", 600, 0.4), ("sklearn_pipeline", 120, 0.55)],
 )
 def test_an_example_runs_on_a_small_part(name, n_items, least, capsys, monkeypatch):
     monkeypatch.delenv("GRIDCNN_DATA", raising=False)
