@@ -1,0 +1,11 @@
+"""The ordering check: does the order of a table's columns, or of an array's axis, carry information?
+
+A convolution compares neighbours. Where neighbours mean nothing, it has no business; this package decides that with
+statistics before any network is trained. See `docs/ordering-check.md` for the idea.
+"""
+
+from gridcnn.ordering.axes import check_axes
+from gridcnn.ordering.report import AxesReport, OrderReport, Verdict
+from gridcnn.ordering.rule import check_order
+
+__all__ = ["AxesReport", "OrderReport", "Verdict", "check_axes", "check_order"]
