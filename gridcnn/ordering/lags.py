@@ -68,7 +68,7 @@ def compare_lags(pairs: list[tuple[Floats, Floats]], tree: Floats, rng: np.rando
     orders = np.concatenate([np.arange(columns)[None], flips(tree, count, rng), shuffles(columns, count, rng)])
     explained = np.zeros(len(orders))
     by_lag = np.zeros(lags)
-    total = 0.0
+    total = spread = 0.0
     profile = np.zeros(lags)
     for one, two in pairs:
         first, second = _sums(one, orders, lags), _sums(two, orders, lags)
@@ -77,9 +77,10 @@ def compare_lags(pairs: list[tuple[Floats, Floats]], tree: Floats, rng: np.rando
         explained += parts.sum(axis=1)
         by_lag += parts[0]
         product = _sums(one * two, orders[:1], lags)[0].sum()
+        spread += float(_sums(one * one, orders[:1], lags)[0].sum() - sizes.sum() * middle[0][0, 0] ** 2)
         total += float(product - sizes.sum() * middle[0][0, 0] * middle[1][0, 0])
         profile += (first[0] + second[0]) / sizes / (2 * len(pairs))
-    total = max(total, 1e-12)
+    total = max(total, 0.02 * spread, 1e-12)  # pure noise has no variance that the halves share
     after = np.append(profile[2:], -np.inf)
     isolated = np.flatnonzero((profile[1:] > profile[:-1]) & (profile[1:] > after)) + 1
     peaks = np.sort(by_lag[isolated])[::-1][:PEAKS].sum()

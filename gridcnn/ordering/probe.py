@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from gridcnn.ordering.neighbours import against
 from gridcnn.ordering.trees import Floats
@@ -72,10 +73,15 @@ def _one_column_per_class(target: Any) -> Floats | None:
     if len(levels) < 2:
         return None
     if values.dtype.kind == "f" and len(levels) > 20:
-        return np.asarray(values, dtype=np.float64)[:, None]
+        return _ranks(values)
     if len(levels) > 50:
-        return None if values.dtype.kind in "OUS" else np.asarray(values, dtype=np.float64)[:, None]
+        return None if values.dtype.kind in "OUS" else _ranks(values)
     return np.asarray(np.eye(len(levels))[codes])
+
+
+def _ranks(values: Any) -> Floats:
+    """Ranks, so that a few large numbers to predict do not drown the others."""
+    return np.asarray(rankdata(np.asarray(values, dtype=np.float64)) / len(values))[:, None]
 
 
 def _features(table: Floats, kernels: list[tuple[Floats, int, float]]) -> Floats:

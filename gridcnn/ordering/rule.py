@@ -120,7 +120,7 @@ def _ask(
     if rows < 100:
         table.warnings.append(f"{rows} rows: below 100, only clear orders are found")
     if table.tokens and columns >= 8:
-        return _tokens(table, rng, evidence, True) or Answer(
+        return _tokens(table, rng, evidence) or Answer(
             "undecided", "which code follows which does not stand out from shuffled columns.", "tokens"
         ), None
     scores = table.scores[:, used]
@@ -159,10 +159,6 @@ def _ask(
     answer = _by_correlation(near, lags)
     if answer and answer.verdict == "ordered":
         return answer, None
-    if answer is None and kind == "auto" and columns >= 8 and _like_codes(table.values[:, used]):
-        found = _tokens(table, rng, evidence, False)
-        if found:
-            return found, None
     felt = None
     if table.target is not None and columns >= 8 and rows >= 40:
         felt = probe(scores, table.target, rng)
@@ -203,6 +199,8 @@ def _by_correlation(near: Neighbours, lags: Lags | None) -> Answer | None:
 def _otherwise(near: Neighbours, lags: Lags | None, felt: dict[str, float] | None, rows: int, columns: int) -> Answer:
     if lags and lags.z_flip >= 5 and lags.value >= 0.4 and lags.rest >= 0.3:
         return Answer("undecided", "Distance explains some of how columns correlate, but not enough to call them ordered.", "lags")
+    if lags and lags.value >= 0.65 and lags.rest >= 0.6 and lags.z_shuffle >= 10 and near.z_pair >= 3:
+        return Answer("undecided", "Distance explains how columns correlate, but groups of columns explain it as well.", "lags")
     if (min(near.z_flip, near.z_tree) >= 2 or min(near.z_pair, near.z_pair_tree) >= 2) and near.z_shuffle >= 2.5:
         return Answer("undecided", "Neighbours are a little closer than groups explain, but not enough to call them ordered.", "neighbours")
     if near.z_flip <= -3:
@@ -216,18 +214,10 @@ def _otherwise(near: Neighbours, lags: Lags | None, felt: dict[str, float] | Non
     return Answer("undecided", "The columns hardly correlate, so that nothing speaks for an order or against it.", "nothing found")
 
 
-def _like_codes(values: Floats) -> bool:
-    """Tell whether whole numbers from one large set fill all columns, as token ids do."""
-    if not np.array_equal(values, np.round(values)) or values.min() < 0:
-        return False
-    return len(np.unique(values)) >= 20 and bool(np.median([len(np.unique(column)) for column in values.T]) >= 10)
-
-
-def _tokens(table: Prepared, rng: np.random.Generator, evidence: dict[str, Any], declared: bool) -> Answer | None:
+def _tokens(table: Prepared, rng: np.random.Generator, evidence: dict[str, Any]) -> Answer | None:
     found = bigrams_against_nulls(table.values, rng)
     evidence["tokens"] = found
-    least = 4.0 if declared else 6.0
-    if max(found["share_flip"], found["share_shuffle"]) <= 0.01 and min(found["z_flip"], found["z_shuffle"]) >= least:
+    if max(found["share_flip"], found["share_shuffle"]) <= 0.01 and min(found["z_flip"], found["z_shuffle"]) >= 4:
         return Answer("ordered", "Which code follows which is not left to chance: the columns are positions in a sequence.", "tokens")
     return None
 
@@ -238,7 +228,8 @@ def _picture(table: Prepared, rng: np.random.Generator, evidence: dict[str, Any]
     if columns < 36 or columns < table.columns - 4 and columns < 1024:
         return None
     width_of = table.columns if columns >= 1024 else columns
-    found = hidden_picture(similarity(correlations(table.scores)), width_of, rng)
+    seen = max(0.25, float(table.varies.mean()) ** 2)  # pairs with a constant column say nothing, and count as 0
+    found = hidden_picture(similarity(correlations(table.scores)) / seen, width_of, rng)
     if not found:
         return None
     halved = halves(table.scores, 2, rng)
