@@ -34,7 +34,7 @@ AXES = {
 }
 
 
-def main() -> None:
+def main() -> None:  # noqa: PLR0915
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=100_000)
     parser.add_argument("--grouped", type=int, default=300)
@@ -46,13 +46,16 @@ def main() -> None:
     count: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     grids: list[str] = []
 
-    def check(X: Any, y: Any, group: str, name: str, want: str, kind: str = "numeric") -> Any:
+    def check(X: Any, y: Any, group: str, name: str, want: str, kind: str = "") -> Any:  # noqa: PLR0917
         start = time.perf_counter()
         report = check_order(X, y, kind="categorical" if kind == "categorical" else "auto")
         times.append(time.perf_counter() - start)
         count[group][report.verdict] += 1
         if options.verbose and report.verdict != want:
-            print(f"  {group}: {name} {X.shape} {report.verdict} by {report.test}; {json.dumps(report.to_dict()['evidence'], default=str)[:500]}")
+            print(
+                f"  {group}: {name} {X.shape} {report.verdict} by {report.test}; "
+                f"{json.dumps(report.to_dict()['evidence'], default=str)[:500]}"
+            )
         if times[-1] > 2 and options.verbose:
             print(f"  slow: {name} {times[-1]:.1f} s")
         return report
@@ -63,16 +66,27 @@ def main() -> None:
         size = "n ≥ 100, d ≥ 8" if entry["n"] >= 100 and entry["d"] >= 8 else "smaller"
         for labels in (None, y) if y is not None else (None,):
             with_or = "with labels" if labels is not None else "no labels"
-            report = check(X, labels, f"{entry['label']}, {size}, {with_or}", entry["name"], entry["label"], entry["kind"])
+            report = check(
+                X, labels, f"{entry['label']}, {size}, {with_or}", entry["name"], entry["label"], entry["kind"]
+            )
             if entry["label"] == "ordered":
                 if entry["grid"] and labels is None:
                     found = f"{report.grid[0]}x{report.grid[1]}" if report.grid else "none"
-                    grids.append(f"{entry['name']} {entry['grid']} {'exact' if found == entry['grid'] else 'FOUND ' + found}")
+                    grids.append(
+                        f"{entry['name']} {entry['grid']} {'exact' if found == entry['grid'] else 'FOUND ' + found}"
+                    )
                 elif report.grid:
                     grids.append(f"{entry['name']} has no grid, FOUND {report.grid}")
                 for seed in (0, 1, 2):
                     order = np.random.default_rng(seed).permutation(X.shape[1])
-                    check(X[:, order], labels, f"ordered, shuffled, {with_or}", f"{entry['name']} shuffled {seed}", "exchangeable", entry["kind"])
+                    check(
+                        X[:, order],
+                        labels,
+                        f"ordered, shuffled, {with_or}",
+                        f"{entry['name']} shuffled {seed}",
+                        "exchangeable",
+                        entry["kind"],
+                    )
     real = np.array(times)
     for seed in range(options.seed, options.seed + options.grouped):
         name, table = tables.grouped(seed)
@@ -103,7 +117,10 @@ def main() -> None:
         print(f"axes {name:15} {plain}, each axis shuffled in turn {turned}")
     print(f"axes wrong: {wrong}")
     print("pictures: " + "; ".join(grids))
-    print(f"seconds per shared table: median {np.median(real):.2f}, most {real.max():.2f}; seed {options.seed}, Python {sys.version.split()[0]}")
+    print(
+        f"seconds per shared table: median {np.median(real):.2f}, most {real.max():.2f}; "
+        f"seed {options.seed}, Python {sys.version.split()[0]}"
+    )
 
 
 if __name__ == "__main__":

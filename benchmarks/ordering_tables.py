@@ -32,7 +32,9 @@ def grades(rng: np.random.Generator, rows: int, columns: int) -> Table:
     group = _groups(rng, columns)
     ability = rng.normal(size=(rows, 1))
     talent = rng.normal(size=(rows, group.max() + 1))
-    mark = 70 + 10 * (ability * rng.uniform(0.2, 1) + talent[:, group] * rng.uniform(0.2, 1) + rng.normal(size=(rows, columns)) * 0.7)
+    mark = 70 + 10 * (
+        ability * rng.uniform(0.2, 1) + talent[:, group] * rng.uniform(0.2, 1) + rng.normal(size=(rows, columns)) * 0.7
+    )
     return np.clip(np.round(mark), 0, 100)
 
 
@@ -41,7 +43,11 @@ def likert(rng: np.random.Generator, rows: int, columns: int) -> Table:
     group = np.arange(columns) // int(rng.integers(2, 9))
     scale = int(rng.choice([5, 7]))
     construct = rng.normal(size=(rows, group.max() + 1))
-    raw = construct[:, group] * rng.uniform(0.4, 1.0, columns) + 0.4 * rng.normal(size=(rows, 1)) + rng.normal(size=(rows, columns)) * rng.uniform(0.4, 1)
+    raw = (
+        construct[:, group] * rng.uniform(0.4, 1.0, columns)
+        + 0.4 * rng.normal(size=(rows, 1))
+        + rng.normal(size=(rows, columns)) * rng.uniform(0.4, 1)
+    )
     raw *= rng.choice([1, -1], p=[0.8, 0.2], size=columns)
     return np.clip(np.round((raw + 2.5) / 5 * (scale - 1)) + 1, 1, scale)
 
@@ -180,11 +186,15 @@ def ordered(seed: int, scrambled: bool = False) -> tuple[str, Table]:
             name = "profile"
             phase = rng.normal(size=(rows, 1)) * 0.5
             level = rng.normal(size=(rows, 1))
-            table = level + np.sin(2 * np.pi * at / columns + phase) + _ar(rng, rows, columns, 0.6) * rng.uniform(0.2, 1)
+            table = (
+                level + np.sin(2 * np.pi * at / columns + phase) + _ar(rng, rows, columns, 0.6) * rng.uniform(0.2, 1)
+            )
         case _:
             name = "wave"
             period = rng.uniform(4, 20, size=(rows, 1))
-            table = np.sin(2 * np.pi * at / period + rng.uniform(0, 7, (rows, 1))) + rng.normal(size=(rows, columns)) * rng.uniform(0.1, 0.8)
+            table = np.sin(2 * np.pi * at / period + rng.uniform(0, 7, (rows, 1))) + rng.normal(
+                size=(rows, columns)
+            ) * rng.uniform(0.1, 0.8)
     if scrambled:  # neighbouring pairs change places at random
         place = at.copy()
         for left in range(0, columns - 1, 2):

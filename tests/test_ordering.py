@@ -17,7 +17,8 @@ from gridcnn.ordering import check_axes, check_order
 
 FOLDER = Path(os.environ.get("GRIDCNN_DATA", "")) / "ordering"
 shared = pytest.mark.skipif(
-    not os.environ.get("GRIDCNN_DATA") or not FOLDER.is_dir(), reason="GRIDCNN_DATA does not name a folder with ordering/"
+    not os.environ.get("GRIDCNN_DATA") or not FOLDER.is_dir(),
+    reason="GRIDCNN_DATA does not name a folder with ordering/",
 )
 
 
@@ -223,7 +224,9 @@ def test_importing_the_check_does_not_import_torch():
 
 
 @shared
-@pytest.mark.parametrize("name", ["ts_GunPoint", "spec_Tecator", "win_pm25_hours", "syn_tone_phase", "syn_AR015", "aud_fsdd_mel_t"])
+@pytest.mark.parametrize(
+    "name", ["ts_GunPoint", "spec_Tecator", "win_pm25_hours", "syn_tone_phase", "syn_AR015", "aud_fsdd_mel_t"]
+)
 def test_shared_ordered_tables_are_found_and_their_shuffles_are_not(name):
     table = np.load(FOLDER / f"{name}.npz")["X"]
     assert check_order(table).verdict == "ordered"
@@ -231,18 +234,25 @@ def test_shared_ordered_tables_are_found_and_their_shuffles_are_not(name):
 
 
 @shared
-@pytest.mark.parametrize("name", ["tab_breast_cancer30", "syn_likert6x5", "tab_german_onehot", "pca_digits30", "tab_weather_rows", "syn_grades4"])
+@pytest.mark.parametrize(
+    "name",
+    ["tab_breast_cancer30", "syn_likert6x5", "tab_german_onehot", "pca_digits30", "tab_weather_rows", "syn_grades4"],
+)
 def test_shared_unordered_tables_are_not_called_ordered(name):
     assert check_order(np.load(FOLDER / f"{name}.npz")["X"]).verdict != "ordered"
 
 
 @shared
-@pytest.mark.parametrize(("name", "grid"), [("img_digits64", (8, 8)), ("img_mnist784", (28, 28)), ("img_cifar_hwc_16", (16, 48))])
+@pytest.mark.parametrize(
+    ("name", "grid"), [("img_digits64", (8, 8)), ("img_mnist784", (28, 28)), ("img_cifar_hwc_16", (16, 48))]
+)
 def test_shared_pictures_come_out_with_their_width(name, grid):
     assert check_order(np.load(FOLDER / f"{name}.npz")["X"]).grid == grid
 
 
 @shared
-@pytest.mark.parametrize(("name", "verdicts"), [("fsdd_logmel", ("ordered", "ordered")), ("emb_TREC", ("ordered", "exchangeable"))])
+@pytest.mark.parametrize(
+    ("name", "verdicts"), [("fsdd_logmel", ("ordered", "ordered")), ("emb_TREC", ("ordered", "exchangeable"))]
+)
 def test_shared_axes_are_told_apart(name, verdicts):
     assert check_axes(np.load(FOLDER / "axes" / f"{name}.npz")["X"]).verdicts == verdicts

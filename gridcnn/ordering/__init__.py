@@ -1,4 +1,4 @@
-"""The ordering check: does the order of a table's columns, or of an array's axis, carry information?
+"""The ordering check: whether the order of columns, or of an array's axis, carries information.
 
 A convolution compares neighbours. Where neighbours mean nothing, it has no business; this package decides that with
 statistics before any network is trained. See `docs/ordering-check.md` for the idea.

@@ -50,7 +50,9 @@ def check_axes(X: Any, y: Any = None, *, random_state: int = 0) -> AxesReport:
     """
     array = X if isinstance(X, np.ndarray) else np.asarray(X)
     if array.ndim < 3:
-        raise DataError(f"check_axes takes an array (items, A, B, …), this one has shape {array.shape}: use check_order for a table")
+        raise DataError(
+            f"check_axes takes an array (items, A, B, …), this one has shape {array.shape}: use check_order for a table"
+        )
     if array.dtype.kind not in "biuf":
         raise DataError(f"check_axes takes an array of numbers, this one holds {array.dtype}: encode it first")
     rng = np.random.default_rng(random_state)
@@ -64,7 +66,9 @@ def _axis(array: Any, axis: int, take: Any, rng: np.random.Generator) -> OrderRe
     size = array.shape[axis]
     used = min(size, CELLS)
 
-    def report(verdict: Verdict, reason: str, test: str, evidence: dict[str, Any] | None = None, **figure: Any) -> OrderReport:
+    def report(
+        verdict: Verdict, reason: str, test: str, evidence: dict[str, Any] | None = None, **figure: Any
+    ) -> OrderReport:
         advice = {
             "ordered": "Slide kernels along this axis.",
             "exchangeable": "Make this axis channels.",
@@ -114,9 +118,13 @@ def _axis(array: Any, axis: int, take: Any, rng: np.random.Generator) -> OrderRe
     figure = {"similar": whole, "given": float(np.diagonal(whole, 1).mean()), "null": near.null}
     closer = min(near.z_flip, near.z_tree)
     if closer >= 2.5 and near.z_shuffle >= 2 and (near.seam < 0.9 or near.z_second >= 0.4 * near.z_flip or closer >= 6):
-        return report("ordered", "Neighbours along it are more alike than groups explain.", "neighbours", evidence, **figure)
+        return report(
+            "ordered", "Neighbours along it are more alike than groups explain.", "neighbours", evidence, **figure
+        )
     if near.z_flip <= -2 or near.z_shuffle < 2:
-        return report("exchangeable", "The most alike cells do not stand side by side.", "neighbours", evidence, **figure)
+        return report(
+            "exchangeable", "The most alike cells do not stand side by side.", "neighbours", evidence, **figure
+        )
     if closer < 1.5:
         return report("exchangeable", "Neighbours are no more alike than groups explain.", "groups", evidence, **figure)
     return report("undecided", "Neighbours are a little closer than groups explain.", "neighbours", evidence, **figure)

@@ -1,11 +1,11 @@
-"""Does the distance between two columns explain how they correlate?
+"""How far the distance between two columns explains how they correlate.
 
-On an ordered axis r(i, j) depends on the lag j - i: it fades, or comes and goes with a period. The share of the variance
-of r that the lag explains is measured between two halves of the rows, as a covariance: noise, which the halves do not
-share, drops out, so that the share does not shrink where rows are few.
+On an ordered axis r(i, j) depends on the lag j - i: it fades, or comes and goes with a period. The share of the
+variance of r that the lag explains is measured between two halves of the rows, as a covariance: noise, which the halves
+do not share, drops out, so that the share does not shrink where rows are few.
 
-Columns that come as repeated blocks (mean, error and worst of thirty measurements) also have a lag structure, at one lag
-and its multiples only: such isolated peaks are left out of the share called `rest`.
+Columns that come as repeated blocks (mean, error and worst of thirty measurements) also have a lag structure, at one
+lag and its multiples only: such isolated peaks are left out of the share called `rest`.
 """
 
 from __future__ import annotations

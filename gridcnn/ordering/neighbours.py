@@ -1,4 +1,4 @@
-"""Do neighbours stand closer together than the groups of columns explain?
+"""Whether neighbours stand closer together than the groups of columns explain.
 
 The similarity of neighbours, S = mean atanh |r|, is compared with two kinds of null orders. *Shuffles* are random
 orders: they ask whether the order means anything at all. *Flips* keep groups of similar columns together (see
@@ -143,5 +143,3 @@ def _seam(whole: Floats, tree: Floats) -> float:
     near = np.diagonal(whole, 1)
     spread = float(branch.var())
     return float(np.mean((branch - branch.mean()) * (near - near.mean())) / spread) if spread > 1e-12 else 1.0
-
-

@@ -60,7 +60,13 @@ def hidden_picture(similar: Floats, columns: int, rng: np.random.Generator, coun
     if score <= null.max():
         return None
     return Picture(
-        columns // width, width, _channels(profile[0], width), score, float(null.max()), against(score, null), profile[0]
+        columns // width,
+        width,
+        _channels(profile[0], width),
+        score,
+        float(null.max()),
+        against(score, null),
+        profile[0],
     )
 
 
@@ -71,8 +77,11 @@ def _scores(similar: Floats, orders: Ints, widths: Ints) -> tuple[Floats, Floats
     nearest = similar.ravel()[orders[:, :-1] * similar.shape[0] + orders[:, 1:]]
     scores = np.empty((len(orders), len(widths)))
     for at, width in enumerate(widths):
-        beside = [lag for e in range(min(3, width // 4) + 1) for lag in (width - 1 - e, width + 1 + e)]
-        ridge = profile[:, width - 1] - profile[:, [lag - 1 for lag in beside if 0 < lag <= profile.shape[1]]].max(axis=1)
+        aside = 1 + min(3, width // 4)
+        beside = [width - aside, width + aside]
+        ridge = profile[:, width - 1] - profile[:, [lag - 1 for lag in beside if 0 < lag <= profile.shape[1]]].max(
+            axis=1
+        )
         ends = np.arange(width - 1, nearest.shape[1], width)
         inside = (nearest.sum(axis=1) - nearest[:, ends].sum(axis=1)) / (nearest.shape[1] - len(ends))
         scores[:, at] = np.minimum(ridge, inside - nearest[:, ends].mean(axis=1))
@@ -91,8 +100,11 @@ def _channels(profile: Floats, width: int) -> int:
 
 
 def fold(similar: Floats, width: int, axis: int) -> Floats:
-    """Similarity along one axis of a folded picture, averaged over the other: (d, d) → (height, height) or (width, width)."""
+    """Similarity along one axis of a folded picture, averaged over the other; axis 0 is height, 1 width."""
     height = len(similar) // width
     blocks = similar[: height * width, : height * width].reshape(height, width, height, width)
-    return np.ascontiguousarray(np.einsum("iajb,ab->ij", blocks, np.eye(width)) / width if axis == 0 else
-                                np.einsum("iajb,ij->ab", blocks, np.eye(height)) / height)
+    return np.ascontiguousarray(
+        np.einsum("iajb,ab->ij", blocks, np.eye(width)) / width
+        if axis == 0
+        else np.einsum("iajb,ij->ab", blocks, np.eye(height)) / height
+    )

@@ -37,21 +37,25 @@ class Prepared:
 
 
 def rank_scores(values: Floats) -> Floats:
-    """Ranks of each column as z-scores clipped at ±4, so that units and outliers do not matter; constant columns give 0."""
+    """Ranks of each column as z-scores clipped at ±4: units and outliers do not matter; constant columns give 0."""
     ranks = np.asarray(rankdata(values, axis=0), dtype=np.float64)
     ranks -= ranks.mean(axis=0)
     spread = ranks.std(axis=0)
     return np.clip(ranks / np.where(spread > 0, spread, np.inf), -4, 4)
 
 
-def prepare(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Prepared:
+def prepare(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Prepared:  # noqa: PLR0915 - one step after another
     """Sample, encode and rank a table; see `gridcnn.ordering.check_order` for what is accepted and raised."""
     frame = X if isinstance(X, pd.DataFrame) else None
     shape = frame.shape if frame is not None else np.shape(X)
     if len(shape) != 2:
         raise DataError(
             f"check_order takes a table of rows and columns, this array has shape {tuple(shape)}: "
-            + ("use check_axes for arrays of three and more axes" if len(shape) > 2 else "give it at least two dimensions")
+            + (
+                "use check_axes for arrays of three and more axes"
+                if len(shape) > 2
+                else "give it at least two dimensions"
+            )
         )
     rows, columns = int(shape[0]), int(shape[1])
     if rows == 0 or columns == 0:
@@ -77,7 +81,7 @@ def prepare(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Prepared:
         values, start = array[take].astype(np.float64), array[head].astype(np.float64)
         clock = [column for column in range(min(columns, 64)) if _counts(start[:, column])]
         keep = np.arange(columns)
-        if not tokens and len(clock) and columns - len(clock) > 0 and len(clock) < 3:
+        if not tokens and clock and columns - len(clock) > 0 and len(clock) < 3:
             warnings.append(f"column {_some([names[column] for column in clock])} counts rows: left out")
             keep = np.setdiff1d(keep, clock)
             values, names = values[:, keep], [names[column] for column in keep]
@@ -108,9 +112,7 @@ def prepare(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Prepared:
     if not varies.all():
         warnings.append(f"{int((~varies).sum())} constant columns are left out: {_some(np.array(names)[~varies])}")
     _mixed_units(values[:, varies], warnings)
-    return Prepared(
-        rank_scores(values), values, names, varies, target, rows, columns, warnings, tokens, long_format
-    )
+    return Prepared(rank_scores(values), values, names, varies, target, rows, columns, warnings, tokens, long_format)
 
 
 def _labels(y: Any, rows: int, warnings: list[str]) -> Any:
@@ -131,27 +133,30 @@ def _labels(y: Any, rows: int, warnings: list[str]) -> Any:
 def _encode(
     frame: pd.DataFrame, head: pd.DataFrame, kind: str, warnings: list[str]
 ) -> tuple[Floats, Any, Floats, bool, list[int]]:
-    """Numbers for the columns of a frame: which ones, the sampled rows, the first rows, tokens?, which ones count time."""
+    """Numbers for the columns of a frame: sampled rows, which columns, first rows, tokens?, which ones count time."""
     texts = [column for column in range(frame.shape[1]) if not _numeric(frame.dtypes.iloc[column])]
     dates = [column for column in texts if pd.api.types.is_datetime64_any_dtype(frame.dtypes.iloc[column])]
     words = [column for column in texts if column not in dates]
     if words and len(words) == frame.shape[1] and len(words) >= 2 and _share_words(frame):
         codes, _ = pd.factorize(frame.to_numpy().ravel())
         return codes.reshape(frame.shape).astype(float), np.arange(frame.shape[1]), np.zeros((0, 0)), True, []
-    keep, parts, first, clock = [], [], [], []
+    keep: list[int] = []
+    parts: list[Floats] = []
+    first: list[Floats] = []
+    clock: list[int] = []
     texts_out, counters = [], []
     for column in range(frame.shape[1]):
         series, top = frame.iloc[:, column], head.iloc[:, column]
         if column in dates:
             clock.append(len(first))
-            first.append(top.astype("int64").to_numpy(dtype=float))
+            first.append(top.astype("int64").to_numpy(dtype=np.float64))
             continue
         if column in words:
             codes, levels = pd.factorize(series, sort=False)
             if kind != "categorical" and len(levels) > max(20, len(series) // 20):
                 texts_out.append(str(frame.columns[column]))
                 continue
-            part = np.where(codes < 0, np.nan, codes.astype(float))
+            part = np.where(codes < 0, np.nan, codes.astype(np.float64)).astype(np.float64)
             keep.append(column)
             parts.append(part)
             continue
@@ -179,10 +184,11 @@ def _encode(
         warnings.append(f"text columns are left out: {_some(texts_out)}; check them with their own adapter")
     if not parts:
         raise DataError(
-            f"none of the {frame.shape[1]} columns holds numbers or categories ({_some(texts_out or counters)} left out): "
+            f"none of the {frame.shape[1]} columns holds numbers or categories "
+            f"({_some(texts_out or counters)} left out): "
             "give a table of numbers, or use the text adapter for a column of text"
         )
-    top_values = np.column_stack(first) if first else np.zeros((0, 0))
+    top_values: Floats = np.column_stack(first).astype(np.float64) if first else np.zeros((0, 0))
     return np.column_stack(parts), np.asarray(keep), top_values, kind == "categorical", clock
 
 

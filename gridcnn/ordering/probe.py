@@ -106,7 +106,7 @@ def _gram(features: Floats) -> Floats:
 
 def _distances(table: Floats) -> Floats:
     length = (table**2).sum(axis=1)
-    return np.maximum(length[:, None] + length - 2 * table @ table.T, 0) / table.shape[1]
+    return np.asarray(np.maximum(length[:, None] + length - 2 * table @ table.T, 0) / table.shape[1])
 
 
 def _loo(gram: Floats, wanted: Floats) -> float:

@@ -86,11 +86,17 @@ class OrderReport:
         lines.append(f"looked at   {self.rows_used} of {self.rows} rows, {self.columns_used} of {self.columns} columns")
         lines.append(f"decided by  {self.test}")
         if self.grid:
-            colours = f" ({self.grid[0]} × {self.grid[1] // self.channels}, {self.channels} colours)" if self.channels > 1 else ""
+            colours = (
+                f" ({self.grid[0]} × {self.grid[1] // self.channels}, {self.channels} colours)"
+                if self.channels > 1
+                else ""
+            )
             lines.append(f"grid        {self.grid[0]} × {self.grid[1]}{colours}")
         for name, values in self.evidence.items():
             if isinstance(values, dict):
-                shown = ", ".join(f"{key} {value:.3g}" for key, value in values.items() if isinstance(value, int | float))
+                shown = ", ".join(
+                    f"{key} {value:.3g}" for key, value in values.items() if isinstance(value, int | float)
+                )
                 lines.append(f"{name:11} {shown}")
             else:
                 lines.append(f"{name:11} {values}")
