@@ -149,7 +149,7 @@ def _encode(
         series, top = frame.iloc[:, column], head.iloc[:, column]
         if column in dates:
             clock.append(len(first))
-            first.append(top.astype("int64").to_numpy(dtype=np.float64))
+            first.append(np.asarray(top.astype("int64"), dtype=np.float64))
             continue
         if column in words:
             codes, levels = pd.factorize(series, sort=False)

@@ -214,7 +214,7 @@ def _by_correlation(near: Neighbours, lags: Lags | None) -> Answer | None:
         ) or (share >= 0.5 and lags.rest >= 0.45 and lags.z_flip >= 8):
             return Answer(
                 "ordered",
-                f"How far apart two columns stand explains {lags.value:.0%} of how they correlate, more than groups do.",
+                f"The distance between two columns explains {lags.value:.0%} of how they correlate, more than groups do.",
                 "lags",
             )
     close = min(near.z_flip, near.z_tree) >= 2.5 and near.share_flip <= 0.06
