@@ -214,7 +214,7 @@ def _by_correlation(near: Neighbours, lags: Lags | None) -> Answer | None:
         ) or (share >= 0.5 and lags.rest >= 0.45 and lags.z_flip >= 8):
             return Answer(
                 "ordered",
-                f"The distance between two columns explains {lags.value:.0%} of how they correlate, more than groups do.",
+                f"The distance between columns explains {lags.value:.0%} of how they correlate, more than groups do.",
                 "lags",
             )
     close = min(near.z_flip, near.z_tree) >= 2.5 and near.share_flip <= 0.06
@@ -294,7 +294,8 @@ def _picture(
         return None
     width_of = table.columns if columns >= 1024 else columns
     seen = max(0.25, float(table.varies.mean()) ** 2)  # pairs with a constant column say nothing, and count as 0
-    found = hidden_picture(similarity(correlations(table.scores)) / seen, width_of, rng)
+    whole = similarity(correlations(table.scores))
+    found = hidden_picture(whole / seen, width_of, rng)
     if not found:
         return None
     halved = halves(table.scores, 2, rng)
@@ -304,7 +305,7 @@ def _picture(
             (fold(similarity(one), found.width, axis), fold(similarity(two), found.width, axis)) for one, two in halved
         ]
         if len(pairs[0][0]) >= FEW_COLUMNS:
-            near = compare_neighbours(pairs, fold(similarity(correlations(table.scores)), found.width, axis), rng)
+            near = compare_neighbours(pairs, fold(whole, found.width, axis), rng)
             best = max(best, min(near.z_flip, near.z_tree))
     evidence["picture"] = {
         "width": found.width,
