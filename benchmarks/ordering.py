@@ -47,9 +47,9 @@ def main() -> None:  # noqa: PLR0915
     grids: list[str] = []
 
     def check(X: Any, y: Any, group: str, name: str, want: str, kind: str = "") -> Any:  # noqa: PLR0917
-        start = time.perf_counter()
+        start = time.process_time()
         report = check_order(X, y, kind="categorical" if kind == "categorical" else "auto")
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
         count[group][report.verdict] += 1
         right = "ordered" if want == "ordered" else "exchangeable"
         if options.verbose and want != "ambiguous" and report.verdict != right:
@@ -76,7 +76,7 @@ def main() -> None:  # noqa: PLR0915
                     grids.append(
                         f"{entry['name']} {entry['grid']} {'exact' if found == entry['grid'] else 'FOUND ' + found}"
                     )
-                elif report.grid:
+                elif report.grid and not entry["grid"]:
                     grids.append(f"{entry['name']} has no grid, FOUND {report.grid}")
                 for seed in (0, 1, 2):
                     order = np.random.default_rng(seed).permutation(X.shape[1])
@@ -119,7 +119,7 @@ def main() -> None:  # noqa: PLR0915
     print(f"axes wrong: {wrong}")
     print("pictures: " + "; ".join(grids))
     print(
-        f"seconds per shared table: median {np.median(real):.2f}, most {real.max():.2f}; "
+        f"CPU seconds per shared table: median {np.median(real):.2f}, most {real.max():.2f}; "
         f"seed {options.seed}, Python {sys.version.split()[0]}"
     )
 
