@@ -11,28 +11,37 @@ if TYPE_CHECKING:
     from gridcnn.errors import GridcnnError
     from gridcnn.estimator import GridClassifier
     from gridcnn.grid import Axis, GridSpec
+    from gridcnn.ordering import AxesReport, OrderReport, check_axes, check_order
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AxesReport": "gridcnn.ordering",
     "Axis": "gridcnn.grid",
     "BackboneConfig": "gridcnn.backbone",
     "ConvPoolDense": "gridcnn.backbone",
     "GridClassifier": "gridcnn.estimator",
     "GridSpec": "gridcnn.grid",
     "GridcnnError": "gridcnn.errors",
+    "OrderReport": "gridcnn.ordering",
+    "check_axes": "gridcnn.ordering",
+    "check_order": "gridcnn.ordering",
     "load": "gridcnn.bundle",
     "save": "gridcnn.bundle",
 }
 
 __all__ = [
+    "AxesReport",
     "Axis",
     "BackboneConfig",
     "ConvPoolDense",
     "GridClassifier",
     "GridSpec",
     "GridcnnError",
+    "OrderReport",
     "__version__",
+    "check_axes",
+    "check_order",
     "load",
     "save",
 ]

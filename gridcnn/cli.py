@@ -20,11 +20,13 @@ from gridcnn import __version__
 from gridcnn.errors import ConfigurationError, DataError, GridcnnError, Skipped
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from gridcnn.datasets import Dataset
     from gridcnn.estimator import GridClassifier
     from gridcnn.metrics import Evaluation
+    from gridcnn.ordering import AxesReport
 
 __all__ = ["app", "main"]
 
@@ -32,6 +34,7 @@ TOLERATED_SHARE = 0.1
 """Up to this share of the items may be skipped before `train` reports a failure by its exit code."""
 
 _MANIFESTS = frozenset({".csv", ".tsv", ".parquet", ".jsonl"})
+_VERDICT_CODES = {"exchangeable": 3, "undecided": 4}
 _TOO_MANY_SKIPPED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
@@ -431,6 +434,54 @@ def predict(
         _note(f"{n_failed} of {len(rows)} items could not be predicted: see their error column.")
     if n_failed == len(rows):
         raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="A csv, tsv, parquet or jsonl table, or a .npy array (n, A, B…).")
+    ],
+    *,
+    label: Annotated[
+        str | None, typer.Option("--label", metavar="COLUMN", help="Column of labels, which can only help.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="A page (.html) with the picture.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Test whether the order of columns, or of an array's axes, carries information.
+
+    Exit code 0: ordered. 3: exchangeable, the columns could be shuffled. 4: undecided.
+    """
+    from gridcnn.datasets import load_table
+    from gridcnn.ordering import OrderReport, check_axes, check_order
+
+    report: OrderReport | AxesReport
+    if source.suffix.lower() == ".npy":
+        array = _load_array(source)
+        report = check_order(array) if array.ndim == 2 else check_axes(array)
+    else:
+        data = load_table(source, label=label)
+        report = check_order(data.items, data.labels)
+    if output is not None:
+        if not isinstance(report, OrderReport):
+            raise ConfigurationError("-o draws the columns of a table; for an array of several axes use --json")
+        _prepare(output)
+        output.write_text(report.to_html(), encoding="utf-8")
+    print(json.dumps(report.to_dict(), indent=2) if as_json else report)
+    verdicts = {report.verdict} if isinstance(report, OrderReport) else set(report.verdicts)
+    raise typer.Exit(next((code for verdict, code in _VERDICT_CODES.items() if verdict in verdicts), 0))
+
+
+def _load_array(source: Path) -> np.ndarray:
+    import numpy as np
+
+    try:
+        array: np.ndarray = np.load(source, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{source}: not an array that numpy.save wrote ({error})") from error
+    return array
 
 
 @app.command()

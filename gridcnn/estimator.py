@@ -27,6 +27,7 @@ from gridcnn.backbone import BackboneConfig, ConvPoolDense, Layer
 from gridcnn.encoding import EncodedItems, default_cache_folder, encode_items, lift_items
 from gridcnn.errors import ConfigurationError, DataError, OrderingError
 from gridcnn.grid import GridSpec
+from gridcnn.ordering import OrderReport, check_order
 from gridcnn.training import Examples, Network, Progress, TrainingConfig, choose_device, seeded, train
 
 __all__ = ["GridClassifier", "Plan"]
@@ -71,9 +72,10 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     adapter : Adapter or None
         What turns raw items into grids: `ImageAdapter`, `AudioAdapter`, `TextAdapter`, `ArrayAdapter`. None reads a
-        numeric table, one column a cell, and needs `ordering="assume"`.
+        numeric table, one column a cell, whose columns must have an order.
     ordering : {"check", "assume"}
-        `"assume"` is your word that neighbouring columns of a table are related (a spectrum, a sampled series).
+        For a table: test whether the order of its columns carries information, and refuse it where it does not; or
+        `"assume"`, your word that neighbouring columns are related (a spectrum, a sampled series).
     kernels, kernel_sizes, convolutions, padding, normalise, pool, pool_size, pool_stride, head, dense, dropout
         The network, see `BackboneConfig`.
     epochs, batch_size, learning_rate, weight_decay, label_smoothing, patience
@@ -117,6 +119,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Items that were left out, with their reasons.
     interrupted_ : bool
         Whether Ctrl-C ended the training early.
+    ordering_report_ : OrderReport or None
+        For a table: why its columns were taken for ordered; None where that was assumed.
     summary_ : dict
         What it was trained on: counts of items and of each class.
 
@@ -223,7 +227,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ItemError
             If an item cannot be decoded and `on_error` is `"raise"`.
         OrderingError
-            If `X` is a plain table and `ordering` is not `"assume"`.
+            If `X` is a plain table whose columns could be shuffled, or may be; its `report` holds the evidence.
         """
         training = self._training_set(X, y, sample_weight, groups)
         seed = check_random_state(self.random_state).randint(2**31)
@@ -267,7 +271,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "validation_items": 0 if held_back is None else len(held_back.target),
             "skipped_items": len(skipped),
             "class_counts": dict(zip(map(str, self.classes_), counts, strict=True)),
-            "ordering": "assumed" if self.adapter is None else "by adapter",
+            "ordering": self._ordering_summary(),
         }
         return self
 
@@ -281,6 +285,11 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             layers = ConvPoolDense(self.adapter_.spec_, backbone, len(self.classes_)).layers()
         return Plan(self.adapter_.spec_, backbone, config, layers)
 
+    def _ordering_summary(self) -> str:
+        if self.adapter is not None:
+            return "by adapter"
+        return "assumed" if self.ordering_report_ is None else f"ordered, by the test of {self.ordering_report_.test}"
+
     @property
     def n_parameters_(self) -> int:
         """Number of learned weights of the network."""
@@ -293,6 +302,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ConfigurationError(f"on_error must be 'raise' or 'skip', got {self.on_error!r}")
         items, y = self._check_items(X, y)
         labels = _check_labels(y, len(items))
+        if self.adapter is None:
+            self.ordering_report_ = self._check_ordering(items, labels)
         weight = _check_sample_weight(sample_weight, np.zeros(len(items)), dtype=np.float64, ensure_non_negative=True)
         group_index = None
         if groups is not None:
@@ -324,14 +335,20 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X, y = validate_data(self, X, y, dtype=np.float32, y_numeric=False)
         else:
             X = validate_data(self, X, reset=reset, dtype=np.float32)
-        if self.ordering == "check":
-            raise OrderingError(
-                f"this is a table of {X.shape[1]} columns, and nothing says that neighbouring columns are related, "
-                "which a convolution needs. If they are (a spectrum, a sampled series), say ordering='assume' (on the "
-                "command line: --ordering assume). If the columns could be shuffled without loss (a grade sheet), use "
-                "scikit-learn's HistGradientBoostingClassifier or LogisticRegression instead"
-            )
         return X, y
+
+    def _check_ordering(self, X: Any, labels: np.ndarray) -> OrderReport | None:
+        """Return the evidence that the columns of a table are ordered, None where that is assumed; or refuse."""
+        if self.ordering == "assume":
+            return None
+        report = check_order(X, labels)
+        if report.verdict != "ordered":
+            raise OrderingError(
+                f"this table is refused ({report.verdict}): {report.reason} {report.advice} If you know that "
+                "neighbouring columns are related, say ordering='assume' (on the command line: --ordering assume)",
+                report,
+            )
+        return report
 
     def _new_adapter(self) -> Adapter:
         if self.adapter is None:

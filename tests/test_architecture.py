@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "training": NETWORK_SIDE,
     "metrics": {"errors"},
     "progress": {"errors", "training"},
+    "encoding": {"errors", "adapters"},
 }
 """What the parts below the estimator may import from other parts."""
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gridcnn import datasets
 from gridcnn.cli import main
 
 QUICK = ("--epochs", "2", "--kernels", "4", "--no-cache", "--quiet")
@@ -403,3 +404,34 @@ def test_the_version_is_printed(run: Run) -> None:
     from gridcnn import __version__
 
     assert run("--version").out == f"gridcnn {__version__}\n"
+
+
+def test_check_tells_ordered_from_exchangeable_by_its_exit_code(run: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    series = np.cumsum(rng.normal(size=(120, 30)), axis=1)
+    header = tuple(f"t{index}" for index in range(30))
+    ordered = table(tmp_path / "series.csv", [header, *(tuple(f"{x:.4f}" for x in row) for row in series)])
+    sheet = datasets.grades().items
+    sheet.to_csv(tmp_path / "grades.csv", index=False)
+
+    found = run("check", ordered, "-o", tmp_path / "why.html")
+    refused = run("check", tmp_path / "grades.csv", "--json")
+
+    assert found.code == 0
+    assert found.out.startswith("ORDERED")
+    assert "<svg" in (tmp_path / "why.html").read_text(encoding="utf-8")
+    assert refused.code == 3
+    assert json.loads(refused.out)["verdict"] == "exchangeable"
+
+
+def test_check_gives_a_verdict_for_each_axis_of_an_array(run: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    series = np.cumsum(rng.normal(size=(200, 8, 40)), axis=2)
+    np.save(tmp_path / "sensors.npy", series)
+
+    result = run("check", tmp_path / "sensors.npy", "--json")
+
+    verdicts = [axis["verdict"] for axis in json.loads(result.out)["axes"]]
+    assert verdicts[1] == "ordered"
+    assert verdicts[0] != "ordered"
+    assert result.code in (3, 4)

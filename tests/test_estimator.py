@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gridcnn import GridClassifier
+from gridcnn import GridClassifier, datasets
 from gridcnn.adapters import ArrayAdapter, ImageAdapter, TextAdapter
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
 from gridcnn.estimator import _held_back, _TrainingSet
@@ -43,9 +43,21 @@ def same_weights(first, second):
     return all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
 
 
-def test_a_plain_table_is_refused_with_the_word_that_admits_it(waves):
-    with pytest.raises(OrderingError, match="ordering='assume'.*HistGradientBoostingClassifier"):
-        GridClassifier().fit(*waves)
+def test_a_grade_sheet_is_refused_with_its_report_and_the_word_that_admits_it():
+    grades = datasets.grades()
+    with pytest.raises(OrderingError, match=r"refused \(exchangeable\).*ordering='assume'") as refusal:
+        GridClassifier().fit(grades.items, grades.labels)
+    assert refusal.value.report.verdict == "exchangeable"
+
+
+def test_a_table_whose_columns_are_ordered_is_accepted_and_says_why():
+    rng = np.random.default_rng(0)
+    X = np.cumsum(rng.normal(size=(150, 40)), axis=1)
+    y = np.where(X[:, -1] > X[:, 0], "up", "down")
+    classifier = GridClassifier(epochs=2).fit(X, y)
+    assert classifier.ordering_report_.verdict == "ordered"
+    assert "ordered" in classifier.summary_["ordering"]
+    assert len(classifier.predict(X[:3])) == 3
 
 
 def test_strings_without_an_adapter_are_refused_with_the_adapters_that_read_them():

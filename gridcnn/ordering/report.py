@@ -1,0 +1,181 @@
+"""What the ordering check found: verdicts with their evidence, as text, JSON, picture and page."""
+
+from __future__ import annotations
+
+import html
+import io
+import textwrap
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["AxesReport", "OrderReport", "Verdict"]
+
+Verdict = Literal["ordered", "exchangeable", "undecided"]
+
+ADVICE = {
+    "ordered": "A convolution along the columns suits this table.",
+    "exchangeable": "Use a model that ignores column order: gradient boosting, logistic regression or an RBF SVM.",
+    "undecided": "Use a model that ignores column order, or declare the order yourself if you know that there is one.",
+}
+
+
+@dataclass(frozen=True)
+class OrderReport:
+    """Verdict on the order of a table's columns.
+
+    Attributes
+    ----------
+    verdict : {"ordered", "exchangeable", "undecided"}
+        Undecided counts as a refusal unless the user declares the columns ordered.
+    reason : str
+        One sentence in plain words.
+    test : str
+        The test that decided.
+    evidence : dict
+        Effect scores beside their null orders. A score z is (value - null mean) / null sd; it is no p-value.
+    rows_used, columns_used : int
+        What the tests looked at; `rows` and `columns` are the size of the table.
+    grid : tuple of int or None
+        Height and width where the columns are a flattened picture.
+    channels : int
+        Colours per pixel, where the picture is channel-last; `grid` then counts them in its width.
+    warnings : tuple of str
+        What is odd about the table.
+    advice : str
+        What to do.
+    """
+
+    verdict: Verdict
+    reason: str
+    test: str
+    rows: int
+    columns: int
+    rows_used: int
+    columns_used: int
+    evidence: dict[str, Any] = field(default_factory=dict)
+    grid: tuple[int, int] | None = None
+    channels: int = 1
+    warnings: tuple[str, ...] = ()
+    advice: str = ""
+    figure_data: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-ready values (without the arrays of the picture)."""
+        return {
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "test": self.test,
+            "rows": self.rows,
+            "columns": self.columns,
+            "rows_used": self.rows_used,
+            "columns_used": self.columns_used,
+            "grid": list(self.grid) if self.grid else None,
+            "channels": self.channels,
+            "evidence": _plain(self.evidence),
+            "warnings": list(self.warnings),
+            "advice": self.advice,
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.verdict.upper()}: {self.reason}", ""]
+        lines.append(f"looked at   {self.rows_used} of {self.rows} rows, {self.columns_used} of {self.columns} columns")
+        lines.append(f"decided by  {self.test}")
+        if self.grid:
+            colours = (
+                f" ({self.grid[0]} × {self.grid[1] // self.channels}, {self.channels} colours)"
+                if self.channels > 1
+                else ""
+            )
+            lines.append(f"grid        {self.grid[0]} × {self.grid[1]}{colours}")
+        for name, values in self.evidence.items():
+            if isinstance(values, dict):
+                shown = ", ".join(
+                    f"{key} {value:.3g}" for key, value in values.items() if isinstance(value, int | float)
+                )
+                lines.append(f"{name:11} {shown}")
+            else:
+                lines.append(f"{name:11} {values}")
+        lines += [f"warning     {warning}" for warning in self.warnings]
+        lines.append(f"advice      {self.advice}")
+        return "\n".join(textwrap.fill(line, 88, subsequent_indent=" " * 12) if line else "" for line in lines)
+
+    def plot(self) -> Figure:
+        """Draw the correlations in the given order and in the tree's, and the statistic beside its null orders."""
+        from gridcnn.ordering.drawing import draw  # noqa: PLC0415 - matplotlib is slow to import
+
+        return draw(self)
+
+    def to_html(self) -> str:
+        """Return a page of its own with the words and the picture."""
+        buffer = io.StringIO()
+        self.plot().savefig(buffer, format="svg")
+        picture = buffer.getvalue()
+        return (
+            "<!doctype html><html lang='en'><meta charset='utf-8'><title>Ordering check</title>"
+            "<style>body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+            "pre{white-space:pre-wrap}svg{max-width:100%;height:auto}</style>"
+            f"<h1>Ordering check: {self.verdict}</h1><p>{html.escape(self.reason)}</p>"
+            f"{picture[picture.index('<svg') :]}<pre>{html.escape(str(self))}</pre></html>"
+        )
+
+
+@dataclass(frozen=True)
+class AxesReport:
+    """A verdict for each axis of an array whose first axis is items.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Shape of the array.
+    axes : tuple of OrderReport
+        One report for each axis after the first.
+    """
+
+    shape: tuple[int, ...]
+    axes: tuple[OrderReport, ...]
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Verdict of each axis after the first."""
+        return tuple(axis.verdict for axis in self.axes)
+
+    @property
+    def advice(self) -> str:
+        """What each axis should become."""
+        kernels = [str(at) for at, axis in enumerate(self.axes, 1) if axis.verdict == "ordered"]
+        channels = [str(at) for at, axis in enumerate(self.axes, 1) if axis.verdict == "exchangeable"]
+        parts = []
+        if kernels:
+            parts.append(f"slide kernels along axis {' and '.join(kernels)}")
+        if channels:
+            parts.append(f"make axis {' and '.join(channels)} channels")
+        if len(kernels) + len(channels) < len(self.axes):
+            parts.append("declare the undecided axes ordered if you know that they are, else make them channels")
+        return "; ".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-ready values."""
+        return {"shape": list(self.shape), "advice": self.advice, "axes": [axis.to_dict() for axis in self.axes]}
+
+    def __str__(self) -> str:
+        lines = [f"array {' × '.join(map(str, self.shape))}: {self.advice}"]
+        lines += [
+            textwrap.fill(f"axis {at} ({axis.columns}): {axis.verdict}: {axis.reason}", 88, subsequent_indent=" " * 4)
+            for at, axis in enumerate(self.axes, 1)
+        ]
+        return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
