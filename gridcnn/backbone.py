@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,6 +21,9 @@ from torch import Tensor, nn
 
 from gridcnn.errors import ConfigurationError
 from gridcnn.grid import GridSpec
+
+# Kernels of even size are meant (2, 3 and 4 words side by side); the copy that torch warns of costs next to nothing.
+warnings.filterwarnings("ignore", message="Using padding='same' with even kernel lengths")
 
 __all__ = ["BackboneConfig", "ConvPoolDense", "Layer", "sizes_after_blocks"]
 
