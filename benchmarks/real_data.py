@@ -226,9 +226,10 @@ def main() -> None:
             "`benchmarks/real_data.jsonl`. Defaults only: `gridcnn train set.csv --split split …`. "
             "2 shared CPU cores, one thread a run, two runs at a time. “× bare loop” is the whole command (start-up, "
             "decoding, validation, saving) over the forward-backward-step time of the same net on preloaded tensors, "
-            "measured right after it in the same run.\n\n"
+            "measured right after it in the same run (the cores are shared, so single ratios wander).\n\n"
         )
-        (ROOT / "docs" / "RESULTS.md").write_text(head + table() + "\n" + folds_table(), encoding="utf-8")
+        notes = (ROOT / "benchmarks" / "notes.md").read_text(encoding="utf-8")
+        (ROOT / "docs" / "RESULTS.md").write_text(head + table() + "\n" + folds_table() + notes, encoding="utf-8")
 
 
 if __name__ == "__main__":
