@@ -89,7 +89,7 @@ def main() -> None:
     console = Console(width=110)
     table = Table("data", "grid", "parameters", "train / unseen", "accuracy", "bag of words", "seconds")
     jobs = [
-        ("xo (pictures)", datasets.xo, 2000, lambda data: ImageAdapter(), {"epochs": 8}, draw_pictures),
+        ("xo (pictures)", datasets.xo, 2000, lambda data: ImageAdapter(), {"epochs": 5}, draw_pictures),
         (
             "tones (sound)",
             datasets.tones,
