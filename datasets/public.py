@@ -342,7 +342,7 @@ PUBLIC = {
         PublicSet(
             "mnist", "image", 10, 70_000, "Handwritten digits, 28×28, grey (LeCun, Cortes, Burges).",
             "mnist", _mnist_folder,
-            # The mirror that torchvision uses: the authors' own server refuses programs.
+            # The mirror that torchvision uses.
             "https://ossci-datasets.s3.amazonaws.com/mnist", _IDX_FILES, _idx_set,
         ),
         PublicSet(

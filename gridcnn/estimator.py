@@ -383,10 +383,14 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         target = np.searchsorted(self.classes_, labels[known])
         return _TrainingSet(_take(items, known), target, np.ones(len(known)), None)
 
+    def _cache_folder(self) -> Path | None:
+        if self.cache is True:
+            return default_cache_folder()
+        return Path(self.cache) if self.cache else None
+
     def _encode(self, part: _TrainingSet, progress: Progress | None) -> EncodedItems:
-        cache = default_cache_folder() if self.cache is True else Path(self.cache) if self.cache else None
         return encode_items(
-            self.adapter_, part.items, on_error=self.on_error, n_jobs=self.n_jobs, cache=cache,
+            self.adapter_, part.items, on_error=self.on_error, n_jobs=self.n_jobs, cache=self._cache_folder(),
             progress=progress.encoding if progress else None,
         )  # fmt: skip
 
@@ -396,8 +400,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weight = (part.weight / np.maximum(np.bincount(encoded.item, minlength=len(part.target)), 1))[encoded.item]
         windows = encoded.windows
         if self.adapter_.lift_is_frozen:
-            cache = default_cache_folder() if self.cache is True else Path(self.cache) if self.cache else None
-            windows = lift_items(self.adapter_, encoded, cache=cache, device=device)
+            windows = lift_items(self.adapter_, encoded, cache=self._cache_folder(), device=device)
         return Examples(windows, target, weight.astype(np.float32))
 
     def _configuration(self, n_items: int) -> tuple[BackboneConfig, TrainingConfig]:
