@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from gridcnn.adapters.base import Adapter
-from gridcnn.adapters.tokens import characters, has_words, words
+from gridcnn.adapters.cooccurrence import cooccurrence_vectors
+from gridcnn.adapters.tokens import characters, has_words, pieces, words
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
@@ -25,6 +26,9 @@ SHORTEST_LEARNED_LENGTH = 8
 LONGEST_LEARNED_LENGTH = 400
 LEARNED_DIM = 128
 SPREAD = 0.15  # standard deviation of a vector before training
+MOST_PIECES = 16  # of a word, the first ones
+LARGEST_PIECE_VOCABULARY = 30_000
+RAREST_PIECE = 3  # different words of the training texts that a piece must stand in
 
 SETTINGS: dict[str, Any] = {
     "kernels": (100,),
@@ -39,6 +43,7 @@ SETTINGS: dict[str, Any] = {
     "epochs": 10,
     "batch_size": 50,
     "learning_rate": 2e-3,
+    "kernel_learning_rate": 0.01,
     "weight_decay": 1e-2,
     "label_smoothing": 0.05,
     "augment": {},
@@ -47,6 +52,10 @@ SETTINGS: dict[str, Any] = {
 
 class TextAdapter(Adapter):
     """Turns texts into grids `(embedding, tokens)`: every token is a vector, a kernel spans all of its entries.
+
+    The vector of a word is its own plus the mean of those of its pieces, the stretches of three to five letters in it,
+    so that a word that training never met still resembles its relatives. Before training, words that keep the same
+    company in the training texts have like vectors.
 
     Items are str. What is longer than the grid becomes the fewest windows that cover it, at equal distances; what is
     shorter is padded at its end. An empty text is all padding.
@@ -70,6 +79,8 @@ class TextAdapter(Adapter):
         is read in `fit` only; training starts from its vectors and changes them.
     lowercase : bool, default True
         Whether case is ignored.
+    subwords : bool, default True
+        Whether the pieces of a word count. Characters have none.
 
     Attributes
     ----------
@@ -78,19 +89,23 @@ class TextAdapter(Adapter):
         What the parameters came to.
     vocabulary_ : list of str
         The known tokens, the most frequent first; ids 0 and 1 are padding and unknown, so the first has id 2.
+    pieces_ : list of str
+        The known pieces of words, the most frequent first; id 0 is none, so the first has id 1.
 
     Source
     ------
-    Kim 2014, "Convolutional neural networks for sentence classification".
+    Kim 2014, "Convolutional neural networks for sentence classification"; Bojanowski et al. 2017, "Enriching word
+    vectors with subword information", for the pieces.
     """
 
     modality: ClassVar[str] = "text"
-    learned: ClassVar[tuple[str, ...]] = ("tokens_", "length_", "embedding_dim_", "vocabulary_")
+    learned: ClassVar[tuple[str, ...]] = ("tokens_", "length_", "embedding_dim_", "vocabulary_", "pieces_")
 
     tokens_: str
     length_: int
     embedding_dim_: int
     vocabulary_: list[str]
+    pieces_: list[str]
 
     def __init__(
         self,
@@ -101,6 +116,7 @@ class TextAdapter(Adapter):
         max_vocabulary: int = 50_000,
         vectors: str | os.PathLike[str] | None = None,
         lowercase: bool = True,
+        subwords: bool = True,
     ) -> None:
         self.tokens = tokens
         self.length = length
@@ -109,6 +125,7 @@ class TextAdapter(Adapter):
         self.max_vocabulary = max_vocabulary
         self.vectors = vectors
         self.lowercase = lowercase
+        self.subwords = subwords
 
     def fit(self, items: Sequence[Any]) -> Self:
         """Learn the kind of token, the vocabulary and the length from the training texts.
@@ -130,11 +147,13 @@ class TextAdapter(Adapter):
         lengths = [len(sentence) for sentence in sentences]
         learned = int(np.clip(np.percentile(lengths, 98), SHORTEST_LEARNED_LENGTH, LONGEST_LEARNED_LENGTH))
         self.length_ = int(self.length or learned)
-        self._vectors = {} if self.vectors is None else read_vectors(self.vectors, counts.keys())
-        frequent = [token for token, count in counts.items() if count >= self.min_count or token in self._vectors]
+        known = {} if self.vectors is None else read_vectors(self.vectors, counts.keys())
+        frequent = [token for token, count in counts.items() if count >= self.min_count or token in known]
         self.vocabulary_ = sorted(frequent, key=lambda token: (-counts[token], token))[: self.max_vocabulary]
-        self._choose_dim()
-        self._index_vocabulary()
+        self.pieces_ = _common_pieces(counts) if self.subwords and self.tokens_ == "word" else []
+        self._choose_dim(known)
+        self._index()
+        self._vectors = self._first_vectors(known, sentences)
         return self
 
     @property
@@ -148,7 +167,9 @@ class TextAdapter(Adapter):
         return cut(text.lower() if self.lowercase else text)
 
     def encode(self, item: Any) -> np.ndarray:
-        """Return the token ids of one text, int32, shape `(windows, length_)`.
+        """Return the ids of one text's tokens and of their pieces, int32, shape `(windows, length_, 1 + pieces)`.
+
+        The first of the ids of a token is its own; `pieces` is 16, or 0 where there are none.
 
         Raises
         ------
@@ -157,25 +178,23 @@ class TextAdapter(Adapter):
         """
         if not isinstance(item, str):
             raise ItemError(item, f"expected a text (str), got {type(item).__name__}")
-        ids = np.array([self._ids.get(token, UNKNOWN) for token in self.tokenise(item)], dtype=np.int32)
-        if len(ids) > self.length_:
-            return cut_windows(ids, self.length_)
-        window = np.full((1, self.length_), PADDING, dtype=np.int32)
-        window[0, : len(ids)] = ids
-        return window
+        tokens = self.tokenise(item)
+        ids = np.full((max(len(tokens), self.length_), 1 + MOST_PIECES * bool(self.pieces_)), PADDING, dtype=np.int32)
+        for position, token in enumerate(tokens):
+            ids[position, 0] = self._ids.get(token, UNKNOWN)
+            known = self._pieces_of(token)
+            ids[position, 1 : 1 + len(known)] = known
+        return cut_windows(ids, self.length_)
 
     def lift(self) -> nn.Module:
-        """Return the module that looks up the vector of each id: int32 `(batch, length_)` to grids.
+        """Return the module that looks up the vectors of each token: int32 `(batch, length_, 1 + pieces)` to grids.
 
-        Its vectors are drawn with torch's global random generator; after `fit` with `vectors`, those of the file take
-        their places.
+        Vectors that `fit` does not know are drawn with torch's global random generator.
         """
-        embed = Embed(FIRST_WORD + len(self.vocabulary_), self.embedding_dim_)
-        known = getattr(self, "_vectors", {})
+        embed = Embed(FIRST_WORD + len(self.vocabulary_), self.embedding_dim_, len(self.pieces_))
         with torch.no_grad():
-            for position, token in enumerate(self.vocabulary_):
-                if token in known:
-                    embed.vectors.weight[FIRST_WORD + position] = torch.from_numpy(known[token])
+            for index, vector in getattr(self, "_vectors", {}).items():
+                embed.vectors.weight[index] = torch.from_numpy(vector)
         return embed
 
     def defaults(self, n_items: int) -> dict[str, Any]:
@@ -185,11 +204,27 @@ class TextAdapter(Adapter):
     def restore(self, state: Any) -> Self:
         """Set what `fit` learned in an earlier run; the file of vectors is not needed again."""
         super().restore(state)
-        self._index_vocabulary()
+        self._index()
         return self
 
-    def _index_vocabulary(self) -> None:
+    def _index(self) -> None:
         self._ids = {token: FIRST_WORD + position for position, token in enumerate(self.vocabulary_)}
+        self._piece_ids = {piece: position for position, piece in enumerate(self.pieces_, start=1)}
+
+    def _pieces_of(self, token: str) -> list[int]:
+        """Return the ids of the first pieces of a token that training met."""
+        known = [self._piece_ids[piece] for piece in pieces(token) if piece in self._piece_ids]
+        return known[:MOST_PIECES]
+
+    def _first_vectors(
+        self, known: Mapping[str, np.ndarray], sentences: Sequence[Sequence[str]]
+    ) -> dict[int, np.ndarray]:
+        """Return the vectors that training starts from, by id: those of the file, or else of the company words keep."""
+        if known:
+            return {self._ids[token]: vector for token, vector in known.items() if token in self._ids}
+        ids = [np.array([self._ids.get(token, UNKNOWN) for token in sentence]) for sentence in sentences]
+        vectors = SPREAD * cooccurrence_vectors(ids, FIRST_WORD + len(self.vocabulary_), self.embedding_dim_)
+        return {index: vector for index, vector in enumerate(vectors) if index != PADDING and vector.any()}
 
     def _check_parameters(self) -> None:
         if self.tokens not in ("auto", "word", "character"):
@@ -199,11 +234,11 @@ class TextAdapter(Adapter):
             if value is not None and value < 1:
                 raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value}")
 
-    def _choose_dim(self) -> None:
-        if not self._vectors:
+    def _choose_dim(self, known: Mapping[str, np.ndarray]) -> None:
+        if not known:
             self.embedding_dim_ = int(self.embedding_dim or LEARNED_DIM)
             return
-        self.embedding_dim_ = len(next(iter(self._vectors.values())))
+        self.embedding_dim_ = len(next(iter(known.values())))
         if self.embedding_dim not in (None, self.embedding_dim_):
             raise ConfigurationError(
                 f"embedding_dim={self.embedding_dim}, but the vectors in {self.vectors} have {self.embedding_dim_} "
@@ -212,7 +247,7 @@ class TextAdapter(Adapter):
 
 
 class Embed(nn.Module):
-    """Looks up the vector of each token; padding is all zeros.
+    """Looks up the vector of each token and adds the mean of those of its pieces; padding is all zeros.
 
     Parameters
     ----------
@@ -220,18 +255,32 @@ class Embed(nn.Module):
         Size of the vocabulary with padding and unknown.
     dim : int
         Size of a vector.
+    n_pieces : int
+        Number of known pieces of words; 0 looks up tokens only.
     """
 
-    def __init__(self, n_tokens: int, dim: int) -> None:
+    def __init__(self, n_tokens: int, dim: int, n_pieces: int = 0) -> None:
         super().__init__()
         self.vectors = nn.Embedding(n_tokens, dim, padding_idx=PADDING)
-        with torch.no_grad():
-            self.vectors.weight *= SPREAD  # torch draws them with standard deviation 1
+        self.pieces = nn.EmbeddingBag(1 + n_pieces, dim, mode="mean", padding_idx=PADDING) if n_pieces else None
+        with torch.no_grad():  # torch draws them with standard deviation 1
+            self.vectors.weight *= SPREAD
+            if self.pieces is not None:
+                self.pieces.weight *= SPREAD
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Map integer ids `(batch, length)` to float32 grids `(batch, dim, length)`."""
-        vectors: Tensor = self.vectors(ids)  # (batch, length, dim)
+        """Map integer ids `(batch, length, 1 + pieces)` to float32 grids `(batch, dim, length)`."""
+        vectors: Tensor = self.vectors(ids[..., 0])  # (batch, length, dim)
+        if self.pieces is not None:
+            vectors = vectors + self.pieces(ids[..., 1:].flatten(0, 1)).reshape(vectors.shape)
         return vectors.transpose(1, 2)
+
+
+def _common_pieces(counts: Mapping[str, int]) -> list[str]:
+    """Return the pieces that enough different words share, the most shared first."""
+    words_with = Counter(piece for word in counts for piece in set(pieces(word)))
+    common = [piece for piece, count in words_with.items() if count >= RAREST_PIECE]
+    return sorted(common, key=lambda piece: (-words_with[piece], piece))[:LARGEST_PIECE_VOCABULARY]
 
 
 def read_vectors(path: str | os.PathLike[str], wanted: Set[str]) -> dict[str, np.ndarray]:

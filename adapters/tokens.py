@@ -9,7 +9,7 @@ import statistics
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["characters", "has_words", "words"]
+__all__ = ["characters", "has_words", "pieces", "words"]
 
 # Scripts that put no spaces between words: Thai, Lao, Tibetan, Myanmar, Khmer, kana, Chinese characters.
 _UNSPACED = re.compile(
@@ -40,6 +40,18 @@ def characters(text: str) -> list[str]:
     ['a', 'b', ' ', 'c']
     """
     return list(" ".join(unicodedata.normalize("NFC", text).split()))
+
+
+def pieces(word: str) -> list[str]:
+    """Cut a word into its stretches of three to five characters, its borders marked.
+
+    Examples
+    --------
+    >>> pieces("word")
+    ['<wo', 'wor', 'ord', 'rd>', '<wor', 'word', 'ord>', '<word', 'word>']
+    """
+    marked = f"<{word}>"
+    return [marked[start : start + size] for size in (3, 4, 5) for start in range(len(marked) + 1 - size)]
 
 
 def has_words(texts: Sequence[str]) -> bool:

@@ -16,14 +16,14 @@ def cut_windows(values: np.ndarray, length: int) -> np.ndarray:
 
     Parameters
     ----------
-    values : ndarray of shape (n,)
+    values : ndarray of shape (n, …)
         A sequence with n ≥ `length`.
     length : int
         Length of a window.
 
     Returns
     -------
-    ndarray of shape (windows, length)
+    ndarray of shape (windows, length, …)
 
     Examples
     --------

@@ -65,7 +65,7 @@ def test_unseen_and_rare_words_are_unknown_and_the_end_is_padded():
     assert adapter.length_ == 8
     encoded = adapter.encode("The zebra ran: sat")
     assert encoded.dtype == np.int32
-    np.testing.assert_array_equal(encoded, [[2, 1, 1, 1, 4, 0, 0, 0]])
+    np.testing.assert_array_equal(encoded[..., 0], [[2, 1, 1, 1, 4, 0, 0, 0]])
 
 
 def test_case_is_kept_on_request():
@@ -81,14 +81,15 @@ def test_length_is_the_98th_percentile_within_bounds():
 
 def test_long_texts_are_covered_by_windows():
     adapter = TextAdapter(length=4, min_count=1).fit(["a b c d e f g h i j"])
-    np.testing.assert_array_equal(adapter.encode("a b c d e f g h i j"), [[2, 3, 4, 5], [5, 6, 7, 8], [8, 9, 10, 11]])
+    tokens = adapter.encode("a b c d e f g h i j")[..., 0]
+    np.testing.assert_array_equal(tokens, [[2, 3, 4, 5], [5, 6, 7, 8], [8, 9, 10, 11]])
 
 
 def test_an_empty_text_is_all_padding_and_its_grid_is_zero():
     adapter = TextAdapter().fit(TEXTS)
     for text in ("", "  \n"):
         encoded = adapter.encode(text)
-        np.testing.assert_array_equal(encoded, np.zeros((1, 8)))
+        np.testing.assert_array_equal(encoded, np.zeros((1, 8, 1)))
         assert (adapter.lift()(torch.from_numpy(encoded)) == 0).all()
 
 
@@ -115,12 +116,45 @@ def test_lift_looks_up_a_vector_for_each_token():
     assert lift.vectors.weight.grad[0].abs().sum() == 0
 
 
-def test_initial_vectors_follow_the_seed_and_are_small():
-    adapter = TextAdapter(min_count=1).fit(TEXTS)
+def test_words_that_keep_the_same_company_start_with_like_vectors():
+    texts = [f"the {animal} {verb} in the {place}" for animal in ("cat", "dog") for verb in ("sat", "ran")
+             for place in ("house", "garden")]  # fmt: skip
+    adapter = TextAdapter(min_count=1, embedding_dim=8).fit(texts)
+    vectors = {word: adapter.lift().vectors.weight[2 + i].detach() for i, word in enumerate(adapter.vocabulary_)}
+
+    def likeness(a, b):
+        return torch.cosine_similarity(vectors[a], vectors[b], dim=0)
+
+    assert likeness("cat", "dog") > 0.9 > 0.5 > likeness("cat", "house")
+    assert adapter.lift().vectors.weight.detach().std() == pytest.approx(0.15, abs=0.05)
+
+
+PLURALS = ["cats", "dogs", "birds", "cat", "catch", "bat"]
+
+
+def test_an_unknown_word_resembles_its_relatives_by_its_pieces():
+    adapter = TextAdapter(min_count=1).fit([" ".join(PLURALS)])
+    assert adapter.pieces_ == ["<ca", "<cat", "cat"]  # each in three words
+    np.testing.assert_array_equal(adapter.encode("cattle")[0, 0, :5], [1, 1, 3, 2, 0])
+    lift = adapter.lift()
+    grid = lift(torch.from_numpy(adapter.encode("cattle zoo")))
+    pieces = lift.pieces.weight[1:4].mean(dim=0)
+    torch.testing.assert_close(grid[0, :, 0], lift.vectors.weight[1] + pieces)
+    torch.testing.assert_close(grid[0, :, 1], lift.vectors.weight[1])
+
+
+def test_pieces_can_be_left_out_and_characters_have_none():
+    text = " ".join(PLURALS)
+    assert TextAdapter(min_count=1, subwords=False).fit([text]).encode("cattle").shape == (1, 8, 1)
+    assert TextAdapter(min_count=1, tokens="character").fit([text]).pieces_ == []
+
+
+def test_the_vectors_of_pieces_follow_the_seed_and_are_small():
+    adapter = TextAdapter(min_count=1).fit([" ".join(PLURALS)])
     weights = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
-        weights.append(adapter.lift().vectors.weight.detach())
+        weights.append(adapter.lift().pieces.weight.detach())
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
     assert weights[0][1:].std() == pytest.approx(0.15, abs=0.02)

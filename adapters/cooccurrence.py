@@ -1,0 +1,71 @@
+"""First vectors for tokens from the company they keep in the training texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+from sklearn.utils.extmath import randomized_svd
+
+__all__ = ["cooccurrence_vectors"]
+
+WINDOW = 5  # tokens on either side that count as company, the nearer the more
+SMOOTHING = 0.75  # exponent of the context counts: rare contexts say less than their information claims
+
+
+def cooccurrence_vectors(sentences: Sequence[np.ndarray], n_tokens: int, dim: int) -> np.ndarray:
+    """Return one vector a token: tokens that stand among the same others get like vectors.
+
+    Positive pointwise mutual information of tokens within five positions of each other, weighted by 1/distance, and
+    its leading singular vectors, each times the root of its singular value.
+
+    Parameters
+    ----------
+    sentences : sequence of int ndarray of shape (length,)
+        Token ids below `n_tokens`.
+    n_tokens : int
+        Size of the vocabulary.
+    dim : int
+        Size of a vector; entries beyond the rank of the counts are 0.
+
+    Returns
+    -------
+    ndarray of shape (n_tokens, dim), float32
+        With standard deviation 1 over all entries, or all 0 where no two tokens stand together.
+
+    Source
+    ------
+    Levy, Goldberg and Dagan 2015, "Improving distributional similarity with lessons learned from word embeddings".
+    """
+    information = _positive_information(_counts(sentences, n_tokens))
+    vectors = np.zeros((n_tokens, dim), dtype=np.float32)
+    rank = min(dim, n_tokens)
+    left, values, _ = randomized_svd(information, rank, n_iter=4, random_state=0)
+    values[values < 1e-6 * values.max(initial=0)] = 0  # beyond the rank of the counts there is only rounding
+    vectors[:, :rank] = left * np.sqrt(values)
+    spread = float(vectors.std())
+    return vectors / spread if spread > 0 else vectors
+
+
+def _counts(sentences: Sequence[np.ndarray], n_tokens: int) -> csr_array:
+    """How often two tokens stand within the window, each meeting weighted by 1/distance; symmetric."""
+    lengths = [len(sentence) for sentence in sentences]
+    ids = np.concatenate([np.empty(0, dtype=np.int64), *sentences])
+    sentence_of = np.repeat(np.arange(len(sentences)), lengths)
+    total = csr_array((n_tokens, n_tokens))
+    for distance in range(1, WINDOW + 1):
+        together = sentence_of[:-distance] == sentence_of[distance:]
+        pairs = ids[:-distance][together], ids[distance:][together]
+        weights = np.full(len(pairs[0]), 1 / distance)
+        total = total + coo_array((weights, pairs), shape=(n_tokens, n_tokens)).tocsr()
+    return total + total.T
+
+
+def _positive_information(counts: csr_array) -> csr_array:
+    of_token = np.asarray(counts.sum(axis=1)).ravel()
+    of_context = of_token**SMOOTHING
+    entries = counts.tocoo()
+    expected = of_token[entries.coords[0]] * of_context[entries.coords[1]] / max(of_context.sum(), 1e-12)
+    information = np.log(entries.data / expected).clip(min=0)
+    return coo_array((information, entries.coords), shape=counts.shape).tocsr()
