@@ -37,6 +37,7 @@ TRIMMED_SHARE = 0.05  # a recording that is longer by less than this is trimmed 
 SETTINGS: dict[str, Any] = {
     "kernel_sizes": (3,),
     "convolutions": 2,
+    "pool_after": 1,
     "pool": "max",
     "head": "global_average",
     "dense": (),
@@ -44,10 +45,11 @@ SETTINGS: dict[str, Any] = {
     "normalise": True,
     "batch_size": 64,
     "learning_rate": 3e-3,
+    "kernel_learning_rate": 0.01,
     "weight_decay": 1e-2,
     "label_smoothing": 0.05,
 }
-KERNELS = (16, 32, 64)
+KERNELS = (32, 64, 128)
 EPOCH_ITEMS = 36_000  # recordings heard in training, between the two bounds
 FEWEST_EPOCHS, MOST_EPOCHS = 15, 40
 AUGMENT: dict[str, Any] = {

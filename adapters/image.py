@@ -27,25 +27,29 @@ COLOUR_DIFFERENCE = 8  # of 255: how far red, green and blue of one pixel may di
 EXIF_ORIENTATION = 0x0112
 
 EPOCH_ITEMS = 60_000  # items seen in training, between the two bounds below
-FEWEST_EPOCHS_COLOUR, FEWEST_EPOCHS_GREY, MOST_EPOCHS = 12, 8, 40
-KERNELS_COLOUR = (24, 48, 96)
-KERNELS_GREY = (16, 32, 64)
+FEWEST_EPOCHS_COLOUR, FEWEST_EPOCHS_GREY, MOST_EPOCHS = 15, 8, 40
+KERNELS_COLOUR = (64, 128, 256)
+KERNELS_GREY = (24, 48, 96)
 SETTINGS: dict[str, Any] = {
     "kernel_sizes": (3,),
     "convolutions": 2,
+    "pool_after": 1,
     "pool": "max",
     "head": "flatten",
     "dense": (),
-    "dropout": 0.3,
+    "dropout": 0.2,
     "normalise": True,
     "batch_size": 128,
     "learning_rate": 5e-3,
+    "kernel_learning_rate": 0.04,
     "weight_decay": 1e-2,
     "label_smoothing": 0.05,
 }
-AUGMENT: dict[str, Any] = {
+AUGMENT_COLOUR: dict[str, Any] = {"shift": {"height": 0.07, "width": 0.07}, "flip": ["width"]}
+AUGMENT_GREY: dict[str, Any] = {  # digits and letters may not be mirrored
     "shift": {"height": 0.1, "width": 0.1},
     "scale": {"height": 0.1, "width": 0.1},
+    "rotate": 10.0,
 }
 
 
@@ -170,7 +174,7 @@ class ImageAdapter(Adapter):
         """Return the parameters of `GridClassifier` that suit pictures of this size."""
         kernels = KERNELS_COLOUR if self.colour_ else KERNELS_GREY
         blocks = block_count(min(self.height_, self.width_), len(kernels))
-        augment = {**AUGMENT, "flip": ["width"]} if self.colour_ else AUGMENT  # digits and letters may not be mirrored
+        augment = AUGMENT_COLOUR if self.colour_ else AUGMENT_GREY
         # Small sets need more passes; colour, with more to tell apart, never fewer than grey.
         epochs = int(
             np.clip(EPOCH_ITEMS / n_items, FEWEST_EPOCHS_COLOUR if self.colour_ else FEWEST_EPOCHS_GREY, MOST_EPOCHS)

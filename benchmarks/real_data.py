@@ -139,11 +139,12 @@ def bare_loop(model: Path, n_steps: int = 12) -> tuple[int, float, int]:
     batch = math.ceil(n_items / steps)
     backbone = network.backbone.train()
     modules = [backbone]
-    if adapter.lift_is_frozen or adapter.modality != "text":
-        inputs = to_channels_last(torch.randn(batch, *adapter.spec_.shape))
-    else:  # the embedding is learned, so it belongs to the step
+    if adapter.modality == "text":  # the embedding is learned, so it belongs to the step
         modules.append(network.lift)
-        inputs = torch.randint(2, 1000, (batch, adapter.spec_.sizes[0]))
+        ids = adapter.encode(" ".join(adapter.vocabulary_[: adapter.length_]))[:1]
+        inputs = torch.from_numpy(ids).expand(batch, *ids.shape[1:])
+    else:
+        inputs = to_channels_last(torch.randn(batch, *adapter.spec_.shape))
     target = torch.randint(0, len(classifier.classes_), (batch,))
     optimiser = torch.optim.AdamW([p for module in modules for p in module.parameters()], fused=True)
     times = []

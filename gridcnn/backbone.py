@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from gridcnn.grid import GridSpec
 # Kernels of even size are meant (2, 3 and 4 words side by side); the copy that torch warns of costs next to nothing.
 warnings.filterwarnings("ignore", message="Using padding='same' with even kernel lengths")
 
-__all__ = ["BackboneConfig", "ConvPoolDense", "Layer", "sizes_after_blocks"]
+__all__ = ["BackboneConfig", "ConvPoolDense", "Layer", "SideBySide", "Step", "sizes_after_blocks"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,10 @@ class BackboneConfig:
     kernel_sizes : tuple of int
         Side of a kernel, in cells. Several sizes stand side by side in every convolution, each with `kernels` kernels.
     convolutions : int
-        Convolutions (each with its normalisation and ReLU) before the pooling of a block.
+        Convolutions of a block, each with its normalisation and ReLU.
+    pool_after : int or None
+        The convolution of a block that its pooling follows, counted from 1; None means the last. Where 2 convolutions
+        are pooled after the first, the second sees fewer cells, which costs a quarter on a 2-D grid.
     padding : {"same", "valid"}
         `"same"` pads the border with zeros so that maps keep their size; `"valid"` lets a kernel reach no further than
         the border, as the classic drawing does. Several kernel sizes side by side need `"same"`.
@@ -67,6 +70,7 @@ class BackboneConfig:
     kernels: tuple[int, ...] = (16, 32, 64)
     kernel_sizes: tuple[int, ...] = (3,)
     convolutions: int = 1
+    pool_after: int | None = None
     padding: str = "same"
     normalise: bool = True
     pool: str = "max"
@@ -87,6 +91,10 @@ class BackboneConfig:
                 raise ConfigurationError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not self.kernel_sizes:
             raise ConfigurationError("kernel_sizes is empty; give at least one, such as (3,)")
+        if self.pool_after is not None and not 1 <= self.pool_after <= self.convolutions:
+            raise ConfigurationError(
+                f"pool_after names a convolution of the block, from 1 to {self.convolutions}; got {self.pool_after}"
+            )
         if self.pool_stride is not None and self.pool_stride < 1:
             raise ConfigurationError(f"pool_stride must be at least 1, got {self.pool_stride}")
         for name, allowed in _CHOICES.items():
@@ -106,6 +114,17 @@ _CHOICES = {
     "pool": ("max", "average"),
     "head": ("flatten", "global_max", "global_average"),
 }
+
+
+class Step(NamedTuple):
+    """One step of the network: its kind, its block (counted from 1; None after the blocks), and what runs it.
+
+    Kinds: "convolution", "norm", "relu", "pool", "column", "dropout", "dense", "votes".
+    """
+
+    kind: str
+    block: int | None
+    run: Callable[[Tensor], Tensor]
 
 
 class Layer(NamedTuple):
@@ -133,8 +152,12 @@ def sizes_after_blocks(sizes: tuple[int, ...], config: BackboneConfig) -> list[t
 
 
 def _size_after_block(size: int, config: BackboneConfig) -> int:
-    if config.padding == "valid":
-        size -= config.convolutions * (config.kernel_sizes[0] - 1)
+    lost = config.kernel_sizes[0] - 1 if config.padding == "valid" else 0  # cells, in each convolution
+    before = config.pool_after or config.convolutions
+    return _size_after_pooling(size - before * lost, config) - (config.convolutions - before) * lost
+
+
+def _size_after_pooling(size: int, config: BackboneConfig) -> int:
     stride = config.pool_stride or config.pool_size
     if size < 1 or config.pool_size == 1 == stride:
         return size
@@ -169,8 +192,17 @@ def _smaller_configs(config: BackboneConfig) -> Iterator[BackboneConfig]:
     yield dataclasses.replace(config, padding="same", pool_size=1, pool_stride=None)
 
 
+class SideBySide(nn.ModuleList):
+    """Convolutions of several kernel sizes over the same maps; their feature maps become channels side by side."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(batch, channels, *sizes) → (batch, maps, *sizes)."""
+        branches: list[Tensor] = [branch(maps) for branch in self]
+        return branches[0] if len(branches) == 1 else torch.cat(branches, dim=1)
+
+
 class ConvBlock(nn.Module):
-    """Convolution, normalisation and ReLU, `config.convolutions` times; then pooling."""
+    """Convolution, normalisation and ReLU, `config.convolutions` times; pooling after one of them."""
 
     def __init__(self, channels: int, kernels: int, dimensions: int, config: BackboneConfig) -> None:
         super().__init__()
@@ -189,17 +221,25 @@ class ConvBlock(nn.Module):
                 nn.init.kaiming_normal_(branch.weight, nonlinearity="relu")
                 if branch.bias is not None:
                     nn.init.zeros_(branch.bias)
-            self.convolutions.append(nn.ModuleList(branches))
+            self.convolutions.append(SideBySide(branches))
             self.norms.append(norm(self.maps) if config.normalise else nn.Identity())
         self.pool = _pooling(config, dimensions)
+        self.pool_after = config.pool_after or config.convolutions
+
+    def steps(self) -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
+        """Yield what the block does, in order: kinds as in `Step`, and what runs them."""
+        for number, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True), start=1):
+            yield "convolution", convolution
+            yield "norm", norm
+            yield "relu", torch.relu
+            if number == self.pool_after:
+                yield "pool", self.pool
 
     def forward(self, maps: Tensor) -> Tensor:
         """(batch, channels, *sizes) → (batch, maps, *smaller sizes)."""
-        for side_by_side, norm in zip(self.convolutions, self.norms, strict=True):
-            branches = [branch(maps) for branch in side_by_side.children()]
-            maps = norm(branches[0] if len(branches) == 1 else torch.cat(branches, dim=1)).relu()
-        pooled: Tensor = self.pool(maps)
-        return pooled
+        for _, run in self.steps():
+            maps = run(maps)
+        return maps
 
 
 def _pooling(config: BackboneConfig, dimensions: int) -> nn.Module:
@@ -265,16 +305,26 @@ class ConvPoolDense(nn.Module):
             return cells.flatten(1)
         return cells.amax(dim=2) if self.config.head == "global_max" else cells.mean(dim=2)
 
+    def steps(self) -> Iterator[Step]:
+        """Yield every step from the grid to the logits, in order: what `forward` runs, and a trace records."""
+        for number, block in enumerate(self.blocks, start=1):
+            assert isinstance(block, ConvBlock)  # for the type checker: a ModuleList forgets what it holds
+            for kind, run in block.steps():
+                yield Step(kind, number, run)
+        yield Step("column", None, self.column)
+        yield Step("dropout", None, self.dropout)
+        for dense in self.dense:
+            yield Step("dense", None, dense)
+            yield Step("relu", None, torch.relu)
+            yield Step("dropout", None, self.dropout)
+        yield Step("votes", None, self.votes)
+
     def forward(self, grids: Tensor) -> Tensor:
         """(batch, *spec.shape) → logits (batch, n_classes)."""
-        maps = grids
-        for block in self.blocks:
-            maps = block(maps)
-        column = self.dropout(self.column(maps))
-        for dense in self.dense:
-            column = self.dropout(dense(column).relu())
-        logits: Tensor = self.votes(column)
-        return logits
+        values = grids
+        for step in self.steps():
+            values = step.run(values)
+        return values
 
     def layers(self) -> list[Layer]:
         """Return the layer table for one grid: output shapes, parameters, multiply-adds.

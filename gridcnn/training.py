@@ -1,4 +1,4 @@
-"""The training loop: AdamW, a one-cycle schedule, label smoothing, early stopping, best weights.
+"""The training loop: Muon and AdamW, a one-cycle schedule, label smoothing, early stopping, best weights.
 
 Knows tensors only, no adapter and no files.
 
@@ -25,6 +25,7 @@ from torch.nn import functional as F  # noqa: N812
 from gridcnn.augment import AugmentConfig, Augmenter
 from gridcnn.backbone import ConvPoolDense
 from gridcnn.errors import ConfigurationError
+from gridcnn.optimiser import Muon
 
 __all__ = ["EpochRecord", "Examples", "Network", "Outcome", "Progress", "TrainingConfig", "choose_device", "train"]
 
@@ -40,9 +41,11 @@ class TrainingConfig:
     batch_size : int
         Examples a step, at most; an epoch is cut into steps of nearly equal size.
     learning_rate : float
-        Highest learning rate of the one-cycle schedule.
+        Highest learning rate of AdamW in the one-cycle schedule: dense layers, embeddings, biases, normalisation.
+    kernel_learning_rate : float
+        The same of Muon, which moves the kernels of the blocks.
     weight_decay : float
-        AdamW's decay of kernels and dense weights; biases and normalisation are left alone.
+        Decay of kernels and dense weights; biases and normalisation are left alone.
     label_smoothing : float
         Share of each label that is spread over all classes, in [0, 1).
     patience : int or None
@@ -59,6 +62,7 @@ class TrainingConfig:
     epochs: int = 20
     batch_size: int = 64
     learning_rate: float = 3e-3
+    kernel_learning_rate: float = 0.02
     weight_decay: float = 0.01
     label_smoothing: float = 0.1
     patience: int | None = None
@@ -68,8 +72,9 @@ class TrainingConfig:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.learning_rate > 0:
-            raise ConfigurationError(f"learning_rate must be above 0, got {self.learning_rate}")
+        for name in ("learning_rate", "kernel_learning_rate"):
+            if not getattr(self, name) > 0:
+                raise ConfigurationError(f"{name} must be above 0, got {getattr(self, name)}")
         if self.weight_decay < 0:
             raise ConfigurationError(f"weight_decay must be at least 0, got {self.weight_decay}")
         if not 0 <= self.label_smoothing < 1:
@@ -218,11 +223,18 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
     network.kernels_channels_last()
     augment = Augmenter(config.augment, network.backbone.spec)
     n_steps = math.ceil(len(examples.target) / config.batch_size)
-    optimiser = _adamw(network, config, device)
+    optimisers = _optimisers(network, config, device)
     total_steps = max(config.epochs * n_steps + 1, 8)  # fewer leave the schedule's first quarter without a step
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=config.learning_rate, total_steps=total_steps, pct_start=0.25
-    )
+    schedules = [
+        torch.optim.lr_scheduler.OneCycleLR(
+            optimiser,
+            max_lr=[group["lr"] for group in optimiser.param_groups],
+            total_steps=total_steps,
+            pct_start=0.25,
+            cycle_momentum=False,
+        )
+        for optimiser in optimisers
+    ]
     target = torch.from_numpy(examples.target).to(device)
     weight = torch.from_numpy(examples.weight / examples.weight.mean()).float().to(device)
     history: list[EpochRecord] = []
@@ -235,7 +247,7 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
             started = time.perf_counter()
             network.train()
             totals = torch.zeros(2, device=device)  # loss and hits, kept on the device so that no step waits
-            learning_rate = float(schedule.get_last_lr()[0])
+            learning_rate = float(schedules[-1].get_last_lr()[0])
             for batch in torch.randperm(len(target)).tensor_split(n_steps):
                 windows = torch.from_numpy(examples.windows[batch.numpy()]).to(device)
                 with _mixed_precision(device):
@@ -245,10 +257,11 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
                         logits.float(), target[batch], label_smoothing=config.label_smoothing, reduction="none"
                     )
                 loss = (losses * weight[batch]).mean()
-                optimiser.zero_grad(set_to_none=True)
+                network.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
-                schedule.step()
+                for optimiser, schedule in zip(optimisers, schedules, strict=True):
+                    optimiser.step()
+                    schedule.step()
                 with torch.no_grad():
                     hits = (logits.argmax(dim=1) == target[batch]).float() * weight[batch]
                     totals += torch.stack([(losses.detach() * weight[batch]).sum(), hits.sum()])
@@ -275,18 +288,28 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
     return Outcome(history, best_epoch, interrupted)
 
 
-def _adamw(network: Network, config: TrainingConfig, device: torch.device) -> torch.optim.AdamW:
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+def _optimisers(network: Network, config: TrainingConfig, device: torch.device) -> list[torch.optim.Optimizer]:
+    """Return Muon for the kernels of the blocks, and AdamW for the rest, without decay for biases and normalisation."""
+    kernels = [parameter for parameter in network.backbone.blocks.parameters() if parameter.ndim > 2]
+    among_kernels = set(map(id, kernels))
+    rest = [p for p in network.parameters() if p.requires_grad and id(p) not in among_kernels]
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in rest if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=device.type in {"cpu", "cuda"})
+    return [
+        Muon(kernels, lr=config.kernel_learning_rate, weight_decay=config.weight_decay),
+        torch.optim.AdamW(groups, lr=config.learning_rate, fused=device.type in {"cpu", "cuda"}),
+    ]
 
 
 def _mixed_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Return bfloat16 on CUDA, where it is faster; full precision elsewhere (on CPUs it was measured to be slower)."""
-    return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
+    """Compute in bfloat16 where the hardware multiplies it; CPUs that do not are several times slower with it."""
+    if device.type == "cpu":
+        fast = any(torch.cpu.get_capabilities().get(unit, False) for unit in ("avx512_bf16", "amx_bf16"))
+    else:
+        fast = device.type == "cuda"
+    return torch.autocast(device.type, dtype=torch.bfloat16) if fast else contextlib.nullcontext()
 
 
 @torch.no_grad()

@@ -28,9 +28,17 @@ def test_one_code_reads_both_kinds_of_grid(spec, head, change):
 @pytest.mark.parametrize("pool_size", [1, 2, 3])
 @pytest.mark.parametrize("pool_stride", [None, 1, 2, 3])
 @pytest.mark.parametrize("padding", ["same", "valid"])
-@pytest.mark.parametrize("size", [9, 16, 23])
-def test_the_predicted_sizes_are_those_of_the_maps(size, padding, pool_stride, pool_size):
-    config = BackboneConfig(kernels=(2, 2), padding=padding, pool_size=pool_size, pool_stride=pool_stride)
+@pytest.mark.parametrize("pool_after", [None, 1])
+@pytest.mark.parametrize("size", [12, 23])
+def test_the_predicted_sizes_are_those_of_the_maps(size, pool_after, padding, pool_stride, pool_size):
+    config = BackboneConfig(
+        kernels=(2, 2),
+        convolutions=2,
+        pool_after=pool_after,
+        padding=padding,
+        pool_size=pool_size,
+        pool_stride=pool_stride,
+    )
     expected = sizes_after_blocks((size,), config)
     if min(expected[-1]) < 1:
         pytest.skip("does not fit")
@@ -39,6 +47,30 @@ def test_the_predicted_sizes_are_those_of_the_maps(size, padding, pool_stride, p
     for block, sizes in zip(net.blocks, expected, strict=True):
         maps = block(maps)
         assert tuple(maps.shape[2:]) == sizes
+
+
+def test_pooling_after_the_first_convolution_spares_the_second_three_quarters_of_its_work():
+    first, last = (
+        ConvPoolDense(PICTURE, BackboneConfig(kernels=(4,), convolutions=2, pool_after=after), n_classes=2)
+        for after in (1, None)
+    )
+    costs = [{layer.name: layer.multiply_adds for layer in net.layers()} for net in (first, last)]
+    assert costs[0]["blocks.0.convolutions.0.0"] == costs[1]["blocks.0.convolutions.0.0"]
+    assert 4 * costs[0]["blocks.0.convolutions.1.0"] == costs[1]["blocks.0.convolutions.1.0"]
+    with pytest.raises(ConfigurationError, match="from 1 to 2; got 3"):
+        BackboneConfig(convolutions=2, pool_after=3)
+
+
+def test_forward_runs_the_steps_and_nothing_else():
+    net = ConvPoolDense(PICTURE, BackboneConfig(kernels=(4,), convolutions=2, pool_after=1, dense=(5,)), 2).eval()
+    values = grids = torch.randn(3, *PICTURE.shape)
+    kinds = []
+    for step in net.steps():
+        values = step.run(values)
+        kinds.append(step.kind)
+    assert torch.equal(values, net(grids))
+    convolution = ["convolution", "norm", "relu"]
+    assert kinds == [*convolution, "pool", *convolution, "column", "dropout", "dense", "relu", "dropout", "votes"]
 
 
 def test_the_classic_walk_pools_seven_cells_to_four():

@@ -1,0 +1,78 @@
+"""Muon: momentum whose every step has been made orthogonal, for the kernels of a convolution.
+
+The gradient of a layer is dominated by a few directions. Muon makes all directions of a step about equally large.
+
+Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; Liu et al. 2025, "Muon is
+scalable for LLM training", for the size of a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+__all__ = ["Muon", "orthogonalised"]
+
+
+class Muon(torch.optim.Optimizer):
+    """Nesterov momentum with orthogonalised steps and decoupled weight decay.
+
+    Parameters
+    ----------
+    params : iterable of Parameter
+        Kernels `(out, in, *size)` with at least 2 axes; each is treated as a matrix `(out, in × size)`.
+    lr : float
+        Learning rate; a step moves the entries of a kernel by 0.2 `lr` (root mean square), as AdamW's steps do.
+    momentum : float
+        Share of the old momentum in the new one, in [0, 1).
+    weight_decay : float
+        A step shrinks every kernel by `lr` times this.
+    """
+
+    def __init__(
+        self, params: Iterable[Tensor], lr: float, *, momentum: float = 0.9, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Move every kernel once; `closure` is not supported."""
+        for group in self.param_groups:
+            for kernel in group["params"]:
+                if kernel.grad is None:
+                    continue
+                state = self.state[kernel]
+                if not state:
+                    state["momentum"] = torch.zeros_like(kernel)
+                momentum = state["momentum"].lerp_(kernel.grad, 1 - group["momentum"])
+                direction = orthogonalised(kernel.grad.lerp(momentum, group["momentum"]).flatten(1))
+                size = 0.2 * max(direction.shape) ** 0.5
+                kernel.mul_(1 - group["lr"] * group["weight_decay"])
+                kernel.add_(direction.reshape(kernel.shape), alpha=-group["lr"] * size)
+
+
+def orthogonalised(matrix: Tensor, steps: int = 3) -> Tensor:
+    """Return the matrix with its singular values brought near 1, by a Newton-Schulz iteration.
+
+    Three steps bring those of at least a fiftieth of the matrix's norm to between 0.7 and 1.21.
+
+    Parameters
+    ----------
+    matrix : Tensor of shape (rows, columns)
+        What to change; a matrix of zeros stays one.
+    steps : int
+        Iterations.
+
+    Returns
+    -------
+    Tensor of shape (rows, columns)
+    """
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    x = x / x.norm().clamp(min=1e-12)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = 3.4445 * x + (2.0315 * gram @ gram - 4.7750 * gram) @ x
+    return x.T if tall else x
