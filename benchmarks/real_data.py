@@ -37,6 +37,7 @@ SETS = {  # name: (split, bar, classic baseline, a peer's CNN)
     "esc10": ("5 folds", 87.0, "MFCC statistics + SVM 83.3", "89.5"),
     "trec": ("official", 90.0, "TF-IDF + LinearSVC 90.8", "CNN-rand 91.2"),
     "mr": ("10 folds", 76.1, "TF-IDF + LinearSVC 77.97", "CNN-rand 76.1"),
+    "sst2": ("official, sentences only", 82.0, "TF-IDF + LinearSVC 81.27", "–"),
     "cifar10": ("official", 86.0, "logistic regression 41 (10k)", "–"),
     "digits": ("5 folds", 98.9, "SVC 98.9", "–"),
 }
@@ -72,6 +73,10 @@ def manifests(name: str, folder: Path) -> Iterator[tuple[str, pd.DataFrame, list
     elif name == "trec":
         parts = {split: pd.read_csv(DATA / "text" / f"trec_{split}.csv", dtype=str) for split in ("train", "test")}
         yield "official", pd.concat([part.assign(split=split) for split, part in parts.items()]), text
+    elif name == "sst2":
+        parts = {split: pd.read_csv(DATA / "text" / f"sst2_{split}.csv", dtype=str) for split in ("train", "dev", "test")}
+        frame = pd.concat([part.assign(split=split) for split, part in parts.items()])
+        yield "official", frame.replace({"split": {"dev": "validation"}}), text
     elif name == "mr":
         yield from stratified(pd.read_csv(DATA / "text" / "mr.csv", dtype=str), 10, text)
     elif name == "digits":

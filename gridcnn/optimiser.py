@@ -15,6 +15,8 @@ from torch import Tensor
 
 __all__ = ["Muon", "orthogonalised"]
 
+SMALLEST_NORM = 1e-7  # gradients near this are rounding, and make small steps
+
 
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum with orthogonalised steps and decoupled weight decay.
@@ -61,7 +63,7 @@ def orthogonalised(matrix: Tensor, steps: int = 3) -> Tensor:
     Parameters
     ----------
     matrix : Tensor of shape (rows, columns)
-        What to change; a matrix of zeros stays one.
+        What to change. One whose norm is near 1e-7 or below comes out small; zeros stay zeros.
     steps : int
         Iterations.
 
@@ -71,7 +73,7 @@ def orthogonalised(matrix: Tensor, steps: int = 3) -> Tensor:
     """
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
-    x = x / x.norm().clamp(min=1e-12)
+    x = x / (x.norm() + SMALLEST_NORM)
     for _ in range(steps):
         gram = x @ x.T
         x = 3.4445 * x + (2.0315 * gram @ gram - 4.7750 * gram) @ x

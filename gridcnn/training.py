@@ -212,7 +212,10 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
 ) -> Outcome:
     """Train `network` in place; leave it with its best weights, on `device`.
 
-    Best means highest accuracy on `validation` (lowest loss among equals), or the last epoch where there is none.
+    Best is the latest epoch whose accuracy on `validation` is within one standard error of the highest: the schedule
+    ends in the best weights, and on few validation examples an earlier epoch leads by luck. Without `validation` it is
+    the last epoch.
+
     Ctrl-C ends the training as early stopping would: the best weights so far stay, and the outcome says so.
 
     Random numbers come from torch's global generator: run inside `seeded` for two identical runs.
@@ -238,7 +241,7 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
     target = torch.from_numpy(examples.target).to(device)
     weight = torch.from_numpy(examples.weight / examples.weight.mean()).float().to(device)
     history: list[EpochRecord] = []
-    best = (-1.0, -math.inf)
+    highest, highest_epoch, tolerance = -1.0, 0, 0.0
     best_epoch, best_weights = 0, None
     interrupted = False
     progress.start(config.epochs, n_steps)
@@ -250,7 +253,7 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
             learning_rate = float(schedules[-1].get_last_lr()[0])
             for batch in torch.randperm(len(target)).tensor_split(n_steps):
                 windows = torch.from_numpy(examples.windows[batch.numpy()]).to(device)
-                with _mixed_precision(device):
+                with mixed_precision(device):
                     grids = to_channels_last(augment(network.lift(windows)))
                     logits = network.backbone(grids)
                     losses = F.cross_entropy(
@@ -272,11 +275,15 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
             record = EpochRecord(epoch, mean_loss, accuracy, *scores, learning_rate, seconds, len(target) / seconds)
             history.append(record)
             progress.epoch(record)
-            score = (record.validation_accuracy, -record.validation_loss)
-            if validation is None or score > best:
-                best, best_epoch = score, epoch
-                best_weights = copy.deepcopy(network.state_dict()) if validation is not None else None
-            elif config.patience is not None and epoch - best_epoch >= config.patience:
+            if validation is None:
+                best_epoch = epoch
+                continue
+            if record.validation_accuracy > highest:
+                highest, highest_epoch = record.validation_accuracy, epoch
+                tolerance = _standard_error(highest, validation.weight)
+            if record.validation_accuracy >= highest - tolerance:
+                best_epoch, best_weights = epoch, copy.deepcopy(network.state_dict())
+            if config.patience is not None and epoch - highest_epoch >= config.patience:
                 break
     except KeyboardInterrupt:
         interrupted = True
@@ -286,6 +293,12 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
         network.load_state_dict(best_weights)
     network.eval()
     return Outcome(history, best_epoch, interrupted)
+
+
+def _standard_error(accuracy: float, weight: np.ndarray) -> float:
+    """Return the standard error of an accuracy measured on examples of these weights."""
+    effective = weight.sum() ** 2 / np.square(weight).sum()
+    return float(np.sqrt(max(accuracy * (1 - accuracy), 0.0) / effective))
 
 
 def _optimisers(network: Network, config: TrainingConfig, device: torch.device) -> list[torch.optim.Optimizer]:
@@ -303,7 +316,7 @@ def _optimisers(network: Network, config: TrainingConfig, device: torch.device) 
     ]
 
 
-def _mixed_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
+def mixed_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
     """Compute in bfloat16 where the hardware multiplies it; CPUs that do not are several times slower with it."""
     if device.type == "cpu":
         fast = any(torch.cpu.get_capabilities().get(unit, False) for unit in ("avx512_bf16", "amx_bf16"))
