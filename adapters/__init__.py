@@ -13,17 +13,19 @@ if TYPE_CHECKING:
     from gridcnn.adapters.audio import AudioAdapter
     from gridcnn.adapters.base import Adapter
     from gridcnn.adapters.image import ImageAdapter
+    from gridcnn.adapters.table import TableAdapter
     from gridcnn.adapters.text import TextAdapter
 
 _BUILT_IN = {
     "ArrayAdapter": "gridcnn.adapters.array",
     "AudioAdapter": "gridcnn.adapters.audio",
     "ImageAdapter": "gridcnn.adapters.image",
+    "TableAdapter": "gridcnn.adapters.table",
     "TextAdapter": "gridcnn.adapters.text",
 }
 _HOMES = {"Adapter": "gridcnn.adapters.base", **_BUILT_IN}
 
-__all__ = ["Adapter", "ArrayAdapter", "AudioAdapter", "ImageAdapter", "TextAdapter", "from_state"]
+__all__ = ["Adapter", "ArrayAdapter", "AudioAdapter", "ImageAdapter", "TableAdapter", "TextAdapter", "from_state"]
 
 
 def from_state(name: str, settings: Mapping[str, Any], state: Mapping[str, Any]) -> Adapter:
@@ -32,7 +34,8 @@ def from_state(name: str, settings: Mapping[str, Any], state: Mapping[str, Any])
     Parameters
     ----------
     name : str
-        Name of its class: `"ImageAdapter"`, `"AudioAdapter"`, `"TextAdapter"` or `"ArrayAdapter"`.
+        Name of its class: `"ImageAdapter"`, `"AudioAdapter"`, `"TextAdapter"`, `"ArrayAdapter"` or
+        `"TableAdapter"`.
     settings : mapping
         Its constructor parameters, from `get_params()`.
     state : mapping

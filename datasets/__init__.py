@@ -17,11 +17,13 @@ from gridcnn.datasets.embedded import digits, grades, tones, word_order, xo
 from gridcnn.datasets.folder import list_media_files, load_folder
 from gridcnn.datasets.manifest import load_manifest, load_table
 from gridcnn.datasets.public import PUBLIC, load_public
+from gridcnn.datasets.sampling import TableSample, sample_table
 from gridcnn.errors import DataError
 
 __all__ = [
     "Dataset",
     "Listing",
+    "TableSample",
     "available",
     "digits",
     "grades",
@@ -30,6 +32,7 @@ __all__ = [
     "load_folder",
     "load_manifest",
     "load_table",
+    "sample_table",
     "tones",
     "word_order",
     "xo",

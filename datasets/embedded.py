@@ -117,7 +117,17 @@ def digits() -> Dataset:
     )
 
 
-def tones(n_items: int = 800, sample_rate: int = 8000, random_state: int = 0) -> Dataset:
+@overload
+def tones(
+    n_items: int = ..., sample_rate: int = ..., random_state: int = ..., *, with_clean: Literal[False] = ...
+) -> Dataset: ...
+@overload
+def tones(
+    n_items: int = ..., sample_rate: int = ..., random_state: int = ..., *, with_clean: Literal[True]
+) -> tuple[Dataset, NDArray[np.float32]]: ...
+def tones(
+    n_items: int = 800, sample_rate: int = 8000, random_state: int = 0, *, with_clean: bool = False
+) -> Dataset | tuple[Dataset, NDArray[np.float32]]:
     """Make one-second sounds whose pitch rises, falls, is steady or trills.
 
     Pitch, onset, length, loudness, overtones and noise are random, so that only the course of the pitch tells.
@@ -130,18 +140,23 @@ def tones(n_items: int = 800, sample_rate: int = 8000, random_state: int = 0) ->
         Samples per second (Hz), 8000 or more.
     random_state : int, default=0
         Seed.
+    with_clean : bool, default=False
+        Return the sounds without their noise as well, to measure whether an explanation points at the tone.
 
     Returns
     -------
-    Dataset
+    dataset : Dataset
         Items of shape ``(n_items, sample_rate)``, float32, -1 to 1; labels "rising", "falling", "steady", "trilling".
+    clean : ndarray of shape (n_items, sample_rate), float32
+        The tones alone, zero before and after; only with `with_clean`.
     """
     if sample_rate < 8000:
         raise DataError(f"sample_rate={sample_rate}: the overtones reach 3.6 kHz, so use 8000 Hz or more.")
     rng = np.random.default_rng(random_state)
     labels = _balanced(("rising", "falling", "steady", "trilling"), n_items, rng)
-    return Dataset(
-        np.stack([_tone(label, sample_rate, rng) for label in labels]),
+    sounds = [_tone(label, sample_rate, rng) for label in labels]
+    dataset = Dataset(
+        np.stack([np.clip(noise + tone, -1, 1).astype(np.float32) for noise, tone in sounds]),
         labels,
         "sound",
         name="tones",
@@ -149,9 +164,11 @@ def tones(n_items: int = 800, sample_rate: int = 8000, random_state: int = 0) ->
         sample_rate=sample_rate,
         description="Rising, falling, steady and trilling sounds, made at random.",
     )
+    return (dataset, np.stack([tone.astype(np.float32) for _, tone in sounds])) if with_clean else dataset
 
 
-def _tone(label: str, sample_rate: int, rng: Generator) -> NDArray[np.float32]:
+def _tone(label: str, sample_rate: int, rng: Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Make one second of noise, and of the tone that sounds in it."""
     length = int(rng.uniform(0.4, 0.9) * sample_rate)
     onset = rng.integers(sample_rate - length + 1)
     course = np.linspace(-0.5, 0.5, length)
@@ -168,9 +185,10 @@ def _tone(label: str, sample_rate: int, rng: Generator) -> NDArray[np.float32]:
     sound = np.sin(phase) + sum(share * np.sin(times * phase) for times, share in enumerate(overtones, start=2))
     fade = np.clip(np.minimum(np.arange(length), np.arange(length)[::-1]) / (0.02 * sample_rate), 0, 1)
     loudness = rng.uniform(0.1, 0.6)
-    waveform = rng.normal(size=sample_rate) * loudness * rng.uniform(0.01, 0.2)
-    waveform[onset : onset + length] += loudness * fade * sound / (1 + overtones.sum())
-    return np.clip(waveform, -1, 1).astype(np.float32)
+    noise = rng.normal(size=sample_rate) * loudness * rng.uniform(0.01, 0.2)
+    tone = np.zeros(sample_rate)
+    tone[onset : onset + length] = loudness * fade * sound / (1 + overtones.sum())
+    return noise, tone
 
 
 _PRAISE = (

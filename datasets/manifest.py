@@ -106,7 +106,13 @@ def load_manifest(
     )
 
 
-def load_table(path: str | os.PathLike[str], *, label: str | None = None, encoding: str | None = None) -> Dataset:
+def load_table(
+    path: str | os.PathLike[str],
+    *,
+    label: str | None = None,
+    encoding: str | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+) -> Dataset:
     """Read a table whose every column, except the label, is a measurement.
 
     Parameters
@@ -117,6 +123,8 @@ def load_table(path: str | os.PathLike[str], *, label: str | None = None, encodi
         The column of labels.
     encoding : str, optional
         As in `load_manifest`.
+    on_error : {"raise", "skip"}, default="raise"
+        Whether a row without a label is an error or goes into `skipped`.
 
     Returns
     -------
@@ -127,22 +135,30 @@ def load_table(path: str | os.PathLike[str], *, label: str | None = None, encodi
     Raises
     ------
     DataError
-        If the file cannot be read, the label column is missing, or rows have no label.
+        If the file cannot be read, the label column is missing, or, with ``on_error="raise"``, rows have no label.
     """
+    source = Path(path)
+    return as_measurements(_read(source, encoding), source, label, on_error)
+
+
+def as_measurements(
+    table: pd.DataFrame, source: Path, label: str | None, on_error: Literal["raise", "skip"]
+) -> Dataset:
+    """Split a table into measurements and labels; see `load_table`."""
     import pandas as pd  # noqa: PLC0415
 
-    source = Path(path)
-    table = _read(source, encoding)
+    skipped: list[Skipped] = []
+    labels = None
     if label is not None:
         _require_column(table, label, source)
-        _Rows(table, source, "raise").drop(table[label].map(_is_missing), f"no {label}")
-    columns = {}
-    for name in table.columns.drop([] if label is None else label):
-        filled = table[name].mask(table[name].map(_is_missing))
-        numbers = pd.to_numeric(filled, errors="coerce")
-        columns[name] = numbers if numbers.notna().equals(filled.notna()) else table[name]
-    labels = None if label is None else _as_labels(table[label])
-    return Dataset(pd.DataFrame(columns, index=table.index), labels, "table", name=source.stem)
+        rows = _Rows(table, source, on_error)
+        rows.drop(table[label].map(_is_missing), f"no {label}")
+        table, skipped = rows.table, rows.skipped
+        labels = _as_labels(table[label])
+        table = table.drop(columns=label)
+    columns = [_as_numbers(table.iloc[:, position]) for position in range(table.shape[1])]  # two may have one name
+    items = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=table.index)
+    return Dataset(items, labels, "table", name=source.stem, skipped=tuple(skipped))
 
 
 class _Rows:
@@ -215,6 +231,17 @@ def _as_labels(column: pd.Series[Any]) -> NDArray[Any]:
     return np.array(words)
 
 
+def _as_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column as numbers, NaN where a cell is empty; unchanged where a cell holds something else."""
+    import pandas as pd  # noqa: PLC0415
+
+    if not (pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype)):
+        return column  # numbers already, or dates
+    numbers = pd.to_numeric(column, errors="coerce")
+    odd = column[numbers.isna()]
+    return numbers if odd.map(_is_missing).all() else column
+
+
 def _as_splits(column: pd.Series[Any], source: Path) -> NDArray[Any]:
     words = [_as_word(cell) for cell in column]
     unknown = sorted({word for word in words if word.lower() not in SPLIT_NAMES})
@@ -251,8 +278,13 @@ def _read(source: Path, encoding: str | None) -> pd.DataFrame:
 def _read_parquet(source: Path, _encoding: str | None) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
+        names = pq.read_schema(source).names
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise DataError(f"{source}: several columns are called {_listed(twice)}: rename all but one.")
         table = pd.read_parquet(source)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{source}: not a readable parquet file ({error}): write it again.") from error
@@ -280,8 +312,10 @@ def _read_csv(source: Path, encoding: str | None) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415
 
     text = decode(source.read_bytes(), source, encoding)
-    delimiter = "\t" if source.suffix.lower() == ".tsv" else _delimiter(text)
-    header, *rows = _cells(text, delimiter, source) or [[]]
+    delimiter = delimiter_of(text, source)
+    header, *rows = csv_cells(text, delimiter, source) or [[]]
+    if any(rows) and not any(map(any, rows)):
+        raise DataError(f"{source}: every cell of its {len(rows)} rows is empty: there is nothing to read.")
     while rows and not any(rows[-1]):  # empty lines at the end
         rows.pop()
     for number, row in enumerate(rows, start=2):
@@ -294,12 +328,17 @@ def _read_csv(source: Path, encoding: str | None) -> pd.DataFrame:
     return pd.DataFrame(padded, columns=header, index=range(2, len(rows) + 2), dtype=object)
 
 
-def _delimiter(text: str) -> str:
+def delimiter_of(text: str, source: Path) -> str:
+    """Return what separates the cells of a csv or tsv file, from its header."""
+    if source.suffix.lower() == ".tsv":
+        return "\t"
     header = re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0])
     return max(",;\t", key=header.count)
 
 
-def _cells(text: str, delimiter: str, source: Path) -> list[list[str]]:
+def csv_cells(text: str, delimiter: str, source: Path) -> list[list[str]]:
+    """Cut the text of a csv or tsv file into rows of cells."""
+
     def read(quoting: Literal[0, 3]) -> list[list[str]]:
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True))
 

@@ -6,16 +6,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gridcnn import explain, plots
     from gridcnn.backbone import BackboneConfig, ConvPoolDense
     from gridcnn.bundle import load, save
     from gridcnn.errors import GridcnnError
     from gridcnn.estimator import GridClassifier
     from gridcnn.grid import Axis, GridSpec
-    from gridcnn.ordering import AxesReport, OrderReport, check_axes, check_order
+    from gridcnn.ordering import Alternatives, AxesReport, OrderReport, check_axes, check_order, score_alternatives
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Alternatives": "gridcnn.ordering",
     "AxesReport": "gridcnn.ordering",
     "Axis": "gridcnn.grid",
     "BackboneConfig": "gridcnn.backbone",
@@ -28,9 +30,13 @@ _HOMES = {
     "check_order": "gridcnn.ordering",
     "load": "gridcnn.bundle",
     "save": "gridcnn.bundle",
+    "score_alternatives": "gridcnn.ordering",
 }
 
+_MODULES = {"explain", "plots"}
+
 __all__ = [
+    "Alternatives",
     "AxesReport",
     "Axis",
     "BackboneConfig",
@@ -42,13 +48,18 @@ __all__ = [
     "__version__",
     "check_axes",
     "check_order",
+    "explain",
     "load",
+    "plots",
     "save",
+    "score_alternatives",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Import public names when they are first used, so that `import gridcnn` does not import torch."""
+    if name in _MODULES:
+        return importlib.import_module(f"gridcnn.{name}")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'gridcnn' has no attribute {name!r}")

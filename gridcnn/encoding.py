@@ -1,46 +1,36 @@
 """Raw items to compact arrays, in parallel, and once: what was decoded from files is kept in a cache on disk.
 
-An entry of the cache is a folder, named by a digest of the files' contents, of the adapter with all that it learned,
-and of the version of this format. It holds `windows.bin` (raw numbers), `item.npy` (which item each window belongs to)
-and `meta.json` (shape, dtype and the items that failed). It is written beside its place and renamed into it at the end,
-so that a second run or a kill half-way never shows half an entry.
+The key of an entry is a digest of the files' contents, of the adapter with all that it learned, and of the version of
+this format.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import itertools
 import json
 import os
-import shutil
-import tempfile
-import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import joblib
 import numpy as np
-import pooch
 import torch
 
 from gridcnn.adapters.base import Adapter
+from gridcnn.cache import NOTHING, Entry, Result, read, store
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
 
-__all__ = ["EncodedItems", "default_cache_folder", "encode_items", "lift_items"]
+__all__ = ["EncodedItems", "encode_items", "lift_items"]
 
 FORMAT = 1  # to be raised when an adapter of gridcnn encodes or lifts differently
-CACHE_LIMIT = 10 * 10**9  # bytes; the entries unused for longest are removed beyond it
-MAP_ABOVE = 256 * 2**20  # bytes; larger arrays are memory-mapped rather than read
-LEFTOVER_AGE = 24 * 3600  # seconds after which a half-written entry counts as abandoned
 CHUNK = 32
 
 Progress = Callable[[int, int], None]
-NOTHING = np.empty(0, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -66,13 +56,6 @@ class EncodedItems:
     skipped: tuple[Skipped, ...] = ()
     skipped_index: tuple[int, ...] = ()
     key: str | None = None
-
-
-def default_cache_folder() -> Path:
-    """Return the folder named by the environment variable GRIDCNN_CACHE, or one in the user's own cache folder."""
-    if folder := os.environ.get("GRIDCNN_CACHE"):
-        return Path(folder)
-    return Path(pooch.os_cache("gridcnn")) / "encoded"
 
 
 def encode_items(
@@ -125,10 +108,10 @@ def encode_items(
         key = None
     else:
         key = _key(adapter, *itertools.chain.from_iterable(_in_threads(_hash_chunk, items, n_jobs)))
-        entry = _read(cache / key)
+        entry = read(cache / key)
         if entry is not None and progress is not None:
             progress(len(items), len(items))
-        windows, index, failures = entry or _store(cache, key, results)
+        windows, index, failures = entry or store(cache, key, results, f"{type(adapter).__name__}, encoded")
     skipped = tuple(Skipped(_name(items[position]), reason) for position, reason in failures)
     if skipped and on_error == "raise":
         position, reason = failures[0]
@@ -175,16 +158,11 @@ def lift_items(
     if cache is None or encoded.key is None:
         return _gather(grids)[0]
     key = _key(adapter, encoded.key.encode(), b"grids", torch.device(device).type.encode())
-    entry = _read(cache / key) or _store(cache, key, grids)
+    entry = read(cache / key) or store(cache, key, grids, f"{type(adapter).__name__}, grids")
     return entry[0]
 
 
 # --- computing -------------------------------------------------------------------------------------------------------
-
-Result = tuple[int, "np.ndarray | ItemError"]
-"""The index of an item, with its windows or with what is wrong with it."""
-Entry = tuple[np.ndarray, np.ndarray, list[tuple[int, str]]]
-"""All windows, the item of each, and the index and reason of each failure."""
 
 
 def _in_threads(
@@ -253,7 +231,7 @@ def _name(item: Any) -> str:
     return f"array of shape {item.shape}" if isinstance(item, np.ndarray) else str(item)
 
 
-# --- the cache -------------------------------------------------------------------------------------------------------
+# --- keys ---------------------------------------------------------------------------------------------------------
 
 
 def _hash_chunk(paths: Sequence[str | os.PathLike[str]]) -> list[bytes]:
@@ -279,96 +257,3 @@ def _key(adapter: Adapter, *parts: bytes) -> str:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.hexdigest()
-
-
-def _read(entry: Path) -> Entry | None:
-    """Read an entry and mark it as used; remove it where it is damaged."""
-    try:
-        meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
-        shape, dtype = tuple(meta["shape"]), np.dtype(meta["dtype"])
-        size = (entry / "windows.bin").stat().st_size
-        if size != int(np.prod(shape)) * dtype.itemsize:
-            raise ValueError("windows.bin has another size than meta.json says")
-        index = np.load(entry / "item.npy")
-        if index.shape != shape[:1]:
-            raise ValueError("item.npy has another length than meta.json says")
-        failures = [(int(position), str(reason)) for position, reason in meta["skipped"]]
-        windows: np.ndarray
-        if size > MAP_ABOVE:
-            windows = np.memmap(entry / "windows.bin", dtype=dtype, mode="r", shape=shape)
-        else:
-            windows = np.fromfile(entry / "windows.bin", dtype=dtype).reshape(shape)
-        os.utime(entry)
-    except FileNotFoundError:
-        if entry.exists():
-            _remove(entry)
-        return None
-    except (OSError, EOFError, KeyError, TypeError, ValueError):
-        _remove(entry)
-        return None
-    return windows, index, failures
-
-
-def _store(cache: Path, key: str, results: Iterator[Result]) -> Entry:
-    """Write results to a new entry as they come, so that they need not fit in memory, and read it back."""
-    cache.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(cache)
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=cache))
-    try:
-        with (draft / "windows.bin").open("wb") as file:
-            meta, index = _write_windows(file, results)
-        np.save(draft / "item.npy", index)
-        (draft / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        with contextlib.suppress(OSError):  # another run was faster: its entry holds the same
-            draft.rename(cache / key)
-        entry = _read(cache / key) or _read(draft)
-        if entry is None:
-            raise DataError(f"the cache folder {cache} cannot be read back; name another one in GRIDCNN_CACHE")
-        return entry
-    finally:
-        _remove(draft)
-        _remove_least_recently_used(cache, keep=key)
-
-
-def _write_windows(file: BinaryIO, results: Iterator[Result]) -> tuple[dict[str, Any], np.ndarray]:
-    index, failures, window = [], [], None
-    for position, result in results:
-        if isinstance(result, ItemError):
-            failures.append((position, result.reason))
-            continue
-        window = result[:0]
-        file.write(np.ascontiguousarray(result).data)
-        index.append(np.full(len(result), position, dtype=np.int64))
-    if window is None:
-        window, index = NOTHING, [NOTHING.astype(np.int64)]
-    item = np.concatenate(index)
-    return {"shape": [len(item), *window.shape[1:]], "dtype": window.dtype.str, "skipped": failures}, item
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_leftovers(cache: Path) -> None:
-    """Remove what killed runs left behind; a younger draft may belong to a run that is still at work."""
-    for draft in cache.glob(".draft-*"):
-        with contextlib.suppress(OSError):
-            newest = max(path.stat().st_mtime for path in (draft, *draft.iterdir()))
-            if time.time() - newest > LEFTOVER_AGE:
-                _remove(draft)
-
-
-def _remove_least_recently_used(cache: Path, keep: str) -> None:
-    entries = []
-    for meta in cache.glob("[!.]*/meta.json"):  # no drafts
-        with contextlib.suppress(OSError):  # another run may be removing it
-            entry = meta.parent
-            size = sum(path.stat().st_size for path in entry.iterdir())
-            entries.append((entry.stat().st_mtime, size, entry))
-    total = sum(size for _, size, _ in entries)
-    for _, size, entry in sorted(entries):
-        if total <= CACHE_LIMIT:
-            break
-        if entry.name != keep:
-            _remove(entry)
-            total -= size

@@ -18,16 +18,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted, validate_data
 from torch import nn
 
-from gridcnn.adapters import Adapter, ArrayAdapter
+from gridcnn.adapters import Adapter, TableAdapter
 from gridcnn.augment import AugmentConfig
 from gridcnn.backbone import BackboneConfig, ConvPoolDense, Layer
-from gridcnn.encoding import EncodedItems, default_cache_folder, encode_items, lift_items
-from gridcnn.errors import ConfigurationError, DataError, OrderingError
+from gridcnn.cache import default_cache_folder
+from gridcnn.encoding import EncodedItems, encode_items, lift_items
+from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.grid import GridSpec
-from gridcnn.ordering import OrderReport, check_order
 from gridcnn.training import Examples, Network, Progress, TrainingConfig, choose_device, seeded, train
 
 __all__ = ["GridClassifier", "Plan"]
@@ -71,14 +71,15 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     adapter : Adapter or None
-        What turns raw items into grids: `ImageAdapter`, `AudioAdapter`, `TextAdapter`, `ArrayAdapter`. None reads a
-        numeric table, one column a cell, whose columns must have an order.
+        What turns raw items into grids: `ImageAdapter`, `AudioAdapter`, `TextAdapter`, `ArrayAdapter`. None is
+        `TableAdapter(ordering)`: a numeric table, one column a cell, whose columns must have an order.
     ordering : {"check", "assume"}
-        For a table: test whether the order of its columns carries information, and refuse it where it does not; or
-        `"assume"`, your word that neighbouring columns are related (a spectrum, a sampled series).
-    kernels, kernel_sizes, convolutions, padding, normalise, pool, pool_size, pool_stride, head, dense, dropout
+        Where `adapter` is None: test whether the order of the columns carries information, and refuse the table where
+        it does not; or `"assume"`, your word that neighbouring columns are related (a spectrum, a sampled series).
+    kernels, kernel_sizes, convolutions, pool_after, padding, normalise, pool, pool_size, pool_stride, head, dense,
+    dropout
         The network, see `BackboneConfig`.
-    epochs, batch_size, learning_rate, weight_decay, label_smoothing, patience
+    epochs, batch_size, learning_rate, kernel_learning_rate, weight_decay, label_smoothing, patience
         The training, see `TrainingConfig`.
     augment : {"auto"}, dict or None
         Random changes of the training grids: the adapter's own, an `AugmentConfig` as a dict, or none. The adapter's
@@ -142,6 +143,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         kernels: Sequence[int] | None = None,
         kernel_sizes: Sequence[int] | None = None,
         convolutions: int | None = None,
+        pool_after: int | None = None,
         padding: str | None = None,
         normalise: bool | None = None,
         pool: str | None = None,
@@ -153,6 +155,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
+        kernel_learning_rate: float | None = None,
         weight_decay: float | None = None,
         label_smoothing: float | None = None,
         patience: int | None = None,
@@ -171,6 +174,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.kernels = kernels
         self.kernel_sizes = kernel_sizes
         self.convolutions = convolutions
+        self.pool_after = pool_after
         self.padding = padding
         self.normalise = normalise
         self.pool = pool
@@ -182,6 +186,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.kernel_learning_rate = kernel_learning_rate
         self.weight_decay = weight_decay
         self.label_smoothing = label_smoothing
         self.patience = patience
@@ -233,7 +238,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed = check_random_state(self.random_state).randint(2**31)
         fitting, held_back = self._split(training, validation, seed)
         device = choose_device(self.device)
-        self.adapter_ = self._new_adapter().fit(fitting.items)
+        self.adapter_ = self._fit_adapter(fitting.items)
         encoded = self._encode(fitting, self.progress)
         skipped = list(encoded.skipped)
         if not len(encoded.item):
@@ -261,7 +266,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.network_.to("cpu").eval()
         self.history_, self.best_epoch_, self.interrupted_ = outcome
         self.skipped_ = skipped
-        self.scores_ = {}
+        self.scores_: dict[str, Any] = {}
         if checking is not None and outcome.history:
             best = outcome.history[max(outcome.best_epoch, 1) - 1]
             self.scores_ = {"validation_accuracy": best.validation_accuracy, "validation_loss": best.validation_loss}
@@ -271,7 +276,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "validation_items": 0 if held_back is None else len(held_back.target),
             "skipped_items": len(skipped),
             "class_counts": dict(zip(map(str, self.classes_), counts, strict=True)),
-            "ordering": self._ordering_summary(),
+            "ordering": getattr(self.adapter_, "ordering_", "by adapter"),
         }
         return self
 
@@ -279,16 +284,23 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return what `fit` would do with these items, without decoding them all or training."""
         training = self._training_set(X, y, None, None)
         fitting, _ = self._split(training, None, 0)
-        self.adapter_ = self._new_adapter().fit(fitting.items)
+        self.adapter_ = self._fit_adapter(fitting.items)
         backbone, config = self._configuration(len(fitting.target))
         with torch.random.fork_rng(devices=[]):
             layers = ConvPoolDense(self.adapter_.spec_, backbone, len(self.classes_)).layers()
         return Plan(self.adapter_.spec_, backbone, config, layers)
 
-    def _ordering_summary(self) -> str:
-        if self.adapter is not None:
-            return "by adapter"
-        return "assumed" if self.ordering_report_ is None else f"ordered, by the test of {self.ordering_report_.test}"
+    def split(
+        self, X: Any, y: Any, groups: Any = None, validation: tuple[Any, Any] | None = None
+    ) -> tuple[tuple[Sequence[Any], np.ndarray], tuple[Sequence[Any], np.ndarray] | None]:
+        """Return the items and labels that `fit` learns from, and those that it holds back (None where it spares none).
+
+        The same each time where `random_state` is an int, so that another model can be judged on the same items.
+        """
+        training = self._training_set(X, y, None, groups)
+        fitting, held_back = self._split(training, validation, check_random_state(self.random_state).randint(2**31))
+        held = None if held_back is None else (held_back.items, self.classes_[held_back.target])
+        return (fitting.items, self.classes_[fitting.target]), held
 
     @property
     def n_parameters_(self) -> int:
@@ -300,10 +312,12 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Check the input, index the labels, and merge repeats, which also fixes the order of the items."""
         if self.on_error not in {"raise", "skip"}:
             raise ConfigurationError(f"on_error must be 'raise' or 'skip', got {self.on_error!r}")
+        adapter = self._new_adapter()
+        if isinstance(adapter, TableAdapter):
+            labels = _check_labels(y, _num_samples(X))
+            self.ordering_report_ = adapter.check_order(X, labels)  # of the table as it came, rows in their order
         items, y = self._check_items(X, y)
         labels = _check_labels(y, len(items))
-        if self.adapter is None:
-            self.ordering_report_ = self._check_ordering(items, labels)
         weight = _check_sample_weight(sample_weight, np.zeros(len(items)), dtype=np.float64, ensure_non_negative=True)
         group_index = None
         if groups is not None:
@@ -322,39 +336,29 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )  # fmt: skip
 
     def _check_items(self, X: Any, y: Any = None, *, reset: bool = True) -> tuple[Sequence[Any], Any]:
-        if self.adapter is not None:
-            return self.adapter.check_items(X), y
-        if self.ordering not in {"check", "assume"}:
-            raise ConfigurationError(f"ordering must be 'check' or 'assume', got {self.ordering!r}")
-        if isinstance(X, Sequence) and len(X) and isinstance(X[0], str | os.PathLike):
-            raise ConfigurationError(
-                "X holds strings or paths: say what they are with adapter=ImageAdapter(), AudioAdapter() or "
-                "TextAdapter() from gridcnn.adapters"
-            )
+        adapter = self._new_adapter()
+        if not isinstance(adapter, TableAdapter):
+            return adapter.check_items(X), y
+        adapter.check_columns(X)
         if reset and y is not None:
             X, y = validate_data(self, X, y, dtype=np.float32, y_numeric=False)
         else:
             X = validate_data(self, X, reset=reset, dtype=np.float32)
         return X, y
 
-    def _check_ordering(self, X: Any, labels: np.ndarray) -> OrderReport | None:
-        """Return the evidence that the columns of a table are ordered, None where that is assumed; or refuse."""
-        if self.ordering == "assume":
-            return None
-        report = check_order(X, labels)
-        if report.verdict != "ordered":
-            raise OrderingError(
-                f"this table is refused ({report.verdict}): {report.reason} {report.advice} If you know that "
-                "neighbouring columns are related, say ordering='assume' (on the command line: --ordering assume)",
-                report,
-            )
-        return report
-
     def _new_adapter(self) -> Adapter:
         if self.adapter is None:
-            return ArrayAdapter(axes=("column",))
+            return TableAdapter(ordering=self.ordering)
         fresh: Adapter = clone(self.adapter)
         return fresh
+
+    def _fit_adapter(self, items: Sequence[Any]) -> Adapter:
+        adapter = self._new_adapter()
+        return (
+            adapter.fit(items, report=self.ordering_report_)
+            if isinstance(adapter, TableAdapter)
+            else adapter.fit(items)
+        )
 
     def _split(
         self, training: _TrainingSet, validation: tuple[Any, Any] | None, seed: int

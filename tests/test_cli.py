@@ -8,39 +8,18 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gridcnn import datasets
 from gridcnn.cli import main
 
 QUICK = ("--epochs", "2", "--kernels", "4", "--no-cache", "--quiet")
 
 
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run_main(*arguments: object) -> Done:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        code = ended.value.code
-        return Done(code if isinstance(code, int) else 0, *capsys.readouterr())
-
-    return run_main
+Run = Callable[..., Any]  # the fixture of conftest.py
 
 
 def draw(path: Path, brightness: int, seed: int = 0) -> Path:
@@ -400,38 +379,40 @@ def test_datasets_are_listed_in_full_where_there_is_no_terminal(run: Run) -> Non
     assert "…" not in done.out
 
 
+@pytest.mark.parametrize("name", ["padding", "pool", "head"])
+def test_the_choices_of_a_flag_are_those_of_the_network(name: str) -> None:
+    from gridcnn.backbone import _CHOICES
+    from gridcnn.cli import options
+
+    assert {each.value for each in getattr(options, name.capitalize())} == set(_CHOICES[name])
+
+
+def test_rows_of_a_table_without_a_label_are_listed_and_left_out(run: Run, tmp_path: Path) -> None:
+    rows = [(index, index % 3, index % 5, index % 7, "" if index == 2 else "ab"[index % 2]) for index in range(40)]
+    source = table(tmp_path / "t.csv", [("p", "q", "r", "s", "label"), *rows])
+
+    done = run("train", source, "--ordering", "assume", "-o", tmp_path / "m.safetensors", *QUICK)
+
+    assert "row 4: no label" in done.err
+    assert done.code == 0
+
+
+def test_the_cache_is_listed_and_cleared(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDCNN_CACHE", str(tmp_path / "cache"))
+    options = [option for option in QUICK if option != "--no-cache"]
+    empty = run("cache").out
+    run("train", class_folders(tmp_path / "data"), "-o", tmp_path / "m.safetensors", *options)
+
+    listed, cleared, after = run("cache").out, run("cache", "clear").out, run("cache").out
+
+    assert empty.startswith("0 entries, 0.0 MB of at most 10.00 GB")
+    assert "ImageAdapter, encoded" in listed
+    assert "│ 24 " in listed
+    assert cleared.startswith("removed 1 entries")
+    assert after == empty
+
+
 def test_the_version_is_printed(run: Run) -> None:
     from gridcnn import __version__
 
     assert run("--version").out == f"gridcnn {__version__}\n"
-
-
-def test_check_tells_ordered_from_exchangeable_by_its_exit_code(run: Run, tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    series = np.cumsum(rng.normal(size=(120, 30)), axis=1)
-    header = tuple(f"t{index}" for index in range(30))
-    ordered = table(tmp_path / "series.csv", [header, *(tuple(f"{x:.4f}" for x in row) for row in series)])
-    sheet = datasets.grades().items
-    sheet.to_csv(tmp_path / "grades.csv", index=False)
-
-    found = run("check", ordered, "-o", tmp_path / "why.html")
-    refused = run("check", tmp_path / "grades.csv", "--json")
-
-    assert found.code == 0
-    assert found.out.startswith("ORDERED")
-    assert "<svg" in (tmp_path / "why.html").read_text(encoding="utf-8")
-    assert refused.code == 3
-    assert json.loads(refused.out)["verdict"] == "exchangeable"
-
-
-def test_check_gives_a_verdict_for_each_axis_of_an_array(run: Run, tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    series = np.cumsum(rng.normal(size=(200, 8, 40)), axis=2)
-    np.save(tmp_path / "sensors.npy", series)
-
-    result = run("check", tmp_path / "sensors.npy", "--json")
-
-    verdicts = [axis["verdict"] for axis in json.loads(result.out)["axes"]]
-    assert verdicts[1] == "ordered"
-    assert verdicts[0] != "ordered"
-    assert result.code in (3, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -14,12 +15,17 @@ import soundfile
 import torch
 from PIL import Image
 
+from gridcnn import cache as cache_module
 from gridcnn import encoding
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
-from gridcnn.encoding import default_cache_folder, encode_items, lift_items
+from gridcnn.cache import default_cache_folder
+from gridcnn.encoding import encode_items, lift_items
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 
 forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+COUNTED = threading.Lock()
 
 
 class Counting(ImageAdapter):
@@ -28,7 +34,8 @@ class Counting(ImageAdapter):
     decoded: int
 
     def encode(self, item):
-        self.decoded = getattr(self, "decoded", 0) + 1
+        with COUNTED:
+            self.decoded = getattr(self, "decoded", 0) + 1
         return super().encode(item)
 
 
@@ -195,7 +202,7 @@ def test_progress_is_told(files, tmp_path):
 def test_large_entries_are_memory_mapped(files, tmp_path, monkeypatch):
     adapter = ImageAdapter().fit(files)
     assert not isinstance(encode_items(adapter, files, cache=tmp_path).windows, np.memmap)
-    monkeypatch.setattr(encoding, "MAP_ABOVE", 1_000)
+    monkeypatch.setattr(cache_module, "MAP_ABOVE", 1_000)
     windows = encode_items(adapter, files, cache=tmp_path).windows
     assert isinstance(windows, np.memmap)
     assert not windows.flags.writeable
@@ -264,13 +271,7 @@ def test_two_runs_at_once_make_one_whole_entry(files, tmp_path):
 def test_a_run_that_is_slower_discards_its_copy(files, tmp_path, monkeypatch):
     adapter = counting(files)
     first = encode_items(adapter, files, cache=tmp_path / "cache")
-    real_read, calls = encoding._read, []
-
-    def late(entry: Path) -> object:
-        calls.append(entry)
-        return None if len(calls) == 1 else real_read(entry)  # the entry appears after the look-up
-
-    monkeypatch.setattr(encoding, "_read", late)
+    monkeypatch.setattr(encoding, "read", lambda entry: None)  # the entry appears after the look-up
     second = encode_items(adapter, files, cache=tmp_path / "cache")
     np.testing.assert_array_equal(first.windows, second.windows)
     assert entries(tmp_path / "cache") == [first.key]
@@ -283,10 +284,10 @@ def test_the_least_recently_used_entries_go_first(files, tmp_path, monkeypatch):
         os.utime(cache / key, times=(time.time() - age,) * 2)
     encode_items(adapter, files[50:100], cache=cache)  # used again
     size = sum(path.stat().st_size for path in (cache / used).iterdir())
-    monkeypatch.setattr(encoding, "CACHE_LIMIT", int(2.5 * size))
+    monkeypatch.setattr(cache_module, "CACHE_LIMIT", int(2.5 * size))
     new = encode_items(adapter, files[100:], cache=cache).key
     assert entries(cache) == sorted([used, new])
-    monkeypatch.setattr(encoding, "CACHE_LIMIT", 1)
+    monkeypatch.setattr(cache_module, "CACHE_LIMIT", 1)
     last = encode_items(adapter, files[:20], cache=cache).key
     assert entries(cache) == [last]  # what is needed now stays
 

@@ -194,12 +194,54 @@ def test_wrong_shapes_and_kinds_say_what_to_do(rng):
         check_order(walks(rng), kind="nummeric")
 
 
-def test_a_series_in_long_format_is_recognised(rng):
-    long = pd.DataFrame(rng.normal(size=(1000, 6)).cumsum(axis=0), columns=list("abcdef"))
-    long["step"] = np.tile(np.arange(100), 10)
+@pytest.mark.parametrize(
+    "clock",
+    [
+        np.tile(np.arange(100), 10),  # restarts with each of ten series
+        np.arange(1000) * 0.25,
+        pd.date_range("2024-01-01", periods=1000, freq="h"),
+        pd.date_range("2024-01-01", periods=1000, freq="h").strftime("%d.%m.%Y %H:%M"),  # as a csv has it
+    ],
+    ids=["restarting", "seconds", "dates", "dates as text"],
+)
+def test_a_series_in_long_format_is_recognised(rng, clock):
+    long = pd.DataFrame(rng.normal(size=(1000, 6)).cumsum(axis=0), columns=list("abcdef")).assign(time=clock)
     report = check_order(long)
+    assert report.verdict != "ordered"
+    assert report.left_out == ("time",)
     assert any("one row per time step" in warning for warning in report.warnings)
     assert "pivot" in report.advice
+    assert "pivot" not in check_order(long.sample(frac=1, random_state=0)).advice
+
+
+def test_a_few_columns_in_long_format_get_the_advice_too(rng):
+    long = pd.DataFrame({"series": np.repeat(np.arange(10), 50), "step": np.tile(np.arange(50), 10)})
+    report = check_order(long.assign(value=rng.normal(size=500).cumsum()))
+    assert report.test == "size"
+    assert "pivot" in report.advice
+
+
+def test_daily_profiles_with_their_date_are_not_long_format(rng):
+    level = rng.normal(size=(300, 1)).cumsum(axis=0)  # each day resembles the day before
+    days = pd.DataFrame(level + walks(rng, 300), columns=[f"{hour}:00" for hour in range(24)])
+    report = check_order(days.assign(date=pd.date_range("2024-01-01", periods=300)))
+    assert report.verdict == "ordered"
+    assert "pivot" not in report.advice
+
+
+def test_identifiers_in_any_row_order_are_left_out(rng):
+    frame = pd.DataFrame(walks(rng)).assign(number=1000 + rng.permutation(200))
+    assert check_order(frame).left_out == ("number",)
+    assert check_order(frame.to_numpy()).left_out == ("24",)
+
+
+def test_copies_constants_and_categories_are_named(rng):
+    frame = pd.DataFrame(grade_sheet(rng), columns=[f"subject {i}" for i in range(24)])
+    report = check_order(frame.assign(again=frame["subject 3"], year=2024, sex=rng.choice(["f", "m"], 300)))
+    text = " ".join(report.warnings)
+    assert "subject 3 = again" in text
+    assert "constant columns say nothing: year" in text
+    assert "taken as codes: sex" in text
 
 
 def test_the_report_fits_a_terminal_and_becomes_json_and_html(rng):
@@ -211,11 +253,31 @@ def test_the_report_fits_a_terminal_and_becomes_json_and_html(rng):
     assert "Ordering check: ordered" in page
 
 
-def test_the_picture_shows_the_numbers_of_the_report(rng):
+def test_the_figure_shows_the_numbers_of_the_report(rng):
     report = check_order(grade_sheet(rng))
-    figure = report.plot()
-    line = figure.axes[2].lines[0]
+    line = report.plot().axes[2].lines[0]
     assert line.get_xdata()[0] == pytest.approx(report.figure_data["given"])
+
+
+def test_the_figure_of_a_hidden_picture_compares_its_rows_or_columns(rng):
+    from scipy.ndimage import gaussian_filter
+
+    pictures = gaussian_filter(rng.normal(size=(300, 12, 20)), (0, 1.2, 1.2)).reshape(300, -1)
+    panel = check_order(pictures).plot().axes[2]
+    assert "of the picture" in panel.get_title()
+    assert panel.lines[0].get_xdata()[0] > max(patch.get_x() for patch in panel.patches)
+
+
+def test_labels_of_the_figure_do_not_overlap(rng):
+    from itertools import combinations
+
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = check_order(grade_sheet(rng)).plot()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    boxes = [axes.get_tightbbox(canvas.get_renderer()) for axes in figure.axes]
+    assert not any(one.overlaps(two) for one, two in combinations(boxes, 2))
 
 
 def test_importing_the_check_does_not_import_torch():

@@ -16,6 +16,7 @@ from gridcnn.ordering.trees import Floats, correlations, similarity
 __all__ = ["check_axes"]
 
 ITEMS, POSITIONS, CELLS = 1000, 24, 256
+FEW_ORDERS = 12  # a tree of so few cells has so few leaf orders that even the best of them scores no more than about 3
 SPLITS = 3
 
 
@@ -112,12 +113,18 @@ def _axis(array: Any, axis: int, take: Any, rng: np.random.Generator) -> OrderRe
     evidence = {
         "neighbours": {
             "value": near.value, "flips": near.flip_mean, "shuffles": near.shuffle_mean,
-            "z_flips": near.z_flip, "z_tree": near.z_tree, "z_shuffles": near.z_shuffle, "seam": near.seam,
+            "z_flips": near.z_flip, "z_tree": near.z_tree, "z_shuffles": near.z_shuffle, "z_second": near.z_second,
+            "seam": near.seam, "share_closer": near.share_closer,
         }
     }  # fmt: skip
     figure = {"similar": whole, "given": float(np.diagonal(whole, 1).mean()), "null": near.null}
     closer = min(near.z_flip, near.z_tree)
-    if closer >= 2.5 and near.z_shuffle >= 2 and (near.seam < 0.9 or near.z_second >= 0.4 * near.z_flip or closer >= 6):
+    best_of_few = size <= FEW_ORDERS and near.share_closer <= 0.03 and near.z_shuffle >= 3
+    if (
+        closer >= (2 if best_of_few else 2.5)
+        and near.z_shuffle >= 2
+        and (near.seam < 0.9 or near.z_second >= 0.4 * near.z_flip or closer >= 6)
+    ):
         return report(
             "ordered", "Neighbours along it are more alike than groups explain.", "neighbours", evidence, **figure
         )

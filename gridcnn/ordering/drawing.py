@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 from scipy.cluster import hierarchy
 
 from gridcnn.ordering.trees import tree_of
@@ -21,7 +23,7 @@ GIVEN, NULL = "#c2410c", "#94a3b8"
 def draw(report: OrderReport) -> Figure:
     """Draw a report; where no statistic was measured the figure holds the reason in words."""
     data = report.figure_data
-    figure = Figure(figsize=(13, 3.9), layout="constrained")
+    figure = Figure(figsize=(14, 4), layout=ConstrainedLayoutEngine(wspace=0.06))
     figure.suptitle(f"{report.verdict}: {report.reason}", fontsize=11, x=0.01, ha="left")
     if "similar" not in data:
         figure.text(0.5, 0.5, "no statistic was measured", ha="center")
@@ -38,10 +40,13 @@ def draw(report: OrderReport) -> Figure:
     ):
         image = panel.imshow(shown, vmin=low, vmax=high, cmap="magma", interpolation="nearest")
         panel.set(title=title, xlabel="column", ylabel="column" if panel is axes[0] else "")
-    figure.colorbar(image, ax=axes[1], shrink=0.8).ax.set_title("atanh |r|", fontsize=8)
+        panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    figure.colorbar(image, ax=axes[:2].tolist(), shrink=0.8, pad=0.01, label="atanh |r|")
     axes[2].hist(data["null"], bins=25, color=NULL, label="orders that keep groups")
     axes[2].axvline(data["given"], color=GIVEN, lw=2.5, label="given order")
-    axes[2].set(title="similarity of neighbours", xlabel="mean atanh |r| of neighbours", ylabel="null orders")
+    cells = f"{data['axis']}s of the picture" if "axis" in data else "columns"
+    axes[2].set(title=f"neighbouring {cells}", xlabel="similarity, mean atanh |r|", ylabel="null orders")
+    axes[2].yaxis.set_major_locator(MaxNLocator(integer=True))
     axes[2].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, frameon=False)
     _profile(axes[3], report, data)
     return figure

@@ -36,6 +36,7 @@ class Neighbours:
     z_tree: float  # flips of a tree from all rows
     z_shuffle: float
     share_flip: float  # share of flips that reach the given order
+    share_closer: float  # share of flips that are closer, the given order itself not counted
     z_pair: float  # as z_flip, for lags 1 and 2 together: pairs that changed places do not hurt it
     z_pair_tree: float
     share_pair: float
@@ -114,7 +115,13 @@ def compare_neighbours(
                     against(value[1], flipped[:, 1]),
                 )
             )
-            shares.append(((flipped[:, 0] >= value[0]).mean(), (pair_null >= pair_value).mean()))
+            shares.append(
+                (
+                    (flipped[:, 0] >= value[0]).mean(),
+                    (pair_null >= pair_value).mean(),
+                    (flipped[:, 0] > value[0] + 1e-9).mean(),
+                )
+            )
     z_flip, z_shuffle, z_pair, z_second = np.mean(scores, axis=0)
     tree = tree_of(whole)
     value = lag_means(whole, given, 2)[0]
@@ -127,6 +134,7 @@ def compare_neighbours(
         z_tree=against(value[0], flipped[:, 0]),
         z_shuffle=float(z_shuffle),
         share_flip=float(np.mean(shares, axis=0)[0]),
+        share_closer=float(np.mean(shares, axis=0)[2]),
         z_pair=float(z_pair),
         z_pair_tree=against(value.mean(), flipped.mean(axis=1)),
         share_pair=float(np.mean(shares, axis=0)[1]),

@@ -62,7 +62,7 @@ def hidden_picture(similar: Floats, columns: int, rng: np.random.Generator, coun
     return Picture(
         columns // width,
         width,
-        _channels(profile[0], width),
+        _channels(similar, profile[0], width),
         score,
         float(null.max()),
         against(score, null),
@@ -88,14 +88,23 @@ def _scores(similar: Floats, orders: Ints, widths: Ints) -> tuple[Floats, Floats
     return scores, profile
 
 
-def _channels(profile: Floats, width: int) -> int:
-    """Colours per pixel of a channel-last picture: the lag at which similarity returns."""
+def _channels(similar: Floats, profile: Floats, width: int) -> int:
+    """Colours per pixel of a channel-last picture, from lags in which similarity returns or breaks.
+
+    Where colours differ, the same colour of the next pixel is nearer than the next colour: a ridge at that lag. Where
+    they hardly do, neighbours are near within a pixel, and less so across its end.
+    """
+    near = np.diagonal(similar, 1)
+    at = np.arange(len(near))
     for channels in (3, 4, 2):
-        if width % channels == 0 and width // channels >= 4 and len(profile) > 2 * channels:
-            ridge = profile[channels - 1] - max(profile[channels - 2], profile[channels])
-            again = profile[2 * channels - 1] - max(profile[2 * channels - 2], profile[2 * channels])
-            if ridge > 0.05 and again > 0.02:
-                return channels
+        if width % channels or width // channels < 4 or len(profile) <= 2 * channels:
+            continue
+        ridge = profile[channels - 1] - max(profile[channels - 2], profile[channels])
+        again = profile[2 * channels - 1] - max(profile[2 * channels - 2], profile[2 * channels])
+        within = min(near[at % channels == phase].mean() for phase in range(channels - 1))
+        across = near[(at % channels == channels - 1) & (at % width != width - 1)].mean()
+        if (ridge > 0.05 and again > 0.02) or within - across > LEAST:
+            return channels
     return 1
 
 

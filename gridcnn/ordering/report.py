@@ -5,10 +5,13 @@ from __future__ import annotations
 import html
 import io
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+from gridcnn.ordering.alternatives import Alternatives
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,8 +49,12 @@ class OrderReport:
         Colours per pixel, where the picture is channel-last; `grid` then counts them in its width.
     warnings : tuple of str
         What is odd about the table.
+    left_out : tuple of str
+        Columns that are no cells of a grid: identifiers, dates and texts.
     advice : str
         What to do.
+    alternatives : Alternatives or None
+        Scores of models that need no order, where they were asked for and the table was refused.
     """
 
     verdict: Verdict
@@ -61,7 +68,9 @@ class OrderReport:
     grid: tuple[int, int] | None = None
     channels: int = 1
     warnings: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     advice: str = ""
+    alternatives: Alternatives | None = None
     figure_data: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,7 +87,9 @@ class OrderReport:
             "channels": self.channels,
             "evidence": _plain(self.evidence),
             "warnings": list(self.warnings),
+            "left_out": list(self.left_out),
             "advice": self.advice,
+            "alternatives": self.alternatives.to_dict() if self.alternatives else None,
         }
 
     def __str__(self) -> str:
@@ -102,7 +113,8 @@ class OrderReport:
                 lines.append(f"{name:11} {values}")
         lines += [f"warning     {warning}" for warning in self.warnings]
         lines.append(f"advice      {self.advice}")
-        return "\n".join(textwrap.fill(line, 88, subsequent_indent=" " * 12) if line else "" for line in lines)
+        filled = [textwrap.fill(line, 88, subsequent_indent=" " * 12) if line else "" for line in lines]
+        return "\n".join(filled + (["", str(self.alternatives)] if self.alternatives else []))
 
     def plot(self) -> Figure:
         """Draw the correlations in the given order and in the tree's, and the statistic beside its null orders."""
@@ -112,16 +124,7 @@ class OrderReport:
 
     def to_html(self) -> str:
         """Return a page of its own with the words and the picture."""
-        buffer = io.StringIO()
-        self.plot().savefig(buffer, format="svg")
-        picture = buffer.getvalue()
-        return (
-            "<!doctype html><html lang='en'><meta charset='utf-8'><title>Ordering check</title>"
-            "<style>body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-            "pre{white-space:pre-wrap}svg{max-width:100%;height:auto}</style>"
-            f"<h1>Ordering check: {self.verdict}</h1><p>{html.escape(self.reason)}</p>"
-            f"{picture[picture.index('<svg') :]}<pre>{html.escape(str(self))}</pre></html>"
-        )
+        return html_page(self.verdict, self.reason, {"": self.plot()}, str(self))
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,11 @@ class AxesReport:
         return tuple(axis.verdict for axis in self.axes)
 
     @property
+    def verdict(self) -> Verdict:
+        """Ordered if every axis is, exchangeable if one is, else undecided."""
+        return next((verdict for verdict in ("exchangeable", "undecided") if verdict in self.verdicts), "ordered")
+
+    @property
     def advice(self) -> str:
         """What each axis should become."""
         kernels = [str(at) for at, axis in enumerate(self.axes, 1) if axis.verdict == "ordered"]
@@ -160,7 +168,17 @@ class AxesReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-ready values."""
-        return {"shape": list(self.shape), "advice": self.advice, "axes": [axis.to_dict() for axis in self.axes]}
+        return {
+            "verdict": self.verdict,
+            "shape": list(self.shape),
+            "advice": self.advice,
+            "axes": [axis.to_dict() for axis in self.axes],
+        }
+
+    def to_html(self) -> str:
+        """Return a page of its own with the words and a picture for each axis on which something was measured."""
+        pictures = {f"Axis {at}": axis.plot() for at, axis in enumerate(self.axes, 1) if axis.figure_data}
+        return html_page(self.verdict, self.advice, pictures, str(self))
 
     def __str__(self) -> str:
         lines = [f"array {' × '.join(map(str, self.shape))}: {self.advice}"]
@@ -169,6 +187,24 @@ class AxesReport:
             for at, axis in enumerate(self.axes, 1)
         ]
         return "\n".join(lines)
+
+
+def html_page(verdict: Verdict, reason: str, pictures: Mapping[str, Figure], text: str) -> str:
+    """Return a page of its own: the verdict, pictures by their headings, and the whole report as text."""
+    sections = []
+    for heading, figure in pictures.items():
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg")
+        picture = buffer.getvalue()
+        sections.append((f"<h2>{html.escape(heading)}</h2>" if heading else "") + picture[picture.index("<svg") :])
+    return (
+        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Ordering check</title>"
+        "<meta name='viewport' content='width=device-width,initial-scale=1'>"
+        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;"
+        "color:#0f172a;background:#fff}pre{white-space:pre-wrap;font-size:.9rem}svg{max-width:100%;height:auto}</style>"
+        f"<h1>Ordering check: {verdict}</h1><p>{html.escape(reason)}</p>{''.join(sections)}"
+        f"<pre>{html.escape(text)}</pre></html>"
+    )
 
 
 def _plain(value: Any) -> Any:

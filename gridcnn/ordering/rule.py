@@ -7,11 +7,13 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from gridcnn.errors import ConfigurationError
+from gridcnn.errors import ConfigurationError, DataError
+from gridcnn.ordering.alternatives import score_alternatives
+from gridcnn.ordering.columns import counting_names, name_some
 from gridcnn.ordering.lags import Lags, compare_lags
 from gridcnn.ordering.neighbours import SPLITS, Neighbours, compare_neighbours, halves
 from gridcnn.ordering.pictures import Picture, fold, hidden_picture
-from gridcnn.ordering.prepare import Prepared, counting_names, prepare
+from gridcnn.ordering.prepare import Prepared, prepare
 from gridcnn.ordering.probe import probe
 from gridcnn.ordering.report import ADVICE, OrderReport, Verdict
 from gridcnn.ordering.tokens import bigrams_against_nulls
@@ -35,7 +37,9 @@ class Answer(NamedTuple):
     test: str
 
 
-def check_order(X: Any, y: Any = None, *, kind: Kind = "auto", random_state: int = 0) -> OrderReport:
+def check_order(
+    X: Any, y: Any = None, *, kind: Kind = "auto", alternatives: bool = False, random_state: int = 0
+) -> OrderReport:
     """Decide whether the order of a table's columns carries information that a convolution could use.
 
     Parameters
@@ -47,6 +51,9 @@ def check_order(X: Any, y: Any = None, *, kind: Kind = "auto", random_state: int
         Labels or numbers to predict. They can show an order that correlations do not, and never hide one.
     kind : {"auto", "numeric", "categorical"}, default "auto"
         `"categorical"` says that the columns hold codes, such as token ids.
+    alternatives : bool, default False
+        Where the table is refused and `y` holds classes, score models that need no order, see `score_alternatives`.
+        Takes seconds.
     random_state : int, default 0
         Seed: the same table gives the same report.
 
@@ -81,6 +88,16 @@ def check_order(X: Any, y: Any = None, *, kind: Kind = "auto", random_state: int
     counting = counting_names(table.names)
     if counting:
         evidence["names"] = counting + " (shown, not counted as proof)"
+    if table.long_format and answer.verdict != "ordered":
+        table.warnings.append(
+            "each row resembles the row before and a column says when: a series in long format, one row per time step?"
+        )
+    scored = None
+    if alternatives and answer.verdict != "ordered" and y is not None:
+        try:
+            scored = score_alternatives(X, y, random_state=random_state)
+        except DataError as error:
+            table.warnings.append(f"no other models were scored: {error}")
     return OrderReport(
         verdict=answer.verdict,
         reason=answer.reason,
@@ -93,16 +110,23 @@ def check_order(X: Any, y: Any = None, *, kind: Kind = "auto", random_state: int
         grid=(picture.height, picture.width) if picture else None,
         channels=picture.channels if picture else 1,
         warnings=tuple(table.warnings),
+        left_out=table.left_out,
         advice=_advice(answer, table, picture),
+        alternatives=scored,
         figure_data=figure,
     )
 
 
 def _advice(answer: Answer, table: Prepared, picture: Picture | None) -> str:
-    if table.long_format:
-        return "Bring each series into one row first (pivot by its identifier and time), then check again."
     if picture:
-        return f"Reshape each row to {picture.height} × {picture.width} and train on it as a picture."
+        size = f"{picture.height} × {picture.width // picture.channels}"
+        colours = f" × {picture.channels} colours" if picture.channels > 1 else ""
+        return f"Reshape each row to {size}{colours} and train on it as a picture."
+    if table.long_format and answer.verdict != "ordered":
+        return (
+            "Bring each series into one row first (pivot by its identifier and time), or give check_axes an array "
+            "(series, sensors, time)."
+        )
     return ADVICE[answer.verdict]
 
 
@@ -135,9 +159,12 @@ def _ask(
         return Answer(
             "undecided", "the columns are copies of one another, so that any order is as good.", "copies"
         ), None
-    copies = int((off > 0.9999).sum())
-    if copies:
-        table.warnings.append(f"{copies} pairs of columns are copies of one another")
+    copies = np.argwhere(np.triu(np.abs(whole) > 0.9999, 1))
+    if len(copies):
+        pairs_named = name_some(
+            (f"{table.names[used[start + i]]} = {table.names[used[start + j]]}" for i, j in copies), 3
+        )
+        table.warnings.append(f"columns are copies of one another: {pairs_named}")
     pairs = halves(central, SPLITS, rng)
     similar = [(similarity(one), similarity(two)) for one, two in pairs]
     near = compare_neighbours(similar, similarity(whole), rng)
@@ -249,6 +276,12 @@ def _otherwise(near: Neighbours, lags: Lags | None, felt: dict[str, float] | Non
             "Neighbours are a little closer than groups explain, but not enough to call them ordered.",
             "neighbours",
         )
+    if rows >= 100 and near.z_flip >= 2.5 and near.z_shuffle >= 2.5 and near.z_tree > -2.5:
+        return Answer(
+            "undecided",
+            "Neighbours are closer than the groups that half of the rows show, but not than those that all rows show.",
+            "neighbours",
+        )
     if near.z_flip <= -3:
         return Answer("exchangeable", "The columns most like each other do not stand side by side.", "neighbours")
     if columns >= FEW_COLUMNS and near.z_shuffle >= 2.3:
@@ -299,14 +332,21 @@ def _picture(
     if not found:
         return None
     halved = halves(table.scores, 2, rng)
-    best = -np.inf
-    for axis in (0, 1):
+    best, shown = -np.inf, {}
+    for axis, name in enumerate(("row", "column")):
         pairs = [
             (fold(similarity(one), found.width, axis), fold(similarity(two), found.width, axis)) for one, two in halved
         ]
-        if len(pairs[0][0]) >= FEW_COLUMNS:
-            near = compare_neighbours(pairs, fold(whole, found.width, axis), rng)
-            best = max(best, min(near.z_flip, near.z_tree))
+        folded = fold(whole, found.width, axis)
+        if len(folded) < FEW_COLUMNS:
+            continue
+        near = compare_neighbours(pairs, folded, rng)
+        closer = min(near.z_flip, near.z_tree)
+        if closer > best:
+            best = closer
+            shown = {"axis": name, "given": float(np.diagonal(folded, 1).mean()), "null": near.null}
+    if best >= 2.0:
+        figure.update(shown)
     evidence["picture"] = {
         "width": found.width,
         "score": found.score,

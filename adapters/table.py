@@ -1,0 +1,217 @@
+"""Tables of numbers: a grid where the order of the columns says something, a refusal where it does not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_array
+from torch import nn
+
+from gridcnn.adapters.array import ArrayAdapter
+from gridcnn.adapters.base import Adapter
+from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
+from gridcnn.grid import GridSpec
+from gridcnn.ordering import OrderReport, check_order
+from gridcnn.ordering.columns import name_some
+
+__all__ = ["TableAdapter"]
+
+AXES = {1: ("column",), 2: ("height", "width"), 3: ("height", "width", "channels")}
+"""Names of the axes of one row, by their number."""
+
+
+class TableAdapter(Adapter):
+    """Turns the rows of a numeric table into grids, if the order of its columns carries information.
+
+    Every column is one cell. A table is read as a series, `(1, columns)`; where its columns turn out to be a flattened
+    picture, as that picture, `(channels, height, width)`. Constant columns stay where they are: they are the dark
+    margin of a picture. Missing values are refused, as scikit-learn does: which value suits, you know best.
+
+    Parameters
+    ----------
+    ordering : {"check", "assume"}, default "check"
+        Test whether the order of the columns carries information, and refuse the table where it does not, or may not;
+        or `"assume"`, your word that neighbouring columns are related: the table is then read as a series. For a
+        picture, reshape it and use `ArrayAdapter`.
+
+    Attributes
+    ----------
+    ordering_ : str
+        Why the columns are taken for ordered: `"assumed"`, or the test that found it.
+    shape_ : list of int
+        Shape that one row is given: `[columns]`, `[height, width]` or `[height, width, channels]`.
+    mean_, std_ : nested list of float
+        Over all cells of the training rows, one for each channel.
+    report_ : OrderReport or None
+        The evidence; None where the order was assumed, and in an adapter that was loaded.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> spectra = rng.normal(size=(200, 30)).cumsum(axis=1)
+    >>> print(TableAdapter().fit(spectra).spec_)
+    1 channels × 30 column
+    >>> TableAdapter().fit(spectra[:, rng.permutation(30)])
+    Traceback (most recent call last):
+    gridcnn.errors.OrderingError: this table is refused (exchangeable): The columns most like each other do not ...
+    """
+
+    modality: ClassVar[str] = "array"
+    learned: ClassVar[tuple[str, ...]] = ("ordering_", "shape_", "mean_", "std_")
+
+    ordering_: str
+    shape_: list[int]
+    mean_: list[Any]
+    std_: list[Any]
+    report_: OrderReport | None = None
+
+    def __init__(self, ordering: str = "check") -> None:
+        self.ordering = ordering
+
+    def check_columns(self, X: Any) -> None:
+        """Refuse what is no table of numbers, and say which of its columns are none.
+
+        Raises
+        ------
+        ConfigurationError
+            If `X` holds strings or paths, which other adapters read.
+        DataError
+            If a DataFrame has columns of text, categories or dates.
+        """
+        self._check_parameters()
+        if isinstance(X, Sequence) and len(X) and isinstance(X[0], str | os.PathLike):
+            raise ConfigurationError(
+                "X holds strings or paths: say what they are with adapter=ImageAdapter(), AudioAdapter() or "
+                "TextAdapter() from gridcnn.adapters"
+            )
+        if isinstance(X, pd.DataFrame):
+            is_number = pd.api.types.is_numeric_dtype
+            odd = [f"{name} ({kind})" for name, kind in X.dtypes.items() if not is_number(kind)]
+            if odd:
+                raise DataError(
+                    f"columns that hold no numbers cannot be cells of a grid: {name_some(odd)}. Leave them out, or, "
+                    "for a column of sentences or file names, train on that column alone with its own adapter"
+                )
+
+    def check_items(self, X: Any) -> Any:  # an ndarray, which no type checker takes for a Sequence
+        """Return `X` as finite float32 numbers of shape `(n, columns)`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            In scikit-learn's words, if `X` is sparse or complex, has other than two axes, or holds NaN, infinity or
+            what is not a number.
+        ConfigurationError, DataError
+            As `check_columns`.
+        """
+        self.check_columns(X)
+        return check_array(X, dtype=np.float32, input_name="X", ensure_min_samples=0)
+
+    def check_order(self, X: Any, labels: Any = None) -> OrderReport | None:
+        """Return the evidence that the columns of a whole table are ordered, None where that is assumed; or refuse.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, columns)
+            The table as it was given, rows in their order; values may be missing.
+        labels : array of shape (n,), optional
+            They can show an order that the columns alone do not.
+
+        Raises
+        ------
+        OrderingError
+            If the columns could be shuffled, or may be; its `report` holds the evidence.
+        DataError
+            If the columns are ordered, but for identifiers, dates or texts among them.
+        """
+        self._check_parameters()
+        if self.ordering == "assume":
+            return None
+        if not isinstance(X, pd.DataFrame):  # whose odd columns the report will name
+            self.check_columns(X)
+            X = check_array(X, dtype=None, ensure_all_finite=False)
+        report = check_order(X, labels)
+        if report.verdict != "ordered":
+            noted = "".join(f" Note: {warning}." for warning in report.warnings)
+            raise OrderingError(
+                f"this table is refused ({report.verdict}): {report.reason} {report.advice}{noted} If you know that "
+                "neighbouring columns are related, say ordering='assume' (on the command line: --ordering assume)",
+                report,
+            )
+        if report.left_out:
+            raise DataError(
+                f"the columns are ordered, but for {name_some(report.left_out)} ({'; '.join(report.warnings)}): such "
+                "columns are no cells of a grid, so remove them and train on the others"
+            )
+        return report
+
+    def fit(self, items: Sequence[Any], labels: Any = None, report: OrderReport | None = None) -> Self:
+        """Check the order of the columns, and learn the shape, mean and standard deviation of training rows.
+
+        Parameters
+        ----------
+        items : array or DataFrame of shape (n, columns)
+            Training rows.
+        labels : array of shape (n,), optional
+            Labels of these rows, see `check_order`.
+        report : OrderReport, optional
+            What `check_order` returned for the whole table that the rows are from: they are not checked again.
+
+        Raises
+        ------
+        ConfigurationError, DataError, OrderingError
+            As `check_columns` and `check_order`.
+        """
+        report = report or self.check_order(items, labels)
+        numbers = self.check_items(items)
+        columns = numbers.shape[1]
+        self.report_ = report
+        self.ordering_ = f"ordered, by the test of {report.test}" if report else "assumed"
+        self.shape_ = [columns]
+        if report and report.grid and report.grid[0] * report.grid[1] == columns:
+            height, width, channels = report.grid[0], report.grid[1] // report.channels, report.channels
+            self.shape_ = [height, width, channels] if channels > 1 else [height, width]
+        grids = ArrayAdapter(AXES[len(self.shape_)]).fit(numbers.reshape(-1, *self.shape_))
+        self.mean_, self.std_ = grids.mean_, grids.std_
+        return self
+
+    @property
+    def _grids(self) -> ArrayAdapter:
+        """The adapter for rows in the shape that was found."""
+        state = {"sizes_": self.shape_, "mean_": self.mean_, "std_": self.std_}
+        return ArrayAdapter(AXES[len(self.shape_)]).restore(state)
+
+    @property
+    def spec_(self) -> GridSpec:
+        """One channel and the axis of columns; or the channels, height and width of the picture in each row."""
+        return self._grids.spec_
+
+    def encode(self, item: Any) -> np.ndarray:
+        """Return one row of shape `(columns,)` as float32 of shape `(1, *spec_.shape)`.
+
+        Raises
+        ------
+        ItemError
+            If it has another number of columns than the training rows.
+        """
+        row = np.asarray(item, dtype=np.float32)
+        columns = int(np.prod(self.shape_))
+        if row.shape != (columns,):
+            raise ItemError(f"row of shape {row.shape}", f"expected {columns} columns, as in training")
+        return self._grids.encode(row.reshape(self.shape_))
+
+    def lift(self) -> nn.Module:
+        """Return the module that standardises: float32 `(batch, *spec_.shape)` to the same shape."""
+        return self._grids.lift()
+
+    def defaults(self, n_items: int) -> dict[str, Any]:
+        """Return the parameters of `GridClassifier` that suit grids of this size."""
+        return self._grids.defaults(n_items)
+
+    def _check_parameters(self) -> None:
+        if self.ordering not in {"check", "assume"}:
+            raise ConfigurationError(f"ordering must be 'check' or 'assume', got {self.ordering!r}")

@@ -1,0 +1,299 @@
+"""A sample of a table that is larger than memory: rows from places all over the file, never the whole of it."""
+
+from __future__ import annotations
+
+import codecs
+import math
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gridcnn.datasets.dataset import Dataset
+from gridcnn.datasets.encoding import decode
+from gridcnn.datasets.manifest import as_measurements, csv_cells, delimiter_of, load_table
+from gridcnn.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+__all__ = ["TableSample", "sample_table"]
+
+SMALL = 64 * 2**20  # bytes; a smaller table is read whole
+CELLS = 4_000_000  # rows are fewer where they are wide
+FEWEST_ROWS = 200
+RUN = 10  # rows that stay side by side, so that a column that counts rows can still be seen to count
+
+LONGEST_ROW = 16 * 2**20  # bytes
+BLOCK = 2**20  # bytes read at a time where quotes are counted
+
+COLUMNS_AT_ONCE, ROWS_AT_ONCE = 32, 16_384
+BUFFER = 2**18  # bytes read ahead for each column of a parquet file
+
+_WIDE = ("utf-16", "utf-32", "utf_16", "utf_32", "utf16", "utf32")
+_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+
+Progress = Callable[[int, int], None]
+
+
+class TableSample(NamedTuple):
+    """Rows of a table, and what they were taken from."""
+
+    data: Dataset
+    """The sampled rows, in the order of the file."""
+    rows: int
+    """Rows of the whole file; for a csv file that was not read whole, estimated from the length of the sampled ones."""
+    whole: bool
+    """Whether the sample is the whole file."""
+    malformed: int = 0
+    """Rows of another number of cells than the header's, which were drawn and left out."""
+
+
+def sample_table(
+    path: str | os.PathLike[str],
+    *,
+    label: str | None = None,
+    encoding: str | None = None,
+    rows: int = 2000,
+    random_state: int = 0,
+    progress: Progress | None = None,
+) -> TableSample:
+    """Read rows from all over a table, in memory that does not grow with the file.
+
+    The file is cut into equal stretches, and a few rows that follow one another are read at a random place in each; so
+    a file that is sorted by class still gives all classes. Of a parquet file the row groups that hold such rows are
+    decoded a few columns at a time. Of a csv file only the rows themselves are read, unless it quotes cells: then it
+    is streamed once to know which line ends lie inside quotes.
+
+    Parameters
+    ----------
+    path : path
+        A .csv, .tsv or .parquet file with named columns. A table below 64 MB, and a .jsonl file, are read whole.
+    label : str, optional
+        The column of labels; rows without one go into `skipped`.
+    encoding : str, optional
+        As in `load_manifest`.
+    rows : int, default=2000
+        About how many rows to read; fewer where there are more than 2,000 columns.
+    random_state : int, default=0
+        Seed of the places: the same file and seed give the same rows.
+    progress : callable, optional
+        Called with how much is done and how much there is.
+
+    Returns
+    -------
+    TableSample
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, is no table, or the label column is missing.
+    """
+    source = Path(path)
+    reader = {".csv": _sample_csv, ".tsv": _sample_csv, ".parquet": _sample_parquet}.get(source.suffix.lower())
+    drawn = None
+    if reader is not None and source.is_file():
+        drawn = reader(source, rows, np.random.default_rng(random_state), encoding, progress)
+    if drawn is None:
+        data = load_table(source, label=label, encoding=encoding, on_error="skip")
+        return TableSample(data, len(data) + len(data.skipped), whole=True)
+    table, total, malformed = drawn
+    return TableSample(as_measurements(table, source, label, "skip"), total, whole=False, malformed=malformed)
+
+
+class _Drawn(NamedTuple):
+    table: pd.DataFrame
+    total: int
+    malformed: int = 0
+
+
+def _runs(start: int, stop: int, rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return one random place in each of the stretches that a file is cut into."""
+    edges = np.linspace(start, stop, max(1, math.ceil(rows / RUN)) + 1)
+    places = edges[:-1] + rng.random(len(edges) - 1) * np.diff(edges)
+    return places.astype(np.int64)
+
+
+def _fitting(rows: int, columns: int) -> int:
+    return min(rows, max(FEWEST_ROWS, CELLS // max(columns, 1)))
+
+
+# --- parquet ---------------------------------------------------------------------------------------------------------
+
+
+def _sample_parquet(
+    source: Path, rows: int, rng: np.random.Generator, _encoding: str | None, progress: Progress | None
+) -> _Drawn | None:
+    """Return sampled rows, or None where the file is small."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        with pq.ParquetFile(source, buffer_size=BUFFER, pre_buffer=False) as file:
+            total, names = file.metadata.num_rows, file.schema_arrow.names
+            rows = _fitting(rows, len(names))
+            large = max(source.stat().st_size, total * len(names) * 8) > SMALL
+            if total <= rows or not large or len(set(names)) < len(names):
+                return None  # `load_table` reads it, or says what is wrong with the names
+            places = _runs(0, total, rows, rng)
+            wanted = np.unique(np.minimum(places[:, None] + np.arange(RUN), total - 1))
+            table = _take_rows(file, wanted, progress)
+            frame = pa.Table.from_arrays(list(table), schema=file.schema_arrow).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{source}: not a readable parquet file ({error}): write it again.") from error
+    frame = frame.reset_index(drop=True)
+    frame.columns = [str(column).strip() for column in frame.columns]
+    return _Drawn(frame.rename(index=lambda row: row + 1), total)
+
+
+def _take_rows(file: pq.ParquetFile, wanted: NDArray[np.int64], progress: Progress | None) -> Iterator[pa.Array]:
+    """Yield each column at the wanted rows; a few columns are decoded at a time, and nothing else is kept."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    metadata, names = file.metadata, file.schema_arrow.names
+    sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    bounds = np.concatenate([[0], np.cumsum(sizes)])
+    for first in range(0, len(names), COLUMNS_AT_ONCE):
+        block = names[first : first + COLUMNS_AT_ONCE]
+        parts: list[pa.RecordBatch] = []
+        for group, start in enumerate(bounds[:-1]):
+            inside = wanted[(wanted >= start) & (wanted < bounds[group + 1])] - start
+            if len(inside):
+                parts += _take_from_group(file, group, block, inside)
+        columns = pa.Table.from_batches(parts)
+        yield from (columns.column(name).combine_chunks() for name in block)
+        if progress is not None:
+            progress(first + len(block), len(names))
+
+
+def _take_from_group(
+    file: pq.ParquetFile, group: int, block: list[str], inside: NDArray[np.int64]
+) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa  # noqa: PLC0415
+
+    at = 0
+    for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=block):
+        here = inside[(inside >= at) & (inside < at + len(batch))] - at
+        if len(here):
+            yield batch.take(pa.array(here))
+        at += len(batch)
+        if at > inside[-1]:
+            break
+
+
+# --- csv -------------------------------------------------------------------------------------------------------------
+
+
+def _sample_csv(
+    source: Path, rows: int, rng: np.random.Generator, encoding: str | None, progress: Progress | None
+) -> _Drawn | None:
+    """Return sampled rows, or None where the file is small."""
+    import pandas as pd  # noqa: PLC0415
+
+    size = source.stat().st_size
+    if size <= SMALL:
+        return None
+    with source.open("rb") as file:
+        header = _header(file, source, encoding)
+        start = file.tell()
+        delimiter = delimiter_of(decode(header, source, encoding), source)
+        names = csv_cells(decode(header, source, encoding), delimiter, source)[0]
+        rows = _fitting(rows, len(names))
+        places = _runs(start, size, rows, rng)
+        records = _records_at(file, source, places, None)
+        if delimiter != "\t" and any(b'"' in record for record in (header, *records.values())):
+            records = _records_at(file, source, places, _inside_quotes(file, places, size, progress))
+    drawn = [records[at] for at in sorted(records)]
+    text = decode(header.rstrip(b"\r\n") + b"\n" + b"".join(drawn), source, encoding)
+    cells = [row for row in csv_cells(text, delimiter, source)[1:] if row]
+    good = [row for row in cells if len(row) == len(names)]
+    if len(good) <= len(cells) / 2:
+        raise DataError(
+            f"{source}: of {len(cells)} rows drawn from all over it {len(cells) - len(good)} have another number of "
+            f"cells than the {len(names)} of its header: expected one line with the names of the columns, and as many "
+            "cells in every row."
+        )
+    total = round((size - start) / np.mean([len(line) for line in drawn]))
+    table = pd.DataFrame(good, columns=[name.strip() for name in names], index=range(1, len(good) + 1), dtype=object)
+    return _Drawn(table, total, len(cells) - len(good))
+
+
+def _header(file: BinaryIO, source: Path, encoding: str | None) -> bytes:
+    """Read the line of names, which may hold line ends inside quotes."""
+    header = _line(file, source)
+    if header.startswith(_WIDE_MARKS) or b"\0" in header or (encoding or "").lower().startswith(_WIDE):
+        raise DataError(
+            f"{source}: only a file of one byte a character can be sampled: save it as UTF-8, or as parquet."
+        )
+    quotes, read = header.count(b'"'), header
+    while quotes % 2 and len(read) < BLOCK:
+        line = _line(file, source)
+        if not line:
+            break
+        read += line
+        quotes += line.count(b'"')
+    if quotes % 2:  # a lone quote is a quote
+        file.seek(len(header))
+        return header
+    return read
+
+
+def _line(file: BinaryIO, source: Path) -> bytes:
+    line = file.readline(LONGEST_ROW)
+    if len(line) == LONGEST_ROW:
+        raise DataError(f"{source}: a line of more than {LONGEST_ROW:,} bytes: this is no csv file of rows.")
+    return line
+
+
+def _records_at(file: BinaryIO, source: Path, places: NDArray[np.int64], quoted: list[bool] | None) -> dict[int, bytes]:
+    """Return the rows that follow each place, by where they begin; without `quoted`, every line is a row."""
+    records: dict[int, bytes] = {}
+    for number, place in enumerate(places.tolist()):
+        file.seek(place)
+        _record(file, source, None if quoted is None else quoted[number])  # the row that the place lies in
+        for _ in range(RUN):
+            at = file.tell()
+            record = _record(file, source, None if quoted is None else False)
+            if not record:
+                break
+            records[at] = record if record.endswith(b"\n") else record + b"\n"
+    return records
+
+
+def _record(file: BinaryIO, source: Path, inside: bool | None) -> bytes:
+    """Read on to the end of a row, which lies outside quotes; None takes the next line end."""
+    record = _line(file, source)
+    if inside is None:
+        return record
+    inside ^= record.count(b'"') % 2 == 1
+    while inside:
+        line = _line(file, source)
+        if not line or len(record) > LONGEST_ROW:
+            raise DataError(
+                f"{source}: a double quote opens a cell and none closes it; write a quote inside a quoted cell twice "
+                '(""), or save the table as parquet.'
+            )
+        record += line
+        inside ^= line.count(b'"') % 2 == 1
+    return record
+
+
+def _inside_quotes(file: BinaryIO, places: NDArray[np.int64], size: int, progress: Progress | None) -> list[bool]:
+    """Tell for each place whether it lies inside a quoted cell: after an odd number of quotes."""
+    inside: list[bool] = []
+    at = quotes = 0
+    file.seek(0)
+    while len(inside) < len(places) and (block := file.read(BLOCK)):
+        while len(inside) < len(places) and places[len(inside)] < at + len(block):
+            before = block.count(b'"', 0, int(places[len(inside)]) - at)
+            inside.append((quotes + before) % 2 == 1)
+        at += len(block)
+        quotes += block.count(b'"')
+        if progress is not None:
+            progress(at, size)
+    return inside

@@ -1,0 +1,166 @@
+"""What was made of files once, kept on disk: arrays by a digest of what they depend on, in a folder of bounded size.
+
+An entry is a folder, named by its key. It holds `windows.bin` (raw numbers), `item.npy` (which item each window belongs
+to) and `meta.json` (shape, dtype, what made it, and the items that failed). It is written beside its place and renamed
+into it at the end, so that a second run or a kill half-way never shows half an entry.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import pooch
+
+from gridcnn.errors import DataError, ItemError
+
+__all__ = ["CACHE_LIMIT", "CacheEntry", "Entry", "clear", "default_cache_folder", "entries", "read", "store"]
+
+CACHE_LIMIT = 10 * 10**9  # bytes; the entries unused for longest are removed beyond it
+MAP_ABOVE = 256 * 2**20  # bytes; larger arrays are memory-mapped rather than read
+LEFTOVER_AGE = 24 * 3600  # seconds after which a half-written entry counts as abandoned
+
+NOTHING = np.empty(0, dtype=np.float32)
+
+Result = tuple[int, "np.ndarray | ItemError"]
+"""The index of an item, with its windows or with what is wrong with it."""
+Entry = tuple[np.ndarray, np.ndarray, list[tuple[int, str]]]
+"""All windows, the item of each, and the index and reason of each failure."""
+
+
+class CacheEntry(NamedTuple):
+    """An entry, as `gridcnn cache` lists it."""
+
+    key: str
+    made_by: str
+    """The adapter, and whether it encoded or lifted."""
+    windows: int
+    """How many arrays it holds: an item has one, or several where it is long."""
+    size: int
+    """In bytes."""
+    last_used: float
+    """In seconds since 1970."""
+
+
+def default_cache_folder() -> Path:
+    """Return the folder named by the environment variable GRIDCNN_CACHE, or one in the user's own cache folder."""
+    if folder := os.environ.get("GRIDCNN_CACHE"):
+        return Path(folder)
+    return Path(pooch.os_cache("gridcnn")) / "encoded"
+
+
+def entries(cache: Path) -> list[CacheEntry]:
+    """List the entries of a cache, the one used last first."""
+    found = []
+    for meta in cache.glob("[!.]*/meta.json"):  # no drafts
+        with contextlib.suppress(OSError, ValueError):  # another run may be removing it
+            said, entry = json.loads(meta.read_text(encoding="utf-8")), meta.parent
+            size = sum(path.stat().st_size for path in entry.iterdir())
+            made_by, windows = said.get("made_by", "an earlier version"), said["shape"][0]
+            found.append(CacheEntry(entry.name, made_by, windows, size, entry.stat().st_mtime))
+    return sorted(found, key=lambda each: -each.last_used)
+
+
+def clear(cache: Path) -> list[CacheEntry]:
+    """Remove every entry, and what killed runs left behind; return what was removed."""
+    removed = entries(cache)
+    for entry in removed:
+        _remove(cache / entry.key)
+    _remove_leftovers(cache)
+    return removed
+
+
+def read(entry: Path) -> Entry | None:
+    """Read an entry and mark it as used; remove it where it is damaged."""
+    try:
+        meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
+        shape, dtype = tuple(meta["shape"]), np.dtype(meta["dtype"])
+        size = (entry / "windows.bin").stat().st_size
+        if size != int(np.prod(shape)) * dtype.itemsize:
+            raise ValueError("windows.bin has another size than meta.json says")
+        index = np.load(entry / "item.npy")
+        if index.shape != shape[:1]:
+            raise ValueError("item.npy has another length than meta.json says")
+        failures = [(int(position), str(reason)) for position, reason in meta["skipped"]]
+        windows: np.ndarray
+        if size > MAP_ABOVE:
+            windows = np.memmap(entry / "windows.bin", dtype=dtype, mode="r", shape=shape)
+        else:
+            windows = np.fromfile(entry / "windows.bin", dtype=dtype).reshape(shape)
+        os.utime(entry)
+    except FileNotFoundError:
+        if entry.exists():
+            _remove(entry)
+        return None
+    except (OSError, EOFError, KeyError, TypeError, ValueError):
+        _remove(entry)
+        return None
+    return windows, index, failures
+
+
+def store(cache: Path, key: str, results: Iterator[Result], made_by: str) -> Entry:
+    """Write results to a new entry as they come, so that they need not fit in memory, and read it back."""
+    cache.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(cache)
+    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=cache))
+    try:
+        with (draft / "windows.bin").open("wb") as file:
+            meta, index = _write_windows(file, results)
+        np.save(draft / "item.npy", index)
+        (draft / "meta.json").write_text(json.dumps({**meta, "made_by": made_by}), encoding="utf-8")
+        with contextlib.suppress(OSError):  # another run was faster: its entry holds the same
+            draft.rename(cache / key)
+        entry = read(cache / key) or read(draft)
+        if entry is None:
+            raise DataError(f"the cache folder {cache} cannot be read back; name another one in GRIDCNN_CACHE")
+        return entry
+    finally:
+        _remove(draft)
+        _remove_least_recently_used(cache, keep=key)
+
+
+def _write_windows(file: BinaryIO, results: Iterator[Result]) -> tuple[dict[str, Any], np.ndarray]:
+    index, failures, window = [], [], None
+    for position, result in results:
+        if isinstance(result, ItemError):
+            failures.append((position, result.reason))
+            continue
+        window = result[:0]
+        file.write(np.ascontiguousarray(result).data)
+        index.append(np.full(len(result), position, dtype=np.int64))
+    if window is None:
+        window, index = NOTHING, [NOTHING.astype(np.int64)]
+    item = np.concatenate(index)
+    return {"shape": [len(item), *window.shape[1:]], "dtype": window.dtype.str, "skipped": failures}, item
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_leftovers(cache: Path) -> None:
+    """Remove what killed runs left behind; a younger draft may belong to a run that is still at work."""
+    for draft in cache.glob(".draft-*"):
+        with contextlib.suppress(OSError):
+            newest = max(path.stat().st_mtime for path in (draft, *draft.iterdir()))
+            if time.time() - newest > LEFTOVER_AGE:
+                _remove(draft)
+
+
+def _remove_least_recently_used(cache: Path, keep: str) -> None:
+    kept = entries(cache)
+    total = sum(entry.size for entry in kept)
+    for entry in reversed(kept):
+        if total <= CACHE_LIMIT:
+            break
+        if entry.key != keep:
+            _remove(cache / entry.key)
+            total -= entry.size

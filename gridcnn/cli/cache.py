@@ -1,0 +1,46 @@
+"""`gridcnn cache`."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from gridcnn.cli.output import print_table
+
+
+class Action(StrEnum):
+    """What to do with the cache."""
+
+    list = "list"
+    clear = "clear"
+
+
+def cache(
+    action: Annotated[Action, typer.Argument(help="Show what it holds, or remove all of it.")] = Action.list,
+) -> None:
+    """List or clear the decoded items that are kept so that the next run on the same files starts at once."""
+    from gridcnn.cache import CACHE_LIMIT, clear, default_cache_folder, entries
+
+    folder = default_cache_folder()
+    if action is Action.clear:
+        removed = clear(folder)
+        print(f"removed {len(removed)} entries, {_size(sum(entry.size for entry in removed))}, from {folder}")
+        return
+    kept = entries(folder)
+    if kept:
+        table = Table("last used", "made by", "arrays", "size")
+        for entry in kept:
+            used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.last_used))
+            table.add_row(used, entry.made_by, f"{entry.windows:,}", _size(entry.size))
+        print_table(table)
+    print(
+        f"{len(kept)} entries, {_size(sum(entry.size for entry in kept))} of at most {_size(CACHE_LIMIT)}, in {folder}"
+    )
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:.1f} MB"

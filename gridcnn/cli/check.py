@@ -1,0 +1,132 @@
+"""`gridcnn check`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from gridcnn.cli.options import EncodingOption, PathOption, TextOption
+from gridcnn.cli.output import list_skipped, note, prepare_output
+from gridcnn.cli.sources import Columns, adapter_for, read_unlabelled
+from gridcnn.cli.waiting import Waiting
+from gridcnn.errors import ConfigurationError, DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gridcnn.grid_check import GridReport
+    from gridcnn.ordering import AxesReport, OrderReport
+
+_VERDICT_CODES = {"ordered": 0, "exchangeable": 3, "undecided": 4}
+
+
+def check(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A csv, tsv, parquet or jsonl table, a .npy array (n, A, B…), a folder of pictures or sounds, or the "
+            "name of a set that `gridcnn datasets` lists.",
+        ),
+    ],
+    *,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--label",
+            metavar="COLUMN",
+            help="Column of labels: they can only help to find an order, and where the table is refused, models that "
+            "need none are scored.",
+        ),
+    ] = None,
+    text: TextOption = None,
+    path: PathOption = None,
+    encoding: EncodingOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="A page (.html) with the picture.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Two runs with one seed give the same report.")] = 0,
+) -> None:
+    """Test whether the order of a table's columns, or of an array's or a grid's axes, carries information.
+
+    Exit code 0: ordered. 3: exchangeable, the columns or an axis could be shuffled. 4: undecided. A table larger than
+    memory is sampled, never read whole.
+    """
+    if output is not None:
+        prepare_output(output)
+    columns = Columns(label=label, text=text, path=path, encoding=encoding)
+    with Waiting(Console(stderr=True), "reading") as waiting:
+        report = _check(source, columns, seed, waiting)
+        waiting.now("drawing")
+        page = None if output is None else report.to_html()
+    if output is not None and page is not None:
+        output.write_text(page, encoding="utf-8")
+    print(json.dumps(report.to_dict(), indent=2) if as_json else report)
+    raise typer.Exit(_VERDICT_CODES[report.verdict])
+
+
+def _check(source: str, columns: Columns, seed: int, waiting: Waiting) -> OrderReport | AxesReport | GridReport:
+    from gridcnn.ordering import check_axes, check_order
+
+    place = Path(source)
+    if place.suffix.lower() == ".npy":
+        if columns.given():
+            raise ConfigurationError(f"{', '.join(columns.given())}: an array has no columns with names: leave it out.")
+        array = _load_array(place)
+        waiting.now("checking")
+        return (check_order if array.ndim <= 2 else check_axes)(array, random_state=seed)
+    if place.is_file() and columns.text is None and columns.path is None:
+        return _check_table(place, columns, seed, waiting)
+    data = read_unlabelled(source, columns)
+    if data.modality == "table":
+        waiting.now("checking")
+        return check_order(data.items, data.labels, alternatives=data.labels is not None, random_state=seed)
+
+    from gridcnn.grid_check import check_grids
+
+    report = check_grids(adapter_for(data, {}), data.items, random_state=seed, progress=waiting.progress)
+    skipped = [*data.skipped, *report.skipped]
+    if skipped:
+        note(f"{len(skipped)} items could not be read and are left out:")
+        list_skipped(skipped)
+    return report
+
+
+def _check_table(place: Path, columns: Columns, seed: int, waiting: Waiting) -> OrderReport:
+    from gridcnn.datasets import sample_table
+    from gridcnn.ordering import check_order
+
+    sample = sample_table(
+        place, label=columns.label, encoding=columns.encoding, random_state=seed, progress=waiting.progress
+    )
+    waiting.now("checking")
+    data = sample.data
+    report = check_order(data.items, data.labels, alternatives=columns.label is not None, random_state=seed)
+    warnings = list(report.warnings)
+    if not sample.whole:
+        warnings.append(f"{len(data)} rows from all over the file stand for it; another --seed takes others")
+    if sample.malformed:
+        warnings.append(f"{sample.malformed} of the rows drawn have too few or too many cells and are left out")
+    if data.skipped:
+        warnings.append(f"{len(data.skipped)} rows have no {columns.label} and are left out")
+    if columns.label is None and "label" in getattr(data.items, "columns", ()):
+        warnings.append("column label was checked like the others: if it holds the labels, say --label label")
+    return replace(report, rows=sample.rows, warnings=tuple(warnings))
+
+
+def _load_array(place: Path) -> np.ndarray:
+    import numpy as np
+
+    if not place.is_file():
+        raise DataError(f"{place}: no such file, seen from {Path.cwd()}: check the spelling.")
+    try:
+        array: np.ndarray = np.load(place, mmap_mode="r", allow_pickle=False)  # rows are taken, the rest stays on disk
+    except (OSError, ValueError) as error:
+        raise DataError(f"{place}: not an array that numpy.save wrote ({error}): save it as numbers.") from error
+    return array

@@ -1,0 +1,83 @@
+"""`gridcnn evaluate`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from gridcnn.cli.models import load_model, score_items
+from gridcnn.cli.options import (
+    EncodingOption,
+    LabelOption,
+    ModelArgument,
+    PathOption,
+    SourceArgument,
+    SplitOption,
+    TextOption,
+)
+from gridcnn.cli.output import list_skipped, note, print_table
+from gridcnn.cli.sources import Columns, read_labelled
+
+if TYPE_CHECKING:
+    from gridcnn.metrics import Evaluation
+
+
+def evaluate(
+    model: ModelArgument,
+    source: SourceArgument,
+    *,
+    label: LabelOption = None,
+    text: TextOption = None,
+    path: PathOption = None,
+    split: SplitOption = None,
+    split_part: Annotated[
+        str | None,
+        typer.Option("--split-part", help="Part of a divided set to score.  [default: test]"),
+    ] = None,
+    encoding: EncodingOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score a model on items whose class is known."""
+    classifier = load_model(model)
+    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding)
+    data = read_labelled(source, columns, on_error="skip", modality=classifier.adapter_.modality, allow_one_class=True)
+    if split_part is not None or data.split is not None:
+        data = replace(data.part(split_part or "test"), skipped=data.skipped)
+    scores, unreadable = score_items(classifier, data)
+    skipped = [*data.skipped, *unreadable]
+    if as_json:
+        print(json.dumps({**scores.to_dict(), "skipped": [each._asdict() for each in skipped]}, indent=2))
+    else:
+        _print_scores(scores)
+    if skipped:
+        note(f"{len(skipped)} items could not be read and are not counted:")
+        list_skipped(skipped)
+
+
+def _print_scores(scores: Evaluation) -> None:
+    print(f"items              {scores.n_items}")
+    print(f"accuracy           {scores.accuracy:.4f}")
+    print(f"balanced accuracy  {scores.balanced_accuracy:.4f}")
+    print(f"macro F1           {scores.macro_f1:.4f}")
+    table = Table("class", "precision", "recall", "F1", "support")
+    for row in scores.classes:
+        table.add_row(row.name, f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f1:.3f}", str(row.support))
+    print_table(table)
+    confusion = Table("true \\ predicted", *(row.name for row in scores.classes))
+    for row, counts in zip(scores.classes, scores.confusion, strict=True):
+        confusion.add_row(row.name, *map(str, counts))
+    print_table(confusion)
+    print_unmatched(scores)
+
+
+def print_unmatched(scores: Evaluation) -> None:
+    """Name the classes that only the data or only the model knows."""
+    if scores.unseen:
+        counted = ", ".join(f"{name} ({count})" for name, count in scores.unseen.items())
+        print(f"classes unseen in training, their items not scored: {counted}")
+    if scores.missing:
+        print(f"classes of the model without an item here: {', '.join(scores.missing)}")

@@ -1,0 +1,139 @@
+"""`gridcnn predict`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gridcnn.cli.models import is_error, known_columns, load_model
+from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption
+from gridcnn.cli.output import note, prepare_output
+from gridcnn.cli.sources import MANIFESTS, Columns, read_file
+from gridcnn.errors import DataError, Skipped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gridcnn.estimator import GridClassifier
+
+
+def predict(
+    model: ModelArgument,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...", help="Files, folders, a csv/tsv/parquet/jsonl file, or - for text on standard input."
+        ),
+    ],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="A csv file.  [default: standard output]")
+    ] = None,
+    text: TextOption = None,
+    path: PathOption = None,
+    encoding: EncodingOption = None,
+) -> None:
+    """Predict classes: one row per item with its prediction, a probability per class, and its error if it has one."""
+    if output is not None:
+        prepare_output(output)
+    classifier = load_model(model)
+    rows = _predict(classifier, inputs, Columns(text=text, path=path, encoding=encoding))
+    if output is None:
+        rows.to_csv(sys.stdout, index=False, float_format="%.6g")
+    else:
+        rows.to_csv(output, index=False, float_format="%.6g")
+    n_failed = int(rows["error"].map(is_error).sum())
+    if n_failed:
+        note(f"{n_failed} of {len(rows)} items could not be predicted: see their error column.")
+    if n_failed == len(rows):
+        raise typer.Exit(1)
+
+
+def _predict(classifier: GridClassifier, inputs: Iterable[str], columns: Columns) -> pd.DataFrame:
+    import pandas as pd
+
+    modality = classifier.adapter_.modality
+    if modality == "array":
+        tables = [_read_table(source, columns.encoding) for source in inputs]
+        features = known_columns(classifier, pd.concat(tables, ignore_index=True))
+        return classifier.predict_frame(features)
+    items = [item for source in inputs for item in _read_items(source, modality, columns)]
+    good = [position for position, item in enumerate(items) if not isinstance(item, Skipped)]
+    names = [str(name) for name in classifier.classes_]
+    rows = pd.DataFrame(columns=["item", "prediction", *names, "error"])
+    if good:
+        rows = classifier.predict_frame([items[position] for position in good])
+    rows = rows.astype({"item": object, "prediction": object, "error": object})
+    rows.index = pd.Index(good)
+    rows = rows.reindex(range(len(items)))
+    for position, item in enumerate(items):
+        if isinstance(item, Skipped):
+            rows.loc[position, ["item", "error"]] = [item.item, item.reason]
+    return rows
+
+
+def _read_table(source: str, encoding: str | None) -> pd.DataFrame:
+    import pandas as pd
+
+    from gridcnn.datasets import load, load_table
+
+    data = load_table(source, encoding=encoding) if Path(source).suffix else load(source)
+    return pd.DataFrame(data.items)
+
+
+def _read_items(source: str, modality: str, columns: Columns) -> list[Any]:
+    """Return the items of one INPUT in their order; one that is known to be unreadable already is a `Skipped`."""
+    place = Path(source)
+    if source == "-":
+        if modality != "text":
+            raise DataError(f"'-' reads sentences, and this model reads {modality}: give files or a folder.")
+        return _lines(sys.stdin.buffer.read(), Path("standard input"), columns.encoding)
+    if place.is_dir():
+        return _from_folder(place, modality)
+    if place.suffix.lower() in MANIFESTS:
+        return _from_manifest(place, modality, columns)
+    if modality != "text":
+        return [source]
+    if not place.is_file():
+        raise DataError(
+            f"{source!r} is no file, and this model reads text: give a csv file with --text COLUMN, a file with one "
+            'sentence a line, or - for standard input: echo "your text" | gridcnn predict MODEL -'
+        )
+    return _lines(place.read_bytes(), place, columns.encoding)
+
+
+def _lines(data: bytes, place: Path, encoding: str | None) -> list[Any]:
+    from gridcnn.datasets.encoding import decode
+
+    lines = decode(data, place, encoding).split("\n")
+    if not lines[-1]:
+        lines.pop()  # the end of the last line begins no new one
+    if not lines:
+        raise DataError(f"{place}: empty: give one sentence a line.")
+    return [line.rstrip("\r") for line in lines]
+
+
+def _from_folder(place: Path, modality: str) -> list[Any]:
+    from gridcnn.datasets import list_media_files
+
+    if modality == "text":
+        raise DataError(f"{place} is a folder, and this model reads text: give a csv file, or - for standard input.")
+    found = list_media_files(place)
+    if found.modality != modality:
+        raise DataError(f"{place} holds files of kind {found.modality}, and this model reads {modality}.")
+    return sorted(
+        [*map(str, found.items), *found.skipped], key=lambda each: each if isinstance(each, str) else each.item
+    )
+
+
+def _from_manifest(place: Path, modality: str, columns: Columns) -> list[Any]:
+    """Return one item per row of the file, in the order of its rows."""
+    read = read_file(place, columns, "skip", modality)
+    numbers = _read_table(str(place), columns.encoding).index
+    skipped = {int(each.item.rpartition(" ")[2]): each for each in read.skipped}  # "reviews.csv, row 5"
+    good = iter(read.items)
+    return [skipped[number] if number in skipped else next(good) for number in numbers]

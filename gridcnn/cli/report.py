@@ -1,0 +1,87 @@
+"""`gridcnn report`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gridcnn.cli.models import known_columns, load_model
+from gridcnn.cli.options import (
+    EncodingOption,
+    LabelOption,
+    ModelArgument,
+    PathOption,
+    SourceArgument,
+    SplitOption,
+    TextOption,
+)
+from gridcnn.cli.output import list_skipped, note, prepare_output
+from gridcnn.cli.sources import Columns, read_labelled
+
+if TYPE_CHECKING:
+    from gridcnn.datasets import Dataset
+    from gridcnn.estimator import GridClassifier
+
+
+def report(
+    model: ModelArgument,
+    source: SourceArgument,
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where the page is saved (.html).")
+    ] = Path("report.html"),
+    train: Annotated[
+        str | None,
+        typer.Option(
+            "--train",
+            metavar="SOURCE",
+            help="What the model was trained on: the classic baseline is fitted on it, to stand beside the model.  "
+            "[default: the training part of SOURCE, where it comes divided]",
+        ),
+    ] = None,
+    label: LabelOption = None,
+    text: TextOption = None,
+    path: PathOption = None,
+    split: SplitOption = None,
+    split_part: Annotated[
+        str | None,
+        typer.Option("--split-part", help="Part of a divided set to score.  [default: test]"),
+    ] = None,
+    encoding: EncodingOption = None,
+) -> None:
+    """Score a model on held-out items and save a page: scores, curves, mistakes to look at and listen to."""
+    prepare_output(output)
+    classifier = load_model(model)
+    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding)
+    data = _read(source, columns, classifier)
+    held_out, learned = data, None if train is None else _read(train, columns, classifier)
+    if data.split is not None:
+        held_out = replace(data.part(split_part or "test"), skipped=data.skipped)
+        learned = data if learned is None else learned
+    if learned is not None and learned.split is not None:
+        learned = learned.part("train") if "train" in learned.split else None
+
+    from gridcnn.report import make_report
+
+    made = make_report(
+        classifier,
+        known_columns(classifier, held_out.items),
+        held_out.labels,
+        train=None if learned is None else (known_columns(classifier, learned.items), learned.labels),
+        model=model.name,
+        source=source,
+        skipped=held_out.skipped,
+    )
+    output.write_text(made.to_html(), encoding="utf-8")
+    print(made)
+    print(f"report saved to {output}")
+    if made.skipped:
+        note(f"{len(made.skipped)} items could not be read and are not counted:")
+        list_skipped(made.skipped)
+
+
+def _read(source: str, columns: Columns, classifier: GridClassifier) -> Dataset:
+    return read_labelled(source, columns, on_error="skip", modality=classifier.adapter_.modality, allow_one_class=True)

@@ -1,0 +1,188 @@
+"""The ordering check for what is no table: the axes of the grids that an adapter makes of pictures, sounds or texts."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from gridcnn.adapters.base import Adapter, sample_of
+from gridcnn.adapters.text import TextAdapter
+from gridcnn.encoding import Progress, encode_items
+from gridcnn.errors import DataError, Skipped
+from gridcnn.grid import Axis, GridSpec
+from gridcnn.ordering import OrderReport, Verdict, check_axes, check_order
+from gridcnn.ordering.report import html_page
+
+__all__ = ["GridReport", "check_grids"]
+
+ITEMS = 1000
+BATCH = 64
+FEWEST_TOKENS = 8
+
+
+@dataclass(frozen=True)
+class GridReport:
+    """A verdict for each axis of the grids that an adapter makes.
+
+    Attributes
+    ----------
+    spec : GridSpec
+        The grids: channels, then the axes that the adapter takes for ordered.
+    reports : tuple of OrderReport
+        One for the channels and one for each axis.
+    items, items_used : int
+        How many items there are, and how many were looked at.
+    skipped : tuple of Skipped
+        Items that could not be read, and why.
+    """
+
+    spec: GridSpec
+    reports: tuple[OrderReport, ...]
+    items: int
+    items_used: int
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The channels, then the ordered axes."""
+        return (self.spec.channels, *self.spec.axes)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the axes that kernels slide along: ordered if all are, exchangeable if one is, else undecided."""
+        verdicts = [report.verdict for report in self.reports[1:]]
+        if "exchangeable" in verdicts:
+            return "exchangeable"
+        return "undecided" if "undecided" in verdicts else "ordered"
+
+    @property
+    def reason(self) -> str:
+        """One sentence in plain words."""
+        return {
+            "ordered": f"Along {_listed(self.spec.axes)} neighbours are related, so kernels may slide there.",
+            "exchangeable": "An axis that kernels would slide along could be shuffled without losing anything.",
+            "undecided": "Not every axis that kernels would slide along could be shown to be ordered.",
+        }[self.verdict]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-ready values."""
+        return {
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "grid": str(self.spec),
+            "items": self.items,
+            "items_used": self.items_used,
+            "skipped": [each._asdict() for each in self.skipped],
+            "axes": [
+                {"name": axis.name, "size": axis.size, "taken for": "ordered" if axis.ordered else "channels"}
+                | report.to_dict()
+                for axis, report in zip(self.axes, self.reports, strict=True)
+            ],
+        }
+
+    def to_html(self) -> str:
+        """Return a page of its own with the words and a picture for each axis on which something was measured."""
+        pictures = {
+            f"{axis.name}, {axis.size} cells": report.plot()
+            for axis, report in zip(self.axes, self.reports, strict=True)
+            if report.figure_data
+        }
+        return html_page(self.verdict, self.reason, pictures, str(self))
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.verdict.upper()}: {self.reason}",
+            "",
+            f"looked at   {self.items_used} of {self.items} items, as grids of {self.spec}",
+        ]
+        for axis, report in zip(self.axes, self.reports, strict=True):
+            if axis.size > 1:
+                lines.append(f"{axis.name:11} {report.verdict}: {report.reason}")
+        return "\n".join(textwrap.fill(line, 88, subsequent_indent=" " * 12) if line else "" for line in lines)
+
+
+def check_grids(
+    adapter: Adapter,
+    items: Sequence[Any],
+    *,
+    n_jobs: int | None = None,
+    random_state: int = 0,
+    progress: Progress | None = None,
+) -> GridReport:
+    """Check each axis of the grids that an adapter makes of some hundred items.
+
+    Of pictures and sounds the finished grids are checked. The vectors of an untrained embedding say nothing about
+    which tokens stand together, so that the token axis is checked by the tokens themselves, in texts that are long
+    enough to have no padding where it looks.
+
+    Parameters
+    ----------
+    adapter : Adapter
+        It is fitted to the items.
+    items : sequence
+        Raw items; at most 1,000 of them are looked at.
+    n_jobs : int, optional
+        Number of threads that read items.
+    random_state : int, default 0
+        Seed of the check.
+    progress : callable, optional
+        Called with the number of items read and the number of all.
+
+    Returns
+    -------
+    GridReport
+
+    Raises
+    ------
+    DataError
+        If no item can be read.
+
+    Examples
+    --------
+    >>> from gridcnn.adapters import ImageAdapter
+    >>> from gridcnn.datasets import load
+    >>> check_grids(ImageAdapter(), load("digits").items).verdict
+    'ordered'
+    """
+    sample = sample_of(items, ITEMS)
+    adapter.fit(sample)
+    encoded = encode_items(adapter, sample, on_error="skip", n_jobs=n_jobs, progress=progress)
+    first = np.unique(encoded.item, return_index=True)[1]  # further windows of an item are no further evidence
+    if not len(first):
+        worst = encoded.skipped[0]
+        raise DataError(f"none of the {len(sample)} items can be read; the first: {worst.item}: {worst.reason}")
+    windows = np.asarray(encoded.windows[first])
+    reports = check_axes(_lift(adapter, windows, random_state), random_state=random_state).axes
+    if isinstance(adapter, TextAdapter):
+        sentences = [adapter.tokenise(text) for text in sample]
+        reports = (reports[0], _check_tokens(sentences, adapter.length_, random_state))
+    return GridReport(adapter.spec_, reports, len(items), len(first), encoded.skipped)
+
+
+def _lift(adapter: Adapter, windows: np.ndarray, seed: int) -> np.ndarray:
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        torch.manual_seed(seed)
+        lift = adapter.lift().eval()
+        batches = [torch.from_numpy(windows[at : at + BATCH]) for at in range(0, len(windows), BATCH)]
+        return torch.cat([lift(batch) for batch in batches]).numpy()
+
+
+def _check_tokens(sentences: list[list[str]], longest: int, seed: int) -> OrderReport:
+    """Check the token axis by which token follows which; texts that end in padding would always look ordered."""
+    lengths = np.array([len(tokens) for tokens in sentences])
+    length = min(longest, max(FEWEST_TOKENS, int(np.median(lengths))))
+    full = [tokens[:length] for tokens in sentences if len(tokens) >= length]
+    if full:
+        return check_order(pd.factorize(np.ravel(full))[0].reshape(-1, length), kind="categorical", random_state=seed)
+    reason = f"No text has {length} tokens or more, which is too short to tell order from chance."
+    return OrderReport("undecided", reason, "size", len(sentences), longest, 0, 0)
+
+
+def _listed(axes: Sequence[Axis]) -> str:
+    return " and ".join(axis.name for axis in axes)

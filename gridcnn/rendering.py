@@ -1,0 +1,76 @@
+"""Values into one self-contained HTML page: a template, one style sheet, no network.
+
+What a page shows comes from users (sentences, file names, labels), so the templates escape everything, and the page
+itself tells the browser to fetch nothing and to run no script but the one whose digest it states.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+import jinja2
+
+__all__ = ["render", "versions"]
+
+_PACKAGES = ("gridcnn", "torch", "scikit-learn", "numpy", "Jinja2")
+
+
+def render(template: str, *, script: str = "", **values: Any) -> str:
+    """Fill a template of `gridcnn/templates`.
+
+    Parameters
+    ----------
+    template : str
+        Its name.
+    script : str
+        Name of the one script that the page may run; empty for none.
+    **values
+        What the template shows; strings are escaped.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("gridcnn"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"percent": _percent, "plain": _plain, "zip": zip}
+    code = environment.get_template(script).render() if script else ""
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    allowed = f"'sha256-{digest}'" if script else "'none'"
+    policy = (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; media-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return environment.get_template(template).render(policy=policy, code=code, versions=versions(), **values)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that matter for a page's numbers."""
+    return {name: metadata.version(name) for name in _PACKAGES}
+
+
+def _percent(share: float) -> str:
+    """Write a share as a percentage; 99.96 % is not rounded up to all."""
+    digits = 2 if 0.9995 <= share < 1 else 1
+    return f"{100 * share:.{digits}f} %"
+
+
+def _plain(value: Any) -> str:
+    """Write a setting as a person would."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(each)}" for name, each in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        more = f" and {len(value) - 8} more" if len(value) > 8 else ""
+        return (", ".join(_plain(each) for each in value[:8]) or "none") + more
+    return str(value)

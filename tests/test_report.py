@@ -1,0 +1,186 @@
+"""What a report says of answers whose scores are known beforehand."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from gridcnn import GridClassifier, datasets
+from gridcnn.adapters import AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.cli import main
+from gridcnn.errors import DataError, Skipped
+from gridcnn.report import calibrate, make_report
+
+QUICK: dict[str, Any] = {"epochs": 2, "validation_fraction": 0.0, "cache": False, "kernels": (4,)}
+HOSTILE = "<script>alert(1)</script>"
+
+
+def shade(level: int, seed: int) -> np.ndarray:
+    return (level + np.random.default_rng(seed).integers(0, 40, (8, 8))).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def shades() -> GridClassifier:
+    """Tell dark from light; a picture of middle brightness is a doubtful case."""
+    pictures = [shade(level, seed) for seed in range(12) for level in (0, 200)]
+    settings = {**QUICK, "epochs": 8}
+    return GridClassifier(adapter=ImageAdapter(), **settings).fit(pictures, ["dark", "light"] * 12)
+
+
+def test_scores_of_known_answers(shades: GridClassifier) -> None:
+    pictures = [shade(0, 50 + seed) for seed in range(8)] + [shade(200, 60), shade(200, 61)]
+    report = make_report(shades, pictures, ["dark"] * 8 + ["light", "dark"])
+
+    assert report.scores.accuracy == 0.9
+    assert report.interval == pytest.approx((0.59585, 0.98212), abs=1e-5)  # Wilson 1927, nine of ten
+    assert report.n_mistakes == 1
+    assert [(each.truth, each.prediction) for each in report.mistakes] == [("dark", "light")]
+    assert str(report).startswith("accuracy           0.9000 on 10 items (95 % interval 0.5958 to 0.9821)")
+
+
+def test_mistakes_come_surest_first_and_hits_most_doubtful_first(shades: GridClassifier) -> None:
+    pictures = [shade(level, seed) for seed, level in enumerate((0, 60, 110, 150, 200, 210, 30, 90))]
+    labels = shades.predict(pictures).tolist()
+    wrong = ["light" if label == "dark" else "dark" for label in labels]
+    confidence = np.sort(shades.predict_proba(pictures).max(axis=1))
+
+    sure = [each.confidence for each in make_report(shades, pictures, wrong).mistakes]
+    doubtful = [each.confidence for each in make_report(shades, pictures, labels).hits]
+    np.testing.assert_allclose(sure, confidence[::-1])
+    np.testing.assert_allclose(doubtful, confidence)
+
+
+def test_calibration_error_is_the_distance_of_confidence_and_accuracy() -> None:
+    confidence = np.array([0.95] * 10 + [0.65] * 10)
+    hit = np.array([True] * 9 + [False] + [True] * 4 + [False] * 6)
+    found = calibrate(hit, confidence)
+
+    assert found.error == pytest.approx(0.5 * 0.05 + 0.5 * 0.25)
+    assert found.counts == [10, 10]
+    assert found.accuracy == [0.4, 0.9]
+
+
+def test_certainty_counts_in_the_last_bin() -> None:
+    assert calibrate(np.array([True, False]), np.array([1.0, 1.0])).error == 0.5
+
+
+def test_items_that_cannot_be_read_are_listed_and_not_counted(shades: GridClassifier, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    Image.fromarray(shade(0, 1)).save(good)
+    bad.write_bytes(b"no picture")
+    report = make_report(shades, [good, bad], ["dark", "dark"], skipped=[Skipped("notes.txt", "no picture")])
+
+    assert report.scores.n_items == 1
+    assert [Path(each.item).name for each in report.skipped] == ["notes.txt", "bad.png"]
+    assert "2 held-out items could not be read" in report.to_html()
+    with pytest.raises(DataError, match="none of the 1 held-out items can be read"):
+        make_report(shades, [bad], ["dark"])
+
+
+def test_items_of_classes_that_training_lacked_are_not_scored(shades: GridClassifier) -> None:
+    report = make_report(shades, [shade(0, 1), shade(200, 2), shade(90, 3)], ["dark", "light", HOSTILE])
+    html = report.to_html()
+
+    assert report.scores.n_items == 2
+    assert "Not scored, because training had no such class" in html
+    assert HOSTILE not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; (1)" in html
+
+
+def test_a_baseline_that_is_better_is_said_to_be() -> None:
+    sentences = [f"{word} thing number {n}" for n in range(40) for word in ("good", "bad")]
+    labels = np.array(["praise", "complaint"] * 40)
+    untrained = GridClassifier(adapter=TextAdapter(), learning_rate=1e-9, **QUICK).fit(sentences, labels)
+    report = make_report(untrained, sentences, labels, train=(sentences, labels))
+
+    assert report.baseline is not None
+    assert report.baseline.baseline == 1.0
+    assert "The baseline wins: TF-IDF" in report.to_html()
+    assert "The baseline wins" in str(report)
+
+
+def test_sentences_are_shown_as_text(tmp_path: Path) -> None:
+    data = datasets.load("word_order").take(range(40))
+    classifier = GridClassifier(adapter=TextAdapter(), **QUICK).fit(data.items, data.labels)
+    html = make_report(classifier, [HOSTILE, *data.items[:5]], data.labels[:6], model=HOSTILE, source=HOSTILE).to_html()
+
+    assert HOSTILE not in html
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 4
+    assert "script-src 'none'" in unescape(html)
+
+
+def test_sounds_can_be_played_and_stay_small() -> None:
+    data = datasets.load("tones").take(range(24))
+    adapter = AudioAdapter(sample_rate=data.sample_rate)
+    classifier = GridClassifier(adapter=adapter, **QUICK).fit(data.items, data.labels)
+    html = make_report(classifier, data.items, data.labels).to_html()
+
+    clips = re.findall(r'<audio [^>]*src="data:audio/mpeg;base64,([^"]*)"', html)
+    assert 12 <= len(clips) <= 24
+    assert max(map(len, clips)) < 20_000
+    assert html.count('<img src="data:image/png') == len(clips)
+
+
+def test_a_class_may_be_called_as_a_column_of_the_predictions() -> None:
+    pictures = [shade(level, seed) for seed in range(12) for level in (0, 200)]
+    classifier = GridClassifier(adapter=ImageAdapter(), **{**QUICK, "epochs": 8}).fit(pictures, ["error", "item"] * 12)
+
+    assert make_report(classifier, pictures, ["error", "item"] * 12).scores.accuracy == 1.0
+
+
+def test_forty_classes_are_told_by_the_pairs_that_are_confused(shades: GridClassifier) -> None:
+    labels = [f"class {n:02}" for n in range(40)]
+    pictures = [shade(6 * n, n) for n in range(40)]
+    classifier = GridClassifier(adapter=ImageAdapter(), **QUICK).fit(pictures, labels)
+    html = make_report(classifier, pictures, labels).to_html()
+
+    assert "40 classes are too many to draw as a matrix" in html
+    assert '<table class="confusion">' not in html
+    assert '<table class="confusion">' in make_report(shades, pictures[:1], ["dark"]).to_html()
+
+
+def test_the_page_needs_nothing_else(shades: GridClassifier) -> None:
+    html = make_report(shades, [shade(0, 1), shade(200, 2)], ["dark", "light"]).to_html()
+
+    assert "http:" not in html.replace("http-equiv", "")
+    assert "https:" not in html
+    assert "<script" not in html
+    assert 'aria-label="Loss over 8 epochs"' in html
+
+
+def test_the_command_saves_the_page_and_fits_the_baseline(
+    tmp_path: Path, shades: GridClassifier, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in ("train", "test"):
+        for label, level in (("dark", 0), ("light", 200)):
+            (tmp_path / part / label).mkdir(parents=True)
+            for seed in range(6):
+                Image.fromarray(shade(level, seed)).save(tmp_path / part / label / f"{seed}.png")
+    shades.save(tmp_path / "m.safetensors")
+    page = tmp_path / "pages" / "report.html"
+    held_out, learned = str(tmp_path / "test"), str(tmp_path / "train")
+    with pytest.raises(SystemExit) as ended:
+        main(["report", str(tmp_path / "m.safetensors"), held_out, "--train", learned, "-o", str(page)])
+
+    assert not ended.value.code
+    assert "accuracy           1.0000 on 12 items" in capsys.readouterr().out
+    assert "The network and the baseline (pixels" in page.read_text(encoding="utf-8")
+
+
+def test_a_recording_of_several_windows_gives_its_first(tmp_path: Path) -> None:
+    data = datasets.load("tones").take(range(8))
+    adapter = AudioAdapter(sample_rate=data.sample_rate, duration=0.4)
+    classifier = GridClassifier(adapter=adapter, **QUICK).fit(data.items, data.labels)
+    long = tmp_path / "long.wav"
+    soundfile.write(long, np.tile(data.items[0], 3), data.sample_rate)
+
+    html = make_report(classifier, [long], [data.labels[0]]).to_html()
+    assert "the first 0.4 s" in html
+    assert "long.wav" in html
