@@ -72,7 +72,7 @@ def orthogonalised(matrix: Tensor, steps: int = 3) -> Tensor:
     Tensor of shape (rows, columns)
     """
     tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
+    x: Tensor = matrix.T if tall else matrix
     x = x / (x.norm() + SMALLEST_NORM)
     for _ in range(steps):
         gram = x @ x.T

@@ -57,7 +57,7 @@ def versions() -> dict[str, str]:
 def _percent(share: float) -> str:
     """Write a share as a percentage; 99.96 % is not rounded up to all."""
     digits = 2 if 0.9995 <= share < 1 else 1
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def _plain(value: Any) -> str:

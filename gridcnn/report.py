@@ -216,8 +216,8 @@ def make_report(
 def calibrate(hit: np.ndarray, confidence: np.ndarray, n_bins: int = 10) -> Calibration:
     """Compare confidence with accuracy in bins of equal width.
 
-    >>> calibrate(np.array([True, True, False, True]), np.array([0.9, 0.9, 0.7, 0.7])).error
-    0.15...
+    >>> round(calibrate(np.array([True, True, False, True]), np.array([0.9, 0.9, 0.7, 0.7])).error, 2)
+    0.15
     """
     bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     counts = np.bincount(bins, minlength=n_bins)

@@ -14,7 +14,19 @@ ROOT = Path(__file__).parent.parent
 
 DATA_SIDE = {"errors", "grid", "ordering"}
 NETWORK_SIDE = {"errors", "grid", "backbone", "augment", "optimiser", "training"}
-ABOVE_THE_ESTIMATOR = {"estimator", "bundle", "explain", "page", "plots", "report", "export", "serve", "scale", "tune", "cli"}
+ABOVE_THE_ESTIMATOR = {
+    "estimator",
+    "bundle",
+    "explain",
+    "page",
+    "plots",
+    "report",
+    "export",
+    "serve",
+    "scale",
+    "tune",
+    "cli",
+}
 
 MAY_IMPORT = {
     "errors": set(),
@@ -31,6 +43,9 @@ MAY_IMPORT = {
     "cache": {"errors"},
     "encoding": {"errors", "adapters", "cache"},
     "grid_check": {*DATA_SIDE, "adapters", "encoding"},
+    "baseline": {"errors", "adapters", "encoding"},
+    "exhibit": {"errors", "adapters"},
+    "rendering": set(),
 }
 """What the parts below the estimator may import from other parts."""
 

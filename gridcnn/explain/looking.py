@@ -79,11 +79,11 @@ def patch_under(trace: Trace, step: Step, kernel: int, cell: Sequence[SupportsIn
     if not 1 <= kernel <= len(step.output):
         raise ConfigurationError(f"{step.name} has no kernel {kernel}; they are counted from 1 to {len(step.output)}")
     sizes = step.output.shape[1:]
-    cell = tuple(int(index) for index in cell)
-    if len(cell) != len(sizes) or not all(0 <= index < size for index, size in zip(cell, sizes, strict=True)):
-        raise ConfigurationError(f"{step.name} has no cell {cell}; its maps have {' × '.join(map(str, sizes))}")
-    value = float(step.output[(kernel - 1, *cell)])
-    return _cut(trace.name, trace.grid, trace.coordinates, step, kernel, cell, value)
+    place = tuple(int(index) for index in cell)
+    if len(place) != len(sizes) or not all(0 <= index < size for index, size in zip(place, sizes, strict=True)):
+        raise ConfigurationError(f"{step.name} has no cell {place}; its maps have {' × '.join(map(str, sizes))}")
+    value = float(step.output[(kernel - 1, *place)])
+    return _cut(trace.name, trace.grid, trace.coordinates, step, kernel, place, value)
 
 
 def strongest_patch(trace: Trace, block: int, kernel: int) -> Patch:
@@ -228,15 +228,16 @@ def _cut(
     axes: Sequence[Coordinates],
     step: Step,
     kernel: int,
-    cell: Sequence[Any],
+    cell: Sequence[SupportsIndex],
     value: float,
 ) -> Patch:
-    region = step.field[kernel - 1].patch(cell, grid.shape[1:])
+    place = tuple(int(index) for index in cell)
+    region = step.field[kernel - 1].patch(place, grid.shape[1:])
     return Patch(
         item=name,
         step=step.name,
         kernel=kernel,
-        cell=tuple(int(index) for index in cell),
+        cell=place,
         value=value,
         region=region,
         cells=grid[:, *region],
