@@ -74,9 +74,12 @@ def manifests(name: str, folder: Path) -> Iterator[tuple[str, pd.DataFrame, list
         parts = {split: pd.read_csv(DATA / "text" / f"trec_{split}.csv", dtype=str) for split in ("train", "test")}
         yield "official", pd.concat([part.assign(split=split) for split, part in parts.items()]), text
     elif name == "sst2":
-        parts = {split: pd.read_csv(DATA / "text" / f"sst2_{split}.csv", dtype=str) for split in ("train", "dev", "test")}
-        frame = pd.concat([part.assign(split=split) for split, part in parts.items()])
-        yield "official", frame.replace({"split": {"dev": "validation"}}), text
+        splits = {"train": "train", "dev": "validation", "test": "test"}
+        parts = [
+            pd.read_csv(DATA / "text" / f"sst2_{part}.csv", dtype=str).assign(split=split)
+            for part, split in splits.items()
+        ]
+        yield "official", pd.concat(parts), text
     elif name == "mr":
         yield from stratified(pd.read_csv(DATA / "text" / "mr.csv", dtype=str), 10, text)
     elif name == "digits":

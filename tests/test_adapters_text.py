@@ -125,7 +125,8 @@ def test_words_that_keep_the_same_company_start_with_like_vectors():
     def likeness(a, b):
         return torch.cosine_similarity(vectors[a], vectors[b], dim=0)
 
-    assert likeness("cat", "dog") > 0.9 > 0.5 > likeness("cat", "house")
+    assert likeness("cat", "dog") > 0.9
+    assert likeness("cat", "house") < 0.5
     assert adapter.lift().vectors.weight.detach().std() == pytest.approx(0.15, abs=0.05)
 
 

@@ -235,7 +235,7 @@ def trace(classifier: GridClassifier, item: Any, *, window: int | None = None) -
     >>> classifier = GridClassifier(adapter=ImageAdapter(), epochs=1).fit(digits.items, digits.labels)
     >>> steps = trace(classifier, digits.items[0]).steps
     >>> steps[0].name, steps[0].output.shape, steps[-1].name, steps[-1].output.shape
-    ('block 1 convolution 1', (16, 8, 8), 'votes', (10,))
+    ('block 1 convolution 1', (24, 8, 8), 'votes', (10,))
     """
     check_is_fitted(classifier, "network_")
     adapter = classifier.adapter_
