@@ -4,19 +4,21 @@ The hand-made kernels are matched with a drawn X; everything else is what two sm
 pictures hold numbers and letters only, so that the text in either language can show them.
 """
 
+import io
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from matplotlib import colormaps
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 from PIL import Image, ImageDraw
 
-from gridcnn import GridClassifier, check_order, datasets, explain
+from gridcnn import GridClassifier, datasets, explain
 from gridcnn.adapters import AudioAdapter, ImageAdapter
 from gridcnn.ordering import score_alternatives
 from gridcnn.training import Silence
@@ -98,7 +100,7 @@ def learn_letters() -> Letters:
     learning, unseen = datasets.xo(1500, SIDE, random_state=0), datasets.xo(500, SIDE, random_state=1)
     diary = KernelDiary()
     classifier = GridClassifier(
-        adapter=ImageAdapter(size=SIDE), kernels=(4, 8), kernel_sizes=(5,), epochs=14, kernel_learning_rate=0.04,
+        adapter=ImageAdapter(size=SIDE), kernels=(4, 8), kernel_sizes=(5,), epochs=10, kernel_learning_rate=0.04,
         weight_decay=1.0, random_state=2, progress=diary, **PLAIN,
     )  # fmt: skip
     diary.classifier = classifier
@@ -134,7 +136,7 @@ def letter(
     turn = np.deg2rad(degrees)
     if kind == "O":
         angles = np.linspace(0, 2 * np.pi, 64)
-        lines = [np.stack([np.cos(angles), np.sin(angles)], axis=1)]
+        lines = [np.stack([0.8 * np.cos(angles), np.sin(angles)], axis=1)]
     else:
         corner = np.sqrt(0.5)
         lines = [corner * np.array([[-1, -1], [1, 1]]), corner * np.array([[-1, 1], [1, -1]])]
@@ -160,27 +162,28 @@ class Sheet:
         self.ax.set(xlim=(0, width), ylim=(height, 0))
         self.ax.set_axis_off()
 
-    def cells(self, values, x, y, cell=1.0, limit=1.0, *, colours=SIGNED, numbers=False, lowest=None) -> None:
+    def cells(self, values, x, y, cell=1.0, limit=1.0, *, colours=SIGNED, numbers="", lowest=None) -> None:
         """Draw an array as cells from `-limit` (or `lowest`) to `limit`; with its numbers, if wanted."""
         values = np.atleast_2d(values)
         height, width = values.shape
         across, down = x + cell * np.arange(width + 1), y + cell * np.arange(height + 1)
-        edges = {"edgecolors": "white", "linewidth": 0.6} if cell * self.unit > 0.12 else {}
+        edges = {}
+        if cell * self.unit > 0.12:  # inches
+            edges = {"edgecolors": GREY if colours is BOARD else "white", "linewidth": 0.6}
         lowest = -limit if lowest is None else lowest
         self.ax.pcolormesh(across, down, values, cmap=colours, vmin=lowest, vmax=limit, **edges)
         self.frame(x, y, cell * width, cell * height, GREY, line=0.6)
         if numbers:
-            size = min(11.0, 72 * cell * self.unit / 3.1)  # points: "-0.11" fills the cell
-            for row, column in np.ndindex(height, width):
+            size = min(11.0, 72 * cell * self.unit / 3.5)  # points: "-0.11" fits into the cell
+            for row, column in np.argwhere(~np.isnan(values)):
                 value = values[row, column]
-                shown = f"{value:.2f}" if numbers == 2 else f"{value:+.0f}"
-                light = abs(value) > 0.7 * limit if colours == SIGNED else value < 0
-                self.words(
-                    x + cell * (column + 0.5), y + cell * (row + 0.5), shown.replace("-", "−"),
-                    size, "white" if light else INK,
-                )  # fmt: skip
+                fill = (
+                    colormaps[colours]((value - lowest) / (limit - lowest)) if colours == SIGNED else (value > 0,) * 3
+                )
+                colour = "white" if sum(fill[:3]) < 1.6 else INK
+                self.words(x + cell * (column + 0.5), y + cell * (row + 0.5), numbers.format(value), size, colour)
 
-    def board(self, picture, x, y, cell=1.0, *, numbers=False) -> None:
+    def board(self, picture, x, y, cell=1.0, *, numbers="") -> None:
         """Draw a picture, bright strokes on a dark board."""
         low, high = picture.min(), picture.max()
         self.cells(picture, x, y, cell, high, colours=BOARD, lowest=low, numbers=numbers)
@@ -218,13 +221,18 @@ class Sheet:
 
     def save(self, name: str) -> None:
         """Write the sheet as a PNG file."""
-        self.figure.savefig(FOLDER / f"{name}.png")
+        save(self.figure, name)
+
+
+def save(figure: Figure, name: str) -> None:
+    """Write a figure with a palette of 128 colours, which makes a file of a third the size."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn)
+    Image.open(drawn).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
 
 
 def colour_of(value: float, limit: float):
     """Return the colour of a value, white at zero."""
-    from matplotlib import colormaps  # noqa: PLC0415
-
     return colormaps[SIGNED](0.5 + 0.5 * value / limit)
 
 
@@ -235,7 +243,9 @@ def draw_answer(letters: Letters) -> None:
     """1. A letter goes in, its name comes out."""
     sheet = Sheet(34, 9.2)
     for left, kind in ((0.3, "X"), (17.6, "O")):
-        item = letters.unseen.items[list(letters.unseen.labels).index(kind)]
+        items = letters.unseen.items[letters.unseen.labels == kind]
+        probabilities = letters.classifier.predict_proba(items).max(axis=1)
+        item = items[probabilities.argmax()]
         probabilities = letters.classifier.predict_proba([item])[0]
         sheet.board(item, left, 0.8, 0.38)
         sheet.arrow(left + 7.8, 4.6, left + 8.8, 4.6)
@@ -248,13 +258,13 @@ def draw_answer(letters: Letters) -> None:
         sheet.arrow(left + 11.3, 4.6, left + 12.2, 4.6)
         for row, name in enumerate(letters.classifier.classes_[::-1]):
             value = probabilities[list(letters.classifier.classes_).index(name)]
-            sheet.probability(left + 12.8, 4.0 + 1.3 * row, 1.5, name, value, high=name == kind)
+            sheet.probability(left + 12.7, 4.0 + 1.3 * row, 1.9, name, value, high=name == kind)
     sheet.save("01-answer")
 
 
 CHANGES = (
     {},
-    {"centre": (0.64, 0.38)},
+    {"centre": (0.58, 0.43)},
     {"radius": 0.21},
     {"degrees": 22},
     {"stroke": 0.11},
@@ -316,7 +326,7 @@ def draw_sliding() -> None:
     """5. The kernel slides; each position fills one cell of the map."""
     picture = np.maximum(2 * np.eye(5) - 1, (2 * np.eye(5) - 1)[:, ::-1])
     found = match(FALLING, picture)
-    sheet = Sheet(34, 12.4)
+    sheet = Sheet(34, 13.9)
     sheet.board(FALLING, 0.5, 2.2, 0.95)
     sheet.frame(0.5, 2.2, 2.85, 2.85, BLUE, 2.6)
     stops = ((0, 0), (0, 1), (1, 1), (2, 2))
@@ -326,51 +336,43 @@ def draw_sliding() -> None:
         sheet.frame(left + 1.2 * column, 0.6 + 1.2 * row, 3.6, 3.6, BLUE, 3)
         so_far = np.full((3, 3), np.nan)
         so_far.flat[: 3 * row + column + 1] = found.flat[: 3 * row + column + 1]
-        x, y = left + 0.6, 7.4
-        sheet.cells(so_far, x, y, 1.6)
-        for cell in np.argwhere(~np.isnan(so_far)):
-            value = so_far[tuple(cell)]
-            shown = f"{value:.2f}".replace("-", "−")
-            sheet.words(x + 1.6 * (cell[1] + 0.5), y + 1.6 * (cell[0] + 0.5), shown, 9.5, "white" if value > 0.7 else INK)
-        sheet.frame(x + 1.6 * column, y + 1.6 * row, 1.6, 1.6, BLUE, 3)
-        corners = ((left + 1.2 * column, x + 1.6 * column), (left + 1.2 * column + 3.6, x + 1.6 * column + 1.6))
-        ends = [[(a, 0.6 + 1.2 * row + 3.6), (b, y + 1.6 * row)] for a, b in corners]
-        sheet.ax.add_collection(LineCollection(ends, colors=BLUE, linewidths=0.9, linestyles=":", zorder=4))
+        sheet.arrow(left + 3, 6.9, left + 3, 7.8)
+        sheet.cells(so_far, left + 0.3, 8.1, 1.8, numbers="{:.2f}")
+        sheet.frame(left + 0.3 + 1.8 * column, 8.1 + 1.8 * row, 1.8, 1.8, BLUE, 3)
     sheet.save("05-sliding")
 
 
 def draw_degree() -> None:
     """6. The degree of match, worked out twice, and why the map is smaller than the picture."""
-    sheet = Sheet(34, 10.4)
+    sheet = Sheet(34, 11.0)
     found = match(FALLING, classic_x())
     for y, (row, column), sum_ in ((0.5, (1, 1), "9 / 9"), (5.7, (3, 3), "(7 − 2) / 9")):
         patch = classic_x()[row : row + 3, column : column + 3]
-        sheet.board(patch, 0.4, y, 1.35, numbers=True)
+        sheet.board(patch, 0.4, y, 1.35, numbers="{:+.0f}")
         sheet.words(5.1, y + 2.0, "×", 18)
-        sheet.board(FALLING, 5.8, y, 1.35, numbers=True)
+        sheet.board(FALLING, 5.8, y, 1.35, numbers="{:+.0f}")
         sheet.frame(5.8, y, 4.05, 4.05, BLUE, 2.4)
         sheet.words(10.5, y + 2.0, "=", 18)
-        sheet.cells(patch * FALLING, 11.2, y, 1.35, 1.6, numbers=True)
+        sheet.cells(patch * FALLING, 11.2, y, 1.35, 1.6, numbers="{:+.0f}")
         sheet.words(15.6, y + 2.0, f"{sum_} = {found[row, column]:.2f}", 13, ha="left")
     left, top, cell = 23.4, 0.7, 1.0
     sheet.board(classic_x(), left, top, cell)
-    border = np.full((9, 9), np.nan)
     for x, y, width, height in ((0, 0, 9, 1), (0, 8, 9, 1), (0, 1, 1, 7), (8, 1, 1, 7)):
-        area = Rectangle((left + x * cell, top + y * cell), width * cell, height * cell, hatch="////", linewidth=0)
+        corner = (left + x * cell, top + y * cell)
+        area = Rectangle(corner, width * cell, height * cell, hatch="////", linewidth=0)
         area.set(facecolor="none", edgecolor=LIGHT)
         sheet.ax.add_patch(area)
     sheet.frame(left + cell, top + cell, 7 * cell, 7 * cell, FOR, 2.4)
     sheet.frame(left, top, 3 * cell, 3 * cell, BLUE, 2.4)
     sheet.node(left + 1.5 * cell, top + 1.5 * cell, 0.25, BLUE)
     sheet.words(left + 4.5 * cell, top + 9.6 * cell, "9 × 9  →  7 × 7", 11)
-    assert border.shape == classic_x().shape
     sheet.save("06-degree")
 
 
 def draw_maps() -> None:
     """7. One map for each kernel, and the map of a kernel that does not occur."""
-    sheet = Sheet(25.4, 16.6)
-    chance = explain.random_kernel(FALLING[None], random_state=4)[0]
+    sheet = Sheet(25.8, 16.6)
+    chance = explain.random_kernel(FALLING[None], random_state=1)[0]
     kernels = [*KERNELS.values(), chance]
     colours = [*FRAMES.values(), GREY]
     for at, (kernel, colour) in enumerate(zip(kernels, colours, strict=True)):
@@ -381,7 +383,7 @@ def draw_maps() -> None:
             sheet.cells(kernel, x, y + 2.2, 0.95, np.abs(kernel).max())
         sheet.frame(x, y + 2.2, 2.85, 2.85, colour, 2.6)
         sheet.arrow(x + 3.1, y + 3.6, x + 4.2, y + 3.6, colour)
-        sheet.cells(match(kernel, classic_x()), x + 4.5, y, 1.07, numbers=2)
+        sheet.cells(match(kernel, classic_x()), x + 4.5, y, 1.07, numbers="{:.2f}")
     sheet.save("07-maps")
 
 
@@ -392,7 +394,7 @@ def draw_windows() -> None:
     """8. Each window of 2 × 2 cells becomes its largest value, or its mean."""
     corner = match(FALLING, classic_x())[:4, :4]
     colours = (BLUE, GREEN, PINK, "#ca8a04")
-    sheet = Sheet(30, 12)
+    sheet = Sheet(24.6, 12)
     cell = 2.6
 
     def windows(x: float, y: float, size: float) -> None:
@@ -402,12 +404,12 @@ def draw_windows() -> None:
                 x + size * (at % 2) + gap, y + size * (at // 2) + gap, size - 2 * gap, size - 2 * gap, colour, 3.2
             )
 
-    sheet.cells(corner, 0.6, 0.8, cell, numbers=2)
+    sheet.cells(corner, 0.6, 0.8, cell, numbers="{:.2f}")
     windows(0.6, 0.8, 2 * cell)
     for y, kind, name in ((0.3, "max", "max"), (6.5, "average", "mean")):
         sheet.arrow(12, 6, 17.6, y + 2.6)
         sheet.words(14.8, 2.6 if kind == "max" else 9.5, name, 13)
-        sheet.cells(explain.pool_map(corner, kind=kind), 18.2, y, cell, numbers=2)
+        sheet.cells(explain.pool_map(corner, kind=kind), 18.2, y, cell, numbers="{:.2f}")
         windows(18.2, y, cell)
     sheet.save("08-windows")
 
@@ -415,20 +417,19 @@ def draw_windows() -> None:
 def draw_pooled() -> None:
     """9. The map of 7 × 7 becomes 4 × 4; windows at the border may be incomplete."""
     found = match(FALLING, classic_x())
-    sheet = Sheet(17.4, 9.2)
-    sheet.cells(found, 0.4, 0.4, 1.1, numbers=2)
+    sheet = Sheet(18, 9.2)
+    sheet.cells(found, 0.4, 0.4, 1.1, numbers="{:.2f}")
     for row, column in np.ndindex(4, 4):
         whole = row < 3 and column < 3
         height, width = (2.2 if row < 3 else 1.1), (2.2 if column < 3 else 1.1)
-        extra = 0.0 if whole else 0.0
         sheet.frame(
-            0.4 + 2.2 * column + 0.06, 0.4 + 2.2 * row + 0.06, width - 0.12 + extra, height - 0.12 + extra,
+            0.4 + 2.2 * column + 0.06, 0.4 + 2.2 * row + 0.06, width - 0.12, height - 0.12,
             INK if whole else PINK, 1.6, "-" if whole else "--",
         )  # fmt: skip
     sheet.words(4.2, 8.65, "7 × 7", 11)
     sheet.arrow(8.7, 4.3, 10.6, 4.3)
     sheet.words(9.6, 3.8, "max", 11)
-    sheet.cells(explain.pool_map(found), 11.2, 1.1, 1.5, numbers=2)
+    sheet.cells(explain.pool_map(found), 11.2, 1.1, 1.5, numbers="{:.2f}")
     sheet.words(14.2, 8.65, "4 × 4", 11)
     sheet.save("09-pooled")
 
@@ -451,6 +452,8 @@ def draw_still_there(trace: explain.Trace) -> None:
         sheet.cells(values, x, 0.5, 6.6 / size, limit)
         sheet.words(x + 3.3, 7.8, f"{size} × {size}", 11)
         x += 7.6
+    sheet.words(3.7, 7.8, f"{SIDE} × {SIDE}", 11)
+    sheet.words(9.9, 7.8, "5 × 5", 11)
     sheet.save("10-still-there")
 
 
@@ -472,10 +475,10 @@ def draw_relu() -> None:
     """12. Cells below zero become zero."""
     found = match(FALLING, classic_x())
     sheet = Sheet(20, 8.4)
-    sheet.cells(found, 0.4, 0.4, 1.08, numbers=2)
+    sheet.cells(found, 0.4, 0.4, 1.08, numbers="{:.2f}")
     sheet.arrow(8.3, 4.2, 11.7, 4.2)
     sheet.words(10, 3.6, "max(0, x)", 12)
-    sheet.cells(np.maximum(found, 0), 12.0, 0.4, 1.08, numbers=2)
+    sheet.cells(np.maximum(found, 0), 12.0, 0.4, 1.08, numbers="{:.2f}")
     sheet.save("12-relu")
 
 
@@ -488,6 +491,8 @@ def draw_three_steps(trace: explain.Trace) -> None:
     sheet.board(trace.encoded[0], 0.4, middle - 3.4, 6.8 / SIDE)
     limits = [np.abs(step.output).max() for step in (convolution, relu, pool)]
     strongest = max(np.abs(kernel).max() for kernel in convolution.kernels)
+    for x, name in ((19.3, "ReLU"), (26.1, "max")):
+        sheet.words(x, 1.6, name, 10, GREY)
     for at, kernel in enumerate(convolution.kernels):
         y = 0.2 + 4.9 * at
         sheet.lines([[(7.3, middle), (9.0, y + 2.2)]], GREY, 1.0)
@@ -508,7 +513,7 @@ def draw_stack(trace: explain.Trace) -> None:
     sheet = Sheet(36, 10.8)
     x = 0.4
     for at, maps in enumerate(stages):
-        cell, gap = 0.34, 0.42
+        cell, gap = 0.32, (0.42 if len(maps) > 4 else 0.6)
         side, n_maps = cell * maps.shape[1], len(maps)
         top = 4.6 - side / 2 - gap * (n_maps - 1) / 2
         for depth in range(n_maps):
@@ -584,7 +589,7 @@ def draw_column(trace: explain.Trace) -> None:
     cell = 33.2 / len(trace.column)
     for at, values in enumerate(maps):
         left = 0.4 + at * each + (each - 2.6) / 2
-        sheet.cells(values, left, 0.5, 1.3, limit, numbers=False)
+        sheet.cells(values, left, 0.5, 1.3, limit)
         for entry in range(values.size):
             index = at * values.size + entry
             row, column = divmod(entry, values.shape[1])
@@ -644,9 +649,13 @@ def draw_votes(trace: explain.Trace) -> None:
         index = trace.class_index(kind)
         chosen = kind == trace.prediction
         sheet.node(x, 3.2, 1.0, FOR if chosen else GREY, kind)
-        total = f"{found.products.sum():+.2f} {'+' if found.bias >= 0 else '−'} {abs(found.bias):.2f} = {found.logit:+.2f}"
+        total = (
+            f"{found.products.sum():+.2f} {'+' if found.bias >= 0 else '−'} {abs(found.bias):.2f} = {found.logit:+.2f}"
+        )
         sheet.words(x, 1.4, total.replace("-", "−"), 11)
-        sheet.words(x + 1.5, 3.2, f"{trace.probabilities[index]:.2f}", 13, ha="left", weight="bold" if chosen else "normal")
+        sheet.words(
+            x + 1.5, 3.2, f"{trace.probabilities[index]:.2f}", 13, ha="left", weight="bold" if chosen else "normal"
+        )
     sheet.cells(trace.column, 0.4, 11.2, cell, trace.column.max())
     sheet.save("18-votes")
 
@@ -664,7 +673,7 @@ def draw_dense(trace: explain.Trace) -> None:
     ):
         products = weights * values
         limit = np.abs(products).max()
-        pairs = sorted(np.ndindex(*products.shape), key=lambda pair: abs(products[pair]))  # noqa: B023
+        pairs = [tuple(pair) for pair in np.argwhere(np.abs(products) > 0.08 * limit)]
         sheet.lines(
             [[(below[entry], y), (above[neuron], to_y)] for neuron, entry in pairs],
             [FOR if products[pair] > 0 else AGAINST for pair in pairs],
@@ -684,7 +693,7 @@ def draw_dense(trace: explain.Trace) -> None:
 def draw_learning(letters: Letters) -> None:
     """19, and where the kernels come from: random at first, corrected again and again while the loss falls."""
     history = letters.classifier.history_
-    shown = [0, 1, 2, 4, 7, len(history)]
+    shown = [0, 1, 2, 3, 5, len(history)]
     figure = Figure(figsize=(WIDTH, 5.2), dpi=RESOLUTION, layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=[1.75, 1])
     n_kernels = len(letters.kernels[0])
@@ -702,7 +711,7 @@ def draw_learning(letters: Letters) -> None:
     ax.set(ylim=(0, None), xlim=(0, len(history) + 0.3), xticks=shown)
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_ylabel("loss")
-    figure.savefig(FOLDER / "19-learning.png")
+    save(figure, "19-learning")
 
 
 # ---- 20: other data ---------------------------------------------------------------------------------------------------
@@ -756,17 +765,29 @@ def draw_shuffled(n_items: int = 600) -> None:
     """20. What a small convolution makes of letters and of grades, in the given order and in shuffled ones."""
     letters, grades = datasets.xo(n_items, SIDE, random_state=0), datasets.grades(n_items)
     tables = {"X / O": (letters.items.reshape(n_items, -1), letters.labels), "A B C": (grades.items, grades.labels)}
-    sheet = Sheet(34, 9)
-    for y, (name, (table, labels)) in zip((0.6, 5.0), tables.items(), strict=True):
+    rng = np.random.default_rng(0)
+    picture, sheet_of_grades = letter("X"), grades.items.to_numpy()[:5, :5]
+    jumbled = rng.permutation(picture.ravel()).reshape(picture.shape)
+    sheet = Sheet(34, 18.6)
+    y = 0.4
+    for table, labels, icons in (
+        (letters.items.reshape(n_items, -1), letters.labels, (picture, jumbled)),
+        (grades.items, grades.labels, (sheet_of_grades, sheet_of_grades[:, [3, 0, 4, 2, 1]])),
+    ):
         scores = score_alternatives(table, labels)
-        verdict = check_order(table).verdict
-        print(f"{name}: {verdict}, {scores.given.accuracy:.3f} in the given order, {scores.shuffled.accuracy:.3f} shuffled")
-        sheet.words(2.4, y + 1.5, name, 13)
-        for at, score in enumerate((scores.given, scores.shuffled)):
-            length = 20 * max(0.0, score.accuracy - 0.5) / 0.5
-            sheet.frame(9, y + 1.6 * at, length, 1.3, (FOR, GREY)[at], 0, fill=(FOR, GREY)[at])
-            sheet.words(9.3 + length, y + 1.6 * at + 0.65, f"{100 * score.accuracy:.1f} %", 12, ha="left")
-            sheet.words(7.2, y + 1.6 * at + 0.65, ("1 2 3 4", "3 1 4 2")[at], 11, GREY)
+        print(f"{scores.given.accuracy:.3f} in the given order, {scores.shuffled.accuracy:.3f} shuffled")
+        for icon, score, colour in zip(icons, (scores.given, scores.shuffled), (FOR, GREY), strict=True):
+            if icon.shape == (5, 5):
+                for row, column in np.ndindex(5, 5):
+                    left, top = 0.4 + 1.2 * column, y + 0.82 * row
+                    sheet.frame(left, top, 1.2, 0.82, LIGHT, 0.8, fill="#f8fafc")
+                    sheet.words(left + 0.6, top + 0.41, str(icon[row, column]), 9)
+            else:
+                sheet.board(icon, 1.35, y, 4.1 / SIDE)
+            sheet.frame(7.4, y + 1.25, 22 * score.accuracy, 1.6, colour, 0, fill=colour)
+            sheet.words(7.8 + 22 * score.accuracy, y + 2.05, f"{100 * score.accuracy:.0f} %", 13, ha="left")
+            y += 4.5
+        y += 0.2
     sheet.save("20-shuffled")
 
 

@@ -296,9 +296,14 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
 
 
 def _standard_error(accuracy: float, weight: np.ndarray) -> float:
-    """Return the standard error of an accuracy measured on examples of these weights."""
-    effective = weight.sum() ** 2 / np.square(weight).sum()
-    return float(np.sqrt(max(accuracy * (1 - accuracy), 0.0) / effective))
+    """Return the standard error of an accuracy measured on examples of these weights, above 0 also where all are right.
+
+    Source: Agresti and Coull 1998, "Approximate is better than 'exact' for interval estimation of binomial
+    proportions".
+    """
+    effective = weight.sum() ** 2 / np.square(weight).sum() + 4
+    share = (accuracy * (effective - 4) + 2) / effective
+    return float(np.sqrt(share * (1 - share) / effective))
 
 
 def _optimisers(network: Network, config: TrainingConfig, device: torch.device) -> list[torch.optim.Optimizer]:

@@ -19,6 +19,7 @@ from gridcnn import GridClassifier, datasets
 from gridcnn.adapters import ArrayAdapter, ImageAdapter, TextAdapter
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
 from gridcnn.estimator import _held_back, _TrainingSet
+from gridcnn.training import _standard_error
 
 
 @parametrize_with_checks([GridClassifier(ordering="assume")])
@@ -296,6 +297,13 @@ def test_every_parameter_changes_the_model(waves, parameter, value):
     changed = GridClassifier(**{**base, parameter: value}).fit(*waves)
     shapes = [[w.shape for w in weights(each)] for each in (plain, changed)]
     assert shapes[0] != shapes[1] or not np.array_equal(plain.predict_proba(waves[0]), changed.predict_proba(waves[0]))
+
+
+def test_a_late_epoch_is_kept_over_an_early_lead_that_may_be_luck():
+    few, many = np.ones(30), np.ones(30_000)
+    assert _standard_error(1.0, few) > 1 / 30  # one item more or less says nothing
+    assert _standard_error(0.9, many) == pytest.approx(np.sqrt(0.09 / 30_000), rel=0.01)
+    assert _standard_error(0.9, np.array([1000.0] + [0.001] * 50)) > 0.15  # one heavy item counts as one
 
 
 def test_patience_stops_a_training_that_gets_no_better(waves):
