@@ -68,7 +68,7 @@ def manifests(name: str, folder: Path) -> Iterator[tuple[str, pd.DataFrame, list
         paths = sorted((DATA / "esc10").rglob("*.ogg"))
         frame = pd.DataFrame({"file": [str(path) for path in paths], "label": [path.parent.name for path in paths]})
         folds = np.array([path.name.split("-")[0] for path in paths])
-        for fold in sorted(set(folds)):
+        for fold in sorted(set(folds.tolist())):
             yield fold, frame.assign(split=np.where(folds == fold, "test", "train")), files
     elif name == "trec":
         parts = {split: pd.read_csv(DATA / "text" / f"trec_{split}.csv", dtype=str) for split in ("train", "test")}

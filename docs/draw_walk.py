@@ -1,7 +1,7 @@
 """Draw the pictures of docs/how-a-cnn-sees.md into docs/walk/: `make docs`, or `python docs/draw_walk.py [FOLDER]`.
 
-The hand-made kernels are matched with a drawn X; everything else is what two small networks, trained here, computed. The
-pictures hold numbers and letters only, so that the text in either language can show them.
+The hand-made kernels are matched with a drawn X; everything else is what two small networks, trained here, computed.
+The pictures hold numbers and letters, hardly a word, so that the text in either language can show them.
 """
 
 import io
@@ -32,7 +32,7 @@ FRAMES = {"falling": BLUE, "rising": GREEN, "crossing": PINK}
 WIDTH, RESOLUTION = 8.8, 125  # inches, pixels an inch
 SIDE = 20  # of the letters
 
-# ---- the classic X ----------------------------------------------------------------------------------------------------
+# ---- the classic X ---------------------------------------------------------------------------------------------------
 
 FALLING = 2 * np.eye(3) - 1
 KERNELS = {"falling": FALLING, "rising": FALLING[:, ::-1], "crossing": np.maximum(FALLING, FALLING[:, ::-1])}
@@ -59,7 +59,7 @@ def match(kernel: np.ndarray, letter: np.ndarray) -> np.ndarray:
     return explain.match_map(kernel[None], letter[None])
 
 
-# ---- the networks -----------------------------------------------------------------------------------------------------
+# ---- the networks ----------------------------------------------------------------------------------------------------
 
 
 class KernelDiary(Silence):
@@ -68,11 +68,11 @@ class KernelDiary(Silence):
     def __init__(self) -> None:
         self.kernels: list[np.ndarray] = []
 
-    def start(self, epochs: int, steps_per_epoch: int) -> None:  # noqa: ARG002  a Progress is told this
+    def start(self, epochs: int, steps_per_epoch: int) -> None:
         """Keep the random kernels."""
         self._keep()
 
-    def epoch(self, record) -> None:  # noqa: ARG002
+    def epoch(self, record) -> None:
         """Keep the kernels so far."""
         self._keep()
 
@@ -149,7 +149,7 @@ def letter(
     return np.asarray(picture.reduce(8))
 
 
-# ---- a sheet to draw on -----------------------------------------------------------------------------------------------
+# ---- a sheet to draw on ----------------------------------------------------------------------------------------------
 
 
 class Sheet:
@@ -174,14 +174,14 @@ class Sheet:
         self.ax.pcolormesh(across, down, values, cmap=colours, vmin=lowest, vmax=limit, **edges)
         self.frame(x, y, cell * width, cell * height, GREY, line=0.6)
         if numbers:
-            size = min(11.0, 72 * cell * self.unit / 3.5)  # points: "-0.11" fits into the cell
+            longest = max(len(numbers.format(value)) for value in values[~np.isnan(values)])
+            size = min(11.0, 72 * cell * self.unit / (0.72 * longest))  # points; a digit is 0.64 of it wide
             for row, column in np.argwhere(~np.isnan(values)):
                 value = values[row, column]
-                fill = (
-                    colormaps[colours]((value - lowest) / (limit - lowest)) if colours == SIGNED else (value > 0,) * 3
-                )
-                colour = "white" if sum(fill[:3]) < 1.6 else INK
-                self.words(x + cell * (column + 0.5), y + cell * (row + 0.5), numbers.format(value), size, colour)
+                shade = colormaps.get_cmap(colours)((value - lowest) / (limit - lowest))
+                colour = "white" if sum(shade[:3]) < 1.6 else INK
+                shown = numbers.format(value).replace("-", "−")
+                self.words(x + cell * (column + 0.5), y + cell * (row + 0.5), shown, size, colour)
 
     def board(self, picture, x, y, cell=1.0, *, numbers="") -> None:
         """Draw a picture, bright strokes on a dark board."""
@@ -225,10 +225,10 @@ class Sheet:
 
 
 def save(figure: Figure, name: str) -> None:
-    """Write a figure with a palette of 128 colours, which makes a file of a third the size."""
+    """Write a figure with a palette of colours, which makes a file of a third the size."""
     drawn = io.BytesIO()
     figure.savefig(drawn)
-    Image.open(drawn).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
 
 
 def colour_of(value: float, limit: float):
@@ -236,7 +236,7 @@ def colour_of(value: float, limit: float):
     return colormaps[SIGNED](0.5 + 0.5 * value / limit)
 
 
-# ---- 1 to 4: what stays the same --------------------------------------------------------------------------------------
+# ---- 1 to 4: what stays the same -------------------------------------------------------------------------------------
 
 
 def draw_answer(letters: Letters) -> None:
@@ -258,7 +258,7 @@ def draw_answer(letters: Letters) -> None:
         sheet.arrow(left + 11.3, 4.6, left + 12.2, 4.6)
         for row, name in enumerate(letters.classifier.classes_[::-1]):
             value = probabilities[list(letters.classifier.classes_).index(name)]
-            sheet.probability(left + 12.7, 4.0 + 1.3 * row, 1.9, name, value, high=name == kind)
+            sheet.probability(left + 12.7, 4.0 + 1.3 * row, 1.6, name, value, high=name == kind)
     sheet.save("01-answer")
 
 
@@ -319,7 +319,7 @@ def draw_found() -> None:
     sheet.save("04-found")
 
 
-# ---- 5 to 7: convolution ----------------------------------------------------------------------------------------------
+# ---- 5 to 7: convolution ---------------------------------------------------------------------------------------------
 
 
 def draw_sliding() -> None:
@@ -387,7 +387,7 @@ def draw_maps() -> None:
     sheet.save("07-maps")
 
 
-# ---- 8 to 14: pooling, ReLU, stacking ---------------------------------------------------------------------------------
+# ---- 8 to 14: pooling, ReLU, stacking --------------------------------------------------------------------------------
 
 
 def draw_windows() -> None:
@@ -530,7 +530,7 @@ def draw_stack(trace: explain.Trace) -> None:
     sheet.save("14-stack")
 
 
-# ---- 15 to 19: the column and its votes -------------------------------------------------------------------------------
+# ---- 15 to 19: the column and its votes ------------------------------------------------------------------------------
 
 
 def draw_four(trace: explain.Trace) -> None:
@@ -673,7 +673,7 @@ def draw_dense(trace: explain.Trace) -> None:
     ):
         products = weights * values
         limit = np.abs(products).max()
-        pairs = [tuple(pair) for pair in np.argwhere(np.abs(products) > 0.08 * limit)]
+        pairs = [tuple(pair) for pair in np.argwhere(np.abs(products) > 0.25 * limit)]
         sheet.lines(
             [[(below[entry], y), (above[neuron], to_y)] for neuron, entry in pairs],
             [FOR if products[pair] > 0 else AGAINST for pair in pairs],
@@ -714,7 +714,7 @@ def draw_learning(letters: Letters) -> None:
     save(figure, "19-learning")
 
 
-# ---- 20: other data ---------------------------------------------------------------------------------------------------
+# ---- 20: other data --------------------------------------------------------------------------------------------------
 
 
 def draw_matrices() -> None:
@@ -756,7 +756,7 @@ def draw_matrices() -> None:
             left, top = x + 1.1 + cell * column, 12.2 + 1.3 * row
             sheet.frame(left, top, cell, 1.3, LIGHT, 0.8, fill="#f8fafc")
             sheet.words(left + cell / 2, top + 0.65, str(table[row, column]), 11)
-    for y, sign, colour in ((3.3, "≠", AGAINST), (8.95, "≠", AGAINST), (16.1, "=", GREEN)):
+    for y, sign, colour in ((3.3, "≠", AGAINST), (8.95, "≠", AGAINST), (16.1, "=", INK)):
         sheet.words(17.0, y, sign, 30, colour, weight="bold")
     sheet.save("20-like-a-picture")
 
@@ -764,7 +764,6 @@ def draw_matrices() -> None:
 def draw_shuffled(n_items: int = 600) -> None:
     """20. What a small convolution makes of letters and of grades, in the given order and in shuffled ones."""
     letters, grades = datasets.xo(n_items, SIDE, random_state=0), datasets.grades(n_items)
-    tables = {"X / O": (letters.items.reshape(n_items, -1), letters.labels), "A B C": (grades.items, grades.labels)}
     rng = np.random.default_rng(0)
     picture, sheet_of_grades = letter("X"), grades.items.to_numpy()[:5, :5]
     jumbled = rng.permutation(picture.ravel()).reshape(picture.shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -25,8 +24,8 @@ NOISE = 0.3  # of the grid's standard deviation
 def attribute(trace: Trace, label: Any = None, *, method: str = METHODS[0], random_state: int = 0) -> np.ndarray:
     """Return how much each cell of the grid speaks for a class.
 
-    What is explained is the margin of the class: its logit less the mean of the others. Integrated gradients go from an
-    empty grid to the item's and add up to the difference of their margins. Empty is the median cell of each channel
+    What is explained is the logarithm of the class's probability. Integrated gradients go from an empty grid to the
+    item's and add up to the difference between the two. Empty is the median cell of each channel
     (the paper of a drawing, the background of a sound), and padding for a text. The smooth kind is the mean over copies
     of the whole path with random noise added, which leaves out gradients that change from one cell to the next.
 
@@ -59,22 +58,22 @@ def attribute(trace: Trace, label: Any = None, *, method: str = METHODS[0], rand
 
     if method not in METHODS:
         raise ConfigurationError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    margin = _Margin(trace, label)
-    grid = torch.from_numpy(trace.grid).float()[None]
+    score = _LogProbability(trace, label)
+    grid = torch.from_numpy(trace.grid.copy())[None]
     empty = torch.zeros_like(grid)
     if trace.modality != "text":
         empty += grid.flatten(2).median(dim=2).values[(..., *(None,) * len(trace.spec.axes))]
     if method == "smooth_integrated_gradients":
-        noise = torch.randn(NOISES, *grid.shape[1:], generator=torch.Generator().manual_seed(random_state))
+        noise = torch.from_numpy(np.random.default_rng(random_state).normal(size=(NOISES, *trace.grid.shape)))
         noise *= NOISE * grid.std()
-        found = IntegratedGradients(margin).attribute(grid + noise, empty + noise, n_steps=PATH_STEPS).mean(dim=0)
+        found = IntegratedGradients(score).attribute(grid + noise, empty + noise, n_steps=PATH_STEPS).mean(dim=0)
     elif method == "integrated_gradients":
-        found = IntegratedGradients(margin).attribute(grid, empty, n_steps=PATH_STEPS * NOISES)[0]
+        found = IntegratedGradients(score).attribute(grid, empty, n_steps=PATH_STEPS * NOISES)[0]
     elif method == "input_x_gradient":
-        found = InputXGradient(margin).attribute(grid.requires_grad_())[0]
+        found = InputXGradient(score).attribute(grid.requires_grad_())[0]
     else:
-        found = Saliency(margin).attribute(grid.requires_grad_(), abs=False)[0]
-    attribution: np.ndarray = found.sum(dim=0).detach().double().numpy()
+        found = Saliency(score).attribute(grid.requires_grad_(), abs=False)[0]
+    attribution: np.ndarray = found.sum(dim=0).detach().numpy()
     return attribution
 
 
@@ -108,31 +107,29 @@ def grad_cam(trace: Trace, label: Any = None, block: int | None = None) -> np.nd
 
     number = trace.n_blocks if block is None else block
     trace.block(number)  # says so where there is none
-    margin = _Margin(trace, label, number)
-    grid = torch.from_numpy(trace.grid).float()[None].requires_grad_()
-    coarse = LayerGradCam(margin, margin.after_block).attribute(grid, relu_attributions=True)
+    score = _LogProbability(trace, label, number)
+    grid = torch.from_numpy(trace.grid.copy())[None].requires_grad_()
+    coarse = LayerGradCam(score, score.after_block).attribute(grid, relu_attributions=True)
     kind = ("linear", "bilinear")[len(trace.spec.axes) - 1]
-    found: np.ndarray = LayerAttribution.interpolate(coarse, trace.spec.sizes, kind)[0, 0].detach().double().numpy()
+    found: np.ndarray = LayerAttribution.interpolate(coarse, trace.spec.sizes, kind)[0, 0].detach().numpy()
     return found
 
 
-class _Margin(nn.Module):
-    """The logit of one class less the mean of the others, in float32; a hook can stand after one block."""
+class _LogProbability(nn.Module):
+    """The logarithm of one class's probability; a hook can stand after one block."""
 
     def __init__(self, trace: Trace, label: Any, block: int = 1) -> None:
         super().__init__()
-        self.backbone = copy.deepcopy(trace.backbone).float()
+        self.backbone = trace.backbone
         self.target = trace.class_index(label)
         self.after_block = nn.Identity()
         self._last_of_block = max(at for at, step in enumerate(self.backbone.steps()) if step.block == block)
 
     def forward(self, grids: Tensor) -> Tensor:
-        """(batch, *spec.shape) → margins (batch,)."""
+        """(batch, *spec.shape) → log-probabilities (batch,)."""
         values = grids
         for at, step in enumerate(self.backbone.steps()):
             values = step.run(values)
             if at == self._last_of_block:
                 values = self.after_block(values)
-        own = values[:, self.target]
-        margin: Tensor = own - (values.sum(dim=1) - own) / max(values.shape[1] - 1, 1)
-        return margin
+        return values.log_softmax(dim=1)[:, self.target]
