@@ -4,7 +4,8 @@
 
 Where the stroke or tone covers less than a quarter of the cells, the share of the attribution for the predicted class
 (its positive mass) that lies on the drawn cells. Drawn are the pixels that the pen covers by more than half, and the
-cells of a spectrogram in which the tone has more power than the noise; there is no tolerance around them. The methods are compared on validation items, the default is then measured on held-out items, beside
+cells of a spectrogram in which the tone has more power than the noise; there is no tolerance around them. The methods
+are compared on validation items, the default is then measured on held-out items, beside
 
 - random: the same network with weights that nobody trained. `net` is the mass for the class less the mass against it
   on the drawn cells, as a share of all mass: random weights speak for and against alike;

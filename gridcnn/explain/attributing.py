@@ -66,9 +66,11 @@ def attribute(trace: Trace, label: Any = None, *, method: str = METHODS[0], rand
     if method == "smooth_integrated_gradients":
         noise = torch.from_numpy(np.random.default_rng(random_state).normal(size=(NOISES, *trace.grid.shape)))
         noise *= NOISE * grid.std()
-        found = IntegratedGradients(score).attribute(grid + noise, empty + noise, n_steps=PATH_STEPS).mean(dim=0)
+        path = IntegratedGradients(score)
+        found = path.attribute(grid + noise, empty + noise, n_steps=PATH_STEPS, internal_batch_size=NOISES).mean(dim=0)
     elif method == "integrated_gradients":
-        found = IntegratedGradients(score).attribute(grid, empty, n_steps=PATH_STEPS * NOISES)[0]
+        path = IntegratedGradients(score)
+        found = path.attribute(grid, empty, n_steps=PATH_STEPS * NOISES, internal_batch_size=NOISES)[0]
     elif method == "input_x_gradient":
         found = InputXGradient(score).attribute(grid.requires_grad_())[0]
     else:
