@@ -52,7 +52,7 @@ def manifests(name: str, folder: Path) -> Iterator[tuple[str, pd.DataFrame, list
         rows = [
             (str(path), path.parent.name, split)
             for part, split in zip(parts, ("train", "test"), strict=True)
-            for path in sorted((DATA / name / part).rglob("*.*"))
+            for path in sorted((DATA / name / part).rglob("[!.]*.*"))
         ]
         yield "official", pd.DataFrame(rows, columns=["file", "label", "split"]), files
     elif name.startswith("fsdd"):
