@@ -1,0 +1,50 @@
+"""docs/RESULTS.md, put together from what the benchmarks kept.
+
+    python benchmarks/results.py
+
+Each benchmark, run with `--write`, keeps its section in `benchmarks/sections`, which `save` writes with the date, the
+machine and the versions it was measured with.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SECTIONS = ("accuracy", "tried", "steps", "prediction", "input", "end_to_end", "growth", "time", "attribution")
+HEAD = """# Results
+
+Written by the commands in `benchmarks/`, one a section. A time never stands alone: a named reference in the same run is
+beside it.
+"""
+
+
+def save(name: str, text: str) -> None:
+    """Keep a section, which starts with its `## ` title, and write docs/RESULTS.md anew."""
+    conditions = f"*{datetime.date.today()}, {machine()}.*"
+    (HERE / "sections" / f"{name}.md").write_text(f"{text.strip()}\n\n{conditions}\n", encoding="utf-8")
+    compose()
+
+
+def compose() -> None:
+    """Write docs/RESULTS.md from the sections that there are."""
+    paths = [HERE / "sections" / f"{name}.md" for name in SECTIONS]
+    sections = [path.read_text(encoding="utf-8") for path in paths if path.exists()]
+    (HERE.parent / "docs" / "RESULTS.md").write_text("\n".join([HEAD, *sections]), encoding="utf-8")
+
+
+def machine() -> str:
+    """Say what this runs on."""
+    threads = os.environ.get("OMP_NUM_THREADS", "all")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "numpy"))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    python = platform.python_version()
+    return f"{platform.machine()}, {cores} cores, OMP_NUM_THREADS={threads}, Python {python}, {versions}"
+
+
+if __name__ == "__main__":
+    compose()
