@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import soxr
 import torch
+from sklearn.base import clone
 from torch import Tensor, nn
 
 from gridcnn.adapters.base import Adapter, sample_of
@@ -167,6 +168,14 @@ class AudioAdapter(Adapter):
         self._choose_bands()
         return self
 
+    def coarser(self, share: float) -> Self | None:
+        """Return a new adapter with fewer mel bands and longer hops; None where one of them was set."""
+        if self.n_mels is not None or self.hop_length is not None:
+            return None
+        fewer = {"n_mels": max(round(share * self.n_mels_), 1), "hop_length": math.ceil(self.hop_length_ / share)}
+        coarse: Self = clone(self).set_params(**fewer)
+        return coarse
+
     @property
     def spec_(self) -> GridSpec:
         """Level × mel band × frame; a step in time is one hop."""
@@ -195,7 +204,7 @@ class AudioAdapter(Adapter):
             raise ItemError(_name(item), "the recording is empty (0 samples)")
         if not np.isfinite(channels).all():
             raise ItemError(_name(item), "it has samples that are NaN or infinite")
-        mono = channels.mean(axis=1, dtype=np.float32)
+        mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1, dtype=np.float32)
         if rate != self.sample_rate_:
             mono = soxr.resample(mono, rate, self.sample_rate_, quality="HQ")
         return np.ascontiguousarray(self._windows(mono))
@@ -281,8 +290,10 @@ class AudioAdapter(Adapter):
     def _windows(self, mono: np.ndarray) -> np.ndarray:
         excess = len(mono) - self.samples_
         if excess <= 0:
+            window = np.zeros((1, self.samples_), mono.dtype)
             before = -excess // 2
-            return np.pad(mono, (before, -excess - before))[None]
+            window[0, before : before + len(mono)] = mono
+            return window
         if excess <= TRIMMED_SHARE * self.samples_:
             return mono[None, excess // 2 : excess // 2 + self.samples_]
         return cut_windows(mono, self.samples_)

@@ -67,6 +67,13 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
         Items that cannot be read are passed over: `encode` reports them. Raises DataError where none can be read.
         """
 
+    def coarser(self, share: float) -> Self | None:
+        """Return a new adapter, not fitted, whose grids have about `share` of the cells along each axis of this one's.
+
+        None where the modality has no resolution to give up, or the user set it.
+        """
+        return None
+
     @property
     @abstractmethod
     def spec_(self) -> GridSpec:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
+from sklearn.base import clone
 from torch import nn
 
 from gridcnn.adapters.base import Adapter, sample_of
@@ -134,6 +135,13 @@ class ImageAdapter(Adapter):
         self.std_ = [float(std) if std > 0.1 else 1.0 for std in pixels.std(axis=(0, 2, 3), dtype=np.float64)]
         return self
 
+    def coarser(self, share: float) -> Self | None:
+        """Return a new adapter for smaller pictures, of 8 cells a side at least; None where `size` was set."""
+        sides = (self.height_, self.width_)
+        size = tuple(max(round(share * side), min(side, SHORTEST_LEARNED_SIDE)) for side in sides)
+        smaller: Self = clone(self).set_params(size=size)
+        return smaller if self.size is None and size != sides else None
+
     @property
     def spec_(self) -> GridSpec:
         """Colour × height × width, steps in pixels of the grid."""
@@ -155,7 +163,8 @@ class ImageAdapter(Adapter):
             # A JPEG can be decoded at a fraction of its size, which is much faster; twice the grid is sharp enough.
             least = 2 * max(self.height_, self.width_)
             picture.draft(None, (least, least))
-            picture = _as_eight_bit(ImageOps.exif_transpose(picture), "RGB" if self.colour_ else "L")
+            ImageOps.exif_transpose(picture, in_place=True)
+            picture = _as_eight_bit(picture, "RGB" if self.colour_ else "L")
         except Exception as error:  # what Pillow's decoders raise on a broken file is open-ended
             raise ItemError(_name(item), _reason(error)) from error
         shape, filter_ = (self.width_, self.height_), Image.Resampling.LANCZOS
@@ -204,13 +213,10 @@ def _open(item: Any) -> Image.Image:
     if not isinstance(item, str | os.PathLike):
         raise ItemError(_name(item), "expected a path, a Pillow image or a uint8 array")
     try:
-        if Path(item).stat().st_size == 0:
-            raise ItemError(item, "the file is empty (0 bytes)")
         picture = Image.open(item)
-    except ItemError:
-        raise
     except Exception as error:  # as above
-        raise ItemError(item, _reason(error)) from error
+        empty = isinstance(error, UnidentifiedImageError) and not Path(item).stat().st_size
+        raise ItemError(item, "the file is empty (0 bytes)" if empty else _reason(error)) from error
     most = Image.MAX_IMAGE_PIXELS
     if most is not None and picture.width * picture.height > most:
         picture.close()
@@ -238,7 +244,7 @@ def _as_eight_bit(picture: Image.Image, mode: str) -> Image.Image:
     elif picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return picture.convert(mode)
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _typical_size(sample: Sequence[Any]) -> tuple[int, int]:

@@ -56,16 +56,21 @@ def read_sound(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
 
 
 def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
-    if not Path(path).exists():
-        raise ItemError(path, "there is no such file")
-    if Path(path).is_dir():
-        raise ItemError(path, "is a folder")
-    if Path(path).stat().st_size == 0:
-        raise ItemError(path, "the file is empty (0 bytes)")
     try:
         return soundfile.SoundFile(path)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
-        raise ItemError(path, "not a sound file that libsndfile can read, or damaged") from error
+        raise ItemError(path, _why_not(Path(path))) from error
+
+
+def _why_not(path: Path) -> str:
+    """Say what keeps a file from being opened."""
+    if not path.exists():
+        return "there is no such file"
+    if path.is_dir():
+        return "is a folder"
+    if path.stat().st_size == 0:
+        return "the file is empty (0 bytes)"
+    return "not a sound file that libsndfile can read, or damaged"
 
 
 def _ogg_is_complete(path: str | os.PathLike[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,9 @@ from gridcnn.adapters.array import ArrayAdapter
 from gridcnn.adapters.base import Adapter
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
 from gridcnn.grid import GridSpec
-from gridcnn.ordering import OrderReport, check_order
-from gridcnn.ordering.columns import name_some
+
+if TYPE_CHECKING:
+    from gridcnn.ordering import OrderReport
 
 __all__ = ["TableAdapter"]
 
@@ -92,6 +93,8 @@ class TableAdapter(Adapter):
             is_number = pd.api.types.is_numeric_dtype
             odd = [f"{name} ({kind})" for name, kind in X.dtypes.items() if not is_number(kind)]
             if odd:
+                from gridcnn.ordering.columns import name_some  # noqa: PLC0415
+
                 raise DataError(
                     f"columns that hold no numbers cannot be cells of a grid: {name_some(odd)}. Leave them out, or, "
                     "for a column of sentences or file names, train on that column alone with its own adapter"
@@ -131,6 +134,9 @@ class TableAdapter(Adapter):
         self._check_parameters()
         if self.ordering == "assume":
             return None
+        from gridcnn.ordering import check_order  # noqa: PLC0415  (brings models that nothing else needs)
+        from gridcnn.ordering.columns import name_some  # noqa: PLC0415
+
         if not isinstance(X, pd.DataFrame):  # whose odd columns the report will name
             self.check_columns(X)
             X = check_array(X, dtype=None, ensure_all_finite=False)

@@ -30,6 +30,8 @@ MOST_PIECES = 16  # of a word, the first ones
 LARGEST_PIECE_VOCABULARY = 30_000
 RAREST_PIECE = 3  # different words of the training texts that a piece must stand in
 
+MOST_REFITTED = 20_000  # texts, of which the tenth held back is worth the time to learn once more from all
+
 SETTINGS: dict[str, Any] = {
     "kernels": (100,),
     "kernel_sizes": (3, 4, 5),
@@ -181,9 +183,7 @@ class TextAdapter(Adapter):
         tokens = self.tokenise(item)
         ids = np.full((max(len(tokens), self.length_), 1 + MOST_PIECES * bool(self.pieces_)), PADDING, dtype=np.int32)
         for position, token in enumerate(tokens):
-            ids[position, 0] = self._ids.get(token, UNKNOWN)
-            known = self._pieces_of(token)
-            ids[position, 1 : 1 + len(known)] = known
+            ids[position] = self._ids_of(token)
         return cut_windows(ids, self.length_)
 
     def lift(self) -> nn.Module:
@@ -199,7 +199,7 @@ class TextAdapter(Adapter):
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit texts."""
-        return dict(SETTINGS)
+        return {**SETTINGS, "refit": n_items <= MOST_REFITTED}
 
     def restore(self, state: Any) -> Self:
         """Set what `fit` learned in an earlier run; the file of vectors is not needed again."""
@@ -210,11 +210,19 @@ class TextAdapter(Adapter):
     def _index(self) -> None:
         self._ids = {token: FIRST_WORD + position for position, token in enumerate(self.vocabulary_)}
         self._piece_ids = {piece: position for position, piece in enumerate(self.pieces_, start=1)}
+        self._rows: dict[str, np.ndarray] = {}
 
-    def _pieces_of(self, token: str) -> list[int]:
-        """Return the ids of the first pieces of a token that training met."""
-        known = [self._piece_ids[piece] for piece in pieces(token) if piece in self._piece_ids]
-        return known[:MOST_PIECES]
+    def _ids_of(self, token: str) -> np.ndarray:
+        """Return the id of a token and of its first pieces that training met, kept for the tokens of the vocabulary."""
+        row = self._rows.get(token)
+        if row is None:
+            row = np.full(1 + MOST_PIECES * bool(self.pieces_), PADDING, dtype=np.int32)
+            known = [self._piece_ids[piece] for piece in pieces(token) if piece in self._piece_ids][:MOST_PIECES]
+            row[0] = self._ids.get(token, UNKNOWN)
+            row[1 : 1 + len(known)] = known
+            if token in self._ids:
+                self._rows[token] = row
+        return row
 
     def _first_vectors(
         self, known: Mapping[str, np.ndarray], sentences: Sequence[Sequence[str]]

@@ -32,6 +32,8 @@ def cut_windows(values: np.ndarray, length: int) -> np.ndarray:
            [3, 4, 5, 6],
            [6, 7, 8, 9]])
     """
+    if len(values) == length:
+        return values[None]
     starts = np.linspace(0, len(values) - length, math.ceil(len(values) / length)).round().astype(np.int64)
     windows: np.ndarray = values[starts[:, None] + np.arange(length)]
     return windows

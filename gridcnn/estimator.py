@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import math
 import os
 import warnings
@@ -15,52 +15,39 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted, validate_data
 from torch import nn
 
 from gridcnn.adapters import Adapter, TableAdapter
 from gridcnn.augment import AugmentConfig
 from gridcnn.backbone import BackboneConfig, ConvPoolDense, Layer
+from gridcnn.budget import Budget, Schedule, fewest_epochs, probe, smaller_share
 from gridcnn.cache import default_cache_folder
-from gridcnn.encoding import EncodedItems, encode_items, lift_items
+from gridcnn.encoding import EncodedItems, encode_items
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.grid import GridSpec
-from gridcnn.training import Examples, Network, Progress, TrainingConfig, choose_device, seeded, train
+from gridcnn.inference import predictor
+from gridcnn.threads import in_threads
+from gridcnn.training import Examples, Network, Outcome, Progress, TrainingConfig, choose_device, seeded, train
+from gridcnn.training_set import TrainingSet, check_labels, class_weights, hold_back, merge_repeats, take
+from gridcnn.versions import versions
 
 __all__ = ["GridClassifier", "Plan"]
 
-SMALLEST_SPLIT = 50
-"""Below this many items nothing is held back for validation: a handful would say nothing."""
-
-PREDICTION_CHUNK = 1024
-"""Items decoded at a time in prediction, so that memory stays bounded."""
+PREDICTION_CHUNK = 64
+"""Items whose windows are computed together in prediction, while the next ones are decoded."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What `fit` would do: the grids, the network and its layer table, the training."""
+    """What `fit` would do: the grids, the network and its layer table, the training, and the time where measured."""
 
     spec: GridSpec
     backbone: BackboneConfig
     training: TrainingConfig
     layers: list[Layer]
-
-
-@dataclass(frozen=True)
-class _TrainingSet:
-    """Checked items with their labels as indices, weights and groups; no item and label stand in it twice."""
-
-    items: Sequence[Any]
-    target: np.ndarray
-    weight: np.ndarray
-    groups: np.ndarray | None
-
-    def take(self, indices: np.ndarray) -> _TrainingSet:
-        groups = None if self.groups is None else self.groups[indices]
-        return _TrainingSet(_take(self.items, indices), self.target[indices], self.weight[indices], groups)
+    schedule: Schedule | None = None
 
 
 class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -81,6 +68,12 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         The network, see `BackboneConfig`.
     epochs, batch_size, learning_rate, kernel_learning_rate, weight_decay, label_smoothing, patience
         The training, see `TrainingConfig`.
+    time_limit : float or None
+        Seconds that `fit` may take, decoding included, in place of `epochs`. What training costs on this machine is
+        measured, and the epochs are chosen so that the schedule ends in time: at most twice the adapter's, at least a
+        quarter of them; where even these do not fit, pictures and spectrograms get coarser, or kernels fewer, unless
+        you set them. What was chosen stands in `adapter_` and `summary_["time"]`; given as parameters, without
+        `time_limit`, it makes the same weights, bit for bit.
     augment : {"auto"}, dict or None
         Random changes of the training grids: the adapter's own, an `AugmentConfig` as a dict, or none. The adapter's
         own are weakened in proportion where `epochs` is set below the adapter's.
@@ -89,6 +82,10 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     validation_fraction : float
         Share of the items held back to choose the best weights, in [0, 1). Stratified; whole groups where `groups`
         are given. Nothing is held back below 50 items.
+    refit : bool or None
+        Whether to learn once more, from all items, for the number of epochs that the part held back has shown to be
+        best. `scores_` and `history_` stay those of the first time. None is the adapter's choice; never within a
+        `time_limit`, and never where `fit` is given its validation items.
     random_state : int, RandomState or None
         Two fits with the same int on one machine give bit-identical weights.
     device : str
@@ -123,7 +120,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ordering_report_ : OrderReport or None
         For a table: why its columns were taken for ordered; None where that was assumed.
     summary_ : dict
-        What it was trained on: counts of items and of each class.
+        What it was trained on: counts of items and of each class; with which versions of the packages that compute.
 
     Examples
     --------
@@ -159,9 +156,11 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weight_decay: float | None = None,
         label_smoothing: float | None = None,
         patience: int | None = None,
+        time_limit: float | None = None,
         augment: str | Mapping[str, Any] | None = "auto",
         class_weight: str | Mapping[Any, float] | None = None,
         validation_fraction: float = 0.1,
+        refit: bool | None = None,
         random_state: int | np.random.RandomState | None = 0,
         device: str = "auto",
         n_jobs: int | None = None,
@@ -190,9 +189,11 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.weight_decay = weight_decay
         self.label_smoothing = label_smoothing
         self.patience = patience
+        self.time_limit = time_limit
         self.augment = augment
         self.class_weight = class_weight
         self.validation_fraction = validation_fraction
+        self.refit = refit
         self.random_state = random_state
         self.device = device
         self.n_jobs = n_jobs
@@ -227,6 +228,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises
         ------
+        ConfigurationError
+            If a parameter is out of its range, or both `epochs` and `time_limit` are given.
         DataError
             If fewer than two classes are left, or no item can be read.
         ItemError
@@ -234,12 +237,32 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         OrderingError
             If `X` is a plain table whose columns could be shuffled, or may be; its `report` holds the evidence.
         """
+        budget = self._budget()
         training = self._training_set(X, y, sample_weight, groups)
         seed = check_random_state(self.random_state).randint(2**31)
         fitting, held_back = self._split(training, validation, seed)
+        outcome = self._learn(fitting, held_back, seed, budget=budget)
+        self.history_, self.best_epoch_, self.interrupted_ = outcome
+        if validation is None and held_back is not None and not self.interrupted_ and self._refits(training):
+            self._learn_again(training, seed)
+        return self
+
+    def _learn(
+        self,
+        fitting: TrainingSet,
+        held_back: TrainingSet | None,
+        seed: int,
+        *,
+        budget: Budget | None = None,
+        epochs: int | None = None,
+    ) -> Outcome:
+        """Fit the adapter and train the network; `epochs` stands in place of the usual number."""
         device = choose_device(self.device)
-        self.adapter_ = self._fit_adapter(fitting.items)
-        encoded = self._encode(fitting, self.progress)
+        self.adapter_ = self._fit_adapter(self._new_adapter(), fitting.items)
+        chosen: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+        if budget is not None:
+            chosen = self._shrink_to(budget, fitting, held_back, device)[0]
+        encoded = self._encode(fitting, device)
         skipped = list(encoded.skipped)
         if not len(encoded.item):
             raise DataError(
@@ -247,48 +270,87 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         encoded_validation = None
         if held_back is not None:
-            encoded_validation = self._encode(held_back, None)
+            encoded_validation = self._encode(held_back, device)
             skipped += encoded_validation.skipped
-        backbone, config = self._configuration(len(fitting.target))
+        backbone, config = self._configuration(len(fitting.target), chosen)
         with seeded(seed, device):
             self.network_ = self._new_network(backbone)
-            learning = self._examples(fitting, encoded, device)
-            class_weight = _class_weights(self.class_weight, self.classes_, learning)
+            learning = self._examples(fitting, encoded)
+            class_weight = class_weights(self.class_weight, self.classes_, learning.target, learning.weight)
             learning = _weighted(learning, class_weight)
             checking = None
             if held_back is not None and encoded_validation is not None and len(encoded_validation.item):
-                checking = _weighted(self._examples(held_back, encoded_validation, device), class_weight)
+                checking = _weighted(self._examples(held_back, encoded_validation), class_weight)
             lift = self.network_.lift
             if self.adapter_.lift_is_frozen:  # its grids are computed already
                 self.network_.lift = nn.Identity()
+            if budget is not None:
+                schedule = budget.schedule(self.network_, learning, checking, config, device, len(fitting.target))
+                chosen["epochs"] = schedule.epochs
+                config = self._configuration(len(fitting.target), chosen)[1]
+                self._announce(schedule, chosen)
             outcome = train(self.network_, learning, config, validation=checking, device=device, progress=self.progress)
         self.network_.lift = lift
         self.network_.to("cpu").eval()
-        self.history_, self.best_epoch_, self.interrupted_ = outcome
         self.skipped_ = skipped
         self.scores_: dict[str, Any] = {}
         if checking is not None and outcome.history:
             best = outcome.history[max(outcome.best_epoch, 1) - 1]
             self.scores_ = {"validation_accuracy": best.validation_accuracy, "validation_loss": best.validation_loss}
         counts = np.bincount(fitting.target, minlength=len(self.classes_)).tolist()
-        self.summary_ = {
+        self.summary_: dict[str, Any] = {
             "training_items": len(fitting.target),
             "validation_items": 0 if held_back is None else len(held_back.target),
+            "refit": False,
             "skipped_items": len(skipped),
             "class_counts": dict(zip(map(str, self.classes_), counts, strict=True)),
             "ordering": getattr(self.adapter_, "ordering_", "by adapter"),
+            "versions": versions(),
         }
-        return self
+        if budget is not None:
+            self.summary_["time"] = {
+                "limit": budget.limit, "expected": schedule.seconds, "taken": budget.elapsed,
+                "chosen": {**chosen, "refit": False},
+            }  # fmt: skip
+        return outcome
 
-    def plan(self, X: Any, y: Any) -> Plan:
-        """Return what `fit` would do with these items, without decoding them all or training."""
+    def _refits(self, training: TrainingSet) -> bool:
+        if self.time_limit is not None:
+            return False
+        if self.refit is not None:
+            return bool(self.refit)
+        return bool(self.adapter_.defaults(len(training.target)).get("refit", False))
+
+    def _learn_again(self, training: TrainingSet, seed: int) -> None:
+        """Learn from all items, for as many epochs as were best; what was measured without some of them stays."""
+        first, scores, held_back = self.__dict__.copy(), self.scores_, self.summary_["validation_items"]
+        if self.progress is not None:
+            self.progress.note(f"once more, from all {len(training.target):,} items")
+        if self._learn(training, None, seed, epochs=max(self.best_epoch_, 1)).interrupted:
+            self.__dict__.update(first, interrupted_=True)
+            return
+        self.scores_ = scores
+        self.summary_ |= {"validation_items": held_back, "refit": True}
+
+    def plan(self, X: Any, y: Any, *, measure_time: bool = False) -> Plan:
+        """Return what `fit` would do with these items, without decoding them all or training.
+
+        Its schedule is measured, which takes a few seconds, where `measure_time` or the estimator's `time_limit` asks
+        for it.
+        """
+        budget = self._budget() or (Budget(None) if measure_time else None)
         training = self._training_set(X, y, None, None)
-        fitting, _ = self._split(training, None, 0)
-        self.adapter_ = self._fit_adapter(fitting.items)
-        backbone, config = self._configuration(len(fitting.target))
+        fitting, held_back = self._split(training, None, 0)
+        self.adapter_ = self._fit_adapter(self._new_adapter(), fitting.items)
+        chosen: dict[str, Any] = {}
+        schedule = None
+        if budget is not None:
+            chosen, schedule = self._shrink_to(budget, fitting, held_back, choose_device(self.device))
+            chosen["epochs"] = schedule.epochs
+        backbone, config = self._configuration(len(fitting.target), chosen)
         with torch.random.fork_rng(devices=[]):
             layers = ConvPoolDense(self.adapter_.spec_, backbone, len(self.classes_)).layers()
-        return Plan(self.adapter_.spec_, backbone, config, layers)
+        return Plan(self.adapter_.spec_, backbone, config, layers, schedule)
 
     def split(
         self, X: Any, y: Any, groups: Any = None, validation: tuple[Any, Any] | None = None
@@ -308,32 +370,27 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "network_")
         return sum(parameter.numel() for parameter in self.network_.parameters())
 
-    def _training_set(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> _TrainingSet:
+    def _training_set(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> TrainingSet:
         """Check the input, index the labels, and merge repeats, which also fixes the order of the items."""
         if self.on_error not in {"raise", "skip"}:
             raise ConfigurationError(f"on_error must be 'raise' or 'skip', got {self.on_error!r}")
         adapter = self._new_adapter()
         if isinstance(adapter, TableAdapter):
-            labels = _check_labels(y, _num_samples(X))
+            labels = check_labels(y, _num_samples(X))
             self.ordering_report_ = adapter.check_order(X, labels)  # of the table as it came, rows in their order
         items, y = self._check_items(X, y)
-        labels = _check_labels(y, len(items))
+        labels = check_labels(y, len(items))
         weight = _check_sample_weight(sample_weight, np.zeros(len(items)), dtype=np.float64, ensure_non_negative=True)
         group_index = None
         if groups is not None:
             group_index = np.unique(column_or_1d(groups), return_inverse=True)[1]
             if len(group_index) != len(items):
                 raise DataError(f"groups has {len(group_index)} entries for {len(items)} items; give one for each item")
-        kept = np.flatnonzero(weight > 0)
-        self.classes_, target = np.unique(labels[kept], return_inverse=True)
+        self.classes_ = np.unique(labels[weight > 0])
         if len(self.classes_) < 2:
             found = f"one class ({self.classes_[0]!r})" if len(self.classes_) else "no label"
             raise DataError(f"a classifier needs at least two classes, but y has {found}")
-        merged = _merge_repeats(items, kept, target, weight)
-        return _TrainingSet(
-            _take(items, merged.index), merged.target, merged.weight,
-            None if group_index is None else group_index[merged.index],
-        )  # fmt: skip
+        return merge_repeats(items, np.searchsorted(self.classes_, labels), weight, group_index)
 
     def _check_items(self, X: Any, y: Any = None, *, reset: bool = True) -> tuple[Sequence[Any], Any]:
         adapter = self._new_adapter()
@@ -352,8 +409,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         fresh: Adapter = clone(self.adapter)
         return fresh
 
-    def _fit_adapter(self, items: Sequence[Any]) -> Adapter:
-        adapter = self._new_adapter()
+    def _fit_adapter(self, adapter: Adapter, items: Sequence[Any]) -> Adapter:
         return (
             adapter.fit(items, report=self.ordering_report_)
             if isinstance(adapter, TableAdapter)
@@ -361,21 +417,21 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def _split(
-        self, training: _TrainingSet, validation: tuple[Any, Any] | None, seed: int
-    ) -> tuple[_TrainingSet, _TrainingSet | None]:
+        self, training: TrainingSet, validation: tuple[Any, Any] | None, seed: int
+    ) -> tuple[TrainingSet, TrainingSet | None]:
         if validation is not None:
             return training, self._given_validation(*validation)
         if not 0 <= self.validation_fraction < 1:
             raise ConfigurationError(f"validation_fraction must lie in [0, 1), got {self.validation_fraction}")
-        held = _held_back(training, self.validation_fraction, seed, self.classes_)
+        held = hold_back(training, self.validation_fraction, seed, self.classes_)
         if not len(held):
             return training, None
         rest = np.setdiff1d(np.arange(len(training.target)), held)
         return training.take(rest), training.take(held)
 
-    def _given_validation(self, X: Any, y: Any) -> _TrainingSet | None:
+    def _given_validation(self, X: Any, y: Any) -> TrainingSet | None:
         items, y = self._check_items(X, y, reset=False)
-        labels = _check_labels(y, len(items))
+        labels = check_labels(y, len(items))
         known = np.flatnonzero(np.isin(labels, self.classes_))
         if len(known) < len(labels):
             unseen = ", ".join(map(str, np.setdiff1d(labels, self.classes_)))
@@ -385,34 +441,34 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not len(known):
             return None
         target = np.searchsorted(self.classes_, labels[known])
-        return _TrainingSet(_take(items, known), target, np.ones(len(known)), None)
+        return TrainingSet(take(items, known), target, np.ones(len(known)))
 
     def _cache_folder(self) -> Path | None:
         if self.cache is True:
             return default_cache_folder()
         return Path(self.cache) if self.cache else None
 
-    def _encode(self, part: _TrainingSet, progress: Progress | None) -> EncodedItems:
+    def _encode(self, part: TrainingSet, device: torch.device) -> EncodedItems:
         return encode_items(
-            self.adapter_, part.items, on_error=self.on_error, n_jobs=self.n_jobs, cache=self._cache_folder(),
-            progress=progress.encoding if progress else None,
+            self.adapter_, part.items, lift_on=device, on_error=self.on_error, n_jobs=self.n_jobs,
+            cache=self._cache_folder(), progress=self.progress.encoding if self.progress else None,
         )  # fmt: skip
 
-    def _examples(self, part: _TrainingSet, encoded: EncodedItems, device: torch.device) -> Examples:
+    def _examples(self, part: TrainingSet, encoded: EncodedItems) -> Examples:
         """Pair windows with targets; an item's weight is shared among its windows, so that long items count no more."""
         target = part.target[encoded.item]
         weight = (part.weight / np.maximum(np.bincount(encoded.item, minlength=len(part.target)), 1))[encoded.item]
-        windows = encoded.windows
-        if self.adapter_.lift_is_frozen:
-            windows = lift_items(self.adapter_, encoded, cache=self._cache_folder(), device=device)
-        return Examples(windows, target, weight.astype(np.float32))
+        return Examples(encoded.windows, target, weight.astype(np.float32))
 
-    def _configuration(self, n_items: int) -> tuple[BackboneConfig, TrainingConfig]:
-        """Overlay the adapter's defaults with what the user set."""
+    def _configuration(
+        self, n_items: int, chosen: Mapping[str, Any] | None = None
+    ) -> tuple[BackboneConfig, TrainingConfig]:
+        """Overlay the adapter's defaults with what the user set, and with what was `chosen` to fit a time limit."""
         defaults = self.adapter_.defaults(n_items)
         values = {name: value for name, value in defaults.items() if name != "augment"}
-        chosen = {name: getattr(self, name) for name in _names(BackboneConfig) | _names(TrainingConfig)}
-        values |= {name: value for name, value in chosen.items() if value is not None and name != "augment"}
+        given = {name: getattr(self, name) for name in _names(BackboneConfig) | _names(TrainingConfig)}
+        values |= {name: value for name, value in given.items() if value is not None and name != "augment"}
+        values |= chosen or {}
         for name in ("kernels", "kernel_sizes", "dense"):
             if name in values:
                 values[name] = tuple(int(value) for value in np.atleast_1d(values[name]))
@@ -431,6 +487,59 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             augment=augment, batch_size=batch_size,
         )  # fmt: skip
         return backbone, training
+
+    # ---- within a time limit ----------------------------------------------------------------------------------------
+
+    def _budget(self) -> Budget | None:
+        if self.time_limit is None:
+            return None
+        if self.epochs is not None:
+            raise ConfigurationError(
+                f"epochs={self.epochs} and time_limit={self.time_limit} both say how long to train: give one of them"
+            )
+        return Budget(self.time_limit)
+
+    def _shrink_to(
+        self, budget: Budget, fitting: TrainingSet, held_back: TrainingSet | None, device: torch.device
+    ) -> tuple[dict[str, Any], Schedule]:
+        """Shrink the grid, or the kernels, until the fewest epochs fit the budget, as far as a sample of items tells.
+
+        Sets `adapter_`; returns the parameters that are chosen besides, and the schedule that is to be expected.
+        """
+        finest, share = self.adapter_, 1.0
+        chosen: dict[str, Any] = {}
+        n_items, n_held_back = len(fitting.target), 0 if held_back is None else len(held_back.target)
+        while True:
+            backbone, config = self._configuration(n_items, chosen)
+            cost = probe(self.adapter_, fitting.items, backbone, config, len(self.classes_), device, self.n_jobs)
+            encoding = cost.encoding * (n_items + n_held_back)  # too much where the cache has them: more epochs then
+            epoch = cost.epoch(n_items, n_held_back, config.batch_size)
+            smaller = smaller_share(share, fewest_epochs(config.epochs) * epoch, budget.left - encoding)
+            if smaller is None or (shrunk := self._shrunk(finest, smaller, fitting)) is None:
+                break
+            share, (self.adapter_, chosen) = smaller, shrunk
+        epochs = budget.epochs(config.epochs, epoch, reserved=encoding)
+        if n_held_back and self._refits(fitting):
+            epoch += cost.epoch(n_items + n_held_back, 0, config.batch_size)
+        expected = budget.elapsed + encoding + epochs * epoch
+        return chosen, Schedule(n_items, self.adapter_.spec_.sizes, epochs, expected, budget.limit)
+
+    def _shrunk(self, finest: Adapter, share: float, fitting: TrainingSet) -> tuple[Adapter, dict[str, Any]] | None:
+        """Return a coarser adapter, or else the same one and fewer kernels; None where the user set these."""
+        coarser = finest.coarser(share)
+        if coarser is not None:
+            return self._fit_adapter(coarser, fitting.items), {}
+        if self.kernels is not None:
+            return None
+        usual = finest.defaults(len(fitting.target))["kernels"]
+        return finest, {"kernels": tuple(math.ceil(share * count) for count in usual)}
+
+    def _announce(self, schedule: Schedule, chosen: Mapping[str, Any]) -> None:
+        kernels = f", with fewer kernels {chosen['kernels']}" if "kernels" in chosen else ""
+        if not schedule.fits:
+            warnings.warn(f"{schedule}{kernels}", stacklevel=3)
+        elif self.progress is not None:
+            self.progress.note(f"{schedule}{kernels}")
 
     def _new_network(self, backbone: BackboneConfig) -> Network:
         return Network(self.adapter_.lift(), ConvPoolDense(self.adapter_.spec_, backbone, len(self.classes_)))
@@ -470,33 +579,20 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         columns = pd.DataFrame(probabilities, columns=[str(label) for label in self.classes_])
         return pd.concat([frame, columns, pd.DataFrame({"error": errors})], axis=1)
 
-    @torch.inference_mode()
     def _probabilities(self, items: Sequence[Any], *, on_error: str) -> tuple[np.ndarray, list[str]]:
         """Return probabilities `(n, n_classes)`, NaN for items that failed, and each item's error or ''."""
-        device = choose_device(self.device)
-        network = self.network_.to(device)
         probabilities = np.full((len(items), len(self.classes_)), np.nan)
         errors = [""] * len(items)
-        try:
-            for start in range(0, len(items), PREDICTION_CHUNK):
-                chunk = _take(items, np.arange(start, min(start + PREDICTION_CHUNK, len(items))))
-                encoded = encode_items(self.adapter_, chunk, on_error=on_error, n_jobs=self.n_jobs)
-                for index, skip in zip(encoded.skipped_index, encoded.skipped, strict=True):
-                    errors[start + index] = skip.reason
-                if not len(encoded.item):
-                    continue
-                window_probabilities = np.concatenate([
-                    network(torch.from_numpy(np.array(encoded.windows[at : at + 256])).to(device))
-                    .double().softmax(dim=1).cpu().numpy()
-                    for at in range(0, len(encoded.item), 256)
-                ])  # fmt: skip
-                for label in range(len(self.classes_)):
-                    sums = np.bincount(encoded.item, weights=window_probabilities[:, label], minlength=len(chunk))
-                    counts = np.bincount(encoded.item, minlength=len(chunk))
-                    with np.errstate(invalid="ignore"):
-                        probabilities[start : start + len(chunk), label] = sums / counts
-        finally:
-            self.network_.to("cpu")
+        predict = predictor(self.network_, choose_device(self.device))
+        encode = functools.partial(encode_items, self.adapter_, on_error=on_error, n_jobs=1)
+        for number, encoded in enumerate(in_threads(encode, items, self.n_jobs, PREDICTION_CHUNK)):
+            start = number * PREDICTION_CHUNK
+            for index, skip in zip(encoded.skipped_index, encoded.skipped, strict=True):
+                errors[start + index] = skip.reason
+            if len(encoded.item):
+                answered, first, windows = np.unique(encoded.item, return_index=True, return_counts=True)
+                sums = np.add.reduceat(predict(encoded.windows), first)
+                probabilities[start + answered] = sums / windows[:, None]
         return probabilities, errors
 
     # ---- keeping --------------------------------------------------------------------------------------------------
@@ -515,109 +611,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return load(path)
 
 
-@dataclass(frozen=True)
-class _Merged:
-    index: np.ndarray
-    target: np.ndarray
-    weight: np.ndarray
-
-
-def _merge_repeats(items: Sequence[Any], kept: np.ndarray, target: np.ndarray, weight: np.ndarray) -> _Merged:
-    """Count an item that is given twice with one label as one item of twice the weight, and order items by content.
-
-    So that a weight of 2 means exactly what two copies mean, no copy is both trained and validated on, and the order in
-    which items are given does not matter.
-    """
-    first: dict[tuple[bytes, int], int] = {}
-    total: dict[tuple[bytes, int], float] = {}
-    for index, label in zip(kept.tolist(), target.tolist(), strict=True):
-        key = (_identity(items[index], index), label)
-        first.setdefault(key, index)
-        total[key] = total.get(key, 0.0) + weight[index]
-    keys = sorted(first)
-    return _Merged(
-        np.array([first[key] for key in keys]),
-        np.array([label for _, label in keys]),
-        np.array([total[key] for key in keys]),
-    )
-
-
-def _identity(item: Any, index: int) -> bytes:
-    if isinstance(item, str | os.PathLike):
-        return os.fsencode(item) if isinstance(item, os.PathLike) else item.encode("utf-8", "surrogatepass")
-    if isinstance(item, np.ndarray):
-        return hashlib.blake2b(item.tobytes() + str(item.shape).encode(), digest_size=16).digest()
-    return b"item %012d" % index
-
-
-def _held_back(training: _TrainingSet, fraction: float, seed: int, classes: np.ndarray) -> np.ndarray:
-    """Return the indices of the validation part; empty where the set is too small to spare one."""
-    target, groups = training.target, training.groups
-    none = np.array([], dtype=int)
-    if fraction == 0 or len(target) < SMALLEST_SPLIT:
-        return none
-    counts = np.bincount(target)
-    if groups is not None:
-        n_groups = len(np.unique(groups))
-        if n_groups < 2:
-            warnings.warn("all items are of one group, so nothing can be held back for validation", stacklevel=5)
-            return none
-        folds = StratifiedGroupKFold(min(n_groups, max(2, round(1 / fraction))), shuffle=True, random_state=seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a class in fewer groups than folds: handled just below
-            parts = [held for _, held in folds.split(np.zeros(len(target)), target, groups)]
-        usable = [held for held in parts if len(np.unique(np.delete(target, held))) == len(classes) and len(held)]
-        if not usable:
-            warnings.warn("a class occurs in one group only, so no group can be held back for validation", stacklevel=5)
-            return none
-        return min(usable, key=lambda held: abs(len(held) - fraction * len(target)))
-    if (counts < 2).any():
-        alone = ", ".join(str(classes[index]) for index in np.flatnonzero(counts < 2))
-        warnings.warn(f"classes with a single item are trained on but not validated: {alone}", stacklevel=5)
-    several = np.flatnonzero(counts[target] >= 2)
-    n_held = max(math.ceil(fraction * len(several)), int((counts >= 2).sum()))
-    if len(several) - n_held < int((counts >= 2).sum()):
-        return none
-    split = StratifiedShuffleSplit(1, test_size=n_held, random_state=seed)
-    _, held = next(split.split(np.zeros(len(several)), target[several]))
-    indices: np.ndarray = several[held]
-    return indices
-
-
-def _class_weights(
-    class_weight: str | Mapping[Any, float] | None, classes: np.ndarray, learning: Examples
-) -> np.ndarray:
-    totals = np.bincount(learning.target, weights=learning.weight, minlength=len(classes))
-    if np.count_nonzero(totals) < 2:
-        raise DataError("fewer than two classes are left after skipping items that cannot be read")
-    if class_weight is None:
-        return np.ones(len(classes))
-    if isinstance(class_weight, Mapping):
-        return np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
-    if class_weight != "balanced":
-        raise ConfigurationError(f"class_weight must be 'balanced', a dict or None, got {class_weight!r}")
-    shares: np.ndarray = totals.sum() / (len(classes) * np.maximum(totals, 1e-12))
-    return shares
-
-
 def _weighted(examples: Examples, class_weight: np.ndarray) -> Examples:
     return examples._replace(weight=(examples.weight * class_weight[examples.target]).astype(np.float32))
-
-
-def _check_labels(y: Any, n_items: int) -> np.ndarray:
-    if y is None:
-        raise ValueError("requires y to be passed, but the target y is None")
-    labels: np.ndarray = column_or_1d(y, warn=True)
-    if len(labels) != n_items:
-        raise ValueError(f"Found input variables with inconsistent numbers of samples: [{n_items}, {len(labels)}]")
-    if missing := np.flatnonzero(pd.isna(labels)).tolist():
-        raise DataError(f"y has missing labels at {missing[:5]}: leave those items out, or label them")
-    check_classification_targets(labels)
-    return labels.astype(str) if labels.dtype == object and isinstance(labels[0], str) else labels
-
-
-def _take(items: Sequence[Any], indices: np.ndarray) -> Sequence[Any]:
-    return items[indices] if isinstance(items, np.ndarray) else [items[index] for index in indices]
 
 
 def _names(config: type) -> set[str]:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from gridcnn.budget import in_words
+
 if TYPE_CHECKING:
     from gridcnn.training import EpochRecord
 
@@ -42,7 +44,11 @@ class PlainProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._epochs = 0
-        self._seconds = 0.0
+        self._started = 0.0
+
+    def note(self, line: str) -> None:
+        """Print the line."""
+        self._print(line)
 
     def encoding(self, done: int, total: int) -> None:
         """Say once that all items are read."""
@@ -51,17 +57,16 @@ class PlainProgress:
 
     def start(self, epochs: int, steps_per_epoch: int) -> None:
         """Note how many epochs there will be at most."""
-        self._epochs, self._seconds = epochs, 0.0
+        self._epochs, self._started = epochs, time.perf_counter()
 
     def step(self, n_samples: int) -> None:
         """Say nothing: steps are for the live bar."""
 
     def epoch(self, record: EpochRecord) -> None:
         """Print the epoch's scores and the time left."""
-        self._seconds += record.seconds
-        left = self._seconds / record.epoch * (self._epochs - record.epoch)
+        left = (time.perf_counter() - self._started) / record.epoch * (self._epochs - record.epoch)
         speed = f"{record.samples_per_second:,.0f} samples/s"
-        self._print(f"epoch {record.epoch}/{self._epochs}  {_scores(record)}  {speed}  {left:.0f} s left")
+        self._print(f"epoch {record.epoch}/{self._epochs}  {_scores(record)}  {speed}  {in_words(left)} left")
 
     def stop(self) -> None:
         """Nothing to close."""
@@ -71,21 +76,25 @@ class PlainProgress:
 
 
 class LiveProgress:
-    """A bar that moves with every step: epoch, loss, accuracy, samples per second, time left."""
+    """A bar that moves with every step: epoch, accuracy, samples per second, time left. It fits 80 columns."""
 
     def __init__(self, console: Console) -> None:
         self._bars = RichProgress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=10),
             TextColumn("{task.fields[scores]}"),
             TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(compact=True),
             console=console,
         )
         self._reading: TaskID | None = None
         self._training: TaskID | None = None
         self._epochs = self._samples = 0
         self._started = 0.0
+
+    def note(self, line: str) -> None:
+        """Print the line above the bars."""
+        self._bars.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def encoding(self, done: int, total: int) -> None:
         """Move the bar of items read."""
@@ -114,7 +123,7 @@ class LiveProgress:
         if self._training is None:
             return
         upcoming = min(record.epoch + 1, self._epochs)
-        self._bars.update(self._training, description=f"epoch {upcoming}/{self._epochs}", scores=_scores(record))
+        self._bars.update(self._training, description=f"epoch {upcoming}/{self._epochs}", scores=_accuracy(record))
 
     def stop(self) -> None:
         """Leave the last state on the screen and give the terminal back."""
@@ -123,6 +132,11 @@ class LiveProgress:
     def _add(self, description: str, total: int) -> TaskID:
         self._bars.start()
         return self._bars.add_task(description, total=total, scores="", speed="")
+
+
+def _accuracy(record: EpochRecord) -> str:
+    held_back = "" if math.isnan(record.validation_accuracy) else f", validation {record.validation_accuracy:.3f}"
+    return f"accuracy {record.accuracy:.3f}{held_back}"
 
 
 def _scores(record: EpochRecord) -> str:

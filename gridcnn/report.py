@@ -89,7 +89,7 @@ class Report:
     skipped : list of Skipped
         Held-out items that could not be read.
     training : dict
-        What the model was trained on, and the scores that were known then.
+        What the model was trained on, with which versions, and the scores that were known then.
     configuration : dict
         Adapter, grid, network and training.
     """
@@ -258,7 +258,7 @@ def _configuration(classifier: GridClassifier) -> dict[str, dict[str, Any]]:
         for name, value in state.items()
     }
     summary: dict[str, Any] = classifier.summary_
-    training = asdict(classifier._configuration(summary["training_items"])[1])
+    training = asdict(classifier._configuration(summary["training_items"], summary.get("time", {}).get("chosen"))[1])
     augment = {name: value for name, value in training.pop("augment").items() if value}
     chosen = {name: getattr(classifier, name) for name in ("class_weight", "validation_fraction", "random_state")}
     return {

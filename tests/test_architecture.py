@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 DATA_SIDE = {"errors", "grid", "ordering"}
-NETWORK_SIDE = {"errors", "grid", "backbone", "augment", "optimiser", "training"}
+NETWORK_SIDE = {"errors", "grid", "backbone", "augment", "memory", "optimiser", "prefetch", "training"}
 ABOVE_THE_ESTIMATOR = {
     "estimator",
     "bundle",
@@ -36,16 +36,24 @@ MAY_IMPORT = {
     "datasets": {"errors"},
     "backbone": {"errors", "grid"},
     "augment": {"errors", "grid"},
+    "memory": set(),
     "optimiser": set(),
     "training": NETWORK_SIDE,
+    "inference": {"backbone", "training"},
     "metrics": {"errors"},
-    "progress": {"errors", "training"},
+    "budget": {*NETWORK_SIDE, "adapters", "encoding"},
+    "progress": {"errors", "training", "budget"},
     "cache": {"errors"},
-    "encoding": {"errors", "adapters", "cache"},
+    "threads": set(),
+    "contents": {"cache", "threads"},
+    "prefetch": set(),
+    "encoding": {"errors", "adapters", "cache", "contents", "prefetch", "threads"},
     "grid_check": {*DATA_SIDE, "adapters", "encoding"},
     "baseline": {"errors", "adapters", "encoding"},
     "exhibit": {"errors", "adapters"},
-    "rendering": set(),
+    "versions": set(),
+    "training_set": {"errors"},
+    "rendering": {"versions"},
 }
 """What the parts below the estimator may import from other parts."""
 

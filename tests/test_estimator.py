@@ -18,8 +18,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from gridcnn import GridClassifier, datasets
 from gridcnn.adapters import ArrayAdapter, ImageAdapter, TextAdapter
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
-from gridcnn.estimator import _held_back, _TrainingSet
-from gridcnn.training import _standard_error
+from gridcnn.training import Silence, _standard_error
+from gridcnn.training_set import TrainingSet, hold_back
 
 
 @parametrize_with_checks([GridClassifier(ordering="assume")])
@@ -191,8 +191,8 @@ def test_a_class_with_a_single_item_is_trained_on_with_a_warning(waves):
 def test_validation_holds_back_whole_groups(waves):
     groups = np.repeat(np.arange(10), 12)
     target = np.tile([0, 1], 60)
-    training = _TrainingSet(waves[0], target, np.ones(120), groups)
-    held = _held_back(training, 0.1, 0, np.array([0, 1]))
+    training = TrainingSet(waves[0], target, np.ones(120), groups)
+    held = hold_back(training, 0.1, 0, np.array([0, 1]))
     assert len(held)
     assert not set(groups[held]) & set(np.delete(groups, held))
 
@@ -313,3 +313,45 @@ def test_patience_stops_a_training_that_gets_no_better(waves):
         warnings.simplefilter("ignore")
         classifier = GridClassifier(ordering="assume", epochs=40, patience=2).fit(X, noise)
     assert len(classifier.history_) < 40
+
+
+def test_a_refit_learns_from_what_was_held_back_and_keeps_the_scores_of_the_first_time(waves):
+    X, y = waves
+    settings = {"ordering": "assume", "epochs": 3, "patience": None}
+    first = GridClassifier(**settings).fit(X, y)
+    again = GridClassifier(**settings, refit=True).fit(X, y)
+    everything = GridClassifier(**{**settings, "epochs": first.best_epoch_}, validation_fraction=0).fit(X, y)
+    assert (first.summary_["refit"], again.summary_["refit"]) == (False, True)
+    assert first.summary_["training_items"] == 108
+    assert again.summary_["training_items"] == 120
+    assert (again.scores_, again.history_[0].loss) == (first.scores_, first.history_[0].loss)
+    np.testing.assert_array_equal(again.predict_proba(X), everything.predict_proba(X))
+
+
+def test_ctrl_c_in_a_refit_leaves_what_was_learned_the_first_time(waves):
+    class Impatient(Silence):
+        trainings = 0
+
+        def start(self, epochs, steps_per_epoch):
+            self.trainings += 1
+
+        def epoch(self, record):
+            if self.trainings == 2:
+                raise KeyboardInterrupt
+
+    X, y = waves
+    first = GridClassifier(ordering="assume", epochs=2).fit(X, y)
+    ended = GridClassifier(ordering="assume", epochs=2, refit=True, progress=Impatient()).fit(X, y)
+    assert ended.interrupted_
+    assert not ended.summary_["refit"]
+    np.testing.assert_array_equal(ended.predict_proba(X), first.predict_proba(X))
+
+
+def test_texts_are_refitted_unless_validation_items_are_given_or_the_time_is_limited():
+    texts = [f"{word} thing number {at}" for at in range(40) for word in ("good", "bad")]
+    labels = ["yes", "no"] * 40
+    usual = GridClassifier(adapter=TextAdapter(), epochs=1)
+    assert usual.fit(texts, labels).summary_["refit"]
+    assert not usual.fit(texts, labels, validation=(texts[:4], labels[:4])).summary_["refit"]
+    limited = GridClassifier(adapter=TextAdapter(), time_limit=5)
+    assert not limited.fit(texts, labels).summary_["refit"]

@@ -18,6 +18,7 @@ from gridcnn.cli.options import (
     SourceArgument,
     SplitOption,
     TextOption,
+    ThreadsOption,
 )
 from gridcnn.cli.output import list_skipped, note, print_table
 from gridcnn.cli.sources import Columns, read_labelled
@@ -39,10 +40,11 @@ def evaluate(
         typer.Option("--split-part", help="Part of a divided set to score.  [default: test]"),
     ] = None,
     encoding: EncodingOption = None,
+    threads: ThreadsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a model on items whose class is known."""
-    classifier = load_model(model)
+    classifier = load_model(model, threads)
     columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding)
     data = read_labelled(source, columns, on_error="skip", modality=classifier.adapter_.modality, allow_one_class=True)
     if split_part is not None or data.split is not None:

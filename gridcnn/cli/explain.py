@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gridcnn.cli.models import load_model
-from gridcnn.cli.options import ModelArgument
+from gridcnn.cli.models import item_of_row, load_model
+from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption
 from gridcnn.cli.output import note, prepare_output
+from gridcnn.cli.sources import MANIFESTS, Columns
 from gridcnn.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from gridcnn.estimator import GridClassifier
 
 
 def explain(
     model: ModelArgument,
-    item: Annotated[str, typer.Argument(metavar="ITEM", help="A picture, a recording, or a sentence in quotes.")],
+    item: Annotated[
+        str,
+        typer.Argument(metavar="ITEM", help="A picture, a recording, a sentence in quotes, or with --row a csv file."),
+    ],
     *,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="PATH", help="A page (why.html), or with --png a folder.")
@@ -24,6 +31,17 @@ def explain(
     label: Annotated[
         str | None, typer.Option("--class", metavar="CLASS", help="Explain this class.  [default: the predicted one]")
     ] = None,
+    row: Annotated[
+        int | None,
+        typer.Option(
+            "--row",
+            metavar="NUMBER",
+            help="Explain this row of ITEM, a csv, tsv, parquet or jsonl file; the header of a csv is row 1.",
+        ),
+    ] = None,
+    text: TextOption = None,
+    path: PathOption = None,
+    encoding: EncodingOption = None,
 ) -> None:
     """Show what every layer did to one item: one page that opens offline, or pictures."""
     if not png:
@@ -33,19 +51,29 @@ def explain(
     elif output.is_file():
         raise ConfigurationError(f"{output} is a file: --png writes several pictures, so name a folder.")
     classifier = load_model(model)
-    if classifier.adapter_.modality == "array":
-        raise ConfigurationError(
-            "this model reads rows of a table, which a command line cannot hold: in Python, "
-            "gridcnn.explain.trace(classifier, row) and gridcnn.plots draw the same."
-        )
+    raw, name = _find(classifier, item, row, Columns(text=text, path=path, encoding=encoding))
     if png:
         from gridcnn.explain import trace
         from gridcnn.plots import write_all
 
-        written = write_all(trace(classifier, item), output, label)
+        written = write_all(trace(classifier, raw), output, label)
         note(f"{len(written)} pictures: {output}")
         return
     from gridcnn.page import explain_page
 
-    output.write_text(explain_page(classifier, item, label=label), encoding="utf-8")
+    output.write_text(explain_page(classifier, raw, name=name, label=label), encoding="utf-8")
     note(f"page: {output}")
+
+
+def _find(classifier: GridClassifier, item: str, row: int | None, columns: Columns) -> tuple[Any, str | None]:
+    """Return the raw item, and what to call it where that does not follow from it."""
+    place, is_table = Path(item), classifier.adapter_.modality == "array"
+    if row is not None:
+        return item_of_row(classifier, place, row, columns), f"{place.name}, row {row}" if is_table else None
+    if columns.given():
+        raise ConfigurationError(f"{', '.join(columns.given())}: for a row of a file, so say which one: --row NUMBER.")
+    if is_table:
+        raise ConfigurationError(f"{item}: this model reads rows of a table: name a file and a row, table.csv --row 2.")
+    if place.suffix.lower() in MANIFESTS and place.is_file():
+        raise ConfigurationError(f"{item} lists several items: say which row is meant, such as --row 2.")
+    return item, None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gridcnn.cli.sources import MANIFESTS, Columns, read_rows
 from gridcnn.errors import DataError, Skipped
 
 if TYPE_CHECKING:
@@ -13,10 +15,12 @@ if TYPE_CHECKING:
     from gridcnn.metrics import Evaluation
 
 
-def load_model(model: Path) -> GridClassifier:
-    """Load a model that `gridcnn train` saved."""
+def load_model(model: Path, threads: int | None = None) -> GridClassifier:
+    """Load a model that `gridcnn train` saved, and compute with so many threads."""
     from gridcnn.estimator import GridClassifier
+    from gridcnn.threads import set_computing_threads
 
+    set_computing_threads(threads)
     classifier: GridClassifier = GridClassifier.load(model)
     return classifier
 
@@ -46,6 +50,32 @@ def known_columns(classifier: GridClassifier, items: Any) -> Any:
             f"{', '.join(map(str, items.columns[:10]))}: give a table with the columns of the training table."
         )
     return items[list(names)]
+
+
+def item_of_row(classifier: GridClassifier, place: Path, number: int, columns: Columns) -> Any:
+    """Return the item in one row of a file; rows have the numbers that a spreadsheet shows."""
+    from gridcnn.datasets import load_table
+
+    adapter = classifier.adapter_
+    if place.suffix.lower() not in MANIFESTS or not place.is_file():
+        raise DataError(f"{place}: --row takes a row of a file that ends in {', '.join(sorted(MANIFESTS))}.")
+    if adapter.modality == "array":
+        table = known_columns(classifier, load_table(place, encoding=columns.encoding).items)
+        _require_row(place, number, table.index)
+        try:
+            return adapter.check_items(table.loc[[number]])[0]
+        except ValueError as error:  # in scikit-learn's words
+            raise DataError(f"{place}, row {number}: {error}") from error
+    rows = read_rows(place, adapter.modality, columns)
+    _require_row(place, number, rows)
+    if isinstance(rows[number], Skipped):
+        raise DataError(": ".join(rows[number]))
+    return rows[number]
+
+
+def _require_row(place: Path, number: int, rows: Collection[int]) -> None:
+    if number not in rows:
+        raise DataError(f"{place} has no row {number}: its items stand in rows {min(rows)} to {max(rows)}.")
 
 
 def is_error(cell: object) -> bool:

@@ -75,6 +75,23 @@ def size_of(flag: str, text: str | None) -> tuple[int, int] | None:
     return int(sides[0]), int(sides[-1])
 
 
+def seconds_of(flag: str, text: str | None) -> float | None:
+    """Parse a duration with its units, such as "90s", "5m" or "1h30m"."""
+    if text is None:
+        return None
+    import pandas as pd
+
+    try:
+        seconds = float("nan") if text.isdigit() else pd.Timedelta(text).total_seconds()
+    except ValueError:
+        seconds = float("nan")
+    if not seconds >= 1:
+        raise ConfigurationError(
+            f"{flag}: expected a duration of at least a second with its units, such as 90s, 5m or 1h30m; got {text!r}"
+        )
+    return seconds
+
+
 SourceArgument = Annotated[
     str,
     typer.Argument(
@@ -97,6 +114,15 @@ SplitOption = Annotated[
 ]
 EncodingOption = Annotated[
     str | None, typer.Option("--encoding", help="Encoding of the csv file, such as cp1252.  [default: detected]")
+]
+
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        help="Threads that compute.  [default: OMP_NUM_THREADS, or the cores that this process may use]",
+    ),
 ]
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gridcnn.cli.models import is_error, known_columns, load_model
-from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption
+from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption, ThreadsOption
 from gridcnn.cli.output import note, prepare_output
-from gridcnn.cli.sources import MANIFESTS, Columns, read_file
+from gridcnn.cli.sources import MANIFESTS, Columns, read_rows
 from gridcnn.errors import DataError, Skipped
 
 if TYPE_CHECKING:
@@ -36,11 +36,12 @@ def predict(
     text: TextOption = None,
     path: PathOption = None,
     encoding: EncodingOption = None,
+    threads: ThreadsOption = None,
 ) -> None:
     """Predict classes: one row per item with its prediction, a probability per class, and its error if it has one."""
     if output is not None:
         prepare_output(output)
-    classifier = load_model(model)
+    classifier = load_model(model, threads)
     rows = _predict(classifier, inputs, Columns(text=text, path=path, encoding=encoding))
     if output is None:
         rows.to_csv(sys.stdout, index=False, float_format="%.6g")
@@ -95,7 +96,7 @@ def _read_items(source: str, modality: str, columns: Columns) -> list[Any]:
     if place.is_dir():
         return _from_folder(place, modality)
     if place.suffix.lower() in MANIFESTS:
-        return _from_manifest(place, modality, columns)
+        return list(read_rows(place, modality, columns).values())
     if modality != "text":
         return [source]
     if not place.is_file():
@@ -128,12 +129,3 @@ def _from_folder(place: Path, modality: str) -> list[Any]:
     return sorted(
         [*map(str, found.items), *found.skipped], key=lambda each: each if isinstance(each, str) else each.item
     )
-
-
-def _from_manifest(place: Path, modality: str, columns: Columns) -> list[Any]:
-    """Return one item per row of the file, in the order of its rows."""
-    read = read_file(place, columns, "skip", modality)
-    numbers = _read_table(str(place), columns.encoding).index
-    skipped = {int(each.item.rpartition(" ")[2]): each for each in read.skipped}  # "reviews.csv, row 5"
-    good = iter(read.items)
-    return [skipped[number] if number in skipped else next(good) for number in numbers]

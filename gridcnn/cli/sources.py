@@ -115,6 +115,17 @@ def read_file(place: Path, columns: Columns, on_error: str, modality: str | None
     )
 
 
+def read_rows(place: Path, modality: str, columns: Columns) -> dict[int, Any]:
+    """Return the item of each row of a file by the row's number in it; a row that holds none is a `Skipped`."""
+    from gridcnn.datasets import load_table
+
+    read = read_file(place, columns, "skip", modality)
+    numbers = load_table(place, encoding=columns.encoding).items.index
+    skipped = {int(each.item.rpartition(" ")[2]): each for each in read.skipped}  # "reviews.csv, row 5"
+    good = iter(read.items)
+    return {int(number): skipped[number] if number in skipped else next(good) for number in numbers}
+
+
 def parts_of(data: Dataset) -> dict[str, Dataset]:
     """Return the parts of a set by name; a set that comes undivided is all for training."""
     if data.split is None:
@@ -128,6 +139,8 @@ def parts_of(data: Dataset) -> dict[str, Dataset]:
 _ADAPTER_FLAGS = {
     "sample_rate": ("--sample-rate", "sound"),
     "duration": ("--duration", "sound"),
+    "n_mels": ("--mels", "sound"),
+    "hop_length": ("--hop", "sound"),
     "size": ("--image-size", "image"),
     "tokens": ("--tokens", "text"),
     "vectors": ("--vectors", "text"),

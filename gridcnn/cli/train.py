@@ -25,9 +25,11 @@ from gridcnn.cli.options import (
     SourceArgument,
     SplitOption,
     TextOption,
+    ThreadsOption,
     input_option,
     integers,
     network_option,
+    seconds_of,
     size_of,
     training_option,
 )
@@ -53,7 +55,8 @@ def train(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where the model is saved (.safetensors).")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the layers, their parameters and multiply-adds; train nothing.")
+        bool,
+        typer.Option("--dry-run", help="Print the layers, what they cost and how long training takes; train nothing."),
     ] = False,
     history: Annotated[
         Path | None,
@@ -87,6 +90,8 @@ def train(
     ] = Ordering.check,
     sample_rate: Annotated[int | None, input_option("--sample-rate", "Sound: samples per second (Hz).", min=1)] = None,
     duration: Annotated[float | None, input_option("--duration", "Sound: length of a window in seconds.")] = None,
+    mels: Annotated[int | None, input_option("--mels", "Sound: mel bands of the spectrogram.", min=1)] = None,
+    hop: Annotated[int | None, input_option("--hop", "Sound: samples between frames.", min=1)] = None,
     image_size: Annotated[
         str | None,
         input_option("--image-size", "Images: pixels, 32 or 48x64 (height x width).", metavar="SIZE"),
@@ -126,6 +131,14 @@ def train(
         float | None, network_option("--dropout", "Share of the column that is dropped in training.")
     ] = None,
     epochs: Annotated[int | None, training_option("--epochs", "Passes over the training items.")] = None,
+    time_limit: Annotated[
+        str | None,
+        training_option(
+            "--time",
+            "How long training may take, decoding included, such as 90s, 5m or 1h30m, in place of --epochs.",
+            metavar="DURATION",
+        ),
+    ] = None,
     batch_size: Annotated[int | None, training_option("--batch-size", "Items in one step.")] = None,
     learning_rate: Annotated[
         float | None, training_option("--learning-rate", "Peak of the one-cycle schedule.")
@@ -142,12 +155,22 @@ def train(
     validation_fraction: Annotated[
         float, training_option("--validation-fraction", "Share of the items held out to choose the best epoch.")
     ] = 0.1,
+    refit: Annotated[
+        bool | None,
+        training_option(
+            "--refit/--no-refit",
+            "Learn once more, from the held-out items too, for as many epochs as were best.  [default: texts]",
+        ),
+    ] = None,
     patience: Annotated[
         int | None, training_option("--patience", "Stop after this many epochs without a better one.")
     ] = None,
     seed: Annotated[int, training_option("--seed", "Two runs with one seed give the same weights.")] = 0,
     device: Annotated[str, training_option("--device", "auto, cpu, cuda or mps.")] = "auto",
-    jobs: Annotated[int | None, training_option("--jobs", "Processes that read files.")] = None,
+    jobs: Annotated[
+        int | None, training_option("--jobs", "Threads that read files.  [default: one for each core]")
+    ] = None,
+    threads: ThreadsOption = None,
     cache: Annotated[bool, training_option("--cache/--no-cache", "Keep decoded items for the next run.")] = True,
 ) -> None:
     """Train a classifier and save it."""
@@ -155,6 +178,9 @@ def train(
         raise ConfigurationError("say where the model goes, such as -o model.safetensors, or try --dry-run")
     if output is not None:
         prepare_output(output)
+    limit = seconds_of("--time", time_limit)
+    if limit is not None and epochs is not None:
+        raise ConfigurationError("--time and --epochs both say how long to train: give one of them")
     lists = {
         "kernels": integers("--kernels", kernels),
         "kernel_sizes": integers("--kernel-size", ",".join(kernel_size) if kernel_size else None),
@@ -168,6 +194,8 @@ def train(
     adapter_options = {
         "sample_rate": sample_rate,
         "duration": duration,
+        "n_mels": mels,
+        "hop_length": hop,
         "size": size_of("--image-size", image_size),
         "tokens": tokens,
         "vectors": vectors,
@@ -176,7 +204,9 @@ def train(
 
     from gridcnn.estimator import GridClassifier
     from gridcnn.progress import progress_reporter
+    from gridcnn.threads import set_computing_threads
 
+    set_computing_threads(threads)
     progress = None if dry_run else progress_reporter(Console(stderr=True), quiet=quiet)
     classifier = GridClassifier(
         adapter=adapter,
@@ -192,6 +222,7 @@ def train(
         head=head and head.value,
         dropout=dropout,
         epochs=epochs,
+        time_limit=limit,
         batch_size=batch_size,
         learning_rate=learning_rate,
         kernel_learning_rate=kernel_learning_rate,
@@ -200,6 +231,7 @@ def train(
         augment="auto" if augment else None,
         class_weight=class_weight,
         validation_fraction=validation_fraction,
+        refit=False if compare and "test" not in parts else refit,  # what is compared on must stay unseen
         patience=patience,
         random_state=seed,
         device=device,
@@ -212,7 +244,7 @@ def train(
     started = time.perf_counter()
     try:
         if output is None or dry_run:
-            _print_plan(classifier.plan(learning.items, learning.labels))
+            _print_plan(classifier.plan(learning.items, learning.labels, measure_time=True))
             return
         classifier.fit(
             learning.items,
@@ -227,11 +259,18 @@ def train(
     finally:
         if progress is not None:
             progress.stop()
-    print(f"trained in {time.perf_counter() - started:.1f} s, {classifier.n_parameters_:,} parameters")
+    taken = f"{time.perf_counter() - started:.1f} s{_expected(classifier)}"
+    print(f"trained in {taken}, {classifier.n_parameters_:,} parameters")
     if compare:
         classifier.save(output)  # before the baseline can fail
         _compare(classifier, parts)
     _finish(classifier, data, parts.get("test"), output, history or output.with_name(f"{output.stem}.history.csv"))
+
+
+def _expected(classifier: GridClassifier) -> str:
+    """Say what was expected where a limit was set."""
+    times = classifier.summary_.get("time")
+    return f" (expected {times['expected']:.1f} s)" if times else ""
 
 
 def _finish(classifier: GridClassifier, data: Dataset, test: Dataset | None, output: Path, history: Path) -> None:
@@ -240,7 +279,8 @@ def _finish(classifier: GridClassifier, data: Dataset, test: Dataset | None, out
     _write_history(classifier, history)
     skipped = [*data.skipped, *classifier.skipped_]
     if "validation_accuracy" in classifier.scores_:
-        print(f"validation accuracy {classifier.scores_['validation_accuracy']:.4f}")
+        then = ", before it learned from those items too" if classifier.summary_["refit"] else ""
+        print(f"validation accuracy {classifier.scores_['validation_accuracy']:.4f}{then}")
     else:
         print("validation accuracy unknown: no items were held out")
     if test is not None and not classifier.interrupted_:
@@ -296,6 +336,7 @@ def _print_plan(plan: Any) -> None:
     table.add_section()
     table.add_row("sum", "", f"{parameters:,}", f"{multiply_adds:,}")
     print_table(table)
+    print(plan.schedule)
 
 
 def _write_history(classifier: GridClassifier, path: Path) -> None:

@@ -1,0 +1,291 @@
+"""Training within a wall-clock limit: what it costs here is measured first, then size and epochs are chosen to fit.
+
+The one-cycle schedule must end, at its lowest learning rate, before the limit does; a training that is cut off in the
+middle of it is worth much less than a shorter one. So the number of epochs is settled before the first of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from gridcnn.adapters import Adapter
+from gridcnn.adapters.base import sample_of
+from gridcnn.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.encoding import encode_items
+from gridcnn.errors import ConfigurationError, DataError
+from gridcnn.training import Examples, Network, Silence, TrainingConfig, evaluate, seeded, train
+
+__all__ = ["Budget", "Cost", "Pace", "Schedule", "fewest_epochs", "in_words", "measure", "probe", "smaller_share"]
+
+PLANNED_SHARE = 0.9
+"""Of the limit; the rest is for a machine that gets slower."""
+
+MOST_EPOCHS, FEWEST_EPOCHS = 2.0, 0.25
+"""Of the adapter's epochs. Twice as many did no harm where tried; below a quarter, coarser grids learned more."""
+
+SHARES = (1.0, 0.75, 0.5, 0.375, 0.25)
+"""Of the cells along each axis (of the kernels, where a grid has no resolution to give up) that are tried."""
+
+FIRST_SAMPLE, SAMPLE_SECONDS = 64, 0.2
+"""Items encoded to begin with, and how long encoding a sample must take to tell how long all items will."""
+
+PROBE_SECONDS, MEASURING_SHARE, LONGEST_MEASURING = 0.4, 0.02, 3.0
+"""How long steps are timed: on a sample; on all items, as a share of the limit; and at most."""
+
+WARM_STEPS = 1
+"""The first step, in which memory is taken and kernels are chosen, is not timed."""
+
+SCORED = 128
+"""Examples that are scored to time scoring."""
+
+
+class Pace(NamedTuple):
+    """Measured seconds of one training step, and of scoring one example."""
+
+    step: float
+    scoring: float
+
+    def epoch(self, n_examples: float, n_scored: float, batch_size: int) -> float:
+        """Return the seconds of an epoch over `n_examples`, after which `n_scored` others are scored."""
+        return math.ceil(n_examples / batch_size) * self.step + n_scored * self.scoring
+
+
+class Cost(NamedTuple):
+    """What a sample of the items tells of all of them: seconds to encode one, its windows, and the pace of training."""
+
+    encoding: float
+    windows: float
+    pace: Pace
+
+    def epoch(self, n_items: int, n_held_back: int, batch_size: int) -> float:
+        """Return the seconds of an epoch."""
+        return self.pace.epoch(n_items * self.windows, n_held_back * self.windows, batch_size)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What will be trained, and how long that is expected to take.
+
+    Parameters
+    ----------
+    items : int
+        Number of training items.
+    sizes : tuple of int
+        Sizes of the ordered axes of the grid.
+    epochs : int
+        Passes over them.
+    seconds : float
+        Expected wall-clock time of `GridClassifier.fit`, from its start to its end.
+    limit : float or None
+        Seconds allowed.
+
+    Examples
+    --------
+    >>> print(Schedule(1234, (28, 28), epochs=12, seconds=220.0, limit=300.0))
+    1,234 items, 28 × 28, 12 epochs: about 3 min 40 s of the 5 min allowed
+    """
+
+    items: int
+    sizes: tuple[int, ...]
+    epochs: int
+    seconds: float
+    limit: float | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is expected to end within the limit."""
+        return self.limit is None or self.seconds <= self.limit
+
+    def __str__(self) -> str:
+        what = f"{self.items:,} items, {' × '.join(map(str, self.sizes))}, {self.epochs} epochs"
+        about = f"{what}: about {in_words(max(self.seconds, 1))}"
+        if self.limit is None:
+            return f"{about} to train on this machine"
+        if self.fits:
+            return f"{about} of the {in_words(self.limit)} allowed"
+        return f"{about}, more than the {in_words(self.limit)} allowed, but less would not be worth training"
+
+
+class Budget:
+    """A limit on the wall clock, which runs from here on.
+
+    Parameters
+    ----------
+    limit : float or None
+        Seconds; None allows the usual epochs, however long they take.
+
+    Raises
+    ------
+    ConfigurationError
+        If the limit is no number of seconds above 0.
+    """
+
+    def __init__(self, limit: float | None) -> None:
+        if limit is not None and not (isinstance(limit, Real) and 0 < limit < math.inf):
+            raise ConfigurationError(f"time_limit must be a number of seconds above 0, or None; got {limit!r}")
+        self.limit = limit
+        self._started = time.perf_counter()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self._started
+
+    @property
+    def left(self) -> float:
+        """Seconds that may still be planned for."""
+        return math.inf if self.limit is None else PLANNED_SHARE * self.limit - self.elapsed
+
+    def epochs(self, usual: int, seconds_an_epoch: float, reserved: float = 0.0) -> int:
+        """Return the epochs that fit in what is left after `reserved` seconds, near enough to the `usual` number."""
+        if self.limit is None:
+            return usual
+        most = min((self.left - reserved) / seconds_an_epoch, MOST_EPOCHS * usual)
+        return max(int(most), fewest_epochs(usual))
+
+    def schedule(
+        self,
+        network: Network,
+        examples: Examples,
+        validation: Examples | None,
+        config: TrainingConfig,
+        device: torch.device,
+        n_items: int,
+    ) -> Schedule:
+        """Measure what an epoch of this training costs, and return how many of them will be trained."""
+        seconds = float(np.clip(MEASURING_SHARE * (self.limit or 0.0), PROBE_SECONDS, LONGEST_MEASURING))
+        pace = measure(network, examples, config, device, seconds)
+        epoch = pace.epoch(len(examples.target), 0 if validation is None else len(validation.target), config.batch_size)
+        epochs = self.epochs(config.epochs, epoch)
+        return Schedule(n_items, network.backbone.spec.sizes, epochs, self.elapsed + epochs * epoch, self.limit)
+
+
+def fewest_epochs(usual: int) -> int:
+    """Return the fewest epochs worth training where `usual` is the adapter's number.
+
+    >>> [fewest_epochs(usual) for usual in (1, 8, 40)]
+    [1, 3, 10]
+    """
+    return min(usual, max(3, math.ceil(FEWEST_EPOCHS * usual)))
+
+
+def measure(
+    network: Network, examples: Examples, config: TrainingConfig, device: torch.device, seconds: float = PROBE_SECONDS
+) -> Pace:
+    """Train a throwaway copy for about `seconds`, score some examples, and return how long a step and a score took.
+
+    The network and torch's random numbers stay as they are.
+    """
+    trial = copy.deepcopy(network)
+    watch = _Stopwatch(seconds, device)
+    steps = replace(config, epochs=max(config.epochs, WARM_STEPS + 1), patience=None)
+    with seeded(0, device):
+        with contextlib.suppress(_Enough):
+            if train(trial, examples, steps, device=device, progress=watch).interrupted:
+                raise KeyboardInterrupt  # Ctrl-C ends a training with its best weights; here there are none
+        step = watch.seconds_a_step()
+        some = Examples(*(part[:SCORED] for part in examples))
+        started = time.perf_counter()
+        evaluate(trial, some, device)
+    return Pace(step, (time.perf_counter() - started) / len(some.target))
+
+
+def probe(
+    adapter: Adapter,
+    items: Sequence[Any],
+    backbone: BackboneConfig,
+    config: TrainingConfig,
+    n_classes: int,
+    device: torch.device,
+    n_jobs: int | None = None,
+) -> Cost:
+    """Encode a sample of the items, train on it for a moment, and return what that cost."""
+    n_sampled = FIRST_SAMPLE
+    while True:
+        sample = sample_of(items, n_sampled)
+        started = time.perf_counter()
+        encoded = encode_items(adapter, sample, lift_on=device, on_error="skip", n_jobs=n_jobs)
+        taken = time.perf_counter() - started
+        if len(sample) == len(items) or (len(encoded.windows) and taken > SAMPLE_SECONDS):
+            break
+        n_sampled *= 4
+    windows = encoded.windows
+    if not len(windows):
+        raise DataError(f"none of the {len(items)} items can be read; the first: {encoded.skipped[0].reason}")
+    n_windows = max(2 * config.batch_size, len(windows))
+    examples = Examples(
+        np.resize(windows, (n_windows, *windows.shape[1:])), np.zeros(n_windows, np.int64), np.ones(n_windows)
+    )
+    with seeded(0, device):
+        lift = nn.Identity() if adapter.lift_is_frozen else adapter.lift()
+        network = Network(lift, ConvPoolDense(adapter.spec_, backbone, n_classes))
+    return Cost(taken / len(sample), len(windows) / len(sample), measure(network, examples, config, device))
+
+
+def smaller_share(share: float, needed: float, available: float) -> float | None:
+    """Return the largest share at which training should fit, as its cost grows with the number of cells.
+
+    None where it fits already, or nothing smaller is left to try.
+
+    >>> [smaller_share(1.0, needed=60, available=seconds) for seconds in (60, 50, 15, 1)]
+    [None, 0.75, 0.5, 0.25]
+    """
+    if needed <= available or share == SHARES[-1]:
+        return None
+    wanted = share * math.sqrt(max(available, 0.0) / needed)
+    return next((each for each in SHARES if each <= wanted), SHARES[-1])
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration with the two largest units that it needs.
+
+    >>> [in_words(seconds) for seconds in (0.4, 59.4, 60, 220, 5400)]
+    ['0 s', '59 s', '1 min', '3 min 40 s', '1 h 30 min']
+    """
+    units, whole = ("min", "s"), round(seconds)
+    if whole >= 3600:
+        units, whole = ("h", "min"), round(seconds / 60)
+    parts = [f"{count} {unit}" for count, unit in zip(divmod(whole, 60), units, strict=True) if count]
+    return " ".join(parts) or "0 s"
+
+
+class _Enough(Exception):  # noqa: N818  no error: it ends a measurement
+    """The stopwatch has seen enough steps."""
+
+
+class _Stopwatch(Silence):
+    """Times the steps of a training after the first, and ends it after `seconds`."""
+
+    def __init__(self, seconds: float, device: torch.device) -> None:
+        self._seconds = seconds
+        self._device = device
+        self._steps = 0
+        self._started = 0.0
+
+    def step(self, n_samples: int) -> None:
+        """Count a step."""
+        self._steps += 1
+        if self._steps == WARM_STEPS:
+            self._started = self._now()
+        elif self._steps > WARM_STEPS and time.perf_counter() - self._started >= self._seconds:
+            raise _Enough
+
+    def seconds_a_step(self) -> float:
+        """Return the mean time of the steps after the first."""
+        return (self._now() - self._started) / (self._steps - WARM_STEPS)
+
+    def _now(self) -> float:
+        if self._device.type != "cpu":
+            torch.accelerator.synchronize()  # a step is queued long before it is done
+        return time.perf_counter()
