@@ -1,0 +1,239 @@
+"""Answers come faster than from the network as it was trained, and are the same."""
+
+import gc
+import sys
+import threading
+import types
+import weakref
+
+import numpy as np
+import pytest
+import torch
+
+from gridcnn import GridClassifier, estimator, inference
+from gridcnn.adapters import ArrayAdapter, ImageAdapter, TextAdapter
+from gridcnn.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.errors import ItemError
+from gridcnn.grid import GridSpec
+from gridcnn.inference import Predictor, predictor
+from gridcnn.training import Network
+
+CPU = torch.device("cpu")
+CURVE = GridSpec.of("sensor", 3, time=21)
+PICTURE = GridSpec.of("colour", 2, height=11, width=14)
+
+CONFIGS = [
+    {"convolutions": 2, "pool_after": 1},
+    {"kernel_sizes": (3, 4, 5), "head": "global_max", "pool_size": 1},
+    {"padding": "valid", "head": "global_average", "dense": (6,)},
+    {"pool": "average", "pool_size": 3, "pool_stride": 2},
+    {"pool_size": 2, "pool_stride": 3},
+    {"normalise": False, "kernel_sizes": (4,)},
+]
+
+
+def trained(spec=PICTURE, lift=None, **config):
+    """Return a network whose normalisation has seen something."""
+    torch.manual_seed(1)
+    net = ConvPoolDense(spec, BackboneConfig(**{"kernels": (5, 4), "dropout": 0.5} | config), n_classes=3)
+    for name, values in net.state_dict().items():
+        if "norms" in name and "num_batches" not in name:
+            values.copy_(torch.rand_like(values) + 0.5)
+    network = Network(torch.nn.Identity() if lift is None else lift, net).eval()
+    network.kernels_channels_last()
+    return network
+
+
+def grids(network, n=9):
+    return np.random.default_rng(0).normal(size=(n, *network.backbone.spec.shape)).astype(np.float32)
+
+
+@torch.inference_mode()
+def eager(network, windows):
+    return network(torch.from_numpy(windows)).double().softmax(dim=1).numpy()
+
+
+@pytest.fixture
+def no_onnxruntime(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # importing it raises ImportError
+
+
+@pytest.mark.parametrize("spec", [CURVE, PICTURE])
+@pytest.mark.parametrize("config", CONFIGS)
+def test_folding_and_reordering_change_no_answer(no_onnxruntime, spec, config):
+    network = trained(spec, **config)
+    fast = Predictor(network, CPU)
+    assert fast.runtime == "torch"
+    np.testing.assert_allclose(fast(grids(network)), eager(network, grids(network)), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("spec", [CURVE, PICTURE])
+@pytest.mark.parametrize("config", CONFIGS)
+def test_onnxruntime_gives_the_same_answers(spec, config):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    network = trained(spec, **config)
+    fast = Predictor(network, CPU)
+    assert fast.runtime == "onnxruntime"
+    np.testing.assert_allclose(fast(grids(network)), eager(network, grids(network)), atol=1e-5, rtol=0)
+
+
+def test_the_network_itself_stays_as_it_was_trained():
+    network = trained()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    Predictor(network, CPU)(grids(network))
+    assert before.keys() == network.state_dict().keys()
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_it_is_made_ready_once_and_again_where_a_weight_changed():
+    network = trained()
+    first = predictor(network, CPU)
+    assert predictor(network, CPU) is first
+    before = first(grids(network))
+    with torch.no_grad():
+        network.backbone.blocks[0].norms[0].bias += 1
+    after = predictor(network, CPU)(grids(network))
+    np.testing.assert_allclose(after, eager(network, grids(network)), atol=1e-5, rtol=0)
+    assert np.abs(after - before).max() > 1e-3
+
+
+def test_it_is_forgotten_with_its_network():
+    network = trained()
+    gone = weakref.ref(predictor(network, CPU))
+    del network
+    gc.collect()
+    assert gone() is None
+
+
+def test_large_maps_are_computed_in_small_batches():
+    spec = GridSpec.of("colour", 1, height=128, width=128)
+    sizes = [Predictor(trained(spec, kernels=(kernels,)), CPU).batch_size for kernels in (4, 64, 256)]
+    assert sizes == [32, 2, 1]
+    assert Predictor(trained(CURVE), CPU).batch_size == inference.LARGEST_BATCH
+
+
+def test_more_windows_than_a_batch_come_back_in_their_order():
+    network = trained()
+    fast = Predictor(network, CPU)
+    fast.batch_size = 4
+    np.testing.assert_allclose(fast(grids(network, 11)), eager(network, grids(network, 11)), atol=1e-5, rtol=0)
+
+
+class FakeSession:
+    """Stands in for a runtime that gives wrong answers."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def run(self, _, inputs):
+        return [np.arange(3, dtype=np.float32) + np.zeros((len(inputs["grids"]), 1), np.float32)]
+
+
+class FailingSession(FakeSession):
+    def run(self, *_):
+        raise RuntimeError("no kernel for this")
+
+
+@pytest.fixture
+def fake_runtime(monkeypatch):
+    options = types.SimpleNamespace(add_session_config_entry=lambda *_: None)
+    module = types.SimpleNamespace(SessionOptions=lambda: options, InferenceSession=FakeSession)
+    monkeypatch.setitem(sys.modules, "onnxruntime", module)
+    monkeypatch.setattr(inference, "_onnx_model", lambda _: b"")
+    return module
+
+
+def test_a_runtime_with_other_answers_is_not_used(fake_runtime):
+    assert Predictor(trained(), CPU).runtime == "torch"
+
+
+def test_a_runtime_that_fails_is_named_and_torch_answers(fake_runtime):
+    fake_runtime.InferenceSession = FailingSession
+    network = trained()
+    with pytest.warns(UserWarning, match="torch does, slower: no kernel for this"):
+        fast = Predictor(network, CPU)
+    np.testing.assert_allclose(fast(grids(network)), eager(network, grids(network)), atol=1e-5, rtol=0)
+
+
+# ---- the whole way, from items --------------------------------------------------------------------------------------
+
+N = 3 * estimator.PREDICTION_CHUNK
+
+
+@pytest.fixture(scope="module")
+def curves():
+    X = np.random.default_rng(0).normal(size=(N, 12)).astype(np.float32)
+    return X, (X[:, 3] > X[:, 4]).astype(int)
+
+
+@pytest.fixture(scope="module")
+def classifier(curves):
+    return GridClassifier(adapter=ArrayAdapter(), kernels=(4,), epochs=1).fit(*curves)
+
+
+def test_an_item_gets_the_same_answer_alone_and_among_others(classifier, curves):
+    X, _ = curves
+    together = classifier.predict_proba(X)
+    alone = np.concatenate([classifier.predict_proba(X[index : index + 1]) for index in range(0, N, 17)])
+    np.testing.assert_allclose(together[::17], alone, atol=1e-6, rtol=0)
+    np.testing.assert_allclose(together, eager(classifier.network_, X[:, None]), atol=1e-5, rtol=0)
+
+
+def test_a_classifier_that_is_fitted_again_answers_with_its_new_network(curves):
+    X, y = curves
+    again = GridClassifier(adapter=ArrayAdapter(), kernels=(4,), epochs=1).fit(X, y)
+    before = again.predict_proba(X)
+    again.fit(X, 1 - y)
+    np.testing.assert_allclose(again.predict_proba(X), eager(again.network_, X[:, None]), atol=1e-5, rtol=0)
+    assert np.abs(again.predict_proba(X) - before).max() > 1e-3
+
+
+def test_the_next_items_are_decoded_while_the_network_computes(classifier, curves, monkeypatch):
+    later_item_is_decoded = threading.Event()
+
+    def encode(self, item):
+        if np.array_equal(item, curves[0][-1]):
+            later_item_is_decoded.set()
+        return np.asarray(item, dtype=np.float32)[None, None]
+
+    def compute(windows):
+        assert later_item_is_decoded.wait(timeout=20)
+        return np.full((len(windows), 2), 0.5)
+
+    monkeypatch.setattr(ArrayAdapter, "encode", encode)
+    monkeypatch.setattr(estimator, "predictor", lambda *_: compute)
+    assert classifier.predict_proba(curves[0]).shape == (N, 2)
+
+
+def test_the_first_item_that_cannot_be_read_is_named(tmp_path):
+    pictures = [np.full((8, 8), value % 250, np.uint8) for value in range(N)]
+    images = GridClassifier(adapter=ImageAdapter(), kernels=(2,), epochs=1).fit(pictures[:20], [0, 1] * 10)
+    for index in (N - 1, N - 9, 5):
+        pictures[index] = tmp_path / f"{index}.png"
+    with pytest.raises(ItemError, match=r"5\.png"):
+        images.predict(pictures)
+    errors = images.predict_frame(pictures)["error"]
+    assert np.flatnonzero(errors != "").tolist() == [5, N - 9, N - 1]
+
+
+def test_ctrl_c_ends_a_prediction_and_the_next_one_works(classifier, curves, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(estimator, "predictor", lambda *_: interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            classifier.predict_proba(curves[0])
+    assert np.isfinite(classifier.predict_proba(curves[0])).all()
+
+
+def test_the_windows_of_a_long_item_are_averaged():
+    texts = ["good fine nice", "bad poor sad"] * 5
+    classifier = GridClassifier(adapter=TextAdapter(length=8, min_count=1), epochs=2).fit(texts, [1, 0] * 5)
+    long = "good " * 20 + "bad " * 3
+    windows = classifier.adapter_.encode(long)
+    assert len(windows) == 3
+    expected = [eager(classifier.network_, windows).mean(axis=0), eager(classifier.network_, windows[:1])[0]]
+    answers = classifier.predict_proba([long, "good " * 8])
+    np.testing.assert_allclose(answers, expected, atol=1e-5, rtol=0)
