@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import unicodedata
 from pathlib import Path
@@ -56,24 +57,20 @@ def load_folder(folder: str | os.PathLike[str], *, allow_one_class: bool = False
     classes, loose = _class_folders(root)
     files = [list(walk(each.path)) for each in classes]
     media = sort_media([path for group in files for path in group], str(root))
-    kept = set(media.paths)
-    items: list[Path] = []
-    owners: list[_ClassFolder] = []
-    for each, group in zip(classes, files, strict=True):
-        own = [path for path in group if path in kept]
-        if not own:
+    kept = iter(media.kept)
+    counts = [sum(itertools.islice(kept, len(group))) for group in files]
+    for each, count in zip(classes, counts, strict=True):
+        if not count:
             raise DataError(f"{each.path}: no {media.modality} in this class folder: remove it, or add files to it.")
-        items += own
-        owners += [each] * len(own)
-    labels = np.array([each.label for each in owners])
-    if len(set(labels)) == 1 and not allow_one_class:
-        raise DataError(f"{root}: one class only, {owners[0].label!r}: add a folder with examples of what it is not.")
+    names = [each.label for each in classes]
+    if len(set(names)) == 1 and not allow_one_class:
+        raise DataError(f"{root}: one class only, {names[0]!r}: add a folder with examples of what it is not.")
     return Dataset(
-        items,
-        labels,
+        media.paths,
+        np.repeat(names, counts),
         media.modality,
         name=root.resolve().name,
-        split=np.array([each.split for each in owners]) if classes[0].split else None,
+        split=np.repeat([each.split for each in classes], counts) if classes[0].split else None,
         skipped=(
             *(Skipped(str(path), "beside the class folders, so without a label") for path in loose),
             *media.skipped,

@@ -92,8 +92,8 @@ def load_manifest(
         rows.replace(path_column, lambda cell: source.parent / str(cell).strip())
         rows.drop(~rows.table[path_column].map(os.path.isfile), lambda row: f"no such file: {row[path_column]}")
         media = sort_media(rows.table[path_column].tolist(), str(source))
-        kept, modality = set(media.paths), media.modality
-        rows.drop(~rows.table[path_column].isin(kept), lambda row: f"no {modality}: {row[path_column]}")
+        modality = media.modality
+        rows.drop(~np.array(media.kept), lambda row: f"no {modality}: {row[path_column]}")
     table = rows.table
     return Dataset(
         [str(cell) for cell in table[item]] if text is not None else table[item].tolist(),
@@ -174,7 +174,7 @@ class _Rows:
         self.table = self.table.assign(**{column: [change(cell) for cell in self.table[column]]})
 
     def drop(self, bad: Any, reason: str | Callable[[Any], str]) -> None:
-        rows = self.table[bad.to_numpy(dtype=bool)]
+        rows = self.table[np.asarray(bad, dtype=bool)]
         if rows.empty:
             return
         reasons = [reason if isinstance(reason, str) else reason(row) for _, row in rows.iterrows()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -27,6 +28,8 @@ class Media(NamedTuple):
     modality: Literal["image", "sound"]
     paths: list[Path]
     skipped: tuple[Skipped, ...]
+    kept: list[bool]
+    """For each file that was looked at, whether it is among `paths`."""
 
 
 def visible(name: str) -> bool:
@@ -96,7 +99,7 @@ def sort_media(paths: Sequence[Path], where: str) -> Media:
     Returns
     -------
     Media
-        The kind, the files of that kind in their order, and the others with the reason.
+        The kind, the files of that kind in their order, the others with the reason, and which are which.
 
     Raises
     ------
@@ -121,8 +124,10 @@ def sort_media(paths: Sequence[Path], where: str) -> Media:
         "image": "a picture among sounds",
         "sound": "a sound among pictures",
     }
+    kept = [kind == modality for kind in kinds]
     return Media(
         modality,
-        [path for path, kind in zip(paths, kinds, strict=True) if kind == modality],
+        list(itertools.compress(paths, kept)),
         tuple(Skipped(str(path), reasons[kind]) for path, kind in zip(paths, kinds, strict=True) if kind != modality),
+        kept,
     )

@@ -22,10 +22,23 @@ import pooch
 
 from gridcnn.errors import DataError, ItemError
 
-__all__ = ["CACHE_LIMIT", "CacheEntry", "Entry", "clear", "default_cache_folder", "entries", "read", "store"]
+__all__ = [
+    "CACHE_LIMIT",
+    "CONTENTS",
+    "DRAFT",
+    "CacheEntry",
+    "Entry",
+    "clear",
+    "default_cache_folder",
+    "entries",
+    "read",
+    "store",
+]
 
 CACHE_LIMIT = 10 * 10**9  # bytes; the entries unused for longest are removed beyond it
-MAP_ABOVE = 256 * 2**20  # bytes; larger arrays are memory-mapped rather than read
+MAP_ABOVE = 64 * 2**20  # bytes; larger arrays are memory-mapped rather than read
+CONTENTS = "contents.json"  # what `gridcnn.contents` remembers of the files
+DRAFT = ".draft-"
 LEFTOVER_AGE = 24 * 3600  # seconds after which a half-written entry counts as abandoned
 
 NOTHING = np.empty(0, dtype=np.float32)
@@ -74,6 +87,7 @@ def clear(cache: Path) -> list[CacheEntry]:
     removed = entries(cache)
     for entry in removed:
         _remove(cache / entry.key)
+    (cache / CONTENTS).unlink(missing_ok=True)
     _remove_leftovers(cache)
     return removed
 
@@ -110,7 +124,7 @@ def store(cache: Path, key: str, results: Iterator[Result], made_by: str) -> Ent
     """Write results to a new entry as they come, so that they need not fit in memory, and read it back."""
     cache.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(cache)
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=cache))
+    draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=cache))
     try:
         with (draft / "windows.bin").open("wb") as file:
             meta, index = _write_windows(file, results)
@@ -148,7 +162,7 @@ def _remove(folder: Path) -> None:
 
 def _remove_leftovers(cache: Path) -> None:
     """Remove what killed runs left behind; a younger draft may belong to a run that is still at work."""
-    for draft in cache.glob(".draft-*"):
+    for draft in cache.glob(f"{DRAFT}*"):
         with contextlib.suppress(OSError):
             newest = max(path.stat().st_mtime for path in (draft, *draft.iterdir()))
             if time.time() - newest > LEFTOVER_AGE:

@@ -1,4 +1,4 @@
-"""Raw items to compact arrays, in parallel, and once: what was decoded from files is kept in a cache on disk.
+"""Raw items to compact arrays or grids, in parallel, and once: what was made of files is kept in a cache on disk.
 
 The key of an entry is a digest of the files' contents, of the adapter with all that it learned, and of the version of
 this format.
@@ -11,36 +11,39 @@ import hashlib
 import itertools
 import json
 import os
-import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
+from torch import nn
 
 from gridcnn.adapters.base import Adapter
 from gridcnn.cache import NOTHING, Entry, Result, read, store
+from gridcnn.contents import digest_contents
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
+from gridcnn.threads import in_threads
 
-__all__ = ["EncodedItems", "encode_items", "lift_items"]
+__all__ = ["EncodedItems", "encode_items"]
 
 FORMAT = 1  # to be raised when an adapter of gridcnn encodes or lifts differently
-CHUNK = 32
+CHUNK = 32  # items
+LIFTED_AT_ONCE = 2**20  # bytes of windows; a spectrum of many more leaves the processor's cache and takes twice the time
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class EncodedItems:
-    r"""What an adapter's `encode` made of many items.
+    r"""What an adapter made of many items.
 
     Parameters
     ----------
     windows : ndarray of shape (n_windows, \*encoded_shape)
-        All windows, in the order of the items; a read-only memory map where they are large.
+        All windows, in the order of the items, or their grids, of shape (n_windows, \*adapter.spec_.shape); a read-only
+        memory map where they are large.
     item : ndarray of shape (n_windows,), int64
         Index of the raw item that each window belongs to, ascending.
     skipped : tuple of Skipped
@@ -62,6 +65,7 @@ def encode_items(
     adapter: Adapter,
     items: Sequence[Any],
     *,
+    lift_on: torch.device | str | None = None,
     on_error: str = "raise",
     n_jobs: int | None = None,
     cache: Path | None = None,
@@ -75,10 +79,13 @@ def encode_items(
         A fitted adapter.
     items : sequence
         Raw items.
+    lift_on : torch.device, str or None
+        Where the grids of a frozen lift are computed, which then stand in for the windows; None computes none. A lift
+        that learns is left to the training.
     on_error : {"raise", "skip"}
         Whether the first item that cannot be encoded ends the work, or all such items are left out and listed.
     n_jobs : int or None
-        Number of threads; None takes one for each processor.
+        Number of threads; None takes the cores that this process may use.
     cache : Path or None
         Folder of the cache; None keeps nothing. Only items that are files are cached.
     progress : callable or None
@@ -102,16 +109,22 @@ def encode_items(
         raise ConfigurationError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
     if not len(items):
         raise DataError("there are no items to encode")
-    results = _results(adapter, items, on_error, n_jobs, progress)  # a generator: nothing is encoded yet
+    device = torch.device(lift_on) if lift_on is not None and adapter.lift_is_frozen else None
+    results = _encoded(adapter, items, on_error, n_jobs)  # a generator: nothing is encoded yet
+    if device is not None:
+        results = _lifted(adapter, results, device)
+    if progress is not None:
+        results = _followed(results, len(items), progress)
     if cache is None or not adapter.reads_files or not all(isinstance(item, str | os.PathLike) for item in items):
         windows, index, failures = _gather(results)
         key = None
     else:
-        key = _key(adapter, *itertools.chain.from_iterable(_in_threads(_hash_chunk, items, n_jobs)))
+        kind = "encoded" if device is None else f"grids, {device.type}"
+        key = _key(adapter, digest_contents(items, cache, n_jobs), kind.encode())
         entry = read(cache / key)
         if entry is not None and progress is not None:
             progress(len(items), len(items))
-        windows, index, failures = entry or store(cache, key, results, f"{type(adapter).__name__}, encoded")
+        windows, index, failures = entry or store(cache, key, results, f"{type(adapter).__name__}, {kind}")
     skipped = tuple(Skipped(_name(items[position]), reason) for position, reason in failures)
     if skipped and on_error == "raise":
         position, reason = failures[0]
@@ -119,58 +132,16 @@ def encode_items(
     return EncodedItems(windows, index, skipped, tuple(position for position, _ in failures), key)
 
 
-def lift_items(
-    adapter: Adapter,
-    encoded: EncodedItems,
-    *,
-    cache: Path | None = None,
-    device: torch.device | str = "cpu",
-    batch_size: int = 256,
-) -> np.ndarray:
-    r"""Compute the grids of a frozen lift once, in batches, or read what was computed before.
-
-    Parameters
-    ----------
-    adapter : Adapter
-        A fitted adapter with `lift_is_frozen`.
-    encoded : EncodedItems
-        Windows that this adapter encoded.
-    cache : Path or None
-        Folder of the cache; None keeps nothing. Only windows that came from files are cached.
-    device : torch.device or str
-        Where to compute.
-    batch_size : int
-        Windows at a time.
-
-    Returns
-    -------
-    ndarray of shape (n_windows, \*adapter.spec_.shape), float32
-        A read-only memory map where it is large.
-
-    Raises
-    ------
-    ConfigurationError
-        If the adapter's lift learns.
-    """
-    if not adapter.lift_is_frozen:
-        raise ConfigurationError(f"the lift of {type(adapter).__name__} learns, so its grids change from step to step")
-    grids = _lifted(adapter, encoded.windows, torch.device(device), batch_size)
-    if cache is None or encoded.key is None:
-        return _gather(grids)[0]
-    key = _key(adapter, encoded.key.encode(), b"grids", torch.device(device).type.encode())
-    entry = read(cache / key) or store(cache, key, grids, f"{type(adapter).__name__}, grids")
-    return entry[0]
-
-
-# --- computing -------------------------------------------------------------------------------------------------------
-
-
-def _in_threads(
-    work: Callable[[Sequence[Any]], Any], items: Sequence[Any], n_jobs: int | None
-) -> Generator[Any, None, None]:
-    chunks = (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
-    threads = joblib.Parallel(n_jobs=n_jobs or joblib.cpu_count(), prefer="threads", return_as="generator")
-    yield from threads(joblib.delayed(work)(chunk) for chunk in chunks)
+def _encoded(adapter: Adapter, items: Sequence[Any], on_error: str, n_jobs: int | None) -> Iterator[Result]:
+    """Yield the windows of each item in order, and raise what is to be raised at once."""
+    chunks = in_threads(functools.partial(_encode_chunk, adapter), items, n_jobs, CHUNK)
+    try:
+        for position, result in enumerate(itertools.chain.from_iterable(chunks)):
+            if isinstance(result, ItemError) and on_error == "raise":
+                raise result
+            yield position, result
+    finally:
+        chunks.close()
 
 
 def _encode_chunk(adapter: Adapter, items: Sequence[Any]) -> list[np.ndarray | ItemError]:
@@ -183,34 +154,39 @@ def _encode_chunk(adapter: Adapter, items: Sequence[Any]) -> list[np.ndarray | I
     return results
 
 
-def _results(
-    adapter: Adapter, items: Sequence[Any], on_error: str, n_jobs: int | None, progress: Progress | None
-) -> Iterator[Result]:
-    """Yield the result of each item in order, saying how far it has come, and raise what is to be raised at once."""
-    position = 0
-    chunks = _in_threads(functools.partial(_encode_chunk, adapter), items, n_jobs)
-    try:
-        for chunk in chunks:
-            for result in chunk:
-                if isinstance(result, ItemError) and on_error == "raise":
-                    raise result
-                yield position, result
-                position += 1
-            if progress is not None:
-                progress(position, len(items))
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # joblib regrets the chunks that a failure makes useless
-            chunks.close()
-
-
-def _lifted(adapter: Adapter, windows: np.ndarray, device: torch.device, batch_size: int) -> Iterator[Result]:
+def _lifted(adapter: Adapter, results: Iterable[Result], device: torch.device) -> Iterator[Result]:
+    """Turn the windows of each item into grids, those of several short items at once."""
     lift = adapter.lift().to(device).eval()
-    for start in range(0, len(windows), batch_size):
-        batch = torch.from_numpy(np.array(windows[start : start + batch_size])).to(device)
-        with torch.inference_mode():
-            grids = lift(batch).to("cpu", torch.float32).numpy()
-        yield start, grids
+    waiting: list[Result] = []
+    size = 0
+    for result in results:
+        waiting.append(result)
+        size += 0 if isinstance(result[1], ItemError) else result[1].nbytes
+        if size >= LIFTED_AT_ONCE:
+            yield from _lift(lift, waiting, device)
+            waiting, size = [], 0
+    yield from _lift(lift, waiting, device)
+
+
+@torch.inference_mode()
+def _lift(lift: nn.Module, results: list[Result], device: torch.device) -> list[Result]:
+    encoded = [result for _, result in results if not isinstance(result, ItemError)]
+    if not encoded:
+        return results
+    windows = np.concatenate(encoded)
+    at_once = max(LIFTED_AT_ONCE // windows[0].nbytes, 1)
+    batches = (torch.from_numpy(windows[at : at + at_once]).to(device) for at in range(0, len(windows), at_once))
+    grids = np.concatenate([lift(batch).to("cpu", torch.float32).numpy() for batch in batches])
+    parts = iter(np.split(grids, np.cumsum([len(each) for each in encoded])))
+    return [(position, result if isinstance(result, ItemError) else next(parts)) for position, result in results]
+
+
+def _followed(results: Iterable[Result], n_items: int, progress: Progress) -> Iterator[Result]:
+    """Say after every few items how far it has come."""
+    for done, result in enumerate(results, start=1):
+        yield result
+        if done % CHUNK == 0 or done == n_items:
+            progress(done, n_items)
 
 
 def _gather(results: Iterable[Result]) -> Entry:
@@ -229,24 +205,6 @@ def _gather(results: Iterable[Result]) -> Entry:
 
 def _name(item: Any) -> str:
     return f"array of shape {item.shape}" if isinstance(item, np.ndarray) else str(item)
-
-
-# --- keys ---------------------------------------------------------------------------------------------------------
-
-
-def _hash_chunk(paths: Sequence[str | os.PathLike[str]]) -> list[bytes]:
-    return [_hash_file(path) for path in paths]
-
-
-def _hash_file(path: str | os.PathLike[str]) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  Path.open takes twice as long
-            while block := file.read(2**20):
-                digest.update(block)
-    except OSError as error:
-        return f"cannot be read: {type(error).__name__}".encode()
-    return digest.digest()
 
 
 def _key(adapter: Adapter, *parts: bytes) -> str:

@@ -19,8 +19,10 @@ from gridcnn import cache as cache_module
 from gridcnn import encoding
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.cache import default_cache_folder
-from gridcnn.encoding import encode_items, lift_items
+from gridcnn.encoding import encode_items
 from gridcnn.errors import ConfigurationError, DataError, ItemError
+from gridcnn.estimator import GridClassifier
+from gridcnn.training import Silence
 
 forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -76,7 +78,7 @@ def counting(files: list[Path]) -> Counting:
 
 
 def entries(cache: Path) -> list[str]:
-    return sorted(path.name for path in cache.iterdir())
+    return sorted(path.name for path in cache.iterdir() if path.is_dir())
 
 
 @pytest.mark.parametrize("n_jobs", [None, 1, 3])
@@ -292,33 +294,68 @@ def test_the_least_recently_used_entries_go_first(files, tmp_path, monkeypatch):
     assert entries(cache) == [last]  # what is needed now stays
 
 
+def test_the_grids_of_a_frozen_lift_stand_in_for_the_windows(recordings, tmp_path):
+    recordings.insert(1, tmp_path / "missing.wav")
+    adapter = AudioAdapter(duration=1.0).fit(recordings)
+    plain = encode_items(adapter, recordings, on_error="skip")
+    expected = adapter.lift()(torch.from_numpy(plain.windows)).numpy()
+    for cache in (None, tmp_path / "cache"):
+        encoded = encode_items(adapter, recordings, lift_on="cpu", on_error="skip", cache=cache)
+        assert encoded.windows.shape == (6, *adapter.spec_.shape)
+        assert encoded.windows.dtype == np.float32
+        np.testing.assert_allclose(encoded.windows, expected, atol=1e-5)
+        np.testing.assert_array_equal(encoded.item, plain.item)
+        assert encoded.skipped_index == (1,)
+    nothing = encode_items(adapter, recordings[1:2], lift_on="cpu", on_error="skip")
+    assert len(nothing.windows) == 0
+
+
+@pytest.mark.parametrize("at_once", [1, 70_000, 140_000])
+def test_grids_of_short_and_long_items_come_in_their_order(recordings, monkeypatch, at_once):
+    monkeypatch.setattr(encoding, "LIFTED_AT_ONCE", at_once)
+    adapter = AudioAdapter(duration=1.0).fit(recordings)
+    lifted = encode_items(adapter, recordings, lift_on="cpu").windows
+    expected = adapter.lift()(torch.from_numpy(encode_items(adapter, recordings).windows)).numpy()
+    np.testing.assert_allclose(lifted, expected, atol=1e-5)
+
+
 def test_frozen_lifts_are_computed_once(recordings, tmp_path, monkeypatch):
     adapter = AudioAdapter(duration=1.0).fit(recordings)
-    encoded = encode_items(adapter, recordings, cache=tmp_path / "cache")
-    expected = adapter.lift()(torch.from_numpy(np.array(encoded.windows))).numpy()
-    grids = lift_items(adapter, encoded, cache=tmp_path / "cache", batch_size=4)
-    assert grids.shape == (6, *adapter.spec_.shape)
-    assert grids.dtype == np.float32
-    np.testing.assert_allclose(grids, expected, atol=1e-5)
-    np.testing.assert_allclose(lift_items(adapter, encoded), expected, atol=1e-5)
-    monkeypatch.setattr(AudioAdapter, "lift", lambda self: pytest.fail("computed again"))
-    np.testing.assert_array_equal(lift_items(adapter, encoded, cache=tmp_path / "cache"), grids)
+    first = encode_items(adapter, recordings, lift_on="cpu", cache=tmp_path / "cache")
+    assert entries(tmp_path / "cache") == [first.key]  # no waveforms beside the grids
+    monkeypatch.setattr(AudioAdapter, "encode", lambda self, item: pytest.fail("computed again"))
+    second = encode_items(adapter, recordings, lift_on="cpu", cache=tmp_path / "cache")
+    np.testing.assert_array_equal(second.windows, first.windows)
+
+
+def test_windows_are_not_taken_for_grids(recordings, tmp_path):
+    adapter = AudioAdapter(duration=1.0).fit(recordings)
+    keys = {encode_items(adapter, recordings, lift_on=device, cache=tmp_path / "cache").key for device in (None, "cpu")}
+    assert len(keys) == 2
 
 
 def test_grids_are_not_taken_from_another_adapter(recordings, tmp_path):
-    first = AudioAdapter(duration=1.0).fit(recordings)
-    second = AudioAdapter(duration=1.0, top_db=20.0).fit(recordings)
-    one, two = (
-        lift_items(adapter, encode_items(adapter, recordings, cache=tmp_path), cache=tmp_path)
-        for adapter in (first, second)
-    )
-    assert not np.allclose(one, two, atol=0.01)
+    adapters = [AudioAdapter(duration=1.0, top_db=top_db).fit(recordings) for top_db in (80.0, 20.0)]
+    one, two = (encode_items(adapter, recordings, lift_on="cpu", cache=tmp_path) for adapter in adapters)
+    assert not np.allclose(one.windows, two.windows, atol=0.01)
 
 
-def test_a_lift_that_learns_is_not_frozen():
+def test_a_lift_that_learns_is_left_to_the_training():
     adapter = TextAdapter().fit(["a a"])
-    with pytest.raises(ConfigurationError, match="learns"):
-        lift_items(adapter, encode_items(adapter, ["a"]))
+    windows = encode_items(adapter, ["a"], lift_on="cpu").windows
+    np.testing.assert_array_equal(windows, encode_items(adapter, ["a"]).windows)
+
+
+def test_training_tells_of_all_that_it_reads(recordings, tmp_path):
+    class Told(Silence):
+        def encoding(self, done: int, total: int) -> None:
+            told.append((done, total))
+
+    for _ in range(2):
+        told: list[tuple[int, int]] = []
+        classifier = GridClassifier(AudioAdapter(duration=1.0), kernels=(4,), epochs=1, cache=tmp_path, progress=Told())
+        classifier.fit(recordings, ["a", "b", "b"], validation=(recordings[:1], ["a"]))
+        assert told == [(3, 3), (1, 1)]
 
 
 def test_the_cache_folder_can_be_named(monkeypatch, tmp_path):

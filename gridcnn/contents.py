@@ -1,0 +1,116 @@
+"""One digest of the contents of many files, which are not read again while none of them has changed.
+
+What was read is remembered in `contents.json`, under a digest of what the file system says of each file: its number,
+size and times of change. Contents that were changed while or just before they were read are not remembered, since a
+file system may give two changes within one tick of its clock the same time (the "racy" entries of git's index).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from gridcnn.cache import CONTENTS, DRAFT
+from gridcnn.threads import in_threads
+
+__all__ = ["digest_contents"]
+
+REMEMBERED = 256  # lists of files; the oldest is forgotten beyond it
+TICK = 2 * 10**9  # nanoseconds; the coarsest clock of a file system in use (FAT)
+CHUNK = 512
+DIGEST = 16  # bytes
+
+FilePath = str | os.PathLike[str]
+
+
+def digest_contents(paths: Sequence[FilePath], cache: Path, n_jobs: int | None = None) -> bytes:
+    """Return a digest of the contents of files, in their order.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        A file that cannot be read counts with the reason why.
+    cache : Path
+        Folder that holds what is remembered.
+    n_jobs : int or None
+        Number of threads; None takes the cores that this process may use.
+
+    Returns
+    -------
+    bytes
+        Names and places do not matter for it.
+    """
+    started = time.time_ns()
+    looks = list(in_threads(_look_at, paths, n_jobs, CHUNK))  # before they are read: a later change will be seen
+    state = _digest(look for look, _ in looks).hex()
+    remembered = _remembered(cache)
+    if state in remembered:
+        return remembered[state]
+    reads = list(in_threads(_read, paths, n_jobs, CHUNK))
+    contents = _digest(read for read, _ in reads)
+    if max(newest for _, newest in looks) < started - TICK and all(complete for _, complete in reads):
+        _remember(cache, {**remembered, state: contents})
+    return contents
+
+
+def _look_at(paths: Sequence[FilePath]) -> tuple[bytes, float]:
+    """Return what the file system says of files, and the latest change of any, in nanoseconds since 1970."""
+    states, newest = [], 0.0
+    for path in paths:
+        try:
+            file = os.stat(path)  # noqa: PTH116  Path.stat takes twice as long
+        except OSError:
+            states.append("missing")
+            newest = math.inf
+            continue
+        # A file's owner can set its time of modification back, but not that of its change.
+        states.append(f"{file.st_dev} {file.st_ino} {file.st_size} {file.st_mtime_ns} {file.st_ctime_ns}")
+        newest = max(newest, file.st_mtime_ns, file.st_ctime_ns)
+    return "\n".join(states).encode(), newest
+
+
+def _read(paths: Sequence[FilePath]) -> tuple[bytes, bool]:
+    """Return the digest of the contents of files, and whether all of them could be read."""
+    contents, complete = [], True
+    for path in paths:
+        digest = hashlib.blake2b(digest_size=DIGEST)
+        try:
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123  Path.open takes twice as long
+                while block := file.read(2**20):
+                    digest.update(block)
+        except OSError as error:
+            digest = hashlib.blake2b(type(error).__name__.encode(), digest_size=DIGEST, person=b"cannot be read")
+            complete = False
+        contents.append(digest.digest())
+    return b"".join(contents), complete
+
+
+def _digest(parts: Iterable[bytes]) -> bytes:
+    return hashlib.blake2b(b"\n".join(parts), digest_size=DIGEST).digest()
+
+
+def _remembered(cache: Path) -> dict[str, bytes]:
+    """Return the digests of contents by those of states, the oldest first."""
+    try:
+        said = json.loads((cache / CONTENTS).read_text(encoding="utf-8"))
+        return {state: bytes.fromhex(contents) for state, contents in said.items()}
+    except (OSError, AttributeError, TypeError, ValueError):  # there is none, or it is damaged
+        return {}
+
+
+def _remember(cache: Path, contents: dict[str, bytes]) -> None:
+    """Write beside its place and rename: no other run reads half of it, and of two runs at once one is forgotten."""
+    said = {state: digest.hex() for state, digest in list(contents.items())[-REMEMBERED:]}
+    with contextlib.suppress(OSError):  # it will only take longer
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=DRAFT, dir=cache) as draft:
+            written = Path(draft) / CONTENTS
+            written.write_text(json.dumps(said), encoding="utf-8")
+            written.replace(cache / CONTENTS)

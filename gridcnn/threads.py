@@ -1,0 +1,62 @@
+"""How many threads compute, and work on many items spread over threads."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import joblib
+
+__all__ = ["in_threads", "set_computing_threads"]
+
+
+def set_computing_threads(threads: int | None = None) -> None:
+    """Let torch compute with so many threads: for programs, since it changes the whole process.
+
+    Parameters
+    ----------
+    threads : int or None
+        At least 1. None leaves what OMP_NUM_THREADS or MKL_NUM_THREADS says; where neither is set, it lowers torch's
+        own number, which counts the cores of the host, to those that this process may use: a container's share (cgroup
+        v1 or v2), a batch system's affinity.
+    """
+    import torch  # noqa: PLC0415  (what only reads files needs none)
+
+    if threads is None:
+        if {"OMP_NUM_THREADS", "MKL_NUM_THREADS"} & os.environ.keys():
+            return
+        threads = min(torch.get_num_threads(), joblib.cpu_count())
+    torch.set_num_threads(threads)
+
+
+def in_threads(
+    work: Callable[[Sequence[Any]], Any], items: Sequence[Any], n_jobs: int | None, chunk: int
+) -> Generator[Any, None, None]:
+    """Yield what `work` makes of each chunk of the items, in their order, never far ahead of who consumes it.
+
+    Parameters
+    ----------
+    work : callable
+        Takes a part of `items`.
+    items : sequence
+        What is to be done.
+    n_jobs : int or None
+        Number of threads; None takes the cores that this process may use.
+    chunk : int
+        Items in a part. Handing one over takes some 0.1 ms.
+    """
+    parts = (items[start : start + chunk] for start in range(0, len(items), chunk))
+    n_threads = joblib.effective_n_jobs(n_jobs or -1)
+    pool = ThreadPoolExecutor(n_threads)
+    try:
+        ahead = deque(pool.submit(work, part) for part in itertools.islice(parts, 2 * n_threads))
+        while ahead:
+            done = ahead.popleft().result()
+            ahead.extend(pool.submit(work, part) for part in itertools.islice(parts, 1))
+            yield done
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
