@@ -110,85 +110,105 @@ class Augmenter:
     def __init__(self, config: AugmentConfig, spec: GridSpec) -> None:
         self.config = config
         self.axes = len(spec.axes)
-        by_axis = {
-            name: {spec.axis_index(axis): share for axis, share in getattr(config, name).items() if share}
+        by_axis = {  # counted from the last, -2 and -1, so that a line is a picture without a height
+            name: {spec.axis_index(axis) - self.axes: share for axis, share in getattr(config, name).items() if share}
             for name in ("shift", "scale", "mask", "tilt")
         }
         self.shift, self.scale, self.mask, self.tilt = by_axis.values()
-        self.flip = [spec.axis_index(axis) for axis in config.flip]
+        self.flip = [spec.axis_index(axis) - self.axes for axis in config.flip]
         if config.rotate and self.axes != 2:
             raise ConfigurationError(f"rotation needs two ordered axes, this grid has {self.axes}: {spec}")
 
     def __call__(self, grids: Tensor) -> Tensor:
         """(batch, channels, *sizes) → the same shape, changed at random."""
-        if self.flip:
-            grids = self._flipped(grids)
-        if self.shift or self.scale or self.config.rotate:
+        if self.scale or self.config.rotate:
             grids = self._warped(grids)
+        elif self.shift or self.flip:
+            grids = self._moved(grids)
         for axis, strength in self.tilt.items():
-            grids = grids + strength * self._curves(grids, axis)
+            grids = grids + strength * _curves(grids, axis)
         if self.config.gain:
             grids = grids + self.config.gain * torch.randn(_per_item(grids), device=grids.device)
         if self.config.noise:
             grids = grids + self.config.noise * torch.randn_like(grids)
         for axis, share in self.mask.items():
-            grids = self._masked(grids, axis, share)
+            grids = _masked(grids, axis, share)
         return grids
 
-    def _flipped(self, grids: Tensor) -> Tensor:
-        for axis in self.flip:
-            chosen = torch.rand(_per_item(grids), device=grids.device) < 0.5
-            grids = torch.where(chosen, grids.flip(2 + axis), grids)
-        return grids
+    def _moved(self, grids: Tensor) -> Tensor:
+        """Mirror, and shift by whole cells, so that nothing is blurred; what comes in repeats the border."""
+        source = torch.zeros(_per_item(grids), dtype=torch.long, device=grids.device)  # the cell that each one copies
+        for axis in range(-self.axes, 0):
+            size = grids.shape[axis]
+            cell = _along(axis, torch.arange(size, device=grids.device), grids)
+            if axis in self.flip:
+                cell = torch.where(_mirrored(grids), size - 1 - cell, cell)
+            if axis in self.shift:
+                cell = (cell + (size * _uniform(grids, self.shift[axis])).round().long()).clamp(0, size - 1)
+            source = source * size + cell  # (batch, 1, *sizes) at the end
+        source = source.flatten(2).expand(-1, grids.shape[1], -1)
+        return grids.flatten(2).gather(2, source).reshape(grids.shape)
 
     def _warped(self, grids: Tensor) -> Tensor:
-        """Shift, scale and rotate about the centre; what comes in from outside repeats the border."""
+        """Rotate, scale and mirror about the centre, and shift; what comes in repeats the border."""
         flat = grids if self.axes == 2 else grids.unsqueeze(2)  # (batch, channels, height or 1, width)
-        batch, _, height, width = flat.shape
-
-        def uniform(shares: Mapping[int, float], axis: int) -> Tensor:
-            """One number an item in ±share for the axis, counted from the last."""
-            share = shares.get(self.axes - 1 - axis, 0.0)
-            return (torch.rand(batch, device=flat.device) * 2 - 1) * share
-
-        moves = [2 * uniform(self.shift, axis) for axis in (0, 1)]  # in affine coordinates an axis is 2 long
-        if not self.scale and not self.config.rotate:  # whole cells, so that nothing is blurred
-            moves = [(move * size / 2).round() * 2 / size for move, size in zip(moves, (width, height), strict=True)]
-        scales = [torch.exp(uniform(self.scale, axis)) for axis in (0, 1)]
-        angle = (torch.rand(batch, device=flat.device) * 2 - 1) * math.radians(self.config.rotate)
-        aspect = height / width
-        theta = torch.stack(
-            [
-                torch.stack([angle.cos() * scales[0], -angle.sin() * scales[0] * aspect, moves[0]], dim=1),
-                torch.stack([angle.sin() * scales[1] / aspect, angle.cos() * scales[1], moves[1]], dim=1),
-            ],
-            dim=1,
-        )  # (batch, 2, 3)
-        where = F.affine_grid(theta, list(flat.shape), align_corners=False)
+        height, width = flat.shape[2:]
+        row, column = (  # from -1 to 1
+            _along(axis, (torch.arange(size, device=flat.device) + 0.5) * (2 / size) - 1, flat)
+            for axis, size in ((-2, height), (-1, width))
+        )
+        if self.config.rotate:
+            angle = _uniform(flat, math.radians(self.config.rotate))
+            row, column = (
+                angle.cos() * row + angle.sin() * (width / height) * column,
+                angle.cos() * column - angle.sin() * (height / width) * row,
+            )
+        places = [row, column]
+        for axis, share in self.scale.items():
+            places[axis] = places[axis] * _uniform(flat, share).exp()
+        for axis in self.flip:
+            places[axis] = torch.where(_mirrored(flat), -places[axis], places[axis])
+        for axis, share in self.shift.items():
+            places[axis] = places[axis] + 2 * _uniform(flat, share)
+        row, column = torch.broadcast_tensors(*places)
+        where = torch.stack([column, row], dim=-1).squeeze(1)  # (batch, height, width, 2)
         return F.grid_sample(flat, where, padding_mode="border", align_corners=False).reshape(grids.shape)
-
-    def _curves(self, grids: Tensor, axis: int) -> Tensor:
-        """Smooth random curves along one axis: a sum of four cosines, the slower ones stronger."""
-        size = grids.shape[2 + axis]
-        orders = torch.arange(1, 5, device=grids.device)
-        position = (torch.arange(size, device=grids.device) + 0.5) / size
-        cosines = torch.cos(math.pi * orders[:, None] * position) / orders[:, None]  # (4, size)
-        curves = torch.randn(grids.shape[0], 4, device=grids.device) @ cosines  # (batch, size)
-        shape = [grids.shape[0]] + [1] * (grids.ndim - 1)
-        shape[2 + axis] = size
-        return curves.reshape(shape)
-
-    @staticmethod
-    def _masked(grids: Tensor, axis: int, share: float) -> Tensor:
-        """Set one stretch an item to 0, the mean of a standardised grid."""
-        size = grids.shape[2 + axis]
-        length = torch.rand(_per_item(grids), device=grids.device) * share * size
-        start = torch.rand(_per_item(grids), device=grids.device) * (size - length)
-        shape = [1] * grids.ndim
-        shape[2 + axis] = size
-        cell = torch.arange(size, device=grids.device).reshape(shape) + 0.5
-        return grids.masked_fill((cell >= start) & (cell < start + length), 0.0)
 
 
 def _per_item(grids: Tensor) -> tuple[int, ...]:
     return (grids.shape[0],) + (1,) * (grids.ndim - 1)
+
+
+def _uniform(grids: Tensor, limit: float) -> Tensor:
+    """One number an item, from -limit to limit."""
+    return (torch.rand(_per_item(grids), device=grids.device) * 2 - 1) * limit
+
+
+def _mirrored(grids: Tensor) -> Tensor:
+    """Whether each item is mirrored: half of them are."""
+    return torch.rand(_per_item(grids), device=grids.device) < 0.5
+
+
+def _along(axis: int, values: Tensor, grids: Tensor) -> Tensor:
+    """Lay values, `(size,)` or `(batch, size)`, along an ordered axis of the grids."""
+    shape = [1] * grids.ndim
+    shape[0], shape[axis] = values[..., 0].numel(), values.shape[-1]
+    return values.reshape(shape)
+
+
+def _curves(grids: Tensor, axis: int) -> Tensor:
+    """Smooth random curves along one axis: a sum of four cosines, the slower ones stronger."""
+    size = grids.shape[axis]
+    orders = torch.arange(1, 5, device=grids.device)
+    position = (torch.arange(size, device=grids.device) + 0.5) / size
+    cosines = torch.cos(math.pi * orders[:, None] * position) / orders[:, None]  # (4, size)
+    return _along(axis, torch.randn(grids.shape[0], 4, device=grids.device) @ cosines, grids)
+
+
+def _masked(grids: Tensor, axis: int, share: float) -> Tensor:
+    """Set one stretch an item to 0, the mean of a standardised grid."""
+    size = grids.shape[axis]
+    length = torch.rand(_per_item(grids), device=grids.device) * share * size
+    start = torch.rand(_per_item(grids), device=grids.device) * (size - length)
+    cell = _along(axis, torch.arange(size, device=grids.device) + 0.5, grids)
+    return grids * ((cell < start) | (cell >= start + length))

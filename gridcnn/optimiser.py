@@ -49,10 +49,11 @@ class Muon(torch.optim.Optimizer):
                 if not state:
                     state["momentum"] = torch.zeros_like(kernel)
                 momentum = state["momentum"].lerp_(kernel.grad, 1 - group["momentum"])
-                direction = orthogonalised(kernel.grad.lerp(momentum, group["momentum"]).flatten(1))
-                size = 0.2 * max(direction.shape) ** 0.5
+                direction = kernel.grad.lerp(momentum, group["momentum"]).movedim(1, -1)  # (out, *size, in)
+                matrix = orthogonalised(direction.flatten(1))  # no copy where channels are last
+                size = 0.2 * max(matrix.shape) ** 0.5
                 kernel.mul_(1 - group["lr"] * group["weight_decay"])
-                kernel.add_(direction.reshape(kernel.shape), alpha=-group["lr"] * size)
+                kernel.add_(matrix.reshape(direction.shape).movedim(-1, 1), alpha=-group["lr"] * size)
 
 
 def orthogonalised(matrix: Tensor, steps: int = 3) -> Tensor:
@@ -71,10 +72,23 @@ def orthogonalised(matrix: Tensor, steps: int = 3) -> Tensor:
     -------
     Tensor of shape (rows, columns)
     """
-    tall = matrix.shape[0] > matrix.shape[1]
-    x: Tensor = matrix.T if tall else matrix
-    x = x / (x.norm() + SMALLEST_NORM)
-    for _ in range(steps):
-        gram = x @ x.T
-        x = 3.4445 * x + (2.0315 * gram @ gram - 4.7750 * gram) @ x
-    return x.T if tall else x
+    if matrix.shape[0] > matrix.shape[1]:
+        return orthogonalised(matrix.T, steps).T
+    # Each step multiplies x by a polynomial of its gram matrix x xᵀ. These commute, so they can be multiplied with each
+    # other, which are small and square, before x is multiplied once.
+    gram = matrix @ matrix.T
+    norm = gram.trace().sqrt() + SMALLEST_NORM
+    gram = gram / norm.square()
+    factor = product = _quintic(gram)
+    for _ in range(steps - 1):
+        gram = factor @ gram @ factor
+        factor = _quintic(gram)
+        product = factor @ product
+    return (product / norm) @ matrix
+
+
+def _quintic(gram: Tensor) -> Tensor:
+    """Return what one step multiplies a matrix of this gram matrix by."""
+    factor = torch.addmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
+    factor.diagonal().add_(3.4445)
+    return factor

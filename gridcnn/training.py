@@ -25,7 +25,9 @@ from torch.nn import functional as F  # noqa: N812
 from gridcnn.augment import AugmentConfig, Augmenter
 from gridcnn.backbone import ConvPoolDense
 from gridcnn.errors import ConfigurationError
+from gridcnn.memory import freed_memory_kept
 from gridcnn.optimiser import Muon
+from gridcnn.prefetch import batches
 
 __all__ = ["EpochRecord", "Examples", "Network", "Outcome", "Progress", "TrainingConfig", "choose_device", "train"]
 
@@ -134,6 +136,9 @@ class Outcome(NamedTuple):
 class Progress(Protocol):
     """What a display of the training is told."""
 
+    def note(self, line: str) -> None:
+        """What is about to be done, in one line."""
+
     def encoding(self, done: int, total: int) -> None:
         """`done` of `total` items are encoded."""
 
@@ -152,6 +157,9 @@ class Progress(Protocol):
 
 class Silence:
     """A display that shows nothing."""
+
+    def note(self, line: str) -> None:
+        """Show nothing."""
 
     def encoding(self, done: int, total: int) -> None:
         """Show nothing."""
@@ -201,6 +209,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
             cudnn.deterministic, cudnn.benchmark = before
 
 
+@freed_memory_kept()
 def train(  # noqa: PLR0915  one loop, read from top to bottom
     network: Network,
     examples: Examples,
@@ -251,8 +260,9 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
             network.train()
             totals = torch.zeros(2, device=device)  # loss and hits, kept on the device so that no step waits
             learning_rate = float(schedules[-1].get_last_lr()[0])
-            for batch in torch.randperm(len(target)).tensor_split(n_steps):
-                windows = torch.from_numpy(examples.windows[batch.numpy()]).to(device)
+            order = torch.randperm(len(target)).tensor_split(n_steps)
+            for batch, rows in zip(order, batches(examples.windows, map(Tensor.numpy, order)), strict=True):
+                windows = torch.from_numpy(rows).to(device)
                 with mixed_precision(device):
                     grids = to_channels_last(augment(network.lift(windows)))
                     logits = network.backbone(grids)
@@ -335,11 +345,10 @@ def evaluate(network: Network, examples: Examples, device: torch.device, batch_s
     """Return weighted mean cross-entropy and accuracy, without smoothing or augmentation."""
     network.eval()
     totals = torch.zeros(2)
-    for start in range(0, len(examples.target), batch_size):
-        rows = slice(start, start + batch_size)
-        windows = torch.from_numpy(np.array(examples.windows[rows])).to(device)
-        logits = network(windows).float().cpu()
-        target, weight = torch.from_numpy(examples.target[rows]), torch.from_numpy(examples.weight[rows]).float()
+    order = np.split(np.arange(len(examples.target)), range(batch_size, len(examples.target), batch_size))
+    for batch, rows in zip(order, batches(examples.windows, order), strict=True):
+        logits = network(torch.from_numpy(rows).to(device)).float().cpu()
+        target, weight = torch.from_numpy(examples.target[batch]), torch.from_numpy(examples.weight[batch]).float()
         losses = F.cross_entropy(logits, target, reduction="none")
         totals += torch.stack([(losses * weight).sum(), ((logits.argmax(dim=1) == target) * weight).sum()])
     loss, accuracy = (totals / float(examples.weight.sum())).tolist()

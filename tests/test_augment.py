@@ -41,6 +41,19 @@ def test_scaling_keeps_the_centre_and_moves_the_ends():
     assert (scaled[:, 0, 0] - grids[:, 0, 0]).abs().amax() > 5
 
 
+def test_what_a_shift_brings_in_repeats_the_border():
+    grids = rows_and_columns()
+    moved = augmented(grids, shift={"frequency": 0.4, "time": 0.2})
+    down = ((moved - grids)[:, 0, 4, 8] / 10).round().long()
+    right = ((moved % 10 - grids % 10)[:, 0, 4, 8] * 16).long()
+    assert down.unique().numel() > 3
+    assert right.unique().numel() > 3
+    for item, grid in enumerate(grids):
+        rows = (torch.arange(8) + down[item]).clamp(0, 7)
+        columns = (torch.arange(16) + right[item]).clamp(0, 15)
+        assert torch.equal(moved[item], grid[:, rows][:, :, columns])
+
+
 def test_a_flip_mirrors_some_grids_and_only_along_its_axis():
     grids = rows_and_columns()
     flipped = augmented(grids, flip=("time",))
@@ -48,6 +61,29 @@ def test_a_flip_mirrors_some_grids_and_only_along_its_axis():
     kept = (flipped == grids).flatten(1).all(1)
     assert (mirrored ^ kept).all()
     assert 4 < mirrored.sum() < 28
+
+
+@pytest.mark.parametrize("scale", [{}, {"frequency": 1e-6}])
+def test_a_flip_and_a_shift_go_together(scale):
+    moved = augmented(rows_and_columns(), flip=("frequency",), shift={"time": 0.2}, scale=scale)
+    mirrored = moved[:, 0, 0, 0] > moved[:, 0, 7, 0]
+    assert 4 < mirrored.sum() < 28
+    upright = torch.where(mirrored[:, None, None, None], moved.flip(2), moved)
+    times = upright - 10 * torch.arange(8.0)[:, None]
+    torch.testing.assert_close(times, times[:, :, :1].expand_as(times), atol=1e-3, rtol=0)
+    assert times[:, 0, 0, 8].unique().numel() > 3
+
+
+def test_rotation_turns_about_the_centre_and_keeps_proportions():
+    grids = torch.zeros(64, 1, 8, 16)
+    grids[:, :, 3:5, 12] = 1.0  # 4.5 cells to the right of the centre
+    turned = augmented(grids, rotate=40.0)
+    mass = turned / turned.sum((2, 3), keepdim=True)
+    down = (mass[:, 0].sum(2) * (torch.arange(8) - 3.5)).sum(1)
+    right = (mass[:, 0].sum(1) * (torch.arange(16) - 7.5)).sum(1)
+    torch.testing.assert_close((down**2 + right**2).sqrt(), torch.full((64,), 4.5), atol=0.3, rtol=0)
+    assert down.min() < -2
+    assert down.max() > 2
 
 
 def test_a_mask_blanks_one_stretch_of_whole_rows():
