@@ -1,31 +1,45 @@
 """Does attribution point at what was drawn? On `xo` at the stroke, on `tones` at the tone.
 
-    python benchmarks/attribution.py [HELD_OUT_ITEMS] [VALIDATION_ITEMS]
+    python benchmarks/attribution.py [--items 200] [--validation 40] [--write]
 
 Where the stroke or tone covers less than a quarter of the cells, the share of the attribution for the predicted class
 (its positive mass) that lies on the drawn cells. Drawn are the pixels that the pen covers by more than half, and the
 cells of a spectrogram in which the tone has more power than the noise; there is no tolerance around them. The methods
-are compared on validation items, the default is then measured on held-out items, beside
-
-- random: the same network with weights that nobody trained. `net` is the mass for the class less the mass against it
-  on the drawn cells, as a share of all mass: random weights speak for and against alike;
-- input: the share of the cells' own distance from the empty grid, which knows no network at all.
+are compared on validation items, the default is then measured on held-out items.
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
-import sys
 from typing import Any
 
 import numpy as np
 import torch
+from results import save
 from scipy.stats import spearmanr
 
 from gridcnn import ConvPoolDense, GridClassifier, datasets, explain
 from gridcnn.adapters import AudioAdapter, ImageAdapter
 
 VALIDATION, HELD_OUT = 2, 1  # seeds; the models are trained with seed 0
+INTRO = """## Attribution
+
+`benchmarks/attribution.py`: the share of the positive attribution for the predicted class that lies on the drawn cells,
+where these are less than a quarter: mean of {items} held-out items, which nothing was chosen on. Beside it the share of
+the input’s own distance from the empty grid, which knows no network, and of Grad-CAM of the last block. “Net” is the mass
+for the class less the mass against it on the drawn cells, as a share of all mass: an untrained network speaks for and
+against alike there, and its ranks of the cells have little to do with those of the trained one.
+
+| set | accuracy | cells drawn | **share** | input | Grad-CAM | net | untrained: share | net | rank correlation |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+"""
+METHODS = """
+The methods on {items} validation items, by which the default, the first, was chosen:
+
+| method | `xo` | `tones` |
+| --- | --- | --- |
+"""
 
 
 def pictures(n_items: int, seed: int) -> tuple[Any, np.ndarray]:
@@ -60,37 +74,62 @@ def shares(maps: np.ndarray, drawn: np.ndarray) -> tuple[float, float]:
     return float(share.mean()), float(net.mean())
 
 
-def main(n_held_out: int = 200, n_validation: int = 40) -> None:
+def measure(make: Any, adapter: Any, n_items: int, n_validation: int) -> tuple[str, list[float]]:
+    """Return a row of the table, and the share of each method on validation items."""
+    learning = datasets.xo() if make is pictures else datasets.tones()
+    classifier = GridClassifier(adapter=adapter).fit(learning.items, learning.labels)
+    _, traces, drawn = traced(classifier, make, n_validation, VALIDATION)
+    by_method = [shares(attributions(traces, method), drawn)[0] for method in explain.METHODS]
+
+    accuracy, traces, drawn = traced(classifier, make, n_items, HELD_OUT)
+    maps = attributions(traces)
+    grids = np.stack([trace.grid for trace in traces])
+    distance = np.abs(grids - np.median(grids, axis=(2, 3), keepdims=True)).sum(axis=1)
+    cams = np.stack([explain.grad_cam(trace) for trace in traces])
+    random = untrained(classifier)
+    noise = attributions([explain.trace(random, trace.item) for trace in traces])
+    ranks = np.mean([spearmanr(one.ravel(), other.ravel())[0] for one, other in zip(maps, noise, strict=True)])
+    (share, net), (share_untrained, net_untrained) = shares(maps, drawn), shares(noise, drawn)
+    row = (
+        f"| `{learning.name}` | {accuracy:.3f} | {drawn.mean():.0%} | **{share:.3f}** | {shares(distance, drawn)[0]:.3f} "
+        f"| {shares(cams, drawn)[0]:.3f} | {net:+.3f} | {share_untrained:.3f} | {net_untrained:+.3f} | {ranks:+.3f} |"
+    )
+    return row, by_method
+
+
+def traced(
+    classifier: GridClassifier, make: Any, wanted: int, seed: int
+) -> tuple[float, list[explain.Trace], np.ndarray]:
+    """Return the accuracy, and the traces and drawn cells of items that are drawn on less than a quarter."""
+    data, drawn = make(2 * wanted, seed)
+    chosen = np.flatnonzero(drawn.mean(axis=(1, 2)) < 0.25)[:wanted]
+    traces = [explain.trace(classifier, data.items[index]) for index in chosen]
+    return classifier.score(data.items, data.labels), traces, drawn[chosen]
+
+
+def attributions(traces: list[explain.Trace], method: str = explain.METHODS[0]) -> np.ndarray:
+    return np.stack([explain.attribute(trace, method=method) for trace in traces])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--items", type=int, default=200, help="held-out items of each set")
+    parser.add_argument("--validation", type=int, default=40, help="validation items of each set")
+    parser.add_argument("--write", action="store_true", help="keep the tables for docs/RESULTS.md")
+    chosen = parser.parse_args()
     torch.set_num_threads(1)
-    for make, adapter in ((pictures, ImageAdapter()), (sounds, AudioAdapter(sample_rate=8000))):
-        learning = datasets.xo() if make is pictures else datasets.tones()
-        classifier = GridClassifier(adapter=adapter).fit(learning.items, learning.labels)
-        for seed, wanted, methods in (
-            (VALIDATION, n_validation, explain.METHODS),
-            (HELD_OUT, n_held_out, explain.METHODS[:1]),
-        ):
-            data, drawn = make(2 * wanted, seed)
-            chosen = np.flatnonzero(drawn.mean(axis=(1, 2)) < 0.25)[:wanted]
-            drawn = drawn[chosen]
-            part = "held out" if seed == HELD_OUT else "validation"
-            head = f"{data.name}, {part}, {len(chosen)} items, {drawn.mean():.0%} of the cells drawn"
-            print(f"{head}, accuracy {classifier.score(data.items, data.labels):.3f}", flush=True)
-            traces = [explain.trace(classifier, data.items[index]) for index in chosen]
-            for method in methods:
-                maps = np.stack([explain.attribute(trace, method=method) for trace in traces])
-                share, net = shares(maps, drawn)
-                print(f"  {method:28} share {share:.3f}  net {net:+.3f}", flush=True)
-        grids = np.stack([trace.grid for trace in traces])
-        empty = np.median(grids, axis=(2, 3), keepdims=True)
-        print(f"  {'input':28} share {shares(np.abs(grids - empty).sum(axis=1), drawn)[0]:.3f}")
-        cams = np.stack([explain.grad_cam(trace) for trace in traces])
-        print(f"  {'Grad-CAM of the last block':28} share {shares(cams, drawn)[0]:.3f}")
-        random = untrained(classifier)
-        noise = np.stack([explain.attribute(explain.trace(random, data.items[index])) for index in chosen])
-        share, net = shares(noise, drawn)
-        ranks = np.mean([spearmanr(one.ravel(), other.ravel())[0] for one, other in zip(maps, noise, strict=True)])
-        print(f"  {'random':28} share {share:.3f}  net {net:+.3f}  rank correlation with the trained {ranks:+.3f}")
+    sets = [(pictures, ImageAdapter()), (sounds, AudioAdapter(sample_rate=8000))]
+    rows, methods = zip(*(measure(*each, chosen.items, chosen.validation) for each in sets), strict=True)
+    compared = [
+        f"| {method.replace('_', ' ')} | {xo:.3f} | {tones:.3f} |"
+        for method, xo, tones in zip(explain.METHODS, *methods, strict=True)
+    ]
+    text = INTRO.format(items=chosen.items) + "\n".join(rows) + "\n"
+    text += METHODS.format(items=chosen.validation) + "\n".join(compared)
+    print(text)
+    if chosen.write:
+        save("attribution", text)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

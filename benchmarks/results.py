@@ -37,6 +37,15 @@ def compose() -> None:
     (HERE.parent / "docs" / "RESULTS.md").write_text("\n".join([HEAD, *sections]), encoding="utf-8")
 
 
+def headline(table: str) -> None:
+    """Put a table between the two marks of the README."""
+    path = HERE.parent / "README.md"
+    before, rest = path.read_text(encoding="utf-8").split("<!-- headline -->\n")
+    after = rest.split("<!-- end of headline -->\n")[1]
+    marked = f"<!-- headline -->\n{table.strip()}\n<!-- end of headline -->\n"
+    path.write_text(before + marked + after, encoding="utf-8")
+
+
 def machine() -> str:
     """Say what this runs on."""
     threads = os.environ.get("OMP_NUM_THREADS", "all")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +17,6 @@ from typing import Any
 import numpy as np
 import safetensors
 import safetensors.torch
-import sklearn
 import torch
 from torch import Tensor
 
@@ -147,13 +145,6 @@ def _describe(classifier: GridClassifier) -> dict[str, Any]:
         "interrupted": classifier.interrupted_,
         "scores": classifier.scores_,
         "summary": classifier.summary_,
-        "versions": {
-            "gridcnn": gridcnn.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "scikit-learn": sklearn.__version__,
-            "numpy": np.__version__,
-        },
     }
 
 

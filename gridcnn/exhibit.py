@@ -15,7 +15,7 @@ import soxr
 import torch
 from PIL import Image
 
-from gridcnn.adapters import Adapter, AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.adapters import Adapter
 from gridcnn.errors import ItemError
 
 __all__ = ["Exhibit", "clip_uri", "exhibit", "name_of", "picture_uri", "tinted"]
@@ -64,6 +64,8 @@ def exhibit(adapter: Adapter, item: Any) -> Exhibit:
     ItemError
         If it cannot be decoded.
     """
+    from gridcnn.adapters import AudioAdapter, ImageAdapter, TextAdapter  # noqa: PLC0415  (each brings its libraries)
+
     name = name_of(adapter, item)
     if isinstance(adapter, TextAdapter):
         shortened = len(item) > LONGEST_SENTENCE
@@ -121,6 +123,8 @@ def _thumbnail(item: Any) -> np.ndarray:
     """Return a picture in its own colours and proportions, small; decoded as the network's input is."""
     if not isinstance(item, str | os.PathLike | np.ndarray | Image.Image):
         raise ItemError(item, "expected a path, a Pillow image or a uint8 array")
+    from gridcnn.adapters import ImageAdapter  # noqa: PLC0415
+
     own = ImageAdapter().fit([item])  # its sides, of at most 64 pixels
     if max(own.height_, own.width_) >= 64:
         grown = LONGEST_SIDE / max(own.height_, own.width_)

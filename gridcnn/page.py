@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from gridcnn import explain
-from gridcnn.adapters import AudioAdapter, TextAdapter
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.estimator import GridClassifier
 from gridcnn.exhibit import clip_uri, name_of, picture_uri, tinted
@@ -142,18 +141,21 @@ def _choose_kernels(trace: Trace, target: int) -> list[Kernels]:
 
     Importance is the sum of |value × gradient of the logit| over a kernel's map, as the next convolution reads it.
     """
+    convolutions = [steps for _, steps in _convolutions(trace)]
+    values = torch.from_numpy(trace.grid.copy())[None].requires_grad_()
+    outputs = {}
+    for step in trace.steps:
+        outputs[step.name] = values = step.run(values)
+    maps = [outputs[steps[-1].name] for steps in convolutions]
     chosen = []
-    for _, steps in _convolutions(trace):
-        last = steps[-1]
-        values = torch.from_numpy(last.output)[None].requires_grad_()
-        (gradient,) = torch.autograd.grad(trace.run_from(last, values)[0, target], values)
-        importance = (gradient * values)[0].abs().flatten(1).sum(dim=1).detach().numpy()
-        loudest = np.abs(last.output).reshape(len(last.output), -1).max(axis=1)  # decides among those that say nothing
+    for each, gradient in zip(maps, torch.autograd.grad(values[0, target], maps), strict=True):
+        importance = (gradient * each)[0].abs().flatten(1).sum(dim=1).detach().numpy()
+        loudest = each[0].abs().flatten(1).amax(dim=1).detach().numpy()  # decides among those that say nothing
         order = np.lexsort((-loudest, -importance))
         chosen.append(order[:MOST_MAPS].tolist())
     cells = [
         sum(math.prod(step.output.shape[1:]) for step in steps if step.kind in {"norm", "pool"} or step is steps[0])
-        for _, steps in _convolutions(trace)
+        for steps in convolutions
     ]
     most = MOST_MAPS
     while most > 1 and most * sum(cells) > MOST_CELLS:
@@ -314,9 +316,9 @@ def _match(trace: Trace, drawn: list[Kernels], random_state: int) -> dict[str, A
 @torch.inference_mode()
 def _looks_for(classifier: GridClassifier, trace: Trace, drawn: list[Kernels]) -> dict[int, str]:
     """Return for a text the common word that each place of a kernel of the first convolution answers to most."""
-    adapter = classifier.adapter_
-    if not isinstance(adapter, TextAdapter):
+    if trace.modality != "text":
         return {}
+    adapter: Any = classifier.adapter_
     text = (" " if adapter.tokens_ == "word" else "").join(adapter.vocabulary_[:COMMON_WORDS])
     tokens = adapter.tokenise(text)
     windows = adapter.encode(text)
@@ -338,12 +340,12 @@ def _looks_for(classifier: GridClassifier, trace: Trace, drawn: list[Kernels]) -
 
 def _input(classifier: GridClassifier, trace: Trace) -> dict[str, Any]:
     """Return the input as a picture, a player, or words."""
-    adapter = classifier.adapter_
-    if isinstance(adapter, TextAdapter):
+    if trace.modality == "text":
         axis = trace.coordinates[0]
         length = max((at + 1 for at, word in enumerate(axis.words) if word), default=0)
         return {"kind": "words", "words": list(zip(axis.words, axis.known, strict=True))[:length]}
-    if isinstance(adapter, AudioAdapter):
+    if trace.modality == "sound":
+        adapter: Any = classifier.adapter_
         short = len(trace.encoded) <= LARGEST_CLIP
         return {
             "kind": "picture",

@@ -7,16 +7,16 @@ itself tells the browser to fetch nothing and to run no script but the one whose
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any
 
 import jinja2
 
-__all__ = ["render", "versions"]
+from gridcnn.versions import versions
 
-_PACKAGES = ("gridcnn", "torch", "scikit-learn", "numpy", "Jinja2")
+__all__ = ["render"]
 
 
 def render(template: str, *, script: str = "", **values: Any) -> str:
@@ -31,14 +31,7 @@ def render(template: str, *, script: str = "", **values: Any) -> str:
     **values
         What the template shows; strings are escaped.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("gridcnn"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"percent": _percent, "plain": _plain, "zip": zip}
+    environment = _environment()
     code = environment.get_template(script).render() if script else ""
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     allowed = f"'sha256-{digest}'" if script else "'none'"
@@ -49,15 +42,24 @@ def render(template: str, *, script: str = "", **values: Any) -> str:
     return environment.get_template(template).render(policy=policy, code=code, versions=versions(), **values)
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of the packages that matter for a page's numbers."""
-    return {name: metadata.version(name) for name in _PACKAGES}
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("gridcnn"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"percent": _percent, "plain": _plain, "zip": zip}
+    return environment
 
 
 def _percent(share: float) -> str:
-    """Write a share as a percentage; 99.96 % is not rounded up to all."""
-    digits = 2 if 0.9995 <= share < 1 else 1
-    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+    """Write a share as a percentage; what is not all is not rounded up to all."""
+    if 0.9995 <= share < 1:
+        return f"{100 * min(share, 0.9999):.2f}\N{NO-BREAK SPACE}%"
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
 def _plain(value: Any) -> str:

@@ -30,7 +30,7 @@ def test_one_code_reads_both_kinds_of_grid(spec, head, change):
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("pool_after", [None, 1])
 @pytest.mark.parametrize("size", [12, 23])
-def test_the_predicted_sizes_are_those_of_the_maps(size, pool_after, padding, pool_stride, pool_size):
+def test_the_predicted_sizes_are_those_of_the_maps_or_refused(size, pool_after, padding, pool_stride, pool_size):
     config = BackboneConfig(
         kernels=(2, 2),
         convolutions=2,
@@ -39,10 +39,12 @@ def test_the_predicted_sizes_are_those_of_the_maps(size, pool_after, padding, po
         pool_size=pool_size,
         pool_stride=pool_stride,
     )
-    expected = sizes_after_blocks((size,), config)
+    spec, expected = GridSpec.of("sensor", 1, time=size), sizes_after_blocks((size,), config)
     if min(expected[-1]) < 1:
-        pytest.skip("does not fit")
-    net = ConvPoolDense(GridSpec.of("sensor", 1, time=size), config, 2)
+        with pytest.raises(ConfigurationError, match=f"below one cell in block {len(expected)}"):
+            ConvPoolDense(spec, config, 2)
+        return
+    net = ConvPoolDense(spec, config, 2)
     maps = torch.zeros(2, 1, size)
     for block, sizes in zip(net.blocks, expected, strict=True):
         maps = block(maps)

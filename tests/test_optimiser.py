@@ -17,6 +17,27 @@ def test_singular_values_come_near_one_and_directions_stay(shape):
     torch.testing.assert_close(made, torch.diag(made.diagonal()), atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("shape", [(6, 40), (40, 6)])
+def test_the_result_is_that_of_the_iteration_as_published(shape):
+    torch.manual_seed(0)
+    matrix = 1e-3 * torch.randn(shape)
+    x = matrix / matrix.norm()
+    for _ in range(3):
+        x = 3.4445 * x - 4.7750 * x @ x.T @ x + 2.0315 * x @ x.T @ x @ x.T @ x
+    torch.testing.assert_close(orthogonalised(matrix), x, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_layout_of_a_kernel_in_memory_changes_nothing(layout):
+    torch.manual_seed(0)
+    gradient = torch.randn(8, 4, 3, 3)
+    kernel = torch.nn.Parameter(torch.zeros(8, 4, 3, 3).contiguous(memory_format=layout))
+    kernel.grad = gradient.contiguous(memory_format=layout)
+    Muon([kernel], lr=1.0).step()
+    wanted = -0.2 * 6 * orthogonalised(gradient.flatten(1)).reshape(8, 4, 3, 3)
+    torch.testing.assert_close(kernel.detach(), wanted)
+
+
 def test_a_matrix_of_zeros_stays_one():
     assert (orthogonalised(torch.zeros(3, 4)) == 0).all()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from html import unescape
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +146,16 @@ def test_forty_classes_are_told_by_the_pairs_that_are_confused(shades: GridClass
     assert "40 classes are too many to draw as a matrix" in html
     assert '<table class="confusion">' not in html
     assert '<table class="confusion">' in make_report(shades, pictures[:1], ["dark"]).to_html()
+
+
+def test_the_versions_at_training_stand_beside_those_in_use(shades: GridClassifier) -> None:
+    older = copy.copy(shades)
+    older.summary_ = {**shades.summary_, "versions": {"torch": "1.2.3", "Python": "3.6"}}
+    html = make_report(older, [shade(0, 1), shade(200, 2)], ["dark", "light"]).to_html()
+
+    assert shades.summary_["versions"]["torch"] == metadata.version("torch")
+    assert "<dt>trained with</dt><dd>torch 1.2.3, Python 3.6</dd>" in html
+    assert f"torch {metadata.version('torch')}" in html
 
 
 def test_the_page_needs_nothing_else(shades: GridClassifier) -> None:

@@ -22,6 +22,8 @@ const planes = ({ shape, values }) => {
 const largest = (values) => { let most = 0; for (const each of values) most = Math.max(most, Math.abs(each)); return most; };
 const number = (value) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(Math.abs(value) < 100 ? 3 : 1);
 const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(3);
+const percent = (share) =>  // what is not all is not rounded up to all
+  (share >= 0.9995 && share < 1 ? `${(100 * Math.min(share, 0.9999)).toFixed(2)} %` : `${(100 * share).toFixed(1)} %`);
 
 const [height, width] = square(data.sizes);
 const grid = data.grid && planes(unpack(data.grid));
@@ -120,7 +122,7 @@ function drawColumn() {
     box.style.setProperty("--ratio", `${sizes[1]} / ${sizes[0]}`);
     draw(one("canvas", box), padded, sizes, largest(values) || 1);
   }
-  one("#sum").textContent = `All votes ${signed(vote.logit - vote.bias)}, bias ${signed(vote.bias)}: ${number(vote.logit)} for “${vote.label}”, a probability of ${(100 * vote.probability).toFixed(1)} %.`;
+  one("#sum").textContent = `All votes ${signed(vote.logit - vote.bias)}, bias ${signed(vote.bias)}: ${number(vote.logit)} for “${vote.label}”, a probability of ${percent(vote.probability)}.`;
   for (const side of ["supporting", "opposing"]) listVotes(one(`#${side}`), vote[side], side === "opposing");
 }
 

@@ -1,0 +1,330 @@
+"""Speed of training steps: gridcnn's loop beside a bare torch loop and beside other libraries.
+
+    python benchmarks/steps.py [--turns 5] [--items 1280] [--write]
+
+Everyone trains the same network on the same numbers, in memory, at the same batch size, with AdamW, without validation;
+gridcnn moves kernels by Muon, which is its default. Each has a process of its own, so that no setting of one reaches
+another, and they take turns, an epoch each; the first epoch is not counted. A share is the bare loop's time over theirs,
+within one turn: 1 is as fast as the bare loop, 0.5 takes twice its time.
+
+skorch, Lightning and Keras come with the extra `bench`. fastai requires torchvision, which its learner does not use:
+
+    pip install --no-deps -c constraints.txt fastai fastcore fastdownload fastprogress fasttransform plum-dispatch beartype
+
+Who is not installed has no row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import importlib.util
+import logging
+import multiprocessing
+import os
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from results import save
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+from gridcnn.adapters import audio, image
+from gridcnn.augment import AugmentConfig
+from gridcnn.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.grid import GridSpec
+from gridcnn.memory import freed_memory_kept
+from gridcnn.training import Examples, Network, Silence, TrainingConfig, mixed_precision, to_channels_last, train
+
+N_CLASSES = 10
+SMOOTHING = 0.1
+LEARNING_RATE = 1e-3
+REFERENCE = "bare torch loop, channels last"
+KERAS = "Keras 3 on torch"
+
+EpochEnds = Callable[[], None]
+
+
+class Case(NamedTuple):
+    """Grids, and what gridcnn does with such by default."""
+
+    spec: GridSpec
+    backbone: BackboneConfig
+    augment: AugmentConfig
+    batch_size: int
+
+    @classmethod
+    def of(cls, module, spec: GridSpec, kernels: tuple[int, ...], augment: dict) -> Case:
+        names = BackboneConfig.__dataclass_fields__.keys() & module.SETTINGS.keys()
+        backbone = BackboneConfig(kernels=kernels, **{name: module.SETTINGS[name] for name in names})
+        return cls(spec, backbone, AugmentConfig.from_dict(augment), module.SETTINGS["batch_size"])
+
+    def network(self) -> ConvPoolDense:
+        torch.manual_seed(0)
+        return ConvPoolDense(self.spec, self.backbone, N_CLASSES)
+
+    def examples(self, n_items: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(0)
+        return rng.normal(size=(n_items, *self.spec.shape)).astype(np.float32), rng.integers(0, N_CLASSES, n_items)
+
+
+CASES = {
+    "pictures 3 × 32 × 32": Case.of(
+        image, GridSpec.of("colour", 3, height=32, width=32), image.KERNELS_COLOUR, image.AUGMENT_COLOUR
+    ),
+    "log-mel 1 × 40 × 64": Case.of(
+        audio, GridSpec.of("level", 1, frequency=40, time=64), audio.KERNELS, audio.AUGMENT
+    ),
+}
+
+
+# --- who trains: each calls `epoch_ends` after every epoch -------------------------------------------------------------
+
+
+def bare(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds, *, channels_last: bool = True) -> None:
+    net = case.network().train()
+    x, y = torch.from_numpy(grids), torch.from_numpy(target)
+    if channels_last:
+        net, x = net.to(memory_format=torch.channels_last), to_channels_last(x)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, fused=True)
+    for _ in range(epochs):
+        for at in range(0, len(y), case.batch_size):
+            with mixed_precision(torch.device("cpu")):  # float32, but where gridcnn takes bfloat16 too
+                logits = net(x[at : at + case.batch_size])
+            loss = F.cross_entropy(logits.float(), y[at : at + case.batch_size], label_smoothing=SMOOTHING)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+        epoch_ends()
+
+
+def bare_keeping_memory(*everything) -> None:
+    with freed_memory_kept():
+        bare(*everything)
+
+
+def gridcnn(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds, *, augment: bool = False) -> None:
+    class Display(Silence):
+        def epoch(self, record) -> None:
+            epoch_ends()
+
+    config = TrainingConfig(
+        epochs=epochs, batch_size=case.batch_size, label_smoothing=SMOOTHING,
+        augment=case.augment if augment else AugmentConfig(),
+    )  # fmt: skip
+    examples = Examples(grids, target, np.ones(len(target), np.float32))
+    train(Network(torch.nn.Identity(), case.network()), examples, config, progress=Display())
+
+
+def skorch(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds) -> None:
+    from skorch import NeuralNetClassifier  # noqa: PLC0415
+    from skorch.callbacks import Callback  # noqa: PLC0415
+
+    class Pause(Callback):
+        def on_epoch_end(self, net, **kwargs) -> None:
+            epoch_ends()
+
+    NeuralNetClassifier(
+        case.network(), criterion=torch.nn.CrossEntropyLoss, criterion__label_smoothing=SMOOTHING,
+        optimizer=torch.optim.AdamW, optimizer__fused=True, lr=LEARNING_RATE, batch_size=case.batch_size,
+        max_epochs=epochs, train_split=None, iterator_train__shuffle=True, verbose=0, callbacks=[Pause()],
+    ).fit(grids, target)  # fmt: skip
+
+
+def lightning(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds) -> None:
+    import lightning as L  # noqa: N812, PLC0415
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+
+    class Module(L.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = case.network()
+
+        def training_step(self, batch, index):
+            x, y = batch
+            return F.cross_entropy(self.net(x), y, label_smoothing=SMOOTHING)
+
+        def configure_optimizers(self):
+            return torch.optim.AdamW(self.parameters(), lr=LEARNING_RATE, fused=True)
+
+        def on_train_epoch_end(self) -> None:
+            epoch_ends()
+
+    trainer = L.Trainer(
+        accelerator="cpu", max_epochs=epochs, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False,
+    )  # fmt: skip
+    data = TensorDataset(torch.from_numpy(grids), torch.from_numpy(target))
+    trainer.fit(Module(), DataLoader(data, batch_size=case.batch_size, shuffle=True))
+
+
+def fastai(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds) -> None:
+    from fastai.callback.core import Callback, CancelValidException  # noqa: PLC0415
+    from fastai.data.core import DataLoaders  # noqa: PLC0415
+    from fastai.learner import Learner  # noqa: PLC0415
+    from fastai.optimizer import OptimWrapper  # noqa: PLC0415
+
+    class Pause(Callback):
+        def before_validate(self) -> None:
+            raise CancelValidException
+
+        def after_epoch(self) -> None:
+            epoch_ends()
+
+    data = DataLoader(
+        TensorDataset(torch.from_numpy(grids), torch.from_numpy(target)), batch_size=case.batch_size, shuffle=True
+    )
+    learner = Learner(
+        DataLoaders(data, data), case.network(), cbs=Pause(), lr=LEARNING_RATE,
+        loss_func=functools.partial(F.cross_entropy, label_smoothing=SMOOTHING),
+        opt_func=functools.partial(OptimWrapper, opt=functools.partial(torch.optim.AdamW, fused=True)),
+    )  # fmt: skip
+    with learner.no_logging():
+        learner.fit(epochs)
+
+
+def keras(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds, *, layout: str) -> None:
+    import keras  # noqa: PLC0415
+
+    keras.config.set_image_data_format(layout)
+    if layout == "channels_last":
+        grids = np.ascontiguousarray(grids.transpose(0, 2, 3, 1))
+    config = case.backbone
+    layers = [keras.layers.Input(grids.shape[1:])]
+    for kernels in config.kernels:
+        for number in range(1, config.convolutions + 1):
+            layers += [
+                keras.layers.Conv2D(kernels, config.kernel_sizes[0], padding="same", use_bias=False),
+                keras.layers.BatchNormalization(axis=-1 if layout == "channels_last" else 1),
+                keras.layers.ReLU(),
+            ]
+            if number == (config.pool_after or config.convolutions):
+                layers.append(keras.layers.MaxPooling2D(config.pool_size))
+    layers += [
+        keras.layers.Flatten() if config.head == "flatten" else keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dropout(config.dropout),
+        keras.layers.Dense(N_CLASSES),
+    ]
+    model = keras.Sequential(layers)
+    wanted, learned = (
+        sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)
+        for net in (case.network(), model)
+    )
+    assert learned == wanted, f"the network in Keras has {learned} weights, gridcnn's has {wanted}"
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.AdamW(LEARNING_RATE), loss=loss)
+    pause = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epoch_ends())
+    model.fit(grids, target, batch_size=case.batch_size, epochs=epochs, verbose=0, callbacks=[pause])
+
+
+TRAINERS = {  # name: (module that it needs, what trains)
+    REFERENCE: ("torch", bare),
+    "the same, freed memory kept": ("torch", bare_keeping_memory),
+    "bare torch loop, torch's memory format": ("torch", functools.partial(bare, channels_last=False)),
+    "**gridcnn**": ("torch", gridcnn),
+    "**gridcnn**, its augmentation": ("torch", functools.partial(gridcnn, augment=True)),
+    "skorch": ("skorch", skorch),
+    "Lightning": ("lightning", lightning),
+    "fastai": ("fastai", fastai),
+    KERAS: ("keras", functools.partial(keras, layout="channels_last")),
+    f"{KERAS}, channels first": ("keras", functools.partial(keras, layout="channels_first")),
+}
+
+
+# --- turns -----------------------------------------------------------------------------------------------------------
+
+
+def work(name: str, case_name: str, n_items: int, epochs: int, threads: int, parent: Connection) -> None:
+    """Train; after each epoch tell the parent how long it took, and wait for the next turn."""
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(threads)
+    started = time.perf_counter()
+
+    def epoch_ends() -> None:
+        nonlocal started
+        parent.send(time.perf_counter() - started)
+        with contextlib.suppress(EOFError):
+            parent.recv()
+        started = time.perf_counter()
+
+    case = CASES[case_name]
+    TRAINERS[name][1](case, *case.examples(n_items), epochs, epoch_ends)
+
+
+def measure(case: str, n_items: int, turns: int, threads: int) -> dict[str, list[float]]:
+    """Return the seconds of each turn of each trainer."""
+    os.environ |= {"OMP_NUM_THREADS": str(threads), "KERAS_BACKEND": "torch"}
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    for name, (module, _) in TRAINERS.items():
+        if importlib.util.find_spec(module) is None:
+            continue
+        pipes[name], child = context.Pipe()
+        context.Process(target=work, args=(name, case, n_items, turns + 1, threads, child), daemon=True).start()
+        child.close()
+        pipes[name].recv()  # the first epoch, which is slower
+    seconds: dict[str, list[float]] = {name: [] for name in pipes}
+    for _ in range(turns):
+        for name, pipe in pipes.items():
+            pipe.send(None)
+            seconds[name].append(pipe.recv())
+    for pipe in pipes.values():
+        pipe.close()
+    return seconds
+
+
+def shares(seconds: dict[str, list[float]], of: str) -> dict[str, list[float]]:
+    """Return, for each trainer and turn, the time of the trainer `of` over its own."""
+    return {
+        name: [reference / own for reference, own in zip(seconds[of], values, strict=True)]
+        for name, values in seconds.items()
+    }
+
+
+def spread(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--items", type=int, default=1280, help="items in an epoch")
+    parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, torch.get_num_threads()}))
+    parser.add_argument("--write", action="store_true", help="keep the table for docs/RESULTS.md")
+    args = parser.parse_args()
+    columns = {
+        f"{name}, {threads} thread{'s' * (threads > 1)}": measure(name, args.items, args.turns, threads)
+        for name in CASES
+        for threads in args.threads
+    }
+    rows = next(iter(columns.values()))
+    table = ["| share of the bare loop's speed | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 1) + "|"]
+    by_column = [shares(seconds, of=REFERENCE) for seconds in columns.values()]
+    table += [f"| {name} | " + " | ".join(spread(column[name]) for column in by_column) + " |" for name in rows]
+    text = [
+        "## Training step",
+        f"`benchmarks/steps.py`: {args.items} grids an epoch, {args.turns} turns, median (range). The same network, numbers "
+        "and batch size, AdamW (gridcnn: Muon for kernels), no validation; a process each. The bare loop is given tensors "
+        "that are laid out already.",
+        "\n".join(table),
+    ]
+    if KERAS in rows:
+        times = [spread([1 / share for share in shares(seconds, of="**gridcnn**")[KERAS]]) for seconds in columns.values()]
+        text.append(f"An epoch of Keras takes this many of gridcnn's: {', '.join(times)}, column by column.")
+    if missing := sorted({module for module, _ in TRAINERS.values() if importlib.util.find_spec(module) is None}):
+        text.append(f"Not installed here: {', '.join(missing)}.")
+    print("\n\n".join(text))
+    if args.write:
+        save("steps", "\n\n".join(text))
+
+
+if __name__ == "__main__":
+    main()
