@@ -1,15 +1,16 @@
-"""Speed of training steps: gridcnn's loop beside a bare torch loop and beside other libraries.
+r"""Speed of training steps: gridcnn's loop beside a bare torch loop and beside other libraries.
 
     python benchmarks/steps.py [--turns 5] [--items 1280] [--write]
 
 Everyone trains the same network on the same numbers, in memory, at the same batch size, with AdamW, without validation;
 gridcnn moves kernels by Muon, which is its default. Each has a process of its own, so that no setting of one reaches
-another, and they take turns, an epoch each; the first epoch is not counted. A share is the bare loop's time over theirs,
-within one turn: 1 is as fast as the bare loop, 0.5 takes twice its time.
+another, and they take turns, an epoch each; the first epoch is not counted. A share is the bare loop's time over
+theirs, within one turn: 1 is as fast as the bare loop, 0.5 takes twice its time.
 
 skorch, Lightning and Keras come with the extra `bench`. fastai requires torchvision, which its learner does not use:
 
-    pip install --no-deps -c constraints.txt fastai fastcore fastdownload fastprogress fasttransform plum-dispatch beartype
+    pip install --no-deps -c constraints.txt fastai fastcore fastdownload fastprogress fasttransform plum-dispatch \
+        beartype cloudpickle
 
 Who is not installed has no row.
 """
@@ -33,10 +34,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from results import save
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 from torch.utils.data import DataLoader, TensorDataset
 
-from gridcnn.adapters import audio, image
+from gridcnn.adapters import Adapter, AudioAdapter, ImageAdapter
 from gridcnn.augment import AugmentConfig
 from gridcnn.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.grid import GridSpec
@@ -53,39 +54,40 @@ EpochEnds = Callable[[], None]
 
 
 class Case(NamedTuple):
-    """Grids, and what gridcnn does with such by default."""
+    """Grids, and the network, augmentation and batch size that are gridcnn's defaults for them."""
 
     spec: GridSpec
     backbone: BackboneConfig
     augment: AugmentConfig
     batch_size: int
 
-    @classmethod
-    def of(cls, module, spec: GridSpec, kernels: tuple[int, ...], augment: dict) -> Case:
-        names = BackboneConfig.__dataclass_fields__.keys() & module.SETTINGS.keys()
-        backbone = BackboneConfig(kernels=kernels, **{name: module.SETTINGS[name] for name in names})
-        return cls(spec, backbone, AugmentConfig.from_dict(augment), module.SETTINGS["batch_size"])
-
     def network(self) -> ConvPoolDense:
+        """Return the network, the same each time."""
         torch.manual_seed(0)
         return ConvPoolDense(self.spec, self.backbone, N_CLASSES)
 
     def examples(self, n_items: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return random grids and targets, the same each time."""
         rng = np.random.default_rng(0)
         return rng.normal(size=(n_items, *self.spec.shape)).astype(np.float32), rng.integers(0, N_CLASSES, n_items)
 
 
+def case_of(adapter: Adapter, item: np.ndarray) -> Case:
+    """Return what `adapter` chooses for many items like this one."""
+    adapter.fit([item])
+    defaults = adapter.defaults(n_items=10_000)
+    names = BackboneConfig.__dataclass_fields__.keys() & defaults.keys()
+    backbone = BackboneConfig(**{name: defaults[name] for name in names})
+    return Case(adapter.spec_, backbone, AugmentConfig.from_dict(defaults["augment"]), defaults["batch_size"])
+
+
 CASES = {
-    "pictures 3 × 32 × 32": Case.of(
-        image, GridSpec.of("colour", 3, height=32, width=32), image.KERNELS_COLOUR, image.AUGMENT_COLOUR
-    ),
-    "log-mel 1 × 40 × 64": Case.of(
-        audio, GridSpec.of("level", 1, frequency=40, time=64), audio.KERNELS, audio.AUGMENT
-    ),
+    "pictures 3 × 32 × 32": case_of(ImageAdapter(colour=True), np.zeros((32, 32, 3), np.uint8)),
+    "log-mel 1 × 40 × 64": case_of(AudioAdapter(sample_rate=8_000, n_mels=40), np.zeros(5_040, np.float32)),
 }
 
 
-# --- who trains: each calls `epoch_ends` after every epoch -------------------------------------------------------------
+# --- who trains: each calls `epoch_ends` after every epoch -----------------------------------------------------------
 
 
 def bare(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds, *, channels_last: bool = True) -> None:
@@ -311,14 +313,14 @@ def main() -> None:
     table += [f"| {name} | " + " | ".join(spread(column[name]) for column in by_column) + " |" for name in rows]
     text = [
         "## Training step",
-        f"`benchmarks/steps.py`: {args.items} grids an epoch, {args.turns} turns, median (range). The same network, numbers "
-        "and batch size, AdamW (gridcnn: Muon for kernels), no validation; a process each. The bare loop is given tensors "
-        "that are laid out already.",
+        f"`benchmarks/steps.py`: {args.items} grids an epoch, {args.turns} turns, median (range). The same network, "
+        "numbers and batch size, AdamW (gridcnn: Muon for kernels), no validation; a process each. The bare loop is "
+        "given tensors that are laid out already.",
         "\n".join(table),
     ]
     if KERAS in rows:
-        times = [spread([1 / share for share in shares(seconds, of="**gridcnn**")[KERAS]]) for seconds in columns.values()]
-        text.append(f"An epoch of Keras takes this many of gridcnn's: {', '.join(times)}, column by column.")
+        slower = [shares(seconds, of=KERAS)["**gridcnn**"] for seconds in columns.values()]
+        text.append(f"gridcnn's speed over that of {KERAS}: {', '.join(map(spread, slower))}, column by column.")
     if missing := sorted({module for module, _ in TRAINERS.values() if importlib.util.find_spec(module) is None}):
         text.append(f"Not installed here: {', '.join(missing)}.")
     print("\n\n".join(text))

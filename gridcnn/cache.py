@@ -2,7 +2,8 @@
 
 An entry is a folder, named by its key. It holds `windows.bin` (raw numbers), `item.npy` (which item each window belongs
 to) and `meta.json` (shape, dtype, what made it, and the items that failed). It is written beside its place and renamed
-into it at the end, so that a second run or a kill half-way never shows half an entry.
+into it at the end, so that a second run or a kill half-way never shows half an entry. What is too small for an entry is
+noted in `notes.json`, which is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -24,20 +25,21 @@ from gridcnn.errors import DataError, ItemError
 
 __all__ = [
     "CACHE_LIMIT",
-    "CONTENTS",
-    "DRAFT",
     "CacheEntry",
     "Entry",
     "clear",
     "default_cache_folder",
     "entries",
+    "note",
     "read",
+    "recall",
     "store",
 ]
 
 CACHE_LIMIT = 10 * 10**9  # bytes; the entries unused for longest are removed beyond it
 MAP_ABOVE = 64 * 2**20  # bytes; larger arrays are memory-mapped rather than read
-CONTENTS = "contents.json"  # what `gridcnn.contents` remembers of the files
+NOTES = "notes.json"
+MOST_NOTES = 512  # the oldest are forgotten beyond it
 DRAFT = ".draft-"
 LEFTOVER_AGE = 24 * 3600  # seconds after which a half-written entry counts as abandoned
 
@@ -87,7 +89,7 @@ def clear(cache: Path) -> list[CacheEntry]:
     removed = entries(cache)
     for entry in removed:
         _remove(cache / entry.key)
-    (cache / CONTENTS).unlink(missing_ok=True)
+    (cache / NOTES).unlink(missing_ok=True)
     _remove_leftovers(cache)
     return removed
 
@@ -139,6 +141,30 @@ def store(cache: Path, key: str, results: Iterator[Result], made_by: str) -> Ent
     finally:
         _remove(draft)
         _remove_least_recently_used(cache, keep=key)
+
+
+def recall(cache: Path, key: str) -> Any:
+    """Return what was noted under a key; None where nothing was, or it is forgotten."""
+    return _notes(cache).get(key)
+
+
+def note(cache: Path, key: str, value: Any) -> None:
+    """Note a small value, JSON-ready; of two runs that do so at once, the note of one may be lost."""
+    notes = list({**_notes(cache), key: value}.items())
+    with contextlib.suppress(OSError):  # without the note it only takes longer the next time
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=DRAFT, dir=cache) as draft:
+            written = Path(draft) / NOTES
+            written.write_text(json.dumps(dict(notes[-MOST_NOTES:])), encoding="utf-8")
+            written.replace(cache / NOTES)
+
+
+def _notes(cache: Path) -> dict[str, Any]:
+    """Return all notes, the oldest first; none where they are damaged."""
+    try:
+        return dict(json.loads((cache / NOTES).read_text(encoding="utf-8")))
+    except (OSError, TypeError, ValueError):
+        return {}
 
 
 def _write_windows(file: BinaryIO, results: Iterator[Result]) -> tuple[dict[str, Any], np.ndarray]:

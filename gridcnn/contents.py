@@ -1,28 +1,24 @@
 """One digest of the contents of many files, which are not read again while none of them has changed.
 
-What was read is remembered in `contents.json`, under a digest of what the file system says of each file: its number,
-size and times of change. Contents that were changed while or just before they were read are not remembered, since a
-file system may give two changes within one tick of its clock the same time (the "racy" entries of git's index).
+The digest is noted in the cache under what the file system says of each file: its number, size and times of change. It
+is not noted where a file changed while it was read or just before, since a file system may give two changes within one
+tick of its clock the same time (the "racy" entries of git's index).
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 import math
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from gridcnn.cache import CONTENTS, DRAFT
+from gridcnn.cache import note, recall
 from gridcnn.threads import in_threads
 
 __all__ = ["digest_contents"]
 
-REMEMBERED = 256  # lists of files; the oldest is forgotten beyond it
 TICK = 2 * 10**9  # nanoseconds; the coarsest clock of a file system in use (FAT)
 CHUNK = 512
 DIGEST = 16  # bytes
@@ -30,7 +26,7 @@ DIGEST = 16  # bytes
 FilePath = str | os.PathLike[str]
 
 
-def digest_contents(paths: Sequence[FilePath], cache: Path, n_jobs: int | None = None) -> bytes:
+def digest_contents(paths: Sequence[FilePath], cache: Path, n_jobs: int | None = None) -> str:
     """Return a digest of the contents of files, in their order.
 
     Parameters
@@ -38,25 +34,24 @@ def digest_contents(paths: Sequence[FilePath], cache: Path, n_jobs: int | None =
     paths : sequence of path
         A file that cannot be read counts with the reason why.
     cache : Path
-        Folder that holds what is remembered.
+        Folder of the cache.
     n_jobs : int or None
         Number of threads; None takes the cores that this process may use.
 
     Returns
     -------
-    bytes
-        Names and places do not matter for it.
+    str
+        Hexadecimal. The names and places of the files do not matter for it.
     """
     started = time.time_ns()
     looks = list(in_threads(_look_at, paths, n_jobs, CHUNK))  # before they are read: a later change will be seen
-    state = _digest(look for look, _ in looks).hex()
-    remembered = _remembered(cache)
-    if state in remembered:
-        return remembered[state]
+    state = _digest(look for look, _ in looks)
+    if known := recall(cache, state):
+        return str(known)
     reads = list(in_threads(_read, paths, n_jobs, CHUNK))
     contents = _digest(read for read, _ in reads)
     if max(newest for _, newest in looks) < started - TICK and all(complete for _, complete in reads):
-        _remember(cache, {**remembered, state: contents})
+        note(cache, state, contents)
     return contents
 
 
@@ -92,25 +87,5 @@ def _read(paths: Sequence[FilePath]) -> tuple[bytes, bool]:
     return b"".join(contents), complete
 
 
-def _digest(parts: Iterable[bytes]) -> bytes:
-    return hashlib.blake2b(b"\n".join(parts), digest_size=DIGEST).digest()
-
-
-def _remembered(cache: Path) -> dict[str, bytes]:
-    """Return the digests of contents by those of states, the oldest first."""
-    try:
-        said = json.loads((cache / CONTENTS).read_text(encoding="utf-8"))
-        return {state: bytes.fromhex(contents) for state, contents in said.items()}
-    except (OSError, AttributeError, TypeError, ValueError):  # there is none, or it is damaged
-        return {}
-
-
-def _remember(cache: Path, contents: dict[str, bytes]) -> None:
-    """Write beside its place and rename: no other run reads half of it, and of two runs at once one is forgotten."""
-    said = {state: digest.hex() for state, digest in list(contents.items())[-REMEMBERED:]}
-    with contextlib.suppress(OSError):  # it will only take longer
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=DRAFT, dir=cache) as draft:
-            written = Path(draft) / CONTENTS
-            written.write_text(json.dumps(said), encoding="utf-8")
-            written.replace(cache / CONTENTS)
+def _digest(parts: Iterable[bytes]) -> str:
+    return hashlib.blake2b(b"\n".join(parts), digest_size=DIGEST).hexdigest()

@@ -1,7 +1,7 @@
-"""Raw items to compact arrays or grids, in parallel, and once: what was made of files is kept in a cache on disk.
+"""Adapters fitted and raw items encoded, in parallel, and once: what was made of files is kept in a cache on disk.
 
-The key of an entry is a digest of the files' contents, of the adapter with all that it learned, and of the version of
-this format.
+The key of an entry is a digest of the files' contents, of the adapter with all that it learned and the code that it is
+written in, and of the version of this format.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +22,16 @@ import torch
 from torch import nn
 
 from gridcnn.adapters.base import Adapter
-from gridcnn.cache import NOTHING, Entry, Result, read, store
+from gridcnn.cache import NOTHING, Entry, Result, note, read, recall, store
 from gridcnn.contents import digest_contents
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
 from gridcnn.threads import in_threads
 
-__all__ = ["EncodedItems", "encode_items"]
+__all__ = ["EncodedItems", "encode_items", "fit_adapter"]
 
-FORMAT = 1  # to be raised when an adapter of gridcnn encodes or lifts differently
+FORMAT = 2  # to be raised when an adapter encodes or lifts differently for another reason than its own file
 CHUNK = 32  # items
-LIFTED_AT_ONCE = 2**20  # bytes of windows; a spectrum of many more leaves the processor's cache and takes twice the time
+LIFTED_AT_ONCE = 2**20  # bytes of windows; spectra of more leave the processor's cache and take twice as long
 
 Progress = Callable[[int, int], None]
 
@@ -59,6 +60,35 @@ class EncodedItems:
     skipped: tuple[Skipped, ...] = ()
     skipped_index: tuple[int, ...] = ()
     key: str | None = None
+
+
+def fit_adapter(
+    adapter: Adapter, items: Sequence[Any], *, n_jobs: int | None = None, cache: Path | None = None
+) -> Adapter:
+    """Fit an adapter to raw items, or recall what it learned of the same files before.
+
+    Parameters
+    ----------
+    adapter : Adapter
+        Is changed.
+    items : sequence
+        Raw items.
+    n_jobs, cache
+        As in `encode_items`.
+
+    Returns
+    -------
+    Adapter
+        The same one.
+    """
+    if cache is None or not _are_files(adapter, items):
+        return adapter.fit(items)
+    key = _key(adapter, "learned", adapter.learned, digest_contents(items, cache, n_jobs))
+    if learned := recall(cache, key):
+        return adapter.restore(learned)
+    adapter.fit(items)
+    note(cache, key, adapter.state())
+    return adapter
 
 
 def encode_items(
@@ -115,12 +145,12 @@ def encode_items(
         results = _lifted(adapter, results, device)
     if progress is not None:
         results = _followed(results, len(items), progress)
-    if cache is None or not adapter.reads_files or not all(isinstance(item, str | os.PathLike) for item in items):
+    if cache is None or not _are_files(adapter, items):
         windows, index, failures = _gather(results)
         key = None
     else:
         kind = "encoded" if device is None else f"grids, {device.type}"
-        key = _key(adapter, digest_contents(items, cache, n_jobs), kind.encode())
+        key = _key(adapter, kind, adapter.state(), digest_contents(items, cache, n_jobs))
         entry = read(cache / key)
         if entry is not None and progress is not None:
             progress(len(items), len(items))
@@ -207,11 +237,20 @@ def _name(item: Any) -> str:
     return f"array of shape {item.shape}" if isinstance(item, np.ndarray) else str(item)
 
 
-def _key(adapter: Adapter, *parts: bytes) -> str:
+def _are_files(adapter: Adapter, items: Sequence[Any]) -> bool:
+    return adapter.reads_files and all(isinstance(item, str | os.PathLike) for item in items)
+
+
+def _key(adapter: Adapter, *parts: Any) -> str:
     kind = type(adapter)
-    identity = [FORMAT, kind.__module__, kind.__qualname__, adapter.get_params(deep=False), adapter.state()]
-    digest = hashlib.blake2b(json.dumps(identity, sort_keys=True, default=str).encode(), digest_size=20)
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.hexdigest()
+    code = hashlib.blake2b(_source(kind.__module__)).hexdigest()
+    identity = [FORMAT, kind.__module__, kind.__qualname__, code, adapter.get_params(deep=False), parts]
+    return hashlib.blake2b(json.dumps(identity, sort_keys=True, default=str).encode(), digest_size=20).hexdigest()
+
+
+def _source(module: str) -> bytes:
+    """Return the code of a module; nothing where it has no file, as what is typed into a console."""
+    try:
+        return Path(str(sys.modules[module].__file__)).read_bytes()
+    except (AttributeError, KeyError, OSError):
+        return b""

@@ -24,7 +24,7 @@ from gridcnn.augment import AugmentConfig
 from gridcnn.backbone import BackboneConfig, ConvPoolDense, Layer
 from gridcnn.budget import Budget, Schedule, fewest_epochs, probe, smaller_share
 from gridcnn.cache import default_cache_folder
-from gridcnn.encoding import EncodedItems, encode_items
+from gridcnn.encoding import EncodedItems, encode_items, fit_adapter
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.grid import GridSpec
 from gridcnn.inference import predictor
@@ -258,7 +258,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> Outcome:
         """Fit the adapter and train the network; `epochs` stands in place of the usual number."""
         device = choose_device(self.device)
-        self.adapter_ = self._fit_adapter(self._new_adapter(), fitting.items)
+        self.adapter_ = self._fit_adapter(self._new_adapter(), fitting.items, self._cache_folder())
         chosen: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
         if budget is not None:
             chosen = self._shrink_to(budget, fitting, held_back, device)[0]
@@ -409,11 +409,11 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         fresh: Adapter = clone(self.adapter)
         return fresh
 
-    def _fit_adapter(self, adapter: Adapter, items: Sequence[Any]) -> Adapter:
+    def _fit_adapter(self, adapter: Adapter, items: Sequence[Any], cache: Path | None = None) -> Adapter:
         return (
             adapter.fit(items, report=self.ordering_report_)
             if isinstance(adapter, TableAdapter)
-            else adapter.fit(items)
+            else fit_adapter(adapter, items, n_jobs=self.n_jobs, cache=cache)
         )
 
     def _split(

@@ -1,7 +1,7 @@
 """Memory that a training step frees stays with the process, for the next step.
 
-The C library of most Linux systems (glibc) hands large blocks back to the kernel as soon as they are freed, and the kernel
-clears every page anew when the next step asks for it. Each step asks for all its feature maps.
+The C library of most Linux systems (glibc) hands large blocks back to the kernel as soon as they are freed, and the
+kernel clears every page anew when the next step asks for it, and each step asks for room for all its feature maps.
 
 Source: mallopt(3), "M_MMAP_MAX" and "M_TRIM_THRESHOLD".
 """

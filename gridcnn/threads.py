@@ -45,12 +45,15 @@ def in_threads(
     items : sequence
         What is to be done.
     n_jobs : int or None
-        Number of threads; None takes the cores that this process may use.
+        Number of threads; None takes the cores that this process may use. 1 works in the thread of who consumes.
     chunk : int
         Items in a part. Handing one over takes some 0.1 ms.
     """
     parts = (items[start : start + chunk] for start in range(0, len(items), chunk))
     n_threads = joblib.effective_n_jobs(n_jobs or -1)
+    if n_threads == 1 or len(items) <= chunk:
+        yield from map(work, parts)
+        return
     pool = ThreadPoolExecutor(n_threads)
     try:
         ahead = deque(pool.submit(work, part) for part in itertools.islice(parts, 2 * n_threads))

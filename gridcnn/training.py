@@ -281,7 +281,9 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
                 progress.step(len(batch))
             mean_loss, accuracy = (totals / len(target)).tolist()
             seconds = time.perf_counter() - started
-            scores = evaluate(network, validation, device) if validation is not None else (math.nan, math.nan)
+            scores = (math.nan, math.nan)
+            if validation is not None:
+                scores = evaluate(network, validation, device, config.batch_size)  # no more memory than a step takes
             record = EpochRecord(epoch, mean_loss, accuracy, *scores, learning_rate, seconds, len(target) / seconds)
             history.append(record)
             progress.epoch(record)
@@ -341,7 +343,7 @@ def mixed_precision(device: torch.device) -> contextlib.AbstractContextManager[o
 
 
 @torch.no_grad()
-def evaluate(network: Network, examples: Examples, device: torch.device, batch_size: int = 512) -> tuple[float, float]:
+def evaluate(network: Network, examples: Examples, device: torch.device, batch_size: int) -> tuple[float, float]:
     """Return weighted mean cross-entropy and accuracy, without smoothing or augmentation."""
     network.eval()
     totals = torch.zeros(2)

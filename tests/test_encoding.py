@@ -17,9 +17,9 @@ from PIL import Image
 
 from gridcnn import cache as cache_module
 from gridcnn import encoding
-from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter, image
 from gridcnn.cache import default_cache_folder
-from gridcnn.encoding import encode_items
+from gridcnn.encoding import encode_items, fit_adapter
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.estimator import GridClassifier
 from gridcnn.training import Silence
@@ -111,6 +111,47 @@ def test_a_second_run_decodes_nothing(files, tmp_path):
     assert adapter.decoded == 150
     np.testing.assert_array_equal(first.windows, second.windows)
     assert entries(tmp_path / "cache") == [first.key] == [second.key]
+
+
+class Learning(ImageAdapter):
+    """Counts how often it learns."""
+
+    fits = 0
+
+    def fit(self, items):
+        Learning.fits += 1
+        return super().fit(items)
+
+
+def test_what_was_learned_of_the_same_files_is_recalled(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(Learning, "fits", 0)
+    cache = tmp_path / "cache"
+    first = fit_adapter(Learning(), files, cache=cache)
+    assert fit_adapter(Learning(), [str(path) for path in files], cache=cache).state() == first.state()
+    assert Learning.fits == 1
+    fit_adapter(Learning(), files)
+    fit_adapter(Learning(), files[1:], cache=cache)
+    fit_adapter(Learning(colour=True), files, cache=cache)
+    assert Learning.fits == 4
+    Image.new("L", (12, 9), 200).save(files[0])
+    assert fit_adapter(Learning(), files[:1], cache=cache).spec_.sizes == (9, 12)
+
+
+def test_what_was_learned_of_items_in_memory_is_not_noted(tmp_path, monkeypatch):
+    monkeypatch.setattr(Learning, "fits", 0)
+    for _ in range(2):
+        fit_adapter(Learning(), [np.zeros((8, 8), np.uint8)], cache=tmp_path)
+    assert Learning.fits == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_adapter_whose_code_was_changed_begins_anew(files, tmp_path, monkeypatch):
+    adapter = ImageAdapter().fit(files)
+    first = encode_items(adapter, files, cache=tmp_path / "cache").key
+    changed = tmp_path / "image.py"
+    changed.write_bytes(Path(image.__file__).read_bytes() + b"# another line")
+    monkeypatch.setattr(image, "__file__", str(changed))
+    assert encode_items(adapter, files, cache=tmp_path / "cache").key != first
 
 
 def test_contents_order_and_adapter_tell_entries_apart(files, tmp_path):

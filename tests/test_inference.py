@@ -9,6 +9,7 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 from gridcnn import GridClassifier, estimator, inference
 from gridcnn.adapters import ArrayAdapter, ImageAdapter, TextAdapter
@@ -201,6 +202,7 @@ def test_the_next_items_are_decoded_while_the_network_computes(classifier, curve
         assert later_item_is_decoded.wait(timeout=20)
         return np.full((len(windows), 2), 0.5)
 
+    classifier = clone(classifier).set_params(n_jobs=2).fit(*curves)
     monkeypatch.setattr(ArrayAdapter, "encode", encode)
     monkeypatch.setattr(estimator, "predictor", lambda *_: compute)
     assert classifier.predict_proba(curves[0]).shape == (N, 2)

@@ -1,0 +1,65 @@
+"""The loop: the same weights for the same seed, the right optimiser for each weight."""
+
+import numpy as np
+import pytest
+import torch
+
+from gridcnn.augment import AugmentConfig
+from gridcnn.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.grid import GridSpec
+from gridcnn.training import Examples, Network, TrainingConfig, seeded, train
+
+SPEC = GridSpec.of("level", 1, height=6, width=6)
+CPU = torch.device("cpu")
+FLIPS_AND_SHIFTS = AugmentConfig(shift={"height": 0.2}, flip=("width",))
+EVERYTHING = AugmentConfig(
+    shift={"height": 0.2}, scale={"width": 0.2}, mask={"height": 0.2}, flip=("width",), rotate=10, tilt={"width": 0.2},
+    gain=0.1, noise=0.1,
+)  # fmt: skip
+
+
+def examples(n_items=40):
+    """Pictures with a bright upper or lower half."""
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 2, n_items)
+    windows = rng.normal(size=(n_items, *SPEC.shape)).astype(np.float32)
+    windows[:, 0, :3] += 4 * target[:, None, None] - 2
+    return Examples(windows, target, np.ones(n_items, np.float32))
+
+
+def trained(*, seed=0, **config):
+    with seeded(seed, CPU):
+        network = Network(torch.nn.Identity(), ConvPoolDense(SPEC, BackboneConfig(kernels=(4, 8)), 2))
+        config = TrainingConfig(**{"epochs": 3, "batch_size": 8, **config})
+        outcome = train(network, examples(), config, validation=examples())
+    return network, outcome
+
+
+def weights(network):
+    return torch.cat([value.flatten().float() for value in network.state_dict().values()])
+
+
+@pytest.mark.parametrize("augment", [AugmentConfig(), FLIPS_AND_SHIFTS, EVERYTHING])
+def test_one_seed_gives_the_same_weights_bit_for_bit_and_another_seed_others(augment):
+    first = weights(trained(augment=augment)[0])
+    assert torch.equal(first, weights(trained(augment=augment)[0]))
+    assert not torch.equal(first, weights(trained(augment=augment, seed=1)[0]))
+
+
+def test_the_loop_learns():
+    _, outcome = trained(epochs=8)
+    assert outcome.history[-1].validation_accuracy == 1.0
+    assert outcome.history[-1].loss < outcome.history[0].loss
+
+
+@pytest.mark.parametrize(
+    ("rate", "moved"),
+    [({"kernel_learning_rate": 1e-12}, {"votes", "norms"}), ({"learning_rate": 1e-12}, {"convolutions"})],
+)
+def test_one_rate_moves_the_kernels_and_the_other_the_rest(rate, moved):
+    with seeded(0, CPU):
+        before = dict(ConvPoolDense(SPEC, BackboneConfig(kernels=(4, 8)), 2).named_parameters())
+    after = dict(trained(weight_decay=0, **rate)[0].backbone.named_parameters())
+    change = {name: (after[name] - before[name]).abs().max().item() for name in before}
+    for name, size in change.items():
+        assert (size > 1e-4) == any(part in name for part in moved), (name, size)
