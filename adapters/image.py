@@ -118,21 +118,21 @@ class ImageAdapter(Adapter):
         sample = sample_of(items, SAMPLE)
         if self.size is None:
             self.height_, self.width_ = _typical_size(sample)
-        pictures, failure = [], None
+        coloured, failure = False, None
+        counts = {True: np.zeros((3, 256)), False: np.zeros((1, 256))}  # how many pixels have each level, by colour
         for item in sample:
             try:
-                pictures.append(self.encode(item)[0])
+                picture = self.encode(item)[0]
             except ItemError as error:
                 failure = failure or error
-        if not pictures:
+                continue
+            coloured = coloured or _has_colour(picture)
+            counts[True] += _histogram(picture)
+            counts[False] += _histogram(_grey(picture))
+        if not counts[True].any():
             raise DataError(f"none of the {len(sample)} training pictures looked at can be read; the first: {failure}")
-        pixels = np.stack(pictures)  # (pictures, 3, height, width)
-        self.colour_ = _has_colour(pixels) if self.colour is None else bool(self.colour)
-        if not self.colour_:
-            pixels = np.stack([_grey(picture) for picture in pictures])
-        self.mean_ = pixels.mean(axis=(0, 2, 3), dtype=np.float64).tolist()
-        # An all-black training set has no spread to divide by.
-        self.std_ = [float(std) if std > 0.1 else 1.0 for std in pixels.std(axis=(0, 2, 3), dtype=np.float64)]
+        self.colour_ = coloured if self.colour is None else bool(self.colour)
+        self.mean_, self.std_ = _moments(counts[self.colour_])
         return self
 
     def coarser(self, share: float) -> Self | None:
@@ -264,14 +264,27 @@ def _typical_size(sample: Sequence[Any]) -> tuple[int, int]:
     return max(round(height * shrink), SHORTEST_LEARNED_SIDE), max(round(width * shrink), SHORTEST_LEARNED_SIDE)
 
 
-def _has_colour(pixels: np.ndarray) -> bool:
-    """Whether red, green and blue differ anywhere in `pixels`, shape `(pictures, 3, height, width)`."""
-    return bool((pixels.max(axis=1) - pixels.min(axis=1) > COLOUR_DIFFERENCE).any())
+def _has_colour(picture: np.ndarray) -> bool:
+    """Whether red, green and blue differ anywhere in a picture, shape `(3, height, width)`."""
+    return bool((picture.max(axis=0) - picture.min(axis=0) > COLOUR_DIFFERENCE).any())
 
 
 def _grey(picture: np.ndarray) -> np.ndarray:
     """Turn RGB, shape `(3, height, width)`, into grey as `encode` does, shape `(1, height, width)`."""
     return np.asarray(Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0))).convert("L"))[None]
+
+
+def _histogram(picture: np.ndarray) -> np.ndarray:
+    """Count how many pixels of each channel have each level, shape `(channels, 256)`."""
+    return np.stack([np.bincount(channel.ravel(), minlength=256) for channel in picture])
+
+
+def _moments(counts: np.ndarray) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation of each channel; the latter 1 where there is no spread to divide by."""
+    levels, shares = np.arange(256), counts / counts.sum(axis=1, keepdims=True)
+    mean = shares @ levels
+    std = np.sqrt((shares * np.square(levels - mean[:, None])).sum(axis=1))
+    return mean.tolist(), np.where(std > 0.1, std, 1.0).tolist()
 
 
 def _reason(error: Exception) -> str:

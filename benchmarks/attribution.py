@@ -26,10 +26,10 @@ VALIDATION, HELD_OUT = 2, 1  # seeds; the models are trained with seed 0
 INTRO = """## Attribution
 
 `benchmarks/attribution.py`: the share of the positive attribution for the predicted class that lies on the drawn cells,
-where these are less than a quarter: mean of {items} held-out items, which nothing was chosen on. Beside it the share of
-the input’s own distance from the empty grid, which knows no network, and of Grad-CAM of the last block. “Net” is the mass
-for the class less the mass against it on the drawn cells, as a share of all mass: an untrained network speaks for and
-against alike there, and its ranks of the cells have little to do with those of the trained one.
+where these are less than a quarter: mean and standard error of {items} held-out items, on which nothing was chosen.
+Beside it the share of the input’s own distance from the empty grid, which knows no network, and of Grad-CAM of the last
+block. “Net” is the mass for the class less the mass against it on the drawn cells, as a share of all mass: an untrained
+network speaks for and against alike there, and its ranks of the cells have little to do with those of the trained one.
 
 | set | accuracy | cells drawn | **share** | input | Grad-CAM | net | untrained: share | net | rank correlation |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -66,12 +66,17 @@ def untrained(classifier: GridClassifier) -> GridClassifier:
     return random
 
 
-def shares(maps: np.ndarray, drawn: np.ndarray) -> tuple[float, float]:
-    """Return the mean share of the positive mass on the drawn cells, and the mean net share of all mass there."""
-    positive, on_it = np.maximum(maps, 0), drawn.astype(float)
-    share = (positive * on_it).sum((1, 2)) / np.maximum(positive.sum((1, 2)), 1e-12)
-    net = (maps * on_it).sum((1, 2)) / np.maximum(np.abs(maps).sum((1, 2)), 1e-12)
-    return float(share.mean()), float(net.mean())
+def shares(maps: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Return the share of each map's positive mass that lies on the drawn cells."""
+    positive = np.maximum(maps, 0)
+    found: np.ndarray = (positive * drawn).sum((1, 2)) / np.maximum(positive.sum((1, 2)), 1e-12)
+    return found
+
+
+def net_shares(maps: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Return the mass for the class less the mass against it on the drawn cells, as a share of each map's mass."""
+    found: np.ndarray = (maps * drawn).sum((1, 2)) / np.maximum(np.abs(maps).sum((1, 2)), 1e-12)
+    return found
 
 
 def measure(make: Any, adapter: Any, n_items: int, n_validation: int) -> tuple[str, list[float]]:
@@ -79,7 +84,7 @@ def measure(make: Any, adapter: Any, n_items: int, n_validation: int) -> tuple[s
     learning = datasets.xo() if make is pictures else datasets.tones()
     classifier = GridClassifier(adapter=adapter).fit(learning.items, learning.labels)
     _, traces, drawn = traced(classifier, make, n_validation, VALIDATION)
-    by_method = [shares(attributions(traces, method), drawn)[0] for method in explain.METHODS]
+    by_method = [shares(attributions(traces, method), drawn).mean() for method in explain.METHODS]
 
     accuracy, traces, drawn = traced(classifier, make, n_items, HELD_OUT)
     maps = attributions(traces)
@@ -89,12 +94,19 @@ def measure(make: Any, adapter: Any, n_items: int, n_validation: int) -> tuple[s
     random = untrained(classifier)
     noise = attributions([explain.trace(random, trace.item) for trace in traces])
     ranks = np.mean([spearmanr(one.ravel(), other.ravel())[0] for one, other in zip(maps, noise, strict=True)])
-    (share, net), (share_untrained, net_untrained) = shares(maps, drawn), shares(noise, drawn)
-    row = (
-        f"| `{learning.name}` | {accuracy:.3f} | {drawn.mean():.0%} | **{share:.3f}** | {shares(distance, drawn)[0]:.3f} "
-        f"| {shares(cams, drawn)[0]:.3f} | {net:+.3f} | {share_untrained:.3f} | {net_untrained:+.3f} | {ranks:+.3f} |"
-    )
-    return row, by_method
+    own = shares(maps, drawn)
+    cells = [
+        f"`{learning.name}`",
+        f"{accuracy:.3f}",
+        f"{drawn.mean():.0%}",
+        f"**{own.mean():.3f}** ± {own.std() / np.sqrt(len(own)):.3f}",
+        *(f"{shares(each, drawn).mean():.3f}" for each in (distance, cams)),
+        f"{net_shares(maps, drawn).mean():+.3f}",
+        f"{shares(noise, drawn).mean():.3f}",
+        f"{net_shares(noise, drawn).mean():+.3f}",
+        f"{ranks:+.3f}",
+    ]
+    return f"| {' | '.join(cells)} |", by_method
 
 
 def traced(

@@ -3,9 +3,9 @@
     python benchmarks/growth.py [--turns 3] [--write]
 
 The files are generated, 32 × 32 in colour, and the epochs, the batch size and the network are fixed. Each run is a
-process of its own with an empty cache; the sizes take turns. Before the clock starts it imports, and trains on 200 items,
-since the first steps of a process compile their kernels; this start-up is stated beside. The exponent is the slope of a
-line through the logarithms of items and seconds (least squares).
+process of its own with an empty cache; the sizes take turns. Before the clock starts it imports, and trains on 200
+items, since the first steps of a process compile their kernels; this start-up is stated beside. The exponent is the
+slope of a line through the logarithms of items and seconds (least squares).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ SIZES = (1_000, 10_000, 60_000)
 EPOCHS = 2
 INTRO = """## Growth with the number of items
 
-`benchmarks/growth.py`: generated pictures of 32 × 32 cells in colour, {epochs} epochs, batches of 64, a small network (8
-and 16 kernels); medians of {turns} runs, each a process of its own with an empty cache. Memory is the most that was
+`benchmarks/growth.py`: generated pictures of 32 × 32 cells in colour, {epochs} epochs, batches of 64, a small network
+(8 and 16 kernels); medians of {turns} runs, each a process of its own with an empty cache. Memory is the most that was
 private to the process: encoded items beyond 64 MB lie in the cache, which the system maps and drops as it needs.
 
 """
@@ -75,7 +75,8 @@ def table(runs: dict[int, list[Watched]]) -> str:
         return statistics.median(run.answer[part] for run in runs[n_items])
 
     lines = [
-        "| items | encoded, MB | decoding, s | training, s | both, s a thousand items | private memory, MB | start-up, s |",
+        "| items | encoded, MB | decoding, s | training, s | both, s a thousand items | private memory, MB "
+        "| start-up, s |",
         "| --- " * 7 + "|",
     ]
     items = sorted(runs)

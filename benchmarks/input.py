@@ -1,11 +1,12 @@
-"""From files on disk to the first training step: decoding, log-mel, a start with a warm cache, a set larger than memory.
+"""From files on disk to the first training step: decoding, log-mel, a warm start, a set larger than memory.
 
     GRIDCNN_DATA=… python benchmarks/input.py [decoding log-mel start memory] [--turns 5] [--write]
 
-Decoding and log-mel take turns with what a tutorial would do, a Python loop over Pillow or librosa. Without GRIDCNN_DATA
-they run on generated files. The start is that of `gridcnn train` on 50,000 generated pictures of 32 × 32; the set that is
-larger than memory has 31,000 of 256 × 256, 6 GB as 8-bit pixels, and needs 8 GB of disk. To limit memory takes Linux and
-a user who may make control groups (root in most containers); without it the limit is left out, and the table says so.
+Decoding and log-mel take turns with what a tutorial would do, a Python loop over Pillow or librosa. Without
+GRIDCNN_DATA they run on generated files. The start is that of `gridcnn train` on 50,000 generated pictures of 32 × 32;
+the set that is larger than memory has 31,000 of 256 × 256, 6 GB as 8-bit pixels, and needs 8 GB of disk. To limit
+memory takes Linux and a user who may make control groups (root in most containers); without it the limit is left out,
+and the table says so.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ import librosa
 import numpy as np
 import soundfile
 import torch
-from PIL import Image
 from pictures import draw_pictures
+from PIL import Image
 from results import save
 from watched import Watched, watch
 
@@ -182,7 +183,7 @@ def log_mel(n_turns: int, _folder: Path) -> str:
 
 def run_start(folder: str) -> None:
     """Run `gridcnn train` until its first step, and print how long that took without and with imports."""
-    import torch._dynamo  # noqa: PLC0415  (torch imports it when it makes the first optimiser)
+    import torch._dynamo  # noqa: F401, PLC0415  (torch imports it when it makes the first optimiser)
 
     import gridcnn.cli  # noqa: PLC0415
     from gridcnn.progress import PlainProgress  # noqa: PLC0415
@@ -212,8 +213,8 @@ def start(n_turns: int, folder: Path) -> str:
             cells.append(f"{statistics.median(times):.2f} ({min(times):.2f}–{max(times):.2f})")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return (
-        f"### Start of training\n\n`gridcnn train` on {STARTED_ON:,} files, a process of its own, up to the first step: "
-        f"medians of {n_turns} runs and their range.\n\n" + "\n".join(lines)
+        f"### Start of training\n\n`gridcnn train` on {STARTED_ON:,} files, a process of its own, up to the first "
+        f"step: medians of {n_turns} runs and their range.\n\n" + "\n".join(lines)
     )
 
 
@@ -245,8 +246,8 @@ def memory(_n_turns: int, folder: Path) -> str:
             print(lines[-1], file=sys.stderr, flush=True)
     return (
         f"### A set larger than memory\n\nOne epoch of a small network on {LARGER:,} pictures of 256 × 256 cells in "
-        f"colour, {size / 1e9:.1f} GB as 8-bit pixels. The limit is a control group's, so that it counts what the system "
-        "keeps of files as well.\n\n" + "\n".join(lines)
+        f"colour, {size / 1e9:.1f} GB as 8-bit pixels. The limit is a control group's, so that it counts what the "
+        "system keeps of files as well.\n\n" + "\n".join(lines)
     )
 
 

@@ -13,7 +13,7 @@ DRAWN = 512
 
 
 def draw_pictures(folder: Path, n_files: int, side: int = 32, suffix: str = ".png") -> tuple[list[Path], list[str]]:
-    """Write digits in colour on a noisy ground into class folders; return the paths, in random order, and the labels."""
+    """Write digits in colour on a noisy ground into class folders; return the paths, shuffled, and the labels."""
     rng = np.random.default_rng(0)
     digits = load_digits()
     paths, labels, drawn = [], [], []

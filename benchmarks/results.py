@@ -15,7 +15,9 @@ import platform
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SECTIONS = ("accuracy", "tried", "steps", "prediction", "input", "end_to_end", "growth", "time", "attribution")
+SECTIONS = (
+    "accuracy", "tried", "steps", "prediction", "input", "end_to_end", "growth", "time", "explain", "attribution",
+)  # fmt: skip
 HEAD = """# Results
 
 Written by the commands in `benchmarks/`, one a section. A time never stands alone: a named reference in the same run is

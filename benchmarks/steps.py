@@ -122,7 +122,8 @@ def gridcnn(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds, *, au
         augment=case.augment if augment else AugmentConfig(),
     )  # fmt: skip
     examples = Examples(grids, target, np.ones(len(target), np.float32))
-    train(Network(torch.nn.Identity(), case.network()), examples, config, progress=Display())
+    with freed_memory_kept():  # as `gridcnn train` does
+        train(Network(torch.nn.Identity(), case.network()), examples, config, progress=Display())
 
 
 def skorch(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds) -> None:

@@ -23,7 +23,7 @@ class Watched(NamedTuple):
     seconds: float
     """From its start to its end."""
     private: int
-    """The most bytes of memory that were its own: not those of files, which the system reads again where it is short."""
+    """The most bytes of memory that were its own: not those of files, which can be read again."""
     limit: int | None
     """Bytes that it was allowed, files in memory included; None where this user may set no such limit."""
 
@@ -41,7 +41,10 @@ def watch(script: str, *arguments: Any, limit: int | None = None, **environment:
         join = None if members is None else lambda: members.write_text("0") and None  # 0 is who writes it
         started = time.monotonic()
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, env=os.environ | environment | {"STARTED": str(started)}, preexec_fn=join
+            command,
+            stdout=subprocess.PIPE,
+            env=os.environ | environment | {"STARTED": str(started)},
+            preexec_fn=join,  # noqa: PLW1509
         )
         private = 0
         while process.poll() is None:

@@ -170,8 +170,8 @@ class Augmenter:
             places[axis] = torch.where(_mirrored(flat), -places[axis], places[axis])
         for axis, share in self.shift.items():
             places[axis] = places[axis] + 2 * _uniform(flat, share)
-        row, column = torch.broadcast_tensors(*places)
-        where = torch.stack([column, row], dim=-1).squeeze(1)  # (batch, height, width, 2)
+        row, column = (place.expand(len(flat), 1, height, width).squeeze(1) for place in places)
+        where = torch.stack([column, row], dim=-1)  # (batch, height, width, 2)
         return F.grid_sample(flat, where, padding_mode="border", align_corners=False).reshape(grids.shape)
 
 

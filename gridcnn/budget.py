@@ -197,7 +197,7 @@ def measure(
         step = watch.seconds_a_step()
         some = Examples(*(part[:SCORED] for part in examples))
         started = time.perf_counter()
-        evaluate(trial, some, device)
+        evaluate(trial, some, device, config.batch_size)
     return Pace(step, (time.perf_counter() - started) / len(some.target))
 
 

@@ -35,7 +35,7 @@ from gridcnn.versions import versions
 
 __all__ = ["GridClassifier", "Plan"]
 
-PREDICTION_CHUNK = 64
+PREDICTION_CHUNK = 128
 """Items whose windows are computed together in prediction, while the next ones are decoded."""
 
 

@@ -21,7 +21,8 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 def freed_memory_kept() -> Iterator[None]:
     """Keep what is freed inside the block for what is asked for next, and hand it back at the end.
 
-    Where the C library is another one, nothing changes. The setting is one of the whole process, and cannot be undone.
+    For programs, as `gridcnn train` is one: the setting is of the whole process, and cannot be undone. Where the C
+    library is another one, nothing changes.
     """
     try:
         libc = ctypes.CDLL(None)

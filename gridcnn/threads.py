@@ -56,7 +56,7 @@ def in_threads(
         return
     pool = ThreadPoolExecutor(n_threads)
     try:
-        ahead = deque(pool.submit(work, part) for part in itertools.islice(parts, 2 * n_threads))
+        ahead = deque(pool.submit(work, part) for part in itertools.islice(parts, n_threads + 1))
         while ahead:
             done = ahead.popleft().result()
             ahead.extend(pool.submit(work, part) for part in itertools.islice(parts, 1))

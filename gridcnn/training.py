@@ -25,7 +25,6 @@ from torch.nn import functional as F  # noqa: N812
 from gridcnn.augment import AugmentConfig, Augmenter
 from gridcnn.backbone import ConvPoolDense
 from gridcnn.errors import ConfigurationError
-from gridcnn.memory import freed_memory_kept
 from gridcnn.optimiser import Muon
 from gridcnn.prefetch import batches
 
@@ -191,7 +190,8 @@ def choose_device(name: str = "auto") -> torch.device:
 
 def to_channels_last(grids: Tensor) -> Tensor:
     """Lay 2-D grids out with channels last, in which CPUs and GPUs convolve faster; leave 1-D grids alone."""
-    return grids.contiguous(memory_format=torch.channels_last) if grids.ndim == 4 else grids
+    # `contiguous` would leave the strides of a single channel as they are, and what is computed from it channels first.
+    return grids.to(memory_format=torch.channels_last) if grids.ndim == 4 else grids
 
 
 @contextlib.contextmanager
@@ -209,7 +209,6 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
             cudnn.deterministic, cudnn.benchmark = before
 
 
-@freed_memory_kept()
 def train(  # noqa: PLR0915  one loop, read from top to bottom
     network: Network,
     examples: Examples,

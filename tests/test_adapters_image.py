@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -223,3 +224,14 @@ def test_only_colour_pictures_are_mirrored_and_small_ones_get_fewer_blocks():
 def test_one_item_is_not_taken_for_a_sequence():
     with pytest.raises(TypeError, match="put it in a list"):
         ImageAdapter().check_items("a.png")
+
+
+def test_learning_holds_one_picture_at_a_time():
+    pictures = [np.full((400, 400, 3), level, np.uint8) for level in range(30)]
+    tracemalloc.start()
+    adapter = ImageAdapter(size=400).fit(pictures)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * pictures[0].nbytes
+    assert adapter.mean_ == pytest.approx([14.5])
+    assert adapter.std_ == pytest.approx([np.std(range(30))])

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 DATA_SIDE = {"errors", "grid", "ordering"}
-NETWORK_SIDE = {"errors", "grid", "backbone", "augment", "memory", "optimiser", "prefetch", "training"}
+NETWORK_SIDE = {"errors", "grid", "backbone", "augment", "optimiser", "prefetch", "training"}
 ABOVE_THE_ESTIMATOR = {
     "estimator",
     "bundle",

@@ -7,7 +7,7 @@ import torch
 from gridcnn.augment import AugmentConfig
 from gridcnn.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.grid import GridSpec
-from gridcnn.training import Examples, Network, TrainingConfig, seeded, train
+from gridcnn.training import Examples, Network, TrainingConfig, seeded, to_channels_last, train
 
 SPEC = GridSpec.of("level", 1, height=6, width=6)
 CPU = torch.device("cpu")
@@ -44,6 +44,18 @@ def test_one_seed_gives_the_same_weights_bit_for_bit_and_another_seed_others(aug
     first = weights(trained(augment=augment)[0])
     assert torch.equal(first, weights(trained(augment=augment)[0]))
     assert not torch.equal(first, weights(trained(augment=augment, seed=1)[0]))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_feature_maps_have_their_channels_last_whatever_the_number_of_channels_of_the_grid(channels):
+    spec = GridSpec.of("colour", channels, height=6, width=6)
+    network = Network(torch.nn.Identity(), ConvPoolDense(spec, BackboneConfig(kernels=(4,)), 2))
+    network.kernels_channels_last()
+    convolution = network.backbone.blocks[0].convolutions[0]
+    for grids in (torch.zeros(5, *spec.shape), to_channels_last(torch.zeros(5, *spec.shape))):
+        assert convolution(grids).is_contiguous(memory_format=torch.channels_last)
+    plain = ConvPoolDense(spec, BackboneConfig(kernels=(4,)), 2).blocks[0].convolutions[0]
+    assert plain(to_channels_last(torch.zeros(5, *spec.shape))).is_contiguous(memory_format=torch.channels_last)
 
 
 def test_the_loop_learns():

@@ -120,10 +120,10 @@ def read_rows(place: Path, modality: str, columns: Columns) -> dict[int, Any]:
     from gridcnn.datasets import load_table
 
     read = read_file(place, columns, "skip", modality)
-    numbers = load_table(place, encoding=columns.encoding).items.index
+    table: Any = load_table(place, encoding=columns.encoding).items
     skipped = {int(each.item.rpartition(" ")[2]): each for each in read.skipped}  # "reviews.csv, row 5"
     good = iter(read.items)
-    return {int(number): skipped[number] if number in skipped else next(good) for number in numbers}
+    return {int(number): skipped[number] if number in skipped else next(good) for number in table.index}
 
 
 def parts_of(data: Dataset) -> dict[str, Dataset]:

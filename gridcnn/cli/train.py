@@ -203,6 +203,7 @@ def train(
     adapter = adapter_for(data, adapter_options)
 
     from gridcnn.estimator import GridClassifier
+    from gridcnn.memory import freed_memory_kept
     from gridcnn.progress import progress_reporter
     from gridcnn.threads import set_computing_threads
 
@@ -243,15 +244,16 @@ def train(
     learning, held_out = parts["train"], parts.get("validation")
     started = time.perf_counter()
     try:
-        if output is None or dry_run:
-            _print_plan(classifier.plan(learning.items, learning.labels, measure_time=True))
-            return
-        classifier.fit(
-            learning.items,
-            learning.labels,
-            groups=learning.groups,
-            validation=None if held_out is None else (held_out.items, held_out.labels),
-        )
+        with freed_memory_kept():
+            if output is None or dry_run:
+                _print_plan(classifier.plan(learning.items, learning.labels, measure_time=True))
+                return
+            classifier.fit(
+                learning.items,
+                learning.labels,
+                groups=learning.groups,
+                validation=None if held_out is None else (held_out.items, held_out.labels),
+            )
     except OrderingError as refusal:
         command = f"gridcnn check {source}" + (f" --label {label or 'label'}" if Path(source).is_file() else "")
         why = f"{refusal}. `{command}` shows the evidence, and scores models that need no order."
