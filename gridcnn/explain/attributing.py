@@ -15,7 +15,7 @@ from gridcnn.explain.tracing import Trace
 __all__ = ["METHODS", "attribute", "grad_cam"]
 
 METHODS = ("smooth_integrated_gradients", "integrated_gradients", "input_x_gradient", "saliency")
-"""The first is the default: it was best on held-out items, see benchmarks/attribution.py."""
+"""The first is the default: it was best on validation items, see benchmarks/attribution.py."""
 
 PATH_STEPS = 24  # an even number
 MIDDLE = (0.25, 0.75)  # of the path from the empty grid
@@ -71,7 +71,7 @@ def attribute(trace: Trace, label: Any = None, *, method: str = METHODS[0], rand
         noise = torch.from_numpy(np.stack([drawn, -drawn], axis=1)).float().flatten(0, 1)  # in pairs, whose mean is 0
         along = torch.linspace(*MIDDLE, PATH_STEPS).reshape(-1, *[1] * trace.grid.ndim)
         path = torch.lerp(empty, grid, along) + NOISE * grid.std() * noise
-        gradients = [Saliency(score).attribute(part.requires_grad_(), abs=False) for part in path.split(BATCH)]
+        gradients = [Saliency(score).attribute(part.requires_grad_(), abs=False) for part in torch.split(path, BATCH)]
         found = torch.cat(gradients).mean(dim=0) * (grid - empty)[0]
     elif method == "integrated_gradients":
         found = IntegratedGradients(score).attribute(grid, empty, n_steps=PATH_STEPS, internal_batch_size=BATCH)[0]
