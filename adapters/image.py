@@ -28,8 +28,8 @@ COLOUR_DIFFERENCE = 8  # of 255: how far red, green and blue of one pixel may di
 EXIF_ORIENTATION = 0x0112
 
 EPOCH_ITEMS = 60_000  # items seen in training, between the two bounds below
-FEWEST_EPOCHS_COLOUR, FEWEST_EPOCHS_GREY, MOST_EPOCHS = 15, 8, 40
-KERNELS_COLOUR = (64, 128, 256)
+FEWEST_EPOCHS_COLOUR, FEWEST_EPOCHS_GREY, MOST_EPOCHS = 20, 8, 40
+KERNELS_COLOUR = (64, 256, 256)
 KERNELS_GREY = (24, 48, 96)
 SETTINGS: dict[str, Any] = {
     "kernel_sizes": (3,),
