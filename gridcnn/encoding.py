@@ -27,7 +27,7 @@ from gridcnn.contents import digest_contents
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
 from gridcnn.threads import in_threads
 
-__all__ = ["EncodedItems", "encode_items", "fit_adapter"]
+__all__ = ["EncodedItems", "encode_items", "encoding_threads", "fit_adapter"]
 
 FORMAT = 2  # to be raised when an adapter encodes or lifts differently for another reason than its own file
 CHUNK = 32  # items
@@ -162,9 +162,18 @@ def encode_items(
     return EncodedItems(windows, index, skipped, tuple(position for position, _ in failures), key)
 
 
+def encoding_threads(adapter: Adapter, n_jobs: int | None) -> int | None:
+    """Return in how many threads items are encoded; None means one a core.
+
+    Decoders of files compute beside Python. What cuts a text into words is Python, of which one thread runs at a time:
+    more threads only make whoever computes with the results wait for their turn.
+    """
+    return n_jobs if adapter.reads_files else 1
+
+
 def _encoded(adapter: Adapter, items: Sequence[Any], on_error: str, n_jobs: int | None) -> Iterator[Result]:
     """Yield the windows of each item in order, and raise what is to be raised at once."""
-    chunks = in_threads(functools.partial(_encode_chunk, adapter), items, n_jobs, CHUNK)
+    chunks = in_threads(functools.partial(_encode_chunk, adapter), items, encoding_threads(adapter, n_jobs), CHUNK)
     try:
         for position, result in enumerate(itertools.chain.from_iterable(chunks)):
             if isinstance(result, ItemError) and on_error == "raise":

@@ -24,7 +24,7 @@ from gridcnn.augment import AugmentConfig
 from gridcnn.backbone import BackboneConfig, ConvPoolDense, Layer
 from gridcnn.budget import Budget, Schedule, fewest_epochs, probe, smaller_share
 from gridcnn.cache import default_cache_folder
-from gridcnn.encoding import EncodedItems, encode_items, fit_adapter
+from gridcnn.encoding import EncodedItems, encode_items, encoding_threads, fit_adapter
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.grid import GridSpec
 from gridcnn.inference import predictor
@@ -585,7 +585,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         errors = [""] * len(items)
         predict = predictor(self.network_, choose_device(self.device))
         encode = functools.partial(encode_items, self.adapter_, on_error=on_error, n_jobs=1)
-        for number, encoded in enumerate(in_threads(encode, items, self.n_jobs, PREDICTION_CHUNK)):
+        n_threads = encoding_threads(self.adapter_, self.n_jobs)
+        for number, encoded in enumerate(in_threads(encode, items, n_threads, PREDICTION_CHUNK)):
             start = number * PREDICTION_CHUNK
             for index, skip in zip(encoded.skipped_index, encoded.skipped, strict=True):
                 errors[start + index] = skip.reason

@@ -204,8 +204,20 @@ def test_the_next_items_are_decoded_while_the_network_computes(classifier, curve
 
     classifier = clone(classifier).set_params(n_jobs=2).fit(*curves)
     monkeypatch.setattr(ArrayAdapter, "encode", encode)
+    monkeypatch.setattr(ArrayAdapter, "reads_files", True)  # so that it is taken for a decoder
     monkeypatch.setattr(estimator, "predictor", lambda *_: compute)
     assert classifier.predict_proba(curves[0]).shape == (N, 2)
+
+
+def test_what_holds_pythons_lock_is_encoded_in_the_thread_that_asks(monkeypatch):
+    texts = [f"{word} day" for word in ("good", "bad")] * 200
+    classifier = GridClassifier(adapter=TextAdapter(length=8), kernels=(2,), epochs=1, n_jobs=2).fit(
+        texts, [1, 0] * 200
+    )
+    encode, threads = TextAdapter.encode, set()
+    monkeypatch.setattr(TextAdapter, "encode", lambda *asked: threads.add(threading.get_ident()) or encode(*asked))
+    classifier.predict(texts)
+    assert threads == {threading.get_ident()}
 
 
 def test_the_first_item_that_cannot_be_read_is_named(tmp_path):
