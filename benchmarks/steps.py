@@ -292,6 +292,10 @@ def shares(seconds: dict[str, list[float]], of: str) -> dict[str, list[float]]:
     }
 
 
+def in_bfloat16() -> bool:
+    return not isinstance(mixed_precision(torch.device("cpu")), contextlib.nullcontext)
+
+
 def spread(values: list[float]) -> str:
     return f"{statistics.median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
 
@@ -315,8 +319,10 @@ def main() -> None:
     text = [
         "## Training step",
         f"`benchmarks/steps.py`: {args.items} grids an epoch, {args.turns} turns, median (range). The same network, "
-        "numbers and batch size, AdamW (gridcnn: Muon for kernels), no validation; a process each. The bare loop is "
-        "given tensors that are laid out already.",
+        "numbers and batch size, AdamW (gridcnn: Muon for kernels), no validation; a process each. The bare loops are "
+        "given tensors that are laid out already, and compute, as gridcnn does, in "
+        f"{'bfloat16, which this CPU multiplies' if in_bfloat16() else 'float32'}; the other libraries compute in "
+        "float32, as they do unless told otherwise.",
         "\n".join(table),
     ]
     if KERAS in rows:
