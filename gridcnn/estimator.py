@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import os
 import warnings
@@ -584,16 +583,20 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         probabilities = np.full((len(items), len(self.classes_)), np.nan)
         errors = [""] * len(items)
         predict = predictor(self.network_, choose_device(self.device))
-        encode = functools.partial(encode_items, self.adapter_, on_error=on_error, n_jobs=1)
+
+        def encode(part: Sequence[Any]) -> tuple[int, EncodedItems]:
+            return len(part), encode_items(self.adapter_, part, on_error=on_error, n_jobs=1)
+
+        start = 0
         n_threads = encoding_threads(self.adapter_, self.n_jobs)
-        for number, encoded in enumerate(in_threads(encode, items, n_threads, PREDICTION_CHUNK)):
-            start = number * PREDICTION_CHUNK
+        for n_items, encoded in in_threads(encode, items, n_threads, PREDICTION_CHUNK):
             for index, skip in zip(encoded.skipped_index, encoded.skipped, strict=True):
                 errors[start + index] = skip.reason
             if len(encoded.item):
                 answered, first, windows = np.unique(encoded.item, return_index=True, return_counts=True)
                 sums = np.add.reduceat(predict(encoded.windows), first)
                 probabilities[start + answered] = sums / windows[:, None]
+            start += n_items
         return probabilities, errors
 
     # ---- keeping --------------------------------------------------------------------------------------------------

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import joblib
 
 __all__ = ["in_threads", "set_computing_threads"]
+
+TRIED = 4
+"""Items of each of the first two parts, at most."""
+
+WORTH_THREADS = 5e-4
+"""Seconds that an item must take for several threads to be faster than one, see benchmarks/input.py."""
 
 
 def set_computing_threads(threads: int | None = None) -> None:
@@ -36,7 +43,10 @@ def set_computing_threads(threads: int | None = None) -> None:
 def in_threads(
     work: Callable[[Sequence[Any]], Any], items: Sequence[Any], n_jobs: int | None, chunk: int
 ) -> Generator[Any, None, None]:
-    """Yield what `work` makes of each chunk of the items, in their order, never far ahead of who consumes it.
+    """Yield what `work` makes of each part of the items, in their order, never far ahead of who consumes it.
+
+    The first few items are done in the thread of who consumes, and timed: where one takes next to no time, the rest is
+    done in one other thread, since several would only wait for Python's lock and for each other.
 
     Parameters
     ----------
@@ -45,21 +55,33 @@ def in_threads(
     items : sequence
         What is to be done.
     n_jobs : int or None
-        Number of threads; None takes the cores that this process may use. 1 works in the thread of who consumes.
+        Number of threads, at most; None takes the cores that this process may use. 1 works in the thread of who
+        consumes.
     chunk : int
-        Items in a part. Handing one over takes some 0.1 ms.
+        Items in a part, at most. Handing one over takes some 0.1 ms.
     """
-    parts = (items[start : start + chunk] for start in range(0, len(items), chunk))
     n_threads = joblib.effective_n_jobs(n_jobs or -1)
     if n_threads == 1 or len(items) <= chunk:
-        yield from map(work, parts)
+        yield from map(work, _parts(items, chunk))
         return
+    tried = min(chunk, TRIED)
+    yield work(items[:tried])  # not timed: what is imported at its first use is imported here
+    started = time.perf_counter()
+    second = work(items[tried : 2 * tried])
+    if time.perf_counter() - started < WORTH_THREADS * tried:
+        n_threads = 1
+    parts = _parts(items[2 * tried :], chunk)
     pool = ThreadPoolExecutor(n_threads)
     try:
         ahead = deque(pool.submit(work, part) for part in itertools.islice(parts, n_threads + 1))
+        yield second
         while ahead:
             done = ahead.popleft().result()
             ahead.extend(pool.submit(work, part) for part in itertools.islice(parts, 1))
             yield done
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _parts(items: Sequence[Any], chunk: int) -> Iterator[Sequence[Any]]:
+    return (items[start : start + chunk] for start in range(0, len(items), chunk))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import joblib
@@ -10,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gridcnn.threads import in_threads, set_computing_threads
+from gridcnn.threads import WORTH_THREADS, in_threads, set_computing_threads
 
 
 @pytest.fixture(autouse=True)
@@ -50,9 +51,21 @@ def test_chunks_come_back_in_their_order(n_jobs):
     assert list(in_threads(sum, range(10), n_jobs, chunk=3)) == [3, 12, 21, 9]
 
 
-def test_as_many_threads_work_as_are_asked_for():
+def test_as_many_threads_work_on_slow_items_as_are_asked_for():
     meeting = threading.Barrier(3, timeout=20)
-    assert len(list(in_threads(lambda _: meeting.wait(), range(3), 3, chunk=1))) == 3
+
+    def work(part):
+        time.sleep(2 * WORTH_THREADS)
+        return part[0] < 2 or meeting.wait()  # the first two are tried before there are threads
+
+    assert len(list(in_threads(work, range(5), 3, chunk=1))) == 5
+
+
+def test_one_thread_works_on_items_that_take_no_time():
+    at_work = set()
+    list(in_threads(lambda _: at_work.add(threading.get_ident()), range(400), 3, chunk=1))
+    assert len(at_work) == 2  # that of who consumes, for the first two
+    assert threading.get_ident() in at_work
 
 
 def test_commands_compute_with_the_threads_they_are_told(run, tmp_path: Path):
