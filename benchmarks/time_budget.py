@@ -99,7 +99,7 @@ def main() -> None:
     table = "\n".join([head, "| --- " * 8 + "|", *lines])
     print(table)
     if arguments.write:
-        save("time", INTRO.format(turns=f"{arguments.turns} runs") + table)
+        save("time", INTRO.format(turns=f"{arguments.turns} run{'s' * (arguments.turns > 1)}") + table)
 
 
 if __name__ == "__main__":
