@@ -272,8 +272,8 @@ def main() -> None:
             "## Accuracy of the defaults on real data\n\n`benchmarks/real_data.py`: every run stands in "
             "`benchmarks/real_data.jsonl`, as `gridcnn train set.csv --split split …` without a flag for the set. "
             "“× bare loop” is the whole command (start-up, decoding, validation, saving) over the "
-            "forward-backward-step time of the same net on preloaded tensors in float32, measured right after it in the "
-            "same run (the cores are shared, so single ratios wander)."
+            "forward-backward-step time of the same net on preloaded tensors in float32, measured right after it in "
+            "the same run (the cores are shared, so single ratios wander)."
         )
         headline(headline_table())
         save("accuracy", "\n\n".join([intro, table(), folds_table()]))
