@@ -17,8 +17,11 @@ __all__ = ["in_threads", "set_computing_threads"]
 TRIED = 4
 """Items of each of the first two parts, at most."""
 
-WORTH_THREADS = 5e-4
-"""Seconds that an item must take for several threads to be faster than one, see benchmarks/input.py."""
+WORTH_THREADS = 3e-4
+"""Seconds that an item must take for several threads to be faster than one.
+
+Measured on two cores: two threads read jpg files of 0.17 ms at 0.85 of the speed of one, and files of 0.34 ms at 1.12.
+"""
 
 
 def set_computing_threads(threads: int | None = None) -> None:
