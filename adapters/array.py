@@ -24,6 +24,7 @@ SMALLEST_SPREAD = 1e-6  # a standard deviation below this share of the mean is r
 SETTINGS: dict[str, Any] = {
     "convolutions": 1,
     "pool": "max",
+    "pool_size": 2,
     "head": "flatten",
     "dense": (),
     "dropout": 0.2,
@@ -147,7 +148,7 @@ class ArrayAdapter(Adapter):
         sizes = self.spec_.sizes
         shape = ONE_AXIS if len(sizes) == 1 else TWO_AXES
         blocks = block_count(min(sizes), len(shape["kernels"]))
-        return {**SETTINGS, **shape, "kernels": shape["kernels"][:blocks], "pool_size": 2}
+        return {**SETTINGS, **shape, "kernels": shape["kernels"][:blocks]}
 
     def _check_parameters(self) -> None:
         ordered = [name for name in self.axes if name != CHANNELS]

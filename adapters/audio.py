@@ -40,6 +40,7 @@ SETTINGS: dict[str, Any] = {
     "convolutions": 2,
     "pool_after": 1,
     "pool": "max",
+    "pool_size": 2,
     "head": "global_average",
     "dense": (),
     "dropout": 0.2,
@@ -217,7 +218,7 @@ class AudioAdapter(Adapter):
         """Return the parameters of `GridClassifier` that suit spectrograms of this size."""
         blocks = block_count(min(self.spec_.sizes), len(KERNELS))
         epochs = int(np.clip(EPOCH_ITEMS / n_items, FEWEST_EPOCHS, MOST_EPOCHS))
-        return {**SETTINGS, "kernels": KERNELS[:blocks], "pool_size": 2, "epochs": epochs, "augment": AUGMENT}
+        return {**SETTINGS, "kernels": KERNELS[:blocks], "epochs": epochs, "augment": AUGMENT}
 
     def _check_parameters(self) -> None:
         for name in ("sample_rate", "n_mels", "n_fft", "hop_length"):

@@ -27,16 +27,14 @@ SHORTEST_LEARNED_SIDE = 8
 COLOUR_DIFFERENCE = 8  # of 255: how far red, green and blue of one pixel may differ in a grey picture
 EXIF_ORIENTATION = 0x0112
 
-EPOCH_ITEMS = 60_000  # items seen in training, between the two bounds below
-FEWEST_EPOCHS_COLOUR, FEWEST_EPOCHS_GREY, MOST_EPOCHS = 20, 8, 40
-KERNELS_COLOUR = (64, 256, 256)
-KERNELS_GREY = (24, 48, 96)
+EPOCH_ITEMS = 60_000  # items seen in training, between the bounds: small sets need more passes
+FEWEST_EPOCHS_GREY, FEWEST_EPOCHS_COLOUR, MOST_EPOCHS = 8, 30, 40  # colour has more to tell apart
 SETTINGS: dict[str, Any] = {
     "kernel_sizes": (3,),
     "convolutions": 2,
     "pool_after": 1,
     "pool": "max",
-    "head": "flatten",
+    "pool_size": 2,
     "dense": (),
     "dropout": 0.2,
     "normalise": True,
@@ -46,11 +44,19 @@ SETTINGS: dict[str, Any] = {
     "weight_decay": 1e-2,
     "label_smoothing": 0.05,
 }
-AUGMENT_COLOUR: dict[str, Any] = {"shift": {"height": 0.07, "width": 0.07}, "flip": ["width"]}
-AUGMENT_GREY: dict[str, Any] = {  # digits and letters may not be mirrored
-    "shift": {"height": 0.1, "width": 0.1},
-    "scale": {"height": 0.1, "width": 0.1},
-    "rotate": 10.0,
+GREY: dict[str, Any] = {
+    "kernels": (24, 48, 96),
+    "head": "flatten",
+    "augment": {  # digits and letters may not be mirrored
+        "shift": {"height": 0.1, "width": 0.1},
+        "scale": {"height": 0.1, "width": 0.1},
+        "rotate": 10.0,
+    },
+}
+COLOUR: dict[str, Any] = {
+    "kernels": (64, 256, 256),
+    "head": "global_max",  # a thing may stand anywhere in a photograph
+    "augment": {"shift": {"height": 0.07, "width": 0.07}, "flip": ["width"]},
 }
 
 
@@ -181,14 +187,15 @@ class ImageAdapter(Adapter):
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit pictures of this size."""
-        kernels = KERNELS_COLOUR if self.colour_ else KERNELS_GREY
-        blocks = block_count(min(self.height_, self.width_), len(kernels))
-        augment = AUGMENT_COLOUR if self.colour_ else AUGMENT_GREY
-        # Small sets need more passes; colour, with more to tell apart, never fewer than grey.
-        epochs = int(
-            np.clip(EPOCH_ITEMS / n_items, FEWEST_EPOCHS_COLOUR if self.colour_ else FEWEST_EPOCHS_GREY, MOST_EPOCHS)
-        )
-        return {**SETTINGS, "kernels": kernels[:blocks], "pool_size": 2, "epochs": epochs, "augment": augment}
+        kind = COLOUR if self.colour_ else GREY
+        fewest = FEWEST_EPOCHS_COLOUR if self.colour_ else FEWEST_EPOCHS_GREY
+        blocks = block_count(min(self.height_, self.width_), len(kind["kernels"]))
+        return {
+            **SETTINGS,
+            **kind,
+            "kernels": kind["kernels"][:blocks],
+            "epochs": int(np.clip(EPOCH_ITEMS / n_items, fewest, MOST_EPOCHS)),
+        }
 
     def _given_size(self) -> tuple[int, int] | None:
         if self.size is None:
