@@ -204,13 +204,13 @@ def accuracy(seeds: list[list[dict[str, object]]]) -> tuple[float, str]:
 def table() -> str:
     lines = [
         "| set | split | runs (seeds × folds) | accuracy, mean ± sd over seeds | goal | classic baseline "
-        "| a peer's CNN | parameters | seconds a run | × bare loop |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| a peer's CNN | parameters | threads | seconds a run | × bare loop |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, (split, goal, classic, peer) in SETS.items():
         seeds = whole_seeds(name)
         if not seeds:
-            lines.append(f"| {name} | {split} | not run | | {goal} | {classic} | {peer} | | | |")
+            lines.append(f"| {name} | {split} | not run | | {goal} | {classic} | {peer} | | | | |")
             continue
         rows, folds = [row for rows in seeds for row in rows], len(seeds[0])
         mean, in_words = accuracy(seeds)
@@ -219,9 +219,10 @@ def table() -> str:
             verdict = f"{folds} of {FOLDS[name]} folds only"
         seconds = statistics.mean(row["seconds"] for row in rows)
         ratio = statistics.median(row["seconds"] / row["bare_seconds"] for row in rows)
+        threads = " or ".join(sorted({str(row["threads"] or "all") for row in rows}))
         lines.append(
             f"| {name} | {split} | {len(seeds)} × {folds} | {in_words} | {goal} ({verdict}) "
-            f"| {classic} | {peer} | {rows[0]['parameters']:,} | {seconds:.0f} | {ratio:.2f} |"
+            f"| {classic} | {peer} | {rows[0]['parameters']:,} | {threads} | {seconds:.0f} | {ratio:.2f} |"
         )
     return "\n".join(lines)
 
@@ -276,7 +277,7 @@ def main() -> None:
             "the same run (the cores are shared, so single ratios wander)."
         )
         headline(headline_table())
-        save("accuracy", "\n\n".join([intro, table(), folds_table()]))
+        save("accuracy", "\n\n".join([intro, table(), folds_table()]), one_run=False)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,12 @@ beside it.
 """
 
 
-def save(name: str, text: str) -> None:
-    """Keep a section, which starts with its `## ` title, and write docs/RESULTS.md anew."""
-    conditions = f"*{datetime.date.today()}, {machine()}.*"
+def save(name: str, text: str, *, one_run: bool = True) -> None:
+    """Keep a section, which starts with its `## ` title, and write docs/RESULTS.md anew.
+
+    Where it was made of runs that were kept (`one_run=False`), their threads are not those of this process.
+    """
+    conditions = f"*{datetime.date.today()}, {machine(threads=one_run)}.*"
     (HERE / "sections" / f"{name}.md").write_text(f"{text.strip()}\n\n{conditions}\n", encoding="utf-8")
     compose()
 
@@ -48,13 +51,13 @@ def headline(table: str) -> None:
     path.write_text(before + marked + after, encoding="utf-8")
 
 
-def machine() -> str:
-    """Say what this runs on."""
-    threads = os.environ.get("OMP_NUM_THREADS", "all")
+def machine(*, threads: bool) -> str:
+    """Say what this runs on, and with how many threads."""
+    computing = f", OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'all')}" if threads else ""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "numpy"))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     python = platform.python_version()
-    return f"{platform.machine()}, {cores} cores, OMP_NUM_THREADS={threads}, Python {python}, {versions}"
+    return f"{platform.machine()}, {cores} cores{computing}, Python {python}, {versions}"
 
 
 if __name__ == "__main__":
