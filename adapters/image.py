@@ -187,8 +187,7 @@ class ImageAdapter(Adapter):
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit pictures of this size."""
-        kind = COLOUR if self.colour_ else GREY
-        fewest = FEWEST_EPOCHS_COLOUR if self.colour_ else FEWEST_EPOCHS_GREY
+        kind, fewest = (COLOUR, FEWEST_EPOCHS_COLOUR) if self.colour_ else (GREY, FEWEST_EPOCHS_GREY)
         blocks = block_count(min(self.height_, self.width_), len(kind["kernels"]))
         return {
             **SETTINGS,

@@ -277,7 +277,7 @@ def main() -> None:
             "the same run (the cores are shared, so single ratios wander)."
         )
         headline(headline_table())
-        save("accuracy", "\n\n".join([intro, table(), folds_table()]), one_run=False)
+        save("accuracy", "\n\n".join([intro, table(), folds_table()]), threads=False)
 
 
 if __name__ == "__main__":

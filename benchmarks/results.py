@@ -25,12 +25,12 @@ beside it.
 """
 
 
-def save(name: str, text: str, *, one_run: bool = True) -> None:
+def save(name: str, text: str, *, threads: bool = True) -> None:
     """Keep a section, which starts with its `## ` title, and write docs/RESULTS.md anew.
 
-    Where it was made of runs that were kept (`one_run=False`), their threads are not those of this process.
+    A section of runs that were kept is saved without `threads`: theirs were not those of this process.
     """
-    conditions = f"*{datetime.date.today()}, {machine(threads=one_run)}.*"
+    conditions = f"*{datetime.date.today()}, {machine(threads=threads)}.*"
     (HERE / "sections" / f"{name}.md").write_text(f"{text.strip()}\n\n{conditions}\n", encoding="utf-8")
     compose()
 
@@ -52,7 +52,7 @@ def headline(table: str) -> None:
 
 
 def machine(*, threads: bool) -> str:
-    """Say what this runs on, and with how many threads."""
+    """Say what this runs on, and with how many `threads` where asked."""
     computing = f", OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'all')}" if threads else ""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "numpy"))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

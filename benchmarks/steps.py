@@ -293,7 +293,7 @@ def shares(seconds: dict[str, list[float]], of: str) -> dict[str, list[float]]:
 
 
 def in_bfloat16() -> bool:
-    return not isinstance(mixed_precision(torch.device("cpu")), contextlib.nullcontext)
+    return isinstance(mixed_precision(torch.device("cpu")), torch.autocast)
 
 
 def spread(values: list[float]) -> str:
