@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import functools
 import importlib.util
 import multiprocessing
 import os
@@ -33,11 +34,14 @@ import soundfile
 import torch
 from PIL import Image
 from results import save
+from torch import Tensor
 
 from gridcnn import GridClassifier
 from gridcnn.adapters import Adapter, AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.augment import views
 from gridcnn.encoding import encode_items
 from gridcnn.inference import predictor
+from gridcnn.training import Network, to_channels_last
 
 N_CLASSES = 10
 CHUNK, BATCH = 1024, 256  # of the reference
@@ -92,32 +96,35 @@ def train(name: str, path: Path) -> None:
 
 
 @torch.inference_mode()
-def eager(classifier: GridClassifier, network: torch.nn.Module, items: Sequence[Any]) -> np.ndarray:
+def eager(network: Network, layout: Callable[[Tensor], Tensor], adapter: Adapter, items: Sequence[Any]) -> np.ndarray:
     """Return probabilities as torch's own layers compute them; every item here has one window."""
-    logits = []
+    answers = []
     for start in range(0, len(items), CHUNK):
-        windows = encode_items(classifier.adapter_, items[start : start + CHUNK]).windows
-        logits += [network(torch.from_numpy(windows[at : at + BATCH])) for at in range(0, len(windows), BATCH)]
-    return torch.cat(logits).double().softmax(dim=1).numpy()
+        windows = encode_items(adapter, items[start : start + CHUNK]).windows
+        for at in range(0, len(windows), BATCH):
+            grids = network.lift(torch.from_numpy(windows[at : at + BATCH]))
+            by_view = [network.backbone(layout(view)) for view in views(grids, adapter.spec_, network.mirrored)]
+            answers.append(torch.stack(by_view).double().softmax(dim=2).mean(dim=0))
+    return torch.cat(answers).numpy()
 
 
-def usual_layout(classifier: GridClassifier) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return a classifier's network in the layout in which torch makes it: channels before rows and columns."""
-    network = copy.deepcopy(classifier.network_)
+def in_usual_layout(network: Network) -> Network:
+    """Return a copy whose kernels lie as torch makes them: channels before rows and columns."""
+    network = copy.deepcopy(network)
     for parameter in network.parameters():
         parameter.data = parameter.data.contiguous()
-    return lambda windows: network.backbone(network.lift(windows).contiguous())
+    return network
 
 
 def contestants(path: Path) -> dict[str, Callable[[Sequence[Any]], np.ndarray]]:
     """Return who computes probabilities, each made ready."""
     without, with_it = GridClassifier.load(path), GridClassifier.load(path)
-    network = usual_layout(without)
+    network, adapter = without.network_, without.adapter_
     with mock.patch.dict(sys.modules, {"onnxruntime": None}):  # as where it is not installed
-        assert predictor(without.network_, CPU).runtime == "torch"
+        assert predictor(network, CPU).runtime == "torch"
     all_of_them = {
-        "eager": lambda items: eager(without, network, items),
-        "channels last": lambda items: eager(without, without.network_, items),
+        "eager": functools.partial(eager, in_usual_layout(network), Tensor.contiguous, adapter),
+        "channels last": functools.partial(eager, network, to_channels_last, adapter),
         "torch": without.predict_proba,
     }
     if importlib.util.find_spec("onnxruntime"):

@@ -9,7 +9,7 @@ perturbation", for scaling the frequency axis.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch.nn import functional as F  # noqa: N812
 from gridcnn.errors import ConfigurationError
 from gridcnn.grid import GridSpec
 
-__all__ = ["AugmentConfig", "Augmenter"]
+__all__ = ["AugmentConfig", "Augmenter", "views"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class AugmentConfig:
     shift, scale, mask : mapping of axis name to float
         Largest shift, largest relative change of scale, and largest masked stretch, in [0, 1).
     flip : tuple of str
-        Axes that may be mirrored.
+        Axes that may be mirrored; answers are then the mean over all ways to mirror them, see `views`.
     rotate : float
         Largest rotation in degrees; 2-D grids only.
     tilt : mapping of axis name to float
@@ -173,6 +173,24 @@ class Augmenter:
         row, column = (place.expand(len(flat), 1, height, width).squeeze(1) for place in places)
         where = torch.stack([column, row], dim=-1)  # (batch, height, width, 2)
         return F.grid_sample(flat, where, padding_mode="border", align_corners=False).reshape(grids.shape)
+
+
+def views(grids: Tensor, spec: GridSpec, mirrored: Sequence[str]) -> list[Tensor]:
+    """Return grids `(batch, *spec.shape)` as they are, and in every other way to mirror them along the axes named.
+
+    Source: Krizhevsky et al. 2012, "ImageNet classification with deep convolutional neural networks", section 4.1, for
+    answers that are averaged over a picture and its mirror image.
+
+    Examples
+    --------
+    >>> line = torch.arange(3.0).reshape(1, 1, 3)
+    >>> [view.flatten().tolist() for view in views(line, GridSpec.of("value", 1, x=3), ["x"])]
+    [[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]
+    """
+    found = [grids]
+    for axis in mirrored:
+        found += [view.flip(spec.axis_index(axis) - len(spec.axes)) for view in found]
+    return found
 
 
 def _per_item(grids: Tensor) -> tuple[int, ...]:

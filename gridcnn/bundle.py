@@ -35,7 +35,7 @@ from gridcnn.training import EpochRecord, Network
 
 __all__ = ["FORMAT_VERSION", "load", "save"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # the first had no "mirrored"
 _NOT_SAVED = {"adapter", "progress"}
 _LABEL_KINDS = {"U": str, "i": int, "u": int, "f": float, "b": bool}
 
@@ -135,6 +135,7 @@ def _describe(classifier: GridClassifier) -> dict[str, Any]:
         "table": classifier.adapter is None,
         "parameters": {name: value for name, value in parameters.items() if name not in _NOT_SAVED},
         "backbone": vars(classifier.network_.backbone.config),
+        "mirrored": classifier.network_.mirrored,
         "classes": {"kind": classifier.classes_.dtype.kind, "labels": classifier.classes_.tolist()},
         "features": {
             "count": getattr(classifier, "n_features_in_", None),
@@ -160,7 +161,8 @@ def _rebuild(values: Mapping[str, Any], weights: dict[str, Tensor]) -> GridClass
     classifier.adapter_ = adapter
     classifier.classes_ = classes
     with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave the user's generator alone
-        network = Network(adapter.lift(), ConvPoolDense(adapter.spec_, BackboneConfig(**config), len(classes)))
+        backbone = ConvPoolDense(adapter.spec_, BackboneConfig(**config), len(classes))
+        network = Network(adapter.lift(), backbone, values.get("mirrored", ()))
     network.load_state_dict(weights)
     network.kernels_channels_last()
     classifier.network_ = network.eval()

@@ -111,7 +111,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     best_epoch_ : int
         Epoch whose weights were kept.
     scores_ : dict
-        `validation_accuracy` and `validation_loss` of the kept weights, where items were held back.
+        `validation_accuracy` and `validation_loss` of the kept weights, where items were held back: of single windows,
+        and of pictures that are not mirrored, so that `predict` is right a little more often.
     skipped_ : list of Skipped
         Items that were left out, with their reasons.
     interrupted_ : bool
@@ -273,7 +274,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             skipped += encoded_validation.skipped
         backbone, config = self._configuration(len(fitting.target), chosen)
         with seeded(seed, device):
-            self.network_ = self._new_network(backbone)
+            self.network_ = self._new_network(backbone, config)
             learning = self._examples(fitting, encoded)
             class_weight = class_weights(self.class_weight, self.classes_, learning.target, learning.weight)
             learning = _weighted(learning, class_weight)
@@ -540,15 +541,17 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         elif self.progress is not None:
             self.progress.note(f"{schedule}{kernels}")
 
-    def _new_network(self, backbone: BackboneConfig) -> Network:
-        return Network(self.adapter_.lift(), ConvPoolDense(self.adapter_.spec_, backbone, len(self.classes_)))
+    def _new_network(self, backbone: BackboneConfig, config: TrainingConfig) -> Network:
+        convolving = ConvPoolDense(self.adapter_.spec_, backbone, len(self.classes_))
+        return Network(self.adapter_.lift(), convolving, config.augment.flip)
 
     # ---- answering ------------------------------------------------------------------------------------------------
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return probabilities of shape `(n, n_classes)`, columns in the order of `classes_`.
 
-        A long recording or text is cut into windows whose probabilities are averaged. An item that cannot be decoded
+        A long recording or text is cut into windows whose probabilities are averaged, and so are those of a picture and
+        its mirror image where training mirrored the pictures (`augment`). An item that cannot be decoded
         raises `ItemError`, whatever `on_error` says: see `predict_frame` for answers with gaps.
         """
         check_is_fitted(self, "network_")

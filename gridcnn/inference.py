@@ -11,6 +11,7 @@ inference", section 3.2, for the folding.
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import warnings
 import weakref
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from gridcnn.augment import views
 from gridcnn.backbone import ConvPoolDense, Step
 from gridcnn.training import Network, to_channels_last
 
@@ -83,6 +85,7 @@ class Predictor:
         largest_maps = 4 * max(math.prod(layer.shape) for layer in backbone.layers())  # bytes
         self.batch_size = min(max(CACHE // largest_maps, 1), LARGEST_BATCH) if on_cpu else LARGEST_BATCH
         self._device = device
+        self._views = functools.partial(views, spec=backbone.spec, mirrored=network.mirrored)
         self._lift = network.lift if on_cpu else copy.deepcopy(network.lift).to(device)
         in_onnxruntime = _in_onnxruntime(backbone) if on_cpu else None
         self.runtime = "torch" if in_onnxruntime is None else "onnxruntime"
@@ -90,12 +93,17 @@ class Predictor:
 
     @torch.inference_mode()
     def __call__(self, windows: np.ndarray) -> np.ndarray:
-        r"""Return the probabilities of windows `(n, \*encoded_shape)`, float64 of shape `(n, n_classes)`."""
+        r"""Return the probabilities of windows `(n, \*encoded_shape)`, float64 of shape `(n, n_classes)`.
+
+        Each is the mean over the window's views: mirrored, where training mirrored it.
+        """
         batches = [windows[at : at + self.batch_size] for at in range(0, len(windows), self.batch_size)]
         return np.concatenate([self._answer(torch.from_numpy(np.array(batch))) for batch in batches])
 
     def _answer(self, encoded: Tensor) -> np.ndarray:
-        return _probabilities(self._logits(self._lift(encoded.to(self._device))))
+        grids = self._lift(encoded.to(self._device))
+        answer: np.ndarray = np.mean([_probabilities(self._logits(view)) for view in self._views(grids)], axis=0)
+        return answer
 
 
 def fold_normalisation(backbone: ConvPoolDense) -> ConvPoolDense:

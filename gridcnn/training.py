@@ -13,7 +13,7 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -85,12 +85,16 @@ class TrainingConfig:
 
 
 class Network(nn.Module):
-    """A lift and a backbone: compact arrays in, logits out. What a bundle holds and an export ships."""
+    """A lift and a backbone: compact arrays in, logits out. What a bundle holds and an export ships.
 
-    def __init__(self, lift: nn.Module, backbone: ConvPoolDense) -> None:
+    `mirrored` names the axes along which training mirrored the grids: an answer is the mean over their `views`.
+    """
+
+    def __init__(self, lift: nn.Module, backbone: ConvPoolDense, mirrored: Sequence[str] = ()) -> None:
         super().__init__()
         self.lift = lift
         self.backbone = backbone
+        self.mirrored = tuple(mirrored)
 
     def kernels_channels_last(self) -> None:
         """Lay 2-D kernels out as `to_channels_last` lays out grids."""
@@ -98,7 +102,7 @@ class Network(nn.Module):
             parameter.data = to_channels_last(parameter.data)
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """(batch, *encoded_shape) → logits (batch, n_classes)."""
+        """(batch, *encoded_shape) → logits (batch, n_classes), of the grids as they are."""
         logits: Tensor = self.backbone(to_channels_last(self.lift(encoded)))
         return logits
 

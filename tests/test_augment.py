@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gridcnn.augment import AugmentConfig, Augmenter
+from gridcnn.augment import AugmentConfig, Augmenter, views
 from gridcnn.errors import ConfigurationError
 from gridcnn.grid import GridSpec
 
@@ -115,6 +115,17 @@ def test_one_dimensional_grids_are_changed_by_the_same_code():
     moved = Augmenter(AugmentConfig(shift={"time": 0.3}, mask={"time": 0.2}), spec)(grids)
     assert moved.shape == grids.shape
     assert not torch.equal(moved, grids)
+
+
+def test_views_mirror_every_named_axis_alone_and_together():
+    grids = rows_and_columns()
+    one, up, across, both = views(grids, SPEC, ("frequency", "time"))
+    assert one is grids
+    assert torch.equal(up, grids.flip(2))
+    assert torch.equal(across, grids.flip(3))
+    assert torch.equal(both, grids.flip(2, 3))
+    with pytest.raises(ConfigurationError, match="no ordered axis 'width'"):
+        views(grids, SPEC, ("width",))
 
 
 def test_strength_scales_everything_but_flips():

@@ -197,6 +197,20 @@ def test_seconds_count_from_the_beginning_of_a_long_recording():
     assert short.coordinates[1].low[0] == pytest.approx(-0.15, abs=0.01)
 
 
+def test_the_trace_shows_the_picture_as_it_is_and_says_what_its_mirror_image_adds():
+    classifier, picture = image_classifier(colour=True), pictures(colour=True)[1]
+    trace, mirror = explain.trace(classifier, picture), explain.trace(classifier, picture[:, ::-1])
+    best = trace.item_probabilities.argmax()
+
+    assert trace.n_views == 2
+    np.testing.assert_allclose(trace.item_probabilities, (trace.probabilities + mirror.probabilities) / 2)
+    np.testing.assert_allclose(trace.item_probabilities, classifier.predict_proba([picture])[0], atol=1e-5)
+    upright, mirrored = trace.probabilities[best], mirror.probabilities[best]
+    assert f"“{trace.classes[best]}” has {upright:.1%} as it is and {mirrored:.1%} mirrored" in trace.remarks[0]
+    grey = explain.trace(image_classifier(), pictures()[0])
+    assert (grey.n_views, grey.remarks) == (1, ())
+
+
 def test_the_window_that_is_surest_of_the_answer_is_traced():
     classifier = text_classifier()
     trace = explain.trace(classifier, " ".join(["good"] * 10 + ["bad"] * 15))

@@ -232,6 +232,25 @@ def test_the_first_item_that_cannot_be_read_is_named(tmp_path):
     assert np.flatnonzero(errors != "").tolist() == [5, N - 9, N - 1]
 
 
+def test_an_answer_is_the_mean_over_the_item_and_its_mirror_image_where_training_mirrored_it(tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = list(rng.integers(0, 256, (20, 8, 8, 3), dtype=np.uint8))
+    mirrored = [picture[:, ::-1] for picture in pictures]
+    classifier = GridClassifier(adapter=ImageAdapter(), kernels=(4,), epochs=2).fit(pictures, [0, 1] * 10)
+    both = [np.concatenate([classifier.adapter_.encode(each) for each in items]) for items in (pictures, mirrored)]
+    expected = np.mean([eager(classifier.network_, windows) for windows in both], axis=0)
+    np.testing.assert_allclose(classifier.predict_proba(pictures), expected, atol=1e-5, rtol=0)
+    assert np.abs(expected - eager(classifier.network_, both[0])).max() > 1e-3
+
+    classifier.save(tmp_path / "m.safetensors")
+    again = GridClassifier.load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.predict_proba(pictures), classifier.predict_proba(pictures))
+
+    upright = classifier.set_params(augment=None).fit(pictures, [0, 1] * 10)
+    answers = eager(upright.network_, both[0])
+    np.testing.assert_allclose(upright.predict_proba(pictures), answers, atol=1e-5, rtol=0)
+
+
 def test_ctrl_c_ends_a_prediction_and_the_next_one_works(classifier, curves, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt

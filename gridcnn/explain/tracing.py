@@ -18,6 +18,7 @@ from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from gridcnn.augment import views
 from gridcnn.backbone import ConvPoolDense, SideBySide
 from gridcnn.errors import ConfigurationError
 from gridcnn.estimator import GridClassifier
@@ -117,6 +118,8 @@ class Trace:
         Where the cells of each ordered axis lie: Hz, seconds, pixels, words.
     window, n_windows : int
         Which window this is, from 1, and how many the item has; more than 1 for long recordings and texts.
+    n_views : int
+        In how many ways (as it is, mirrored) each window is answered; more than 1 where training mirrored the grids.
     encoded : ndarray
         The window as the adapter encoded it: uint8 pixels `(colour, height, width)`, waveform `(samples,)`, token ids.
     grid : ndarray of shape `spec.shape`
@@ -128,11 +131,12 @@ class Trace:
     probabilities : ndarray of shape (n_classes,)
         Of this window.
     item_probabilities : ndarray of shape (n_classes,)
-        The mean over all windows of the item, which is the classifier's answer.
+        The mean over all windows of the item, and over each one as it is and mirrored where training mirrored the
+        grids: the classifier's answer.
     backbone : ConvPoolDense
         A copy of the network in float64, which the steps are of.
     remarks : tuple of str
-        What a reader should know: several windows, unknown words.
+        What a reader should know: several windows, a mirror image, unknown words.
     """
 
     item: Any
@@ -142,6 +146,7 @@ class Trace:
     coordinates: tuple[Coordinates, ...]
     window: int
     n_windows: int
+    n_views: int
     encoded: np.ndarray
     grid: np.ndarray
     steps: tuple[Step, ...]
@@ -243,20 +248,19 @@ def trace(classifier: GridClassifier, item: Any, *, window: int | None = None) -
     windows = adapter.encode(item)
     if window is not None and not 1 <= window <= len(windows):
         raise ConfigurationError(f"the item has no window {window}; windows are counted from 1 to {len(windows)}")
+    mirrored = classifier.network_.mirrored
     backbone = copy.deepcopy(classifier.network_.backbone).double().eval().requires_grad_(False)
     with torch.inference_mode():
         grids = [classifier.network_.lift(torch.from_numpy(each[None])).double() for each in windows]
-    chances = None
-    if len(windows) > 1:
-        with torch.inference_mode():
-            chances = torch.cat([backbone(grid) for grid in grids]).softmax(dim=1).numpy()
-        if window is None:
-            window = 1 + int(chances[:, chances.mean(axis=0).argmax()].argmax())
-    window = window or 1
+        by_view = [torch.cat([backbone(view) for view in views(grid, adapter.spec_, mirrored)]) for grid in grids]
+        chances = torch.stack(by_view).softmax(dim=2).numpy()  # (windows, views, n_classes)
+    answer = chances.mean(axis=(0, 1))
+    best = answer.argmax()
+    if window is None:
+        window = 1 + int(chances[:, 0, best].argmax())
     grid = grids[window - 1][0].numpy()
     steps = record(backbone, grid)
     axes = coordinates(adapter, item, window, len(windows))
-    probabilities = softmax(steps[-1].output)
     return Trace(
         item=item,
         name=name_of(item),
@@ -265,14 +269,18 @@ def trace(classifier: GridClassifier, item: Any, *, window: int | None = None) -
         coordinates=axes,
         window=window,
         n_windows=len(windows),
+        n_views=chances.shape[1],
         encoded=windows[window - 1],
         grid=grid,
         steps=tuple(steps),
         classes=classifier.classes_,
-        probabilities=probabilities,
-        item_probabilities=probabilities if chances is None else chances.mean(axis=0),
+        probabilities=softmax(steps[-1].output),
+        item_probabilities=answer,
         backbone=backbone,
-        remarks=tuple(_remarks(axes, window, len(windows))),
+        remarks=(
+            *_remarks(axes, window, len(windows)),
+            *_remarks_on_views(mirrored, str(classifier.classes_[best]), chances[window - 1, :, best]),
+        ),
     )
 
 
@@ -314,6 +322,17 @@ def name_of(item: Any) -> str:
     if isinstance(item, str | os.PathLike):
         return str(item)
     return f"array of shape {np.asarray(item).shape}"
+
+
+def _remarks_on_views(mirrored: Sequence[str], label: str, chances: np.ndarray) -> list[str]:
+    """Say what each view of a grid (as it is, mirrored) gives the predicted class."""
+    if not mirrored:
+        return []
+    others = ", ".join(f"{chance:.1%}" for chance in chances[1:])
+    return [
+        f"The answer is the mean over the item as it is, which is shown here, and mirrored along its "
+        f"{' and '.join(mirrored)}: “{label}” has {chances[0]:.1%} as it is and {others} mirrored."
+    ]
 
 
 def _remarks(axes: tuple[Coordinates, ...], window: int, n_windows: int) -> list[str]:
