@@ -65,7 +65,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     kernels, kernel_sizes, convolutions, pool_after, padding, normalise, pool, pool_size, pool_stride, head, dense,
     dropout
         The network, see `BackboneConfig`.
-    epochs, batch_size, learning_rate, kernel_learning_rate, weight_decay, label_smoothing, patience
+    epochs, batch_size, learning_rate, kernel_learning_rate, weight_decay, label_smoothing, adversarial, patience
         The training, see `TrainingConfig`.
     time_limit : float or None
         Seconds that `fit` may take, decoding included, in place of `epochs`. What training costs on this machine is
@@ -155,6 +155,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         kernel_learning_rate: float | None = None,
         weight_decay: float | None = None,
         label_smoothing: float | None = None,
+        adversarial: float | None = None,
         patience: int | None = None,
         time_limit: float | None = None,
         augment: str | Mapping[str, Any] | None = "auto",
@@ -188,6 +189,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.kernel_learning_rate = kernel_learning_rate
         self.weight_decay = weight_decay
         self.label_smoothing = label_smoothing
+        self.adversarial = adversarial
         self.patience = patience
         self.time_limit = time_limit
         self.augment = augment

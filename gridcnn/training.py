@@ -4,7 +4,8 @@ Knows tensors only, no adapter and no files.
 
 Source: Loshchilov and Hutter 2019, "Decoupled weight decay regularization", for AdamW; Smith and Topin 2018,
 "Super-convergence", for the one-cycle schedule; Szegedy et al. 2016, "Rethinking the Inception architecture", for
-label smoothing.
+label smoothing; Miyato et al. 2017, "Adversarial training methods for semi-supervised text classification", for the
+adversarial step.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from gridcnn.prefetch import batches
 
 __all__ = ["EpochRecord", "Examples", "Network", "Outcome", "Progress", "TrainingConfig", "choose_device", "train"]
 
+SMALLEST_SLOPE = 1e-12
+"""Norm of a gradient below which an adversarial step gets shorter."""
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -49,6 +53,9 @@ class TrainingConfig:
         Decay of kernels and dense weights; biases and normalisation are left alone.
     label_smoothing : float
         Share of each label that is spread over all classes, in [0, 1).
+    adversarial : float
+        Every batch is learned from twice: as it is, and after each grid was moved by this share of its norm, in
+        [0, 1), in the direction in which its loss grows fastest. 0 leaves the second out, which halves the time.
     patience : int or None
         Epochs without a better validation score after which training stops; None trains to the end.
     augment : AugmentConfig
@@ -66,6 +73,7 @@ class TrainingConfig:
     kernel_learning_rate: float = 0.02
     weight_decay: float = 0.01
     label_smoothing: float = 0.1
+    adversarial: float = 0.0
     patience: int | None = None
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
@@ -78,8 +86,9 @@ class TrainingConfig:
                 raise ConfigurationError(f"{name} must be above 0, got {getattr(self, name)}")
         if self.weight_decay < 0:
             raise ConfigurationError(f"weight_decay must be at least 0, got {self.weight_decay}")
-        if not 0 <= self.label_smoothing < 1:
-            raise ConfigurationError(f"label_smoothing must lie in [0, 1), got {self.label_smoothing}")
+        for name in ("label_smoothing", "adversarial"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
         if self.patience is not None and self.patience < 1:
             raise ConfigurationError(f"patience must be at least 1 epoch, or None, got {self.patience}")
 
@@ -268,19 +277,14 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
                 windows = torch.from_numpy(rows).to(device)
                 with mixed_precision(device):
                     grids = to_channels_last(augment(network.lift(windows)))
-                    logits = network.backbone(grids)
-                    losses = F.cross_entropy(
-                        logits.float(), target[batch], label_smoothing=config.label_smoothing, reduction="none"
-                    )
-                loss = (losses * weight[batch]).mean()
                 network.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                logits, losses = _backpropagate(network, grids, target[batch], weight[batch], config)
                 for optimiser, schedule in zip(optimisers, schedules, strict=True):
                     optimiser.step()
                     schedule.step()
                 with torch.no_grad():
                     hits = (logits.argmax(dim=1) == target[batch]).float() * weight[batch]
-                    totals += torch.stack([(losses.detach() * weight[batch]).sum(), hits.sum()])
+                    totals += torch.stack([(losses * weight[batch]).sum(), hits.sum()])
                 progress.step(len(batch))
             mean_loss, accuracy = (totals / len(target)).tolist()
             seconds = time.perf_counter() - started
@@ -308,6 +312,41 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
         network.load_state_dict(best_weights)
     network.eval()
     return Outcome(history, best_epoch, interrupted)
+
+
+def _backpropagate(
+    network: Network, grids: Tensor, target: Tensor, weight: Tensor, config: TrainingConfig
+) -> tuple[Tensor, Tensor]:
+    """Compute the gradients of all weights; return the logits and the losses of the grids as they are."""
+
+    def learn_from(grids: Tensor) -> tuple[Tensor, Tensor]:
+        with mixed_precision(grids.device):
+            logits = network.backbone(grids)
+            losses = F.cross_entropy(logits.float(), target, label_smoothing=config.label_smoothing, reduction="none")
+        (losses * weight).mean().backward()  # type: ignore[no-untyped-call]
+        return logits.detach(), losses.detach()
+
+    if not config.adversarial:
+        return learn_from(grids)
+    here = grids.detach().requires_grad_()
+    answers = learn_from(here)
+    assert here.grad is not None  # for the type checker, as below
+    there = _uphill(here.detach(), here.grad, config.adversarial).requires_grad_()
+    learn_from(there)
+    if grids.requires_grad:  # the lift learns too, once from both
+        assert there.grad is not None
+        grids.backward(here.grad + there.grad)  # type: ignore[no-untyped-call]
+    return answers
+
+
+def _uphill(grids: Tensor, gradient: Tensor, share: float) -> Tensor:
+    """Move each grid by a share of its norm along its gradient."""
+
+    def norm(values: Tensor) -> Tensor:
+        found: Tensor = torch.linalg.vector_norm(values, dim=tuple(range(1, values.ndim)), keepdim=True)
+        return found
+
+    return grids + share * norm(grids) / norm(gradient).clamp(min=SMALLEST_SLOPE) * gradient
 
 
 def _standard_error(accuracy: float, weight: np.ndarray) -> float:

@@ -287,8 +287,8 @@ def test_a_bundle_predicts_bit_identically_in_a_fresh_process(waves, tmp_path):
         ("kernels", (4, 4)), ("kernel_sizes", (3, 5)), ("convolutions", 2), ("padding", "valid"), ("normalise", False),
         ("pool", "average"), ("pool_size", 4), ("pool_stride", 1), ("head", "global_max"), ("dense", (7,)),
         ("dropout", 0.6), ("epochs", 3), ("batch_size", 8), ("learning_rate", 1e-4), ("weight_decay", 5.0),
-        ("label_smoothing", 0.4), ("augment", {"shift": {"column": 0.5}}), ("class_weight", {"rising": 9.0}),
-        ("validation_fraction", 0.3), ("random_state", 5),
+        ("label_smoothing", 0.4), ("adversarial", 0.3), ("augment", {"shift": {"column": 0.5}}),
+        ("class_weight", {"rising": 9.0}), ("validation_fraction", 0.3), ("random_state", 5),
     ],
 )  # fmt: skip
 def test_every_parameter_changes_the_model(waves, parameter, value):

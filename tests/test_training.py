@@ -1,13 +1,16 @@
 """The loop: the same weights for the same seed, the right optimiser for each weight."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
 from gridcnn.augment import AugmentConfig
 from gridcnn.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.grid import GridSpec
-from gridcnn.training import Examples, Network, TrainingConfig, seeded, to_channels_last, train
+from gridcnn.training import Examples, Network, TrainingConfig, _backpropagate, seeded, to_channels_last, train
 
 SPEC = GridSpec.of("level", 1, height=6, width=6)
 CPU = torch.device("cpu")
@@ -75,3 +78,25 @@ def test_one_rate_moves_the_kernels_and_the_other_the_rest(rate, moved):
     change = {name: (after[name] - before[name]).abs().max().item() for name in before}
     for name, size in change.items():
         assert (size > 1e-4) == any(part in name for part in moved), (name, size)
+
+
+def test_an_adversarial_step_learns_from_each_grid_and_from_its_worst_neighbour(monkeypatch):
+    monkeypatch.setattr("gridcnn.training.mixed_precision", lambda _: contextlib.nullcontext())  # exact
+    torch.manual_seed(0)
+    network = Network(torch.nn.Conv2d(1, 1, 1), ConvPoolDense(SPEC, BackboneConfig(kernels=(4,), dropout=0), 2)).eval()
+    windows, target = torch.randn(5, *SPEC.shape), torch.tensor([0, 1, 1, 0, 1])
+    weight = torch.tensor([1.0, 2.0, 0.5, 1.0, 0.0])
+
+    def loss(grids):
+        return (cross_entropy(network.backbone(grids), target, reduction="none") * weight).mean()
+
+    grids = network.lift(windows)
+    slope = torch.autograd.grad(loss(grids), grids, retain_graph=True)[0]
+    length = 0.1 * grids.detach().flatten(1).norm(dim=1) / slope.flatten(1).norm(dim=1).clamp(min=1e-12)
+    worse = grids + length[:, None, None, None] * slope
+    assert loss(worse) > loss(grids)
+    expected = torch.autograd.grad(loss(grids) + loss(grids + (worse - grids).detach()), list(network.parameters()))
+
+    _backpropagate(network, network.lift(windows), target, weight, TrainingConfig(adversarial=0.1, label_smoothing=0))
+    for parameter, gradient in zip(network.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)

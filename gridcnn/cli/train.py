@@ -148,6 +148,10 @@ def train(
     ] = None,
     weight_decay: Annotated[float | None, training_option("--weight-decay", "Weight decay of AdamW.")] = None,
     label_smoothing: Annotated[float | None, training_option("--label-smoothing", "In [0, 1).")] = None,
+    adversarial: Annotated[
+        float | None,
+        training_option("--adversarial", "Share of a grid's norm, in [0, 1): learn from its worst side too."),
+    ] = None,
     augment: Annotated[bool, training_option("--augment/--no-augment", "Change training grids at random.")] = True,
     class_weight: Annotated[
         str | None, training_option("--class-weight", "'balanced' gives rare classes more weight.", metavar="balanced")
@@ -229,6 +233,7 @@ def train(
         kernel_learning_rate=kernel_learning_rate,
         weight_decay=weight_decay,
         label_smoothing=label_smoothing,
+        adversarial=adversarial,
         augment="auto" if augment else None,
         class_weight=class_weight,
         validation_fraction=validation_fraction,
