@@ -27,7 +27,7 @@ from gridcnn.contents import digest_contents
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
 from gridcnn.threads import in_threads
 
-__all__ = ["EncodedItems", "encode_items", "encoding_threads", "fit_adapter"]
+__all__ = ["EncodedItems", "encode_ahead", "encode_items", "fit_adapter"]
 
 FORMAT = 2  # to be raised when an adapter encodes or lifts differently for another reason than its own file
 CHUNK = 32  # items
@@ -162,7 +162,34 @@ def encode_items(
     return EncodedItems(windows, index, skipped, tuple(position for position, _ in failures), key)
 
 
-def encoding_threads(adapter: Adapter, n_jobs: int | None) -> int | None:
+def encode_ahead(
+    adapter: Adapter, items: Sequence[Any], *, on_error: str = "raise", n_jobs: int | None = None, part: int
+) -> Iterator[tuple[int, EncodedItems]]:
+    """Encode part after part in threads of their own, a little ahead of who consumes them.
+
+    Parameters
+    ----------
+    adapter, items, on_error, n_jobs
+        As in `encode_items`.
+    part : int
+        Items in a part, at most; the first ones may be smaller.
+
+    Yields
+    ------
+    (int, EncodedItems)
+        How many items came before the part; the part, whose indices count from its own first item.
+    """
+
+    def encode(some: Sequence[Any]) -> tuple[int, EncodedItems]:
+        return len(some), encode_items(adapter, some, on_error=on_error, n_jobs=1)
+
+    before = 0
+    for n_items, encoded in in_threads(encode, items, _threads(adapter, n_jobs), part):
+        yield before, encoded
+        before += n_items
+
+
+def _threads(adapter: Adapter, n_jobs: int | None) -> int | None:
     """Return in how many threads items are encoded; None means one a core.
 
     Decoders of files compute beside Python. What cuts a text into words is Python, of which one thread runs at a time:
@@ -173,7 +200,7 @@ def encoding_threads(adapter: Adapter, n_jobs: int | None) -> int | None:
 
 def _encoded(adapter: Adapter, items: Sequence[Any], on_error: str, n_jobs: int | None) -> Iterator[Result]:
     """Yield the windows of each item in order, and raise what is to be raised at once."""
-    chunks = in_threads(functools.partial(_encode_chunk, adapter), items, encoding_threads(adapter, n_jobs), CHUNK)
+    chunks = in_threads(functools.partial(_encode_chunk, adapter), items, _threads(adapter, n_jobs), CHUNK)
     try:
         for position, result in enumerate(itertools.chain.from_iterable(chunks)):
             if isinstance(result, ItemError) and on_error == "raise":

@@ -23,18 +23,17 @@ from gridcnn.augment import AugmentConfig
 from gridcnn.backbone import BackboneConfig, ConvPoolDense, Layer
 from gridcnn.budget import Budget, Schedule, fewest_epochs, probe, smaller_share
 from gridcnn.cache import default_cache_folder
-from gridcnn.encoding import EncodedItems, encode_items, encoding_threads, fit_adapter
+from gridcnn.encoding import EncodedItems, encode_ahead, encode_items, fit_adapter
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.grid import GridSpec
 from gridcnn.inference import predictor
-from gridcnn.threads import in_threads
 from gridcnn.training import Examples, Network, Outcome, Progress, TrainingConfig, choose_device, seeded, train
 from gridcnn.training_set import TrainingSet, check_labels, class_weights, hold_back, merge_repeats, take
 from gridcnn.versions import versions
 
 __all__ = ["GridClassifier", "Plan"]
 
-PREDICTION_CHUNK = 128
+PREDICTION_PART = 128
 """Items whose windows are computed together in prediction, while the next ones are decoded."""
 
 
@@ -588,20 +587,14 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         probabilities = np.full((len(items), len(self.classes_)), np.nan)
         errors = [""] * len(items)
         predict = predictor(self.network_, choose_device(self.device))
-
-        def encode(part: Sequence[Any]) -> tuple[int, EncodedItems]:
-            return len(part), encode_items(self.adapter_, part, on_error=on_error, n_jobs=1)
-
-        start = 0
-        n_threads = encoding_threads(self.adapter_, self.n_jobs)
-        for n_items, encoded in in_threads(encode, items, n_threads, PREDICTION_CHUNK):
+        parts = encode_ahead(self.adapter_, items, on_error=on_error, n_jobs=self.n_jobs, part=PREDICTION_PART)
+        for start, encoded in parts:
             for index, skip in zip(encoded.skipped_index, encoded.skipped, strict=True):
                 errors[start + index] = skip.reason
             if len(encoded.item):
                 answered, first, windows = np.unique(encoded.item, return_index=True, return_counts=True)
                 sums = np.add.reduceat(predict(encoded.windows), first)
                 probabilities[start + answered] = sums / windows[:, None]
-            start += n_items
         return probabilities, errors
 
     # ---- keeping --------------------------------------------------------------------------------------------------

@@ -160,7 +160,7 @@ def test_a_runtime_that_fails_is_named_and_torch_answers(fake_runtime):
 
 # ---- the whole way, from items --------------------------------------------------------------------------------------
 
-N = 3 * estimator.PREDICTION_CHUNK
+N = 3 * estimator.PREDICTION_PART
 
 
 @pytest.fixture(scope="module")
