@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "memory": set(),
     "optimiser": set(),
     "training": NETWORK_SIDE,
-    "inference": {"backbone", "training"},
+    "inference": {"backbone", "augment", "training"},
     "metrics": {"errors"},
     "budget": {*NETWORK_SIDE, "adapters", "encoding"},
     "progress": {"errors", "training", "budget"},
