@@ -54,8 +54,8 @@ class TrainingConfig:
     label_smoothing : float
         Share of each label that is spread over all classes, in [0, 1).
     adversarial : float
-        Every batch is learned from twice: as it is, and after each grid was moved by this share of its norm, in
-        [0, 1), in the direction in which its loss grows fastest. 0 leaves the second out, which halves the time.
+        Every batch is learned from twice: as it is, and after each grid was moved in the direction in which its loss
+        grows fastest, by this share of the norm of one of its cells, at least 0. 0 leaves that out, in half the time.
     patience : int or None
         Epochs without a better validation score after which training stops; None trains to the end.
     augment : AugmentConfig
@@ -84,11 +84,11 @@ class TrainingConfig:
         for name in ("learning_rate", "kernel_learning_rate"):
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"{name} must be above 0, got {getattr(self, name)}")
-        if self.weight_decay < 0:
-            raise ConfigurationError(f"weight_decay must be at least 0, got {self.weight_decay}")
-        for name in ("label_smoothing", "adversarial"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigurationError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
+        for name in ("weight_decay", "adversarial"):
+            if getattr(self, name) < 0:
+                raise ConfigurationError(f"{name} must be at least 0, got {getattr(self, name)}")
+        if not 0 <= self.label_smoothing < 1:
+            raise ConfigurationError(f"label_smoothing must lie in [0, 1), got {self.label_smoothing}")
         if self.patience is not None and self.patience < 1:
             raise ConfigurationError(f"patience must be at least 1 epoch, or None, got {self.patience}")
 
@@ -340,13 +340,14 @@ def _backpropagate(
 
 
 def _uphill(grids: Tensor, gradient: Tensor, share: float) -> Tensor:
-    """Move each grid by a share of its norm along its gradient."""
-
-    def norm(values: Tensor) -> Tensor:
-        found: Tensor = torch.linalg.vector_norm(values, dim=tuple(range(1, values.ndim)), keepdim=True)
-        return found
-
-    return grids + share * norm(grids) / norm(gradient).clamp(min=SMALLEST_SLOPE) * gradient
+    """Move each grid along its gradient, by a share of the norm of a cell: the root mean square of those not empty."""
+    all_but_first = tuple(range(1, grids.ndim))
+    squares = grids.square().sum(dim=1, keepdim=True)  # (batch, 1, *sizes)
+    counts = (squares > 0).sum(dim=all_but_first, keepdim=True).clamp(min=1)
+    cell = (squares.sum(dim=all_but_first, keepdim=True) / counts).sqrt()
+    slope = torch.linalg.vector_norm(gradient, dim=all_but_first, keepdim=True).clamp(min=SMALLEST_SLOPE)
+    moved: Tensor = grids + share * cell / slope * gradient
+    return moved
 
 
 def _standard_error(accuracy: float, weight: np.ndarray) -> float:

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from gridcnn.augment import AugmentConfig
 from gridcnn.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.grid import GridSpec
-from gridcnn.training import Examples, Network, TrainingConfig, _backpropagate, seeded, to_channels_last, train
+from gridcnn.training import Examples, Network, TrainingConfig, _backpropagate, _uphill, seeded, to_channels_last, train
 
 SPEC = GridSpec.of("level", 1, height=6, width=6)
 CPU = torch.device("cpu")
@@ -92,11 +92,21 @@ def test_an_adversarial_step_learns_from_each_grid_and_from_its_worst_neighbour(
 
     grids = network.lift(windows)
     slope = torch.autograd.grad(loss(grids), grids, retain_graph=True)[0]
-    length = 0.1 * grids.detach().flatten(1).norm(dim=1) / slope.flatten(1).norm(dim=1).clamp(min=1e-12)
+    cell = grids.detach().square().flatten(1).mean(dim=1).sqrt()
+    length = 0.3 * cell / slope.flatten(1).norm(dim=1).clamp(min=1e-12)
     worse = grids + length[:, None, None, None] * slope
     assert loss(worse) > loss(grids)
     expected = torch.autograd.grad(loss(grids) + loss(grids + (worse - grids).detach()), list(network.parameters()))
 
-    _backpropagate(network, network.lift(windows), target, weight, TrainingConfig(adversarial=0.1, label_smoothing=0))
+    _backpropagate(network, network.lift(windows), target, weight, TrainingConfig(adversarial=0.3, label_smoothing=0))
     for parameter, gradient in zip(network.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient)
+
+
+def test_padding_does_not_lengthen_an_adversarial_step():
+    grids, gradient = torch.zeros(2, 3, 8), torch.zeros(2, 3, 8)
+    grids[:, 0, :4], grids[:, 1, :4] = 3.0, 4.0  # the norm of every cell is 5, or 0
+    gradient[0, 2, 1] = 0.01
+    moved = _uphill(grids, gradient, share=0.4) - grids
+    assert moved[0, 2, 1] == pytest.approx(2.0)
+    assert moved.count_nonzero() == 1  # nor does anything move where there is no way up
