@@ -48,6 +48,7 @@ SETTINGS: dict[str, Any] = {
     "kernel_learning_rate": 0.01,
     "weight_decay": 1e-2,
     "label_smoothing": 0.05,
+    "adversarial": 0.4,
     "augment": {},
 }
 
