@@ -54,8 +54,8 @@ class TrainingConfig:
     label_smoothing : float
         Share of each label that is spread over all classes, in [0, 1).
     adversarial : float
-        Every batch is learned from twice: as it is, and after each grid was moved in the direction in which its loss
-        grows fastest, by this share of the norm of one of its cells, at least 0. 0 leaves that out, in half the time.
+        At least 0. Above 0, every batch is learned from twice, in twice the time: as it is, and with each grid moved in
+        the direction in which its loss grows fastest, by this share of the norm of one of its cells (a word of a text).
     patience : int or None
         Epochs without a better validation score after which training stops; None trains to the end.
     augment : AugmentConfig

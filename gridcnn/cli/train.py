@@ -150,7 +150,9 @@ def train(
     label_smoothing: Annotated[float | None, training_option("--label-smoothing", "In [0, 1).")] = None,
     adversarial: Annotated[
         float | None,
-        training_option("--adversarial", "Share of a cell by which grids move to where they are harder."),
+        training_option(
+            "--adversarial", "Learn from each grid twice, once moved so far, in cells, to where it is harder."
+        ),
     ] = None,
     augment: Annotated[bool, training_option("--augment/--no-augment", "Change training grids at random.")] = True,
     class_weight: Annotated[
