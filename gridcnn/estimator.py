@@ -6,7 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +27,7 @@ from gridcnn.encoding import EncodedItems, encode_ahead, encode_items, fit_adapt
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.grid import GridSpec
 from gridcnn.inference import predictor
+from gridcnn.mirroring import mirror_test
 from gridcnn.training import Examples, Network, Outcome, Progress, TrainingConfig, choose_device, seeded, train
 from gridcnn.training_set import TrainingSet, check_labels, class_weights, hold_back, merge_repeats, take
 from gridcnn.versions import versions
@@ -273,7 +274,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if held_back is not None:
             encoded_validation = self._encode(held_back, device)
             skipped += encoded_validation.skipped
-        backbone, config = self._configuration(len(fitting.target), chosen)
+        mirrored = self._mirrored_axes(fitting, encoded)
+        backbone, config = self._configuration(len(fitting.target), chosen, mirrored)
         with seeded(seed, device):
             self.network_ = self._new_network(backbone, config)
             learning = self._examples(fitting, encoded)
@@ -288,7 +290,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if budget is not None:
                 schedule = budget.schedule(self.network_, learning, checking, config, device, len(fitting.target))
                 chosen["epochs"] = schedule.epochs
-                config = self._configuration(len(fitting.target), chosen)[1]
+                config = self._configuration(len(fitting.target), chosen, mirrored)[1]
                 self._announce(schedule, chosen)
             outcome = train(self.network_, learning, config, validation=checking, device=device, progress=self.progress)
         self.network_.lift = lift
@@ -461,10 +463,27 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weight = (part.weight / np.maximum(np.bincount(encoded.item, minlength=len(part.target)), 1))[encoded.item]
         return Examples(encoded.windows, target, weight.astype(np.float32))
 
+    def _mirrored_axes(self, part: TrainingSet, encoded: EncodedItems) -> list[str]:
+        """Return the axes that the adapter would mirror, without those along which mirroring would mix up classes."""
+        kept: list[str] = []
+        if self.augment != "auto":
+            return kept
+        for axis in self.adapter_.defaults(len(part.target)).get("augment", {}).get("flip", ()):
+            lift = nn.Identity() if self.adapter_.lift_is_frozen else self.adapter_.lift()
+            test = mirror_test(encoded.windows, part.target[encoded.item], lift, self.adapter_.spec_, axis)
+            if test is None or test.keeps_classes:
+                kept.append(axis)
+            elif self.progress is not None:
+                self.progress.note(f"pictures are not mirrored along their {axis}: {test}")
+        return kept
+
     def _configuration(
-        self, n_items: int, chosen: Mapping[str, Any] | None = None
+        self, n_items: int, chosen: Mapping[str, Any] | None = None, mirrored: Sequence[str] | None = None
     ) -> tuple[BackboneConfig, TrainingConfig]:
-        """Overlay the adapter's defaults with what the user set, and with what was `chosen` to fit a time limit."""
+        """Overlay the adapter's defaults with what the user set, and with what was `chosen` to fit a time limit.
+
+        `mirrored` stands in place of the axes that the adapter would mirror.
+        """
         defaults = self.adapter_.defaults(n_items)
         values = {name: value for name, value in defaults.items() if name != "augment"}
         given = {name: getattr(self, name) for name in _names(BackboneConfig) | _names(TrainingConfig)}
@@ -477,7 +496,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         plain = TrainingConfig(**{name: values[name] for name in values.keys() & _names(TrainingConfig)})
         if self.augment == "auto":
             strength = min(1.0, plain.epochs / defaults.get("epochs", plain.epochs))
-            augment = AugmentConfig.from_dict(defaults.get("augment", {})).scaled(strength)
+            usual = AugmentConfig.from_dict(defaults.get("augment", {})).scaled(strength)
+            augment = usual if mirrored is None else replace(usual, flip=tuple(mirrored))
         elif isinstance(self.augment, str):
             raise ConfigurationError(f"augment must be 'auto', a dict or None, got {self.augment!r}")
         else:

@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "optimiser": set(),
     "training": NETWORK_SIDE,
     "inference": {"backbone", "augment", "training"},
+    "mirroring": {"augment", "grid"},
     "metrics": {"errors"},
     "budget": {*NETWORK_SIDE, "adapters", "encoding"},
     "progress": {"errors", "training", "budget"},

@@ -1,0 +1,101 @@
+"""Pictures are mirrored where a mirror image keeps its class, and nowhere else."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from gridcnn import GridClassifier
+from gridcnn.adapters import ImageAdapter
+from gridcnn.grid import GridSpec
+from gridcnn.mirroring import mirror_test
+from gridcnn.training import Silence
+
+SPEC = GridSpec.of("colour", 3, height=16, width=16)
+N = 120
+
+
+class Notes(Silence):
+    def __init__(self):
+        self.lines = []
+
+    def note(self, line):
+        self.lines.append(line)
+
+
+def drawn(*strokes):
+    """Draw pictures of as many classes as strokes, each somewhere in noise and in a colour of its own."""
+    rng = np.random.default_rng(0)
+    target = np.arange(N) % len(strokes)
+    pictures = rng.integers(0, 60, (N, 16, 16, 3))
+    for picture, kind in zip(pictures, target, strict=True):
+        down, right = rng.integers(1, 6, 2)  # a stroke is 10 cells wide: as often to the left as to the right
+        colour = rng.integers(120, 190, 3)
+        for row, column in strokes[kind]:
+            picture[down + row, right + column] += colour
+    return pictures.astype(np.uint8), target
+
+
+ARROW = [(5, column) for column in range(10)] + [(5 + side * step, step) for step in (1, 2, 3) for side in (-1, 1)]
+BACK = [(row, 9 - column) for row, column in ARROW]
+CROSS = [(step, step) for step in range(10)] + [(step, 9 - step) for step in range(10)]
+BOX = [(row, column) for row in (0, 9) for column in range(10)] + [(row, c) for row in range(10) for c in (0, 9)]
+
+
+def mirror_tested(pictures, target, axis="width"):
+    windows = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
+    return mirror_test(windows, target, Lift(), SPEC, axis)
+
+
+class Lift(torch.nn.Module):
+    def forward(self, pixels):
+        return pixels / 128.0 - 1
+
+
+def test_arrows_that_point_left_and_right_are_not_mirrored_into_each_other():
+    test = mirror_tested(*drawn(ARROW, BACK))
+    assert test.upright > 0.9
+    assert test.mirrored < 0.2
+    assert not test.keeps_classes
+    assert mirror_tested(*drawn(ARROW, BACK), axis="height").keeps_classes
+
+
+def test_crosses_and_boxes_may_be_mirrored():
+    test = mirror_tested(*drawn(CROSS, BOX))
+    assert test.upright > 0.9
+    assert test.mirrored > 0.9
+    assert test.keeps_classes
+
+
+def test_a_classifier_mirrors_in_training_and_in_its_answers_only_where_that_keeps_the_classes():
+    notes = Notes()
+    settings = {"adapter": ImageAdapter(), "kernels": (8,), "epochs": 6, "device": "cpu", "progress": notes}
+    pictures, target = drawn(ARROW, BACK)
+    arrows = GridClassifier(**settings).fit(list(pictures), target)
+    assert arrows.network_.mirrored == ()
+    assert arrows.score(list(pictures), target) > 0.9
+    assert "not mirrored along their width" in notes.lines[0]
+
+    insisted = GridClassifier(**settings, augment={"flip": ["width"]}).fit(list(pictures), target)
+    assert insisted.network_.mirrored == ("width",)
+    assert insisted.score(list(pictures), target) < 0.7
+
+    pictures, target = drawn(CROSS, BOX)
+    assert GridClassifier(**settings).fit(list(pictures), target).network_.mirrored == ("width",)
+    assert len(notes.lines) == 1
+
+
+def test_nothing_is_said_of_few_pictures_or_of_classes_of_one():
+    pictures, target = drawn(ARROW, BACK)
+    assert mirror_tested(pictures[:49], target[:49]) is None
+    assert mirror_tested(pictures, np.arange(N)) is None
+    lonely = np.where(np.arange(N) < 3, target, 2)  # what is left is one class
+    assert mirror_tested(pictures, lonely) is None
+
+
+@pytest.mark.parametrize("level", [0, 200])
+def test_nothing_is_said_of_pictures_without_an_edge(level):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert mirror_tested(np.full((N, 16, 16, 3), level, np.uint8), np.arange(N) % 2) is None
