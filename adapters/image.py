@@ -56,7 +56,7 @@ GREY: dict[str, Any] = {
 COLOUR: dict[str, Any] = {
     "kernels": (64, 256, 256),
     "head": "global_max",  # a thing may stand anywhere in a photograph
-    "augment": {"shift": {"height": 0.07, "width": 0.07}, "flip": ["width"]},
+    "augment": {"shift": {"height": 0.07, "width": 0.07}, "flip": ["width"]},  # if that keeps their classes
 }
 
 

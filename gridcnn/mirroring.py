@@ -38,8 +38,8 @@ REGIONS = 8
 COMPONENTS = 64
 """Principal components of the edges that the discriminants are made of, at most."""
 
-CHANCE = 3.0
-"""Standard errors that chance may reach."""
+CHANCE = 4.0
+"""Standard errors that chance may reach; over 20 draws from photographs (CIFAR-10) it reached from -2.6 to 2.4."""
 
 
 class MirrorTest(NamedTuple):
