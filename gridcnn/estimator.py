@@ -75,7 +75,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         `time_limit`, it makes the same weights, bit for bit.
     augment : {"auto"}, dict or None
         Random changes of the training grids: the adapter's own, an `AugmentConfig` as a dict, or none. The adapter's
-        own are weakened in proportion where `epochs` is set below the adapter's.
+        own are weakened in proportion where `epochs` is set below the adapter's, and mirror pictures only where a test
+        on the training items finds no class that has a left and a right (`gridcnn.mirroring`).
     class_weight : {"balanced"}, dict or None
         Weight of each class, in training and in validation; `"balanced"` makes all classes count the same.
     validation_fraction : float
