@@ -26,7 +26,7 @@ from gridcnn.grid import Axis, GridSpec
 __all__ = ["AudioAdapter", "LogMel"]
 
 SAMPLE = 2_000
-HIGHEST_LEARNED_RATE = 22_050
+HIGHEST_LEARNED_RATE = 48_000
 SHORTEST_LEARNED_DURATION = 0.1
 LONGEST_LEARNED_DURATION = 5.0
 MOST_FRAMES = 128
@@ -77,7 +77,7 @@ class AudioAdapter(Adapter):
     ----------
     sample_rate : int or None, default None
         Samples a second (Hz) that every recording is resampled to, and the rate of arrays. None learns the most common
-        rate of the training files, at most 22,050.
+        rate of the training files, at most 48,000.
     duration : float or None, default None
         Length of a window in seconds. None learns the 95th percentile of the training durations, within 0.1 to 5 s.
     n_mels : int or None, default None

@@ -74,8 +74,10 @@ def test_rate_and_duration_are_learned_from_the_headers(tmp_path):
     for index, (rate, seconds) in enumerate([(44_100, 0.5), (44_100, 0.5), (16_000, 0.5), (44_100, 0.5)]):
         soundfile.write(tmp_path / f"{index}.wav", tone(440, seconds, rate), rate)
     adapter = AudioAdapter().fit(sorted(tmp_path.glob("*.wav")))
-    assert adapter.sample_rate_ == 22_050
-    assert adapter.samples_ == 11_025
+    assert adapter.sample_rate_ == 44_100
+    assert adapter.samples_ == 22_050
+    soundfile.write(tmp_path / "bat.wav", tone(440, 0.5, 96_000), 96_000)
+    assert AudioAdapter().fit([tmp_path / "bat.wav"]).sample_rate_ == 48_000  # at most
     assert AudioAdapter(sample_rate=RATE).fit([tone(440, 0.01)]).samples_ == 800  # at least 0.1 s
     assert AudioAdapter(sample_rate=RATE).fit([tone(440, 9)]).samples_ == 40_000  # at most 5 s
     assert AudioAdapter(sample_rate=RATE, duration=9).fit([tone(440, 1)]).samples_ == 72_000
