@@ -274,8 +274,8 @@ def main() -> None:
             "`benchmarks/real_data.jsonl`, as `gridcnn train set.csv --split split …` without a flag for the set. "
             "“× bare loop” is the whole command (start-up, decoding, validation, saving) over the "
             "forward-backward-step time of the same net on preloaded tensors in float32, measured right after it in "
-            "the same run (the cores are shared, so single ratios wander). Texts are learned from twice a step, and once "
-            "more from all; the bare loop does neither."
+            "the same run (the cores are shared, so single ratios wander). Texts are learned from twice a step, and "
+            "once more from all; the bare loop does neither."
         )
         headline(headline_table())
         save("accuracy", "\n\n".join([intro, table(), folds_table()]), threads=False)
