@@ -8,6 +8,7 @@ import torch
 
 from gridcnn import GridClassifier
 from gridcnn.adapters import ImageAdapter
+from gridcnn.adapters.standardise import Standardise
 from gridcnn.grid import GridSpec
 from gridcnn.mirroring import mirror_test
 from gridcnn.training import Silence
@@ -45,12 +46,7 @@ BOX = [(row, column) for row in (0, 9) for column in range(10)] + [(row, c) for 
 
 def mirror_tested(pictures, target, axis="width"):
     windows = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
-    return mirror_test(windows, target, Lift(), SPEC, axis)
-
-
-class Lift(torch.nn.Module):
-    def forward(self, pixels):
-        return pixels / 128.0 - 1
+    return mirror_test(windows, target, Standardise(torch.tensor(128.0), torch.tensor(128.0)), SPEC, axis)
 
 
 def test_arrows_that_point_left_and_right_are_not_mirrored_into_each_other():
