@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import soxr
-import torch
 from sklearn.base import clone
 from torch import Tensor, nn
 
@@ -303,7 +302,9 @@ class AudioAdapter(Adapter):
 class LogMel(nn.Module):
     """Waveforms to log-mel spectrograms, each standardised by its own mean and standard deviation.
 
-    The standard deviation counts as at least 1 dB, so that silence becomes zeros and not amplified rounding errors.
+    These are of the cells that sound: those above the recording's least level, which is where silence and what lies
+    `top_db` below the loudest cell end up. So a sound has the same numbers whether a short or a long silence is around
+    it. The standard deviation counts as at least 1 dB: pure silence becomes zeros and not amplified rounding errors.
 
     Parameters
     ----------
@@ -327,8 +328,13 @@ class LogMel(nn.Module):
         """Map float waveforms `(batch, samples)` to float32 grids `(batch, 1, mels, frames)`."""
         # The channel axis comes before the decibels: without it, top_db is measured from the loudest clip of the batch.
         levels = self.decibels(self.mel(waveforms)[:, None])  # (batch, 1, mels, frames)
-        std, mean = torch.std_mean(levels, dim=(2, 3), correction=0, keepdim=True)
-        return (levels - mean) / std.clamp(min=1.0)  # type: ignore[no-any-return]
+        heights = levels - levels.amin(dim=(2, 3), keepdim=True)
+        sounding = heights > 0
+        n_sounding = sounding.sum(dim=(2, 3), keepdim=True).clamp(min=1)
+        mean = heights.sum(dim=(2, 3), keepdim=True) / n_sounding
+        centred = heights - mean
+        variance = (centred.square() * sounding).sum(dim=(2, 3), keepdim=True) / n_sounding
+        return centred / variance.sqrt().clamp(min=1.0)  # type: ignore[no-any-return]
 
 
 def _is_path(item: Any) -> bool:

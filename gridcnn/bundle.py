@@ -35,7 +35,7 @@ from gridcnn.training import EpochRecord, Network
 
 __all__ = ["FORMAT_VERSION", "load", "save"]
 
-FORMAT_VERSION = 2  # the first had no "mirrored"
+FORMAT_VERSION = 3  # the first had no "mirrored"; before the third, silence counted in the level of a sound
 _NOT_SAVED = {"adapter", "progress"}
 _LABEL_KINDS = {"U": str, "i": int, "u": int, "f": float, "b": bool}
 
@@ -83,7 +83,7 @@ def load(path: str | Path) -> GridClassifier:
     TruncatedBundleError
         If the file ends too early.
     BundleVersionError
-        If a newer gridcnn wrote it.
+        If a newer gridcnn wrote it, or one that heard sounds otherwise.
     TamperedBundleError
         If its contents do not agree with its digest or with each other.
     """
@@ -100,9 +100,14 @@ def load(path: str | Path) -> GridClassifier:
     if metadata.get("gridcnn_digest") != _digest(metadata["gridcnn"], weights):
         raise TamperedBundleError(f"{path} was changed after it was written: its digest does not match. Save it again")
     try:
-        return _rebuild(json.loads(metadata["gridcnn"]), weights)
+        classifier = _rebuild(json.loads(metadata["gridcnn"]), weights)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise TamperedBundleError(f"{path}: its parts do not agree with each other ({error}). Save it again") from error
+    if int(version) < 3 and classifier.adapter_.modality == "sound":
+        raise BundleVersionError(
+            f"{path} has format {version}, in which silence counted in the level of a sound. Train it again"
+        )
+    return classifier
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 
 from gridcnn import GridClassifier, bundle
-from gridcnn.adapters import TextAdapter
+from gridcnn.adapters import AudioAdapter, TextAdapter
 from gridcnn.errors import (
     BundleError,
     BundleVersionError,
@@ -108,6 +108,19 @@ def test_a_newer_format_says_upgrade(saved, tmp_path):
     write(tmp_path / "new.safetensors", header, body)
     with pytest.raises(BundleVersionError, match="Upgrade gridcnn"):
         bundle.load(tmp_path / "new.safetensors")
+
+
+def test_a_format_that_heard_sounds_otherwise_says_train_again(tmp_path):
+    sounds = np.random.default_rng(0).normal(size=(4, 1_000)).astype(np.float32)
+    adapter = AudioAdapter(sample_rate=1_000, duration=1.0)
+    path = tmp_path / "sound.safetensors"
+    GridClassifier(adapter=adapter, epochs=1, kernels=(2,)).fit(list(sounds), [0, 1] * 2).save(path)
+    assert bundle.load(path).classes_.tolist() == [0, 1]
+    header, body = header_of(path)
+    header["__metadata__"]["gridcnn_format"] = "2"
+    write(path, header, body)
+    with pytest.raises(BundleVersionError, match="Train it again"):
+        bundle.load(path)
 
 
 def test_changed_metadata_or_weights_are_noticed(saved, tmp_path):
