@@ -25,19 +25,28 @@ SETTINGS: dict[str, Any] = {
     "convolutions": 1,
     "pool": "max",
     "pool_size": 2,
-    "head": "flatten",
     "dense": (),
     "dropout": 0.2,
     "normalise": True,
-    "epochs": 30,
     "batch_size": 32,
     "learning_rate": 3e-3,
     "weight_decay": 1e-2,
-    "label_smoothing": 0.0,
     "augment": {},
 }
-ONE_AXIS: dict[str, Any] = {"kernels": (32, 64), "kernel_sizes": (5,)}
-TWO_AXES: dict[str, Any] = {"kernels": (16, 32, 64), "kernel_sizes": (3,)}
+ONE_AXIS: dict[str, Any] = {
+    "kernels": (32, 64, 128, 128, 128),
+    "kernel_sizes": (7,),
+    "head": "global_average",  # what a curve does may happen anywhere in it
+    "label_smoothing": 0.05,
+}
+TWO_AXES: dict[str, Any] = {
+    "kernels": (16, 32, 64),
+    "kernel_sizes": (3,),
+    "head": "flatten",
+    "label_smoothing": 0.0,
+}
+EPOCH_ITEMS = 10_000  # arrays seen in training, between the bounds: small sets need more passes
+FEWEST_EPOCHS_ONE_AXIS, FEWEST_EPOCHS_TWO_AXES, MOST_EPOCHS = 20, 30, 200
 
 
 class ArrayAdapter(Adapter):
@@ -146,9 +155,10 @@ class ArrayAdapter(Adapter):
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit arrays of this size."""
         sizes = self.spec_.sizes
-        shape = ONE_AXIS if len(sizes) == 1 else TWO_AXES
+        shape, fewest = (ONE_AXIS, FEWEST_EPOCHS_ONE_AXIS) if len(sizes) == 1 else (TWO_AXES, FEWEST_EPOCHS_TWO_AXES)
         blocks = block_count(min(sizes), len(shape["kernels"]))
-        return {**SETTINGS, **shape, "kernels": shape["kernels"][:blocks]}
+        epochs = int(np.clip(EPOCH_ITEMS / n_items, fewest, MOST_EPOCHS))
+        return {**SETTINGS, **shape, "kernels": shape["kernels"][:blocks], "epochs": epochs}
 
     def _check_parameters(self) -> None:
         ordered = [name for name in self.axes if name != CHANNELS]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveProgress", "PlainProgress", "progress_reporter"]
 
+SECONDS_BETWEEN_LINES = 1.0
+
 
 def progress_reporter(console: Console, *, quiet: bool = False) -> LiveProgress | PlainProgress | None:
     """Choose how progress is shown.
@@ -39,12 +41,12 @@ def progress_reporter(console: Console, *, quiet: bool = False) -> LiveProgress 
 
 
 class PlainProgress:
-    """One line per epoch, for logs and pipes."""
+    """A line per epoch, and where these are short, at most one a second: for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._epochs = 0
-        self._started = 0.0
+        self._started = self._next_line = 0.0
 
     def note(self, line: str) -> None:
         """Print the line."""
@@ -57,14 +59,19 @@ class PlainProgress:
 
     def start(self, epochs: int, steps_per_epoch: int) -> None:
         """Note how many epochs there will be at most."""
-        self._epochs, self._started = epochs, time.perf_counter()
+        self._epochs = epochs
+        self._started = self._next_line = time.perf_counter()
 
     def step(self, n_samples: int) -> None:
         """Say nothing: steps are for the live bar."""
 
     def epoch(self, record: EpochRecord) -> None:
         """Print the epoch's scores and the time left."""
-        left = (time.perf_counter() - self._started) / record.epoch * (self._epochs - record.epoch)
+        now = time.perf_counter()
+        if now < self._next_line and record.epoch < self._epochs:
+            return
+        self._next_line = now + SECONDS_BETWEEN_LINES
+        left = (now - self._started) / record.epoch * (self._epochs - record.epoch)
         speed = f"{record.samples_per_second:,.0f} samples/s"
         self._print(f"epoch {record.epoch}/{self._epochs}  {_scores(record)}  {speed}  {in_words(left)} left")
 

@@ -141,4 +141,11 @@ def test_a_restored_adapter_encodes_and_lifts_alike(scaling):
 @pytest.mark.parametrize("length", [1, 2, 3, 7, 8, 100])
 def test_defaults_fit_grids_of_any_length(length):
     defaults = ArrayAdapter().fit(np.zeros((3, length))).defaults(3)
-    assert len(defaults["kernels"]) == (1 if length < 8 else 2)
+    assert len(defaults["kernels"]) == {100: 5, 8: 2}.get(length, 1)
+
+
+def test_fewer_arrays_are_seen_more_often():
+    adapter = ArrayAdapter().fit(np.zeros((3, 30)))
+    assert [adapter.defaults(n_items)["epochs"] for n_items in (30, 100, 250, 60_000)] == [200, 100, 40, 20]
+    maps = ArrayAdapter(axes=("height", "width")).fit(np.zeros((3, 9, 9)))
+    assert [maps.defaults(n_items)["epochs"] for n_items in (30, 60_000)] == [200, 30]

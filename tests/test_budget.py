@@ -330,6 +330,17 @@ def test_plain_lines_count_all_the_time_that_an_epoch_takes(monkeypatch, capsys)
     assert capsys.readouterr().out.endswith("validation accuracy 0.967  12,345 samples/s  3 min left\n")
 
 
+def test_plain_lines_of_short_epochs_come_once_a_second_and_the_last_always(monkeypatch, capsys):
+    now = [5.0]
+    monkeypatch.setattr("gridcnn.progress.time.perf_counter", lambda: now[0])
+    display = PlainProgress(Console())
+    display.start(epochs=9, steps_per_epoch=1)
+    for epoch in range(1, 10):
+        now[0] += 0.3
+        display.epoch(record(epoch))
+    assert re.findall(r"epoch (\d)/9", capsys.readouterr().out) == ["1", "5", "9"]
+
+
 # ----------------------------------------------------------------------------------------- coarser grids
 
 
