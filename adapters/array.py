@@ -12,7 +12,7 @@ from torch import nn
 
 from gridcnn.adapters.base import Adapter
 from gridcnn.adapters.block_count import block_count
-from gridcnn.adapters.standardise import Standardise
+from gridcnn.adapters.standardise import Standardise, WithOwnScale
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
 
@@ -45,6 +45,7 @@ TWO_AXES: dict[str, Any] = {
     "head": "flatten",
     "label_smoothing": 0.0,
 }
+WIDE_RANGE = 10  # ratio of the spreads within items, from which on each is also shown by its own scale
 EPOCH_ITEMS = 10_000  # arrays seen in training, between the bounds: small sets need more passes
 FEWEST_EPOCHS_ONE_AXIS, FEWEST_EPOCHS_TWO_AXES, MOST_EPOCHS = 20, 30, 200
 
@@ -62,27 +63,33 @@ class ArrayAdapter(Adapter):
         `("channels", "height", "width")`.
     units : mapping of str to str or None, default None
         Unit of one step along an ordered axis, such as `{"time": "s"}`.
-    scaling : {"channel", "cell"}, default "channel"
-        What is standardised by a mean and standard deviation of its own: each channel, which keeps the shape of a
-        curve, or each cell.
+    scaling : {"channel", "both", "cell"} or None, default None
+        What has a mean and standard deviation of its own, over the training items, to be standardised by: each channel,
+        which keeps the shape of a curve, or each cell. `"both"` has every channel twice: like `"channel"`, which keeps
+        the level of an item, and standardised within the item, which shows its shape at any level. None takes `"both"`
+        where the standard deviations of a channel within the training items differ tenfold (between the first and the
+        last tenth of them), as those of recordings of far and near things do, and `"channel"` elsewhere.
 
     Attributes
     ----------
     sizes_ : list of int
         Size of each axis in `axes`.
+    scaling_ : str
+        What `scaling` came to.
     mean_, std_ : nested list of float
         Over the training items, shape `(channels, 1, …)` or `(channels, *sizes)`.
     """
 
     modality: ClassVar[str] = "array"
-    learned: ClassVar[tuple[str, ...]] = ("sizes_", "mean_", "std_")
+    learned: ClassVar[tuple[str, ...]] = ("sizes_", "scaling_", "mean_", "std_")
 
     sizes_: list[int]
+    scaling_: str
     mean_: list[Any]
     std_: list[Any]
 
     def __init__(
-        self, axes: Sequence[str] = ("length",), units: Mapping[str, str] | None = None, scaling: str = "channel"
+        self, axes: Sequence[str] = ("length",), units: Mapping[str, str] | None = None, scaling: str | None = None
     ) -> None:
         self.axes = axes
         self.units = units
@@ -120,7 +127,8 @@ class ArrayAdapter(Adapter):
         numbers = self.check_items(np.asarray(items))
         self.sizes_ = list(numbers.shape[1:])
         grids = self._channels_first(numbers, first_axis=1)
-        over = 0 if self.scaling == "cell" else (0, *range(2, grids.ndim))
+        self.scaling_ = self.scaling or ("both" if _spreads_differ(grids) else "channel")
+        over = 0 if self.scaling_ == "cell" else (0, *range(2, grids.ndim))
         mean = grids.mean(axis=over, dtype=np.float64, keepdims=True)[0]
         std = grids.std(axis=over, dtype=np.float64, keepdims=True)[0]
         self.mean_ = mean.tolist()
@@ -129,9 +137,9 @@ class ArrayAdapter(Adapter):
 
     @property
     def spec_(self) -> GridSpec:
-        """The channels, one if no axis has that name, then the ordered axes."""
+        """The channels, one if no axis has that name, twice where `scaling_` is `"both"`; then the ordered axes."""
         sizes, units = dict(zip(self.axes, self.sizes_, strict=True)), self.units or {}
-        channels = sizes.pop(CHANNELS, 1)
+        channels = sizes.pop(CHANNELS, 1) * (2 if self.scaling_ == "both" else 1)
         ordered = tuple(Axis(name, size, unit=units.get(name, "")) for name, size in sizes.items())
         return GridSpec(Axis(CHANNELS, channels, ordered=False), ordered)
 
@@ -149,8 +157,9 @@ class ArrayAdapter(Adapter):
         return self._channels_first(row, first_axis=0)[None]
 
     def lift(self) -> nn.Module:
-        """Return the module that standardises: float32 `(batch, channels, …)` to the same shape."""
-        return Standardise(torch.tensor(self.mean_), torch.tensor(self.std_))
+        """Return the module that standardises float32 `(batch, channels, …)`: to `(batch, *spec_.shape)`."""
+        standardise = Standardise(torch.tensor(self.mean_), torch.tensor(self.std_))
+        return nn.Sequential(standardise, WithOwnScale()) if self.scaling_ == "both" else standardise
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit arrays of this size."""
@@ -169,11 +178,21 @@ class ArrayAdapter(Adapter):
             )
         if unknown := sorted(set(self.units or {}) - set(ordered)):
             raise ConfigurationError(f"units names {', '.join(unknown)}, but the ordered axes are {', '.join(ordered)}")
-        if self.scaling not in ("channel", "cell"):
-            raise ConfigurationError(f"scaling must be 'channel' or 'cell', got {self.scaling!r}")
+        if self.scaling not in (None, "channel", "both", "cell"):
+            raise ConfigurationError(f"scaling must be 'channel', 'both', 'cell' or None, got {self.scaling!r}")
 
     def _channels_first(self, numbers: np.ndarray, first_axis: int) -> np.ndarray:
         """Move the channel axis to `first_axis`, where the named axes begin, or make one of size 1."""
         if CHANNELS in self.axes:
             return np.moveaxis(numbers, first_axis + list(self.axes).index(CHANNELS), first_axis)
         return np.expand_dims(numbers, first_axis)
+
+
+def _spreads_differ(grids: np.ndarray) -> bool:
+    """Return whether some channel of items `(n, channels, …)` varies far more in some than in others."""
+    spreads = grids.reshape(*grids.shape[:2], -1).std(axis=2, dtype=np.float64)  # (n, channels)
+    for channel in spreads.T:
+        varying = channel[channel > SMALLEST_SPREAD * channel.max()]
+        if len(varying) and np.quantile(varying, 0.9) >= WIDE_RANGE * np.quantile(varying, 0.1):
+            return True
+    return False

@@ -1,11 +1,14 @@
-"""Standardisation by a mean and a standard deviation that were learned on the training part."""
+"""Standardisation: by what was learned on the training part, and by what each grid itself has."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Standardise"]
+__all__ = ["Standardise", "WithOwnScale"]
+
+SMALLEST_SPREAD = 1e-3
+"""Of a channel within a grid, where 1 is that of the training part: below it there is a level and no shape."""
 
 
 class Standardise(nn.Module):
@@ -28,3 +31,16 @@ class Standardise(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Map numbers of any dtype, shape `(batch, channels, …)`, to standardised float32 of the same shape."""
         return (values.to(torch.float32) - self.mean) / self.std
+
+
+class WithOwnScale(nn.Module):
+    """Adds every channel of a standardised grid once more, standardised by its own mean and standard deviation.
+
+    The first copy keeps the level of an item, the second shows its shape, be it large or small.
+    """
+
+    def forward(self, grids: Tensor) -> Tensor:
+        """Map grids `(batch, channels, …)` to `(batch, 2 channels, …)`: as they are, then by themselves."""
+        cells = tuple(range(2, grids.ndim))
+        std, mean = torch.std_mean(grids, dim=cells, correction=0, keepdim=True)
+        return torch.cat([grids, (grids - mean) / std.clamp(min=SMALLEST_SPREAD)], dim=1)

@@ -45,8 +45,8 @@ class TableAdapter(Adapter):
         Why the columns are taken for ordered: `"assumed"`, or the test that found it.
     shape_ : list of int
         Shape that one row is given: `[columns]`, `[height, width]` or `[height, width, channels]`.
-    mean_, std_ : nested list of float
-        Over all cells of the training rows, one for each channel.
+    scaling_, mean_, std_ : str and nested lists of float
+        How each channel is standardised, see `ArrayAdapter`.
     report_ : OrderReport or None
         The evidence; None where the order was assumed, and in an adapter that was loaded.
 
@@ -62,10 +62,11 @@ class TableAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "array"
-    learned: ClassVar[tuple[str, ...]] = ("ordering_", "shape_", "mean_", "std_")
+    learned: ClassVar[tuple[str, ...]] = ("ordering_", "shape_", "scaling_", "mean_", "std_")
 
     ordering_: str
     shape_: list[int]
+    scaling_: str
     mean_: list[Any]
     std_: list[Any]
     report_: OrderReport | None = None
@@ -182,22 +183,22 @@ class TableAdapter(Adapter):
             height, width, channels = report.grid[0], report.grid[1] // report.channels, report.channels
             self.shape_ = [height, width, channels] if channels > 1 else [height, width]
         grids = ArrayAdapter(AXES[len(self.shape_)]).fit(numbers.reshape(-1, *self.shape_))
-        self.mean_, self.std_ = grids.mean_, grids.std_
+        self.scaling_, self.mean_, self.std_ = grids.scaling_, grids.mean_, grids.std_
         return self
 
     @property
     def _grids(self) -> ArrayAdapter:
         """The adapter for rows in the shape that was found."""
-        state = {"sizes_": self.shape_, "mean_": self.mean_, "std_": self.std_}
+        state = {"sizes_": self.shape_, "scaling_": self.scaling_, "mean_": self.mean_, "std_": self.std_}
         return ArrayAdapter(AXES[len(self.shape_)]).restore(state)
 
     @property
     def spec_(self) -> GridSpec:
-        """One channel and the axis of columns; or the channels, height and width of the picture in each row."""
+        """The axis of columns; or the channels, height and width of the picture in each row."""
         return self._grids.spec_
 
     def encode(self, item: Any) -> np.ndarray:
-        """Return one row of shape `(columns,)` as float32 of shape `(1, *spec_.shape)`.
+        """Return one row of shape `(columns,)` as float32 of shape `(1, channels, …)`.
 
         Raises
         ------
@@ -211,7 +212,7 @@ class TableAdapter(Adapter):
         return self._grids.encode(row.reshape(self.shape_))
 
     def lift(self) -> nn.Module:
-        """Return the module that standardises: float32 `(batch, *spec_.shape)` to the same shape."""
+        """Return the module that standardises float32 `(batch, channels, …)`, as that of `ArrayAdapter` does."""
         return self._grids.lift()
 
     def defaults(self, n_items: int) -> dict[str, Any]:

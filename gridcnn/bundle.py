@@ -35,7 +35,8 @@ from gridcnn.training import EpochRecord, Network
 
 __all__ = ["FORMAT_VERSION", "load", "save"]
 
-FORMAT_VERSION = 3  # the first had no "mirrored"; before the third, silence counted in the level of a sound
+FORMAT_VERSION = 3  # the first had no "mirrored"; before the third, sounds and arrays became other grids
+_OTHER_GRIDS_BEFORE_3 = {"AudioAdapter", "ArrayAdapter", "TableAdapter"}
 _NOT_SAVED = {"adapter", "progress"}
 _LABEL_KINDS = {"U": str, "i": int, "u": int, "f": float, "b": bool}
 
@@ -83,7 +84,7 @@ def load(path: str | Path) -> GridClassifier:
     TruncatedBundleError
         If the file ends too early.
     BundleVersionError
-        If a newer gridcnn wrote it, or one that heard sounds otherwise.
+        If a newer gridcnn wrote it, or it holds sounds or arrays, and an older one that made other grids of them.
     TamperedBundleError
         If its contents do not agree with its digest or with each other.
     """
@@ -100,14 +101,16 @@ def load(path: str | Path) -> GridClassifier:
     if metadata.get("gridcnn_digest") != _digest(metadata["gridcnn"], weights):
         raise TamperedBundleError(f"{path} was changed after it was written: its digest does not match. Save it again")
     try:
-        classifier = _rebuild(json.loads(metadata["gridcnn"]), weights)
+        values = json.loads(metadata["gridcnn"])
+        if int(version) < 3 and values["adapter"]["class"] in _OTHER_GRIDS_BEFORE_3:
+            raise BundleVersionError(
+                f"{path} has format {version}, for which sounds and arrays became other grids. Train it again"
+            )
+        return _rebuild(values, weights)
+    except BundleVersionError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise TamperedBundleError(f"{path}: its parts do not agree with each other ({error}). Save it again") from error
-    if int(version) < 3 and classifier.adapter_.modality == "sound":
-        raise BundleVersionError(
-            f"{path} has format {version}, in which silence counted in the level of a sound. Train it again"
-        )
-    return classifier
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

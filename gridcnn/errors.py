@@ -72,7 +72,7 @@ class TruncatedBundleError(BundleError):
 
 
 class BundleVersionError(BundleError):
-    """The file was written by a newer gridcnn than this one."""
+    """The file was written by a newer gridcnn than this one, or by one that made other grids."""
 
 
 class TamperedBundleError(BundleError):

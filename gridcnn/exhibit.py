@@ -81,9 +81,10 @@ def exhibit(adapter: Adapter, item: Any) -> Exhibit:
         note = f"the first {seconds:.3g} s" if len(windows) > 1 else ""
         clip = clip_uri(windows[0], adapter.sample_rate_)
         return Exhibit(name, picture=picture_uri(tinted(grid[0, ::-1])), sound=clip, note=note)
+    measured = grid[: windows.shape[1]]  # without the second copy of each channel that an array may have
     if grid.ndim == 3:
-        return Exhibit(name, picture=picture_uri(tinted(grid.mean(axis=0))))
-    return Exhibit(name, picture=picture_uri(_curves(grid)))
+        return Exhibit(name, picture=picture_uri(tinted(measured.mean(axis=0))))
+    return Exhibit(name, picture=picture_uri(_curves(measured)))
 
 
 def name_of(adapter: Adapter, item: Any) -> str:

@@ -410,8 +410,12 @@ def _draw_input(ax: Axes, trace: Trace) -> None:
         ax.set_ylabel("embedding", fontsize=9)
         _name_words(ax, trace)
         return
-    ax.plot(trace.coordinates[0].centre, trace.grid.T, lw=1)
-    ax.set(xlabel=f"{trace.spec.axes[0].name} {_unit(trace, 0)}".strip(), ylabel="standardised")
+    measured = len(trace.encoded)
+    lines = ax.plot(trace.coordinates[0].centre, trace.grid[:measured].T, lw=1)
+    for line, shape in zip(lines, trace.grid[measured:], strict=False):  # the same channels by their own scale
+        ax.plot(trace.coordinates[0].centre, shape, lw=1, ls=":", color=line.get_color())
+    ylabel = "standardised (dotted: by itself)" if len(trace.grid) > measured else "standardised"
+    ax.set(xlabel=f"{trace.spec.axes[0].name} {_unit(trace, 0)}".strip(), ylabel=ylabel)
 
 
 def _draw_answer(ax: Axes, trace: Trace, most: int) -> None:

@@ -68,16 +68,34 @@ def test_each_channel_is_standardised_and_keeps_its_shape():
     assert (ramp.diff(dim=2) > 0).all()
 
 
+def test_each_channel_comes_again_in_its_shape_whatever_its_level():
+    X = np.stack([[[1.0, 2, 3], [5, 5, 5]], [[70.0, 60, 50], [5, 5, 5]]])
+    measured, shapes = grids(ArrayAdapter(axes=("channels", "time"), scaling="both"), X).chunk(2, dim=1)
+    torch.testing.assert_close(measured, grids(ArrayAdapter(axes=("channels", "time"), scaling="channel"), X))
+    up = np.sqrt(1.5) * torch.tensor([-1.0, 0, 1])
+    torch.testing.assert_close(shapes, torch.stack([torch.stack([up, 0 * up]), torch.stack([-up, 0 * up])]))
+
+
+@pytest.mark.parametrize(("loudest", "scaling"), [(3, "channel"), (100, "both")])
+def test_items_of_very_different_spreads_are_also_shown_by_their_own(loudest, scaling):
+    X = NUMBERS[:, 0].copy()
+    X[::2, 1] *= loudest  # one channel
+    X[:, 2] = 4.0  # a constant one says nothing
+    adapter = ArrayAdapter(axes=("channels", "time")).fit(X)
+    assert adapter.scaling_ == scaling
+    assert adapter.spec_.channels.size == (8 if scaling == "both" else 4)
+
+
 def test_each_cell_is_standardised_on_request():
     result = grids(ArrayAdapter(scaling="cell"), np.arange(5.0) + NUMBERS[:, 0, 0])
     torch.testing.assert_close(result.mean(dim=0), torch.zeros(1, 5), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("scaling", ["channel", "cell"])
+@pytest.mark.parametrize("scaling", ["both", "channel", "cell"])
 @pytest.mark.parametrize("level", [0.0, 0.1, 1e6])
 def test_constant_data_become_zeros(scaling, level):
     result = grids(ArrayAdapter(scaling=scaling), np.full((7, 5), level))
-    torch.testing.assert_close(result, torch.zeros(7, 1, 5), atol=1e-1, rtol=0)
+    torch.testing.assert_close(result, torch.zeros(7, 2 if scaling == "both" else 1, 5), atol=1e-1, rtol=0)
     assert torch.isfinite(result).all()
 
 
@@ -120,7 +138,7 @@ def test_another_shape_at_prediction_is_refused():
         ({"axes": ("time", "time")}, "one or two ordered axes"),
         ({"axes": ("x", "y", "z")}, "one or two ordered axes"),
         ({"units": {"time": "s"}}, "ordered axes are length"),
-        ({"scaling": "row"}, "'channel' or 'cell'"),
+        ({"scaling": "row"}, "'channel', 'both', 'cell' or None"),
     ],
 )
 def test_impossible_parameters_are_refused(settings, message):
@@ -128,7 +146,7 @@ def test_impossible_parameters_are_refused(settings, message):
         ArrayAdapter(**settings).fit(NUMBERS[:, 0, 0])
 
 
-@pytest.mark.parametrize("scaling", ["channel", "cell"])
+@pytest.mark.parametrize("scaling", ["both", "channel", "cell"])
 def test_a_restored_adapter_encodes_and_lifts_alike(scaling):
     adapter = ArrayAdapter(axes=("channels", "height", "width"), scaling=scaling).fit(NUMBERS)
     settings, state = json.loads(json.dumps([adapter.get_params(), adapter.state()]))

@@ -94,8 +94,11 @@ function drawSeries(canvas) {
   const pen = canvas.getContext("2d"), styles = getComputedStyle(document.body);
   canvas.width = 1200; canvas.height = 240;
   const low = Math.min(...grid.map((row) => Math.min(...row))), high = Math.max(...grid.map((row) => Math.max(...row)));
-  grid.slice(0, 8).forEach((row, at) => {
-    pen.strokeStyle = styles.getPropertyValue(at % 2 ? "--two" : "--one"); pen.lineWidth = 2.5; pen.beginPath();
+  const measured = Number(canvas.dataset.measured); // the channels after these are the same ones by their own scale
+  grid.forEach((row, at) => {
+    if (at % measured >= 8) return;
+    pen.strokeStyle = styles.getPropertyValue((at % measured) % 2 ? "--two" : "--one"); pen.lineWidth = 2.5;
+    pen.setLineDash(at < measured ? [] : [4, 8]); pen.beginPath();
     row.forEach((value, x) => pen.lineTo(((x + 0.5) / width) * 1200, 230 - (220 * (value - low)) / (high - low || 1)));
     pen.stroke();
   });
