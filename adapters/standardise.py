@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 __all__ = ["Standardise", "WithOwnScale"]
 
-SMALLEST_SPREAD = 1e-3
+SMALLEST_SPREAD = 1e-4
 """Of a channel within a grid, where 1 is that of the training part: below it there is a level and no shape."""
 
 
