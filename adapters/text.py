@@ -42,7 +42,6 @@ SETTINGS: dict[str, Any] = {
     "dense": (),
     "dropout": 0.5,
     "normalise": False,
-    "epochs": 10,
     "batch_size": 50,
     "learning_rate": 2e-3,
     "kernel_learning_rate": 0.01,
@@ -51,6 +50,8 @@ SETTINGS: dict[str, Any] = {
     "adversarial": 0.4,
     "augment": {},
 }
+EPOCH_ITEMS = 400_000  # texts seen in training, between the bounds
+FEWEST_EPOCHS, MOST_EPOCHS = 4, 10
 
 
 class TextAdapter(Adapter):
@@ -200,7 +201,8 @@ class TextAdapter(Adapter):
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit texts."""
-        return {**SETTINGS, "refit": n_items <= MOST_REFITTED}
+        epochs = int(np.clip(EPOCH_ITEMS / n_items, FEWEST_EPOCHS, MOST_EPOCHS))
+        return {**SETTINGS, "epochs": epochs, "refit": n_items <= MOST_REFITTED}
 
     def restore(self, state: Any) -> Self:
         """Set what `fit` learned in an earlier run; the file of vectors is not needed again."""

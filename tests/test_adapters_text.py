@@ -227,6 +227,11 @@ def test_impossible_parameters_are_refused(change):
         TextAdapter(**change).fit(TEXTS)
 
 
+def test_many_texts_are_seen_less_often():
+    adapter = TextAdapter().fit(["a b"] * 3)
+    assert [adapter.defaults(n_texts)["epochs"] for n_texts in (30, 40_000, 50_000, 1_000_000)] == [10, 10, 8, 4]
+
+
 def test_a_single_column_is_read_and_several_are_refused():
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame({"text": TEXTS, "other": TEXTS})
