@@ -119,7 +119,8 @@ def _numbers(frame: pd.DataFrame, roles: Roles, names: list[str], warnings: list
         raise DataError(
             f"none of the {frame.shape[1]} columns holds numbers or categories "
             f"({name_some(names[column] for column in roles.left_out)} left out): "
-            "give a table of numbers, or use the text adapter for a column of text (on the command line: --text COLUMN)"
+            "give a table of numbers, or use the text adapter for a column of text (on the command line: --text "
+            "COLUMN), or that of pictures or sounds for a column of files (--path COLUMN)"
         )
     if roles.categories:
         named = name_some(names[column] for column in roles.categories)
