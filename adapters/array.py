@@ -190,7 +190,7 @@ class ArrayAdapter(Adapter):
 
 def _spreads_differ(grids: np.ndarray) -> bool:
     """Return whether some channel of items `(n, channels, …)` varies far more in some than in others."""
-    spreads = grids.reshape(*grids.shape[:2], -1).std(axis=2, dtype=np.float64)  # (n, channels)
+    spreads = grids.std(axis=tuple(range(2, grids.ndim)), dtype=np.float64)  # (n, channels)
     for channel in spreads.T:
         varying = channel[channel > SMALLEST_SPREAD * channel.max()]
         if len(varying) and np.quantile(varying, 0.9) >= WIDE_RANGE * np.quantile(varying, 0.1):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 __all__ = ["Standardise", "WithOwnScale"]
 
-SMALLEST_SPREAD = 1e-4
+FAINTEST_SHAPE = 1e-4
 """Of a channel within a grid, where 1 is that of the training part: below it there is a level and no shape."""
 
 
@@ -43,4 +43,4 @@ class WithOwnScale(nn.Module):
         """Map grids `(batch, channels, …)` to `(batch, 2 channels, …)`: as they are, then by themselves."""
         cells = tuple(range(2, grids.ndim))
         std, mean = torch.std_mean(grids, dim=cells, correction=0, keepdim=True)
-        return torch.cat([grids, (grids - mean) / std.clamp(min=SMALLEST_SPREAD)], dim=1)
+        return torch.cat([grids, (grids - mean) / std.clamp(min=FAINTEST_SHAPE)], dim=1)

@@ -356,11 +356,11 @@ def _input(classifier: GridClassifier, trace: Trace) -> dict[str, Any]:
             **_ticks(trace),
         }
     if trace.grid.ndim == 2:
-        return {"kind": "curve", "measured": len(trace.encoded)}
+        return {"kind": "curve", "measured": len(trace.measured)}
     if trace.modality == "image":
         pixels = trace.encoded.transpose(1, 2, 0)  # (height, width, colour)
         return {"kind": "picture", "picture": picture_uri(pixels if pixels.shape[2] == 3 else pixels[..., 0])}
-    return {"kind": "picture", "picture": picture_uri(tinted(trace.grid[: len(trace.encoded)].mean(axis=0)))}
+    return {"kind": "picture", "picture": picture_uri(tinted(trace.measured.mean(axis=0)))}
 
 
 def _ticks(trace: Trace) -> dict[str, list[tuple[str, float]]]:

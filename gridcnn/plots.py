@@ -410,11 +410,11 @@ def _draw_input(ax: Axes, trace: Trace) -> None:
         ax.set_ylabel("embedding", fontsize=9)
         _name_words(ax, trace)
         return
-    measured = len(trace.encoded)
-    lines = ax.plot(trace.coordinates[0].centre, trace.grid[:measured].T, lw=1)
-    for line, shape in zip(lines, trace.grid[measured:], strict=False):  # the same channels by their own scale
+    lines = ax.plot(trace.coordinates[0].centre, trace.measured.T, lw=1)
+    shapes = trace.grid[len(lines) :]
+    for line, shape in zip(lines, shapes, strict=False):
         ax.plot(trace.coordinates[0].centre, shape, lw=1, ls=":", color=line.get_color())
-    ylabel = "standardised (dotted: by itself)" if len(trace.grid) > measured else "standardised"
+    ylabel = "standardised (dotted: by itself)" if len(shapes) else "standardised"
     ax.set(xlabel=f"{trace.spec.axes[0].name} {_unit(trace, 0)}".strip(), ylabel=ylabel)
 
 

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 
 from gridcnn import GridClassifier, bundle
-from gridcnn.adapters import AudioAdapter, TextAdapter
+from gridcnn.adapters import ArrayAdapter, AudioAdapter, TextAdapter
 from gridcnn.errors import (
     BundleError,
     BundleVersionError,
@@ -110,11 +110,11 @@ def test_a_newer_format_says_upgrade(saved, tmp_path):
         bundle.load(tmp_path / "new.safetensors")
 
 
-def test_a_format_that_heard_sounds_otherwise_says_train_again(tmp_path):
-    sounds = np.random.default_rng(0).normal(size=(4, 1_000)).astype(np.float32)
-    adapter = AudioAdapter(sample_rate=1_000, duration=1.0)
-    path = tmp_path / "sound.safetensors"
-    GridClassifier(adapter=adapter, epochs=1, kernels=(2,)).fit(list(sounds), [0, 1] * 2).save(path)
+@pytest.mark.parametrize("adapter", [AudioAdapter(sample_rate=1_000, duration=1.0), ArrayAdapter()])
+def test_a_format_that_made_other_grids_says_train_again(tmp_path, adapter):
+    series = np.random.default_rng(0).normal(size=(4, 1_000)).astype(np.float32)
+    path = tmp_path / "series.safetensors"
+    GridClassifier(adapter=adapter, epochs=1, kernels=(2,)).fit(series, [0, 1] * 2).save(path)
     assert bundle.load(path).classes_.tolist() == [0, 1]
     header, body = header_of(path)
     header["__metadata__"]["gridcnn_format"] = "2"

@@ -288,6 +288,15 @@ def test_a_sentence_of_unknown_words_is_said_to_be_one(sentences: Any) -> None:
     assert "knows none of these words" in explain_page(sentences[0], "xylophonic zygotes")
 
 
+@pytest.mark.parametrize(("scaling", "said"), [("channel", False), ("both", True)])
+@pytest.mark.parametrize("axes", [("time",), ("channels", "time"), ("channels", "height", "width")])
+def test_channels_that_come_twice_are_said(axes: tuple[str, ...], scaling: str, said: bool) -> None:
+    arrays = np.random.default_rng(0).normal(size=(8, 3, 8, 8)[: len(axes) + 1])
+    classifier = GridClassifier(adapter=ArrayAdapter(axes=axes, scaling=scaling), kernels=(3,), **QUICK)
+    html = explain_page(classifier.fit(arrays, list("ab") * 4), arrays[0])
+    assert ("twice" in html) == said
+
+
 def test_a_series_is_drawn_with_the_numbers_of_the_trace(browser: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     series = rng.normal(size=(20, 2, 30))

@@ -157,6 +157,11 @@ class Trace:
     remarks: tuple[str, ...] = ()
 
     @property
+    def measured(self) -> np.ndarray:
+        """The channels of an array without those that may follow: the same ones once more, by their own scale."""
+        return self.grid[: len(self.encoded)]
+
+    @property
     def logits(self) -> np.ndarray:
         """The sum of the votes for each class and its bias, `(n_classes,)`."""
         return self.steps[-1].output
