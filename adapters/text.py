@@ -28,6 +28,7 @@ LEARNED_DIM = 128
 SPREAD = 0.15  # standard deviation of a vector before training
 MOST_PIECES = 16  # of a word, the first ones
 LARGEST_PIECE_VOCABULARY = 30_000
+MOST_KEPT = 50_000  # words whose ids are kept, some 400 bytes each, besides the vocabulary
 RAREST_PIECE = 3  # different words of the training texts that a piece must stand in
 
 MOST_REFITTED = 20_000  # texts, of which the tenth held back is worth the time to learn once more from all
@@ -216,14 +217,14 @@ class TextAdapter(Adapter):
         self._rows: dict[str, np.ndarray] = {}
 
     def _ids_of(self, token: str) -> np.ndarray:
-        """Return the id of a token and of its first pieces that training met, kept for the tokens of the vocabulary."""
+        """Return the id of a token and of its first pieces that training met, kept for the vocabulary and some more."""
         row = self._rows.get(token)
         if row is None:
             row = np.full(1 + MOST_PIECES * bool(self.pieces_), PADDING, dtype=np.int32)
             known = [self._piece_ids[piece] for piece in pieces(token) if piece in self._piece_ids][:MOST_PIECES]
             row[0] = self._ids.get(token, UNKNOWN)
             row[1 : 1 + len(known)] = known
-            if token in self._ids:
+            if token in self._ids or len(self._rows) < MOST_KEPT:
                 self._rows[token] = row
         return row
 
@@ -278,6 +279,12 @@ class Embed(nn.Module):
             self.vectors.weight *= SPREAD
             if self.pieces is not None:
                 self.pieces.weight *= SPREAD
+
+    def filled(self, ids: np.ndarray) -> np.ndarray:
+        """Return the number of cells up to the last token of each window, `(n, length, 1 + pieces)` → `(n,)`."""
+        is_token = ids[..., 0] != PADDING
+        after = is_token[:, ::-1].argmax(axis=1)
+        return np.where(is_token.any(axis=1), ids.shape[1] - after, 0)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Map integer ids `(batch, length, 1 + pieces)` to float32 grids `(batch, dim, length)`."""

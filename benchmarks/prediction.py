@@ -3,9 +3,10 @@
     python benchmarks/prediction.py [--turns 7] [--seconds 1.0] [--write]
 
 The reference decodes as many items at once as predict used to, 1,024, and then computes the same network as it was
-trained, in evaluation mode, in batches of 256: in the layout in which torch makes networks, and with channels last, in
-which gridcnn trains them. It decodes with the same code, in as many threads, but not while it computes. All take turns;
-a figure is the reference's time over gridcnn's within one turn: above 1, gridcnn is faster.
+trained, whole and in torch's own layers, in evaluation mode, in batches of 256: in the layout in which torch makes
+networks, and with channels last, in which gridcnn trains them. It decodes with the same code, in as many threads, but
+not while it computes. All take turns; a figure is the reference's time over gridcnn's within one turn: above 1, gridcnn
+is faster.
 
 The classifiers, with each adapter's defaults, are trained in another process, since training changes how a process
 gets its memory, and one that only predicts is what is asked about. Without onnxruntime, its columns are empty.
@@ -34,14 +35,15 @@ import soundfile
 import torch
 from PIL import Image
 from results import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from gridcnn import GridClassifier
 from gridcnn.adapters import Adapter, AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.augment import views
 from gridcnn.encoding import encode_items
 from gridcnn.inference import predictor
-from gridcnn.training import Network, to_channels_last
+from gridcnn.layers import to_channels_last
+from gridcnn.training import Network
 
 N_CLASSES = 10
 CHUNK, BATCH = 1024, 256  # of the reference
@@ -108,6 +110,22 @@ def eager(network: Network, layout: Callable[[Tensor], Tensor], adapter: Adapter
     return torch.cat(answers).numpy()
 
 
+class OneByOne(nn.ModuleList):
+    """Convolutions side by side in torch's own layers, each for itself."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(batch, channels, *sizes) → (batch, maps, *sizes)."""
+        return torch.cat([branch(maps) for branch in self], dim=1)
+
+
+def in_torchs_layers(network: Network) -> Network:
+    """Return a copy that computes sentences as a script in torch would."""
+    network = copy.deepcopy(network)
+    for block in network.backbone.blocks:
+        block.convolutions = nn.ModuleList(map(OneByOne, block.convolutions))
+    return network
+
+
 def in_usual_layout(network: Network) -> Network:
     """Return a copy whose kernels lie as torch makes them: channels before rows and columns."""
     network = copy.deepcopy(network)
@@ -119,9 +137,9 @@ def in_usual_layout(network: Network) -> Network:
 def contestants(path: Path) -> dict[str, Callable[[Sequence[Any]], np.ndarray]]:
     """Return who computes probabilities, each made ready."""
     without, with_it = GridClassifier.load(path), GridClassifier.load(path)
-    network, adapter = without.network_, without.adapter_
+    network, adapter = in_torchs_layers(without.network_), without.adapter_
     with mock.patch.dict(sys.modules, {"onnxruntime": None}):  # as where it is not installed
-        assert predictor(network, CPU).runtime == "torch"
+        assert predictor(without.network_, CPU).runtime == "torch"
     all_of_them = {
         "eager": functools.partial(eager, in_usual_layout(network), Tensor.contiguous, adapter),
         "channels last": functools.partial(eager, network, to_channels_last, adapter),

@@ -151,7 +151,7 @@ def bare_loop(model: Path, n_steps: int = 12) -> tuple[int, float, int]:
     import torch  # noqa: PLC0415
 
     from gridcnn import GridClassifier  # noqa: PLC0415
-    from gridcnn.training import to_channels_last  # noqa: PLC0415
+    from gridcnn.layers import to_channels_last  # noqa: PLC0415
 
     classifier = GridClassifier.load(model)
     network, adapter = classifier.network_, classifier.adapter_

@@ -41,8 +41,9 @@ from gridcnn.adapters import Adapter, AudioAdapter, ImageAdapter
 from gridcnn.augment import AugmentConfig
 from gridcnn.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.grid import GridSpec
+from gridcnn.layers import to_channels_last
 from gridcnn.memory import freed_memory_kept
-from gridcnn.training import Examples, Network, Silence, TrainingConfig, mixed_precision, to_channels_last, train
+from gridcnn.training import Examples, Network, Silence, TrainingConfig, mixed_precision, train
 
 N_CLASSES = 10
 SMOOTHING = 0.1

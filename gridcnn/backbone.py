@@ -11,21 +11,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from gridcnn.errors import ConfigurationError
 from gridcnn.grid import GridSpec
+from gridcnn.layers import LineAveragePool, LineMaxPool, LineNorm, SideBySide
 
-# Kernels of even size are meant (2, 3 and 4 words side by side); the copy that torch warns of costs next to nothing.
-warnings.filterwarnings("ignore", message="Using padding='same' with even kernel lengths")
-
-__all__ = ["BackboneConfig", "ConvPoolDense", "Layer", "SideBySide", "Step", "sizes_after_blocks"]
+__all__ = ["BackboneConfig", "ConvPoolDense", "Layer", "Step", "sizes_after_blocks"]
 
 
 @dataclass(frozen=True)
@@ -192,22 +190,13 @@ def _smaller_configs(config: BackboneConfig) -> Iterator[BackboneConfig]:
     yield dataclasses.replace(config, padding="same", pool_size=1, pool_stride=None)
 
 
-class SideBySide(nn.ModuleList):
-    """Convolutions of several kernel sizes over the same maps; their feature maps become channels side by side."""
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(batch, channels, *sizes) → (batch, maps, *sizes)."""
-        branches: list[Tensor] = [branch(maps) for branch in self]
-        return branches[0] if len(branches) == 1 else torch.cat(branches, dim=1)
-
-
 class ConvBlock(nn.Module):
     """Convolution, normalisation and ReLU, `config.convolutions` times; pooling after one of them."""
 
     def __init__(self, channels: int, kernels: int, dimensions: int, config: BackboneConfig) -> None:
         super().__init__()
         convolution = (nn.Conv1d, nn.Conv2d)[dimensions - 1]
-        norm = (nn.BatchNorm1d, nn.BatchNorm2d)[dimensions - 1]
+        norm = (LineNorm, nn.BatchNorm2d)[dimensions - 1]
         self.maps = kernels * len(config.kernel_sizes)
         self.convolutions = nn.ModuleList()
         self.norms = nn.ModuleList()
@@ -245,7 +234,7 @@ class ConvBlock(nn.Module):
 def _pooling(config: BackboneConfig, dimensions: int) -> nn.Module:
     if config.pool_size == 1 and config.pool_stride in {None, 1}:
         return nn.Identity()
-    kinds = (nn.MaxPool1d, nn.MaxPool2d) if config.pool == "max" else (nn.AvgPool1d, nn.AvgPool2d)
+    kinds = (LineMaxPool, nn.MaxPool2d) if config.pool == "max" else (LineAveragePool, nn.AvgPool2d)
     pooling: nn.Module = kinds[dimensions - 1](
         config.pool_size, stride=config.pool_stride or config.pool_size, ceil_mode=True
     )
@@ -298,12 +287,34 @@ class ConvPoolDense(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.votes = nn.Linear(width, n_classes)
 
+    @property
+    def spare_cells(self) -> int | None:
+        """Empty cells after a line's last full one that answers depend on; None where they depend on all.
+
+        The head takes the largest number of a map. Behind the reach of the last full cell all numbers are the same, up
+        to the border: what is beyond it is zero to every convolution, as the empty cells are to the first one only.
+        """
+        config = self.config
+        pools = config.pool_size > 1 or config.pool_stride not in {None, 1}
+        if (
+            len(self.spec.axes) > 1
+            or pools
+            or config.normalise
+            or config.padding != "same"
+            or config.head != "global_max"
+        ):
+            return None
+        depth = len(config.kernels) * config.convolutions
+        return (2 * depth - 1) * (max(config.kernel_sizes) // 2) + 1
+
     def column(self, maps: Tensor) -> Tensor:
         """Lay the last maps out as one column a grid: (batch, maps, *sizes) → (batch, column)."""
         cells = maps.flatten(2)  # (batch, maps, cells)
         if self.config.head == "flatten":
             return cells.flatten(1)
-        return cells.amax(dim=2) if self.config.head == "global_max" else cells.mean(dim=2)
+        if self.config.head == "global_average":
+            return cells.mean(dim=2)
+        return F.adaptive_max_pool1d(cells, 1).squeeze(2)  # learns faster than `amax`, which divides a tie's gradient
 
     def steps(self) -> Iterator[Step]:
         """Yield every step from the grid to the logits, in order: what `forward` runs, and a trace records."""
@@ -333,14 +344,20 @@ class ConvPoolDense(nn.Module):
         """
         rows = [Layer("grid", self.spec.shape, 0, 0)]
 
+        def add(name: str, module: nn.Module, shape: tuple[int, ...]) -> None:
+            parameters = sum(parameter.numel() for parameter in module.parameters())
+            weight = getattr(module, "weight", torch.empty(0))
+            multiply_adds = weight.numel() * math.prod(shape[1:]) if weight.ndim > 1 else 0
+            rows.append(Layer(name, shape, parameters, multiply_adds))
+
         def record(name: str) -> None:
             def hook(module: nn.Module, _: object, output: Tensor) -> None:
-                shape = tuple(output.shape[1:])
-                parameters = sum(parameter.numel() for parameter in module.parameters())
-                weight = getattr(module, "weight", torch.empty(0))
-                cells = math.prod(shape[1:])
-                multiply_adds = weight.numel() * cells if weight.ndim > 1 else 0
-                rows.append(Layer(name, shape, parameters, multiply_adds))
+                if not isinstance(module, SideBySide):
+                    add(name, module, tuple(output.shape[1:]))
+                    return
+                branches: Any = module
+                for index, branch in enumerate(branches):
+                    add(f"{name}.{index}", branch, (branch.out_channels, *output.shape[2:]))
 
             handles.append(modules[name].register_forward_hook(hook))
 
@@ -348,8 +365,10 @@ class ConvPoolDense(nn.Module):
         handles: list[torch.utils.hooks.RemovableHandle] = []
         was_training = self.training
         try:
+            inside = tuple(f"{name}." for name, module in modules.items() if isinstance(module, SideBySide))
             for name, module in modules.items():
-                if not list(module.children()) and not isinstance(module, nn.Identity | nn.Dropout):
+                is_leaf = not list(module.children()) and not isinstance(module, nn.Identity | nn.Dropout)
+                if isinstance(module, SideBySide) or (is_leaf and not name.startswith(inside)):
                     record(name)
             with torch.no_grad():
                 self.eval()(torch.zeros(1, *self.spec.shape, device=self.votes.weight.device))

@@ -25,7 +25,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from gridcnn.augment import views
 from gridcnn.backbone import ConvPoolDense, Step
-from gridcnn.training import Network, to_channels_last
+from gridcnn.layers import to_channels_last
+from gridcnn.training import Network
+from gridcnn.trimming import batches_in_turn, sizes_needed, trimmed
 
 __all__ = ["Predictor", "fold_normalisation", "predictor"]
 
@@ -85,6 +87,7 @@ class Predictor:
         largest_maps = 4 * max(math.prod(layer.shape) for layer in backbone.layers())  # bytes
         self.batch_size = min(max(CACHE // largest_maps, 1), LARGEST_BATCH) if on_cpu else LARGEST_BATCH
         self._device = device
+        self._backbone = backbone
         self._views = functools.partial(views, spec=backbone.spec, mirrored=network.mirrored)
         self._lift = network.lift if on_cpu else copy.deepcopy(network.lift).to(device)
         in_onnxruntime = _in_onnxruntime(backbone) if on_cpu else None
@@ -97,8 +100,11 @@ class Predictor:
 
         Each is the mean over the window's views: mirrored, where training mirrored it.
         """
-        batches = [windows[at : at + self.batch_size] for at in range(0, len(windows), self.batch_size)]
-        return np.concatenate([self._answer(torch.from_numpy(np.array(batch))) for batch in batches])
+        sizes = sizes_needed(windows, self._lift, self._backbone)
+        answers = np.empty((len(windows), self._backbone.n_classes))
+        for batch in batches_in_turn(len(windows), self.batch_size, sizes):
+            answers[batch] = self._answer(torch.from_numpy(trimmed(windows[batch], sizes, batch)))
+        return answers
 
     def _answer(self, encoded: Tensor) -> np.ndarray:
         grids = self._lift(encoded.to(self._device))
@@ -252,7 +258,8 @@ def _onnx_model(folded: ConvPoolDense) -> bytes:
                 values = column(values)
             case "dense" | "votes":
                 values = node("Gemm", values, constant(layer.weight), constant(layer.bias), transB=1)
-    grids = helper.make_tensor_value_info("grids", TensorProto.FLOAT, ["batch", *folded.spec.shape])
+    shape = folded.spec.shape if folded.spare_cells is None else (folded.spec.shape[0], "length")
+    grids = helper.make_tensor_value_info("grids", TensorProto.FLOAT, ["batch", *shape])
     logits = helper.make_tensor_value_info(values, TensorProto.FLOAT, ["batch", folded.n_classes])
     graph = helper.make_graph(nodes, "gridcnn", [grids], [logits], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)

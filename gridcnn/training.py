@@ -26,8 +26,10 @@ from torch.nn import functional as F  # noqa: N812
 from gridcnn.augment import AugmentConfig, Augmenter
 from gridcnn.backbone import ConvPoolDense
 from gridcnn.errors import ConfigurationError
+from gridcnn.layers import to_channels_last
 from gridcnn.optimiser import Muon
 from gridcnn.prefetch import batches
+from gridcnn.trimming import batches_in_turn, random_batches, sizes_needed, trimmed
 
 __all__ = ["EpochRecord", "Examples", "Network", "Outcome", "Progress", "TrainingConfig", "choose_device", "train"]
 
@@ -201,12 +203,6 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def to_channels_last(grids: Tensor) -> Tensor:
-    """Lay 2-D grids out with channels last, in which CPUs and GPUs convolve faster; leave 1-D grids alone."""
-    # `contiguous` would leave the strides of a single channel as they are, and what is computed from it channels first.
-    return grids.to(memory_format=torch.channels_last) if grids.ndim == 4 else grids
-
-
 @contextlib.contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Make torch's random numbers and kernels reproducible inside the block, and give the old state back after it."""
@@ -259,6 +255,9 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
         )
         for optimiser in optimisers
     ]
+    sizes = None
+    if config.augment == AugmentConfig():  # a moved or masked grid has no padding at its end
+        sizes = sizes_needed(examples.windows, network.lift, network.backbone)
     target = torch.from_numpy(examples.target).to(device)
     weight = torch.from_numpy(examples.weight / examples.weight.mean()).float().to(device)
     history: list[EpochRecord] = []
@@ -272,9 +271,9 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
             network.train()
             totals = torch.zeros(2, device=device)  # loss and hits, kept on the device so that no step waits
             learning_rate = float(schedules[-1].get_last_lr()[0])
-            order = torch.randperm(len(target)).tensor_split(n_steps)
-            for batch, rows in zip(order, batches(examples.windows, map(Tensor.numpy, order)), strict=True):
-                windows = torch.from_numpy(rows).to(device)
+            order = random_batches(len(target), n_steps, sizes)
+            for batch, rows in zip(order, batches(examples.windows, order), strict=True):
+                windows = torch.from_numpy(trimmed(rows, sizes, batch)).to(device)
                 with mixed_precision(device):
                     grids = to_channels_last(augment(network.lift(windows)))
                 network.zero_grad(set_to_none=True)
@@ -390,9 +389,10 @@ def evaluate(network: Network, examples: Examples, device: torch.device, batch_s
     """Return weighted mean cross-entropy and accuracy, without smoothing or augmentation."""
     network.eval()
     totals = torch.zeros(2)
-    order = np.split(np.arange(len(examples.target)), range(batch_size, len(examples.target), batch_size))
+    sizes = sizes_needed(examples.windows, network.lift, network.backbone)
+    order = batches_in_turn(len(examples.target), batch_size, sizes)
     for batch, rows in zip(order, batches(examples.windows, order), strict=True):
-        logits = network(torch.from_numpy(rows).to(device)).float().cpu()
+        logits = network(torch.from_numpy(trimmed(rows, sizes, batch)).to(device)).float().cpu()
         target, weight = torch.from_numpy(examples.target[batch]), torch.from_numpy(examples.weight[batch]).float()
         losses = F.cross_entropy(logits, target, reduction="none")
         totals += torch.stack([(losses * weight).sum(), ((logits.argmax(dim=1) == target) * weight).sum()])

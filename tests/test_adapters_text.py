@@ -29,6 +29,12 @@ def test_contractions_and_punctuation_are_tokens_of_their_own():
     assert words("o'clock") == ["o", "'", "clock"]
 
 
+def test_plain_text_is_cut_as_any_other():
+    printable = "".join(map(chr, range(1, 127))).replace("'", "")
+    for text in (printable, "a_b 12,5 (x-y)\tline\nend.", ""):
+        assert words(text) == words(f"{text} é")[:-1]  # which is not plain
+
+
 def test_characters_keep_single_spaces():
     assert characters(" a\n\t b ") == ["a", " ", "b"]
 
@@ -142,6 +148,16 @@ def test_an_unknown_word_resembles_its_relatives_by_its_pieces():
     pieces = lift.pieces.weight[1:4].mean(dim=0)
     torch.testing.assert_close(grid[0, :, 0], lift.vectors.weight[1] + pieces)
     torch.testing.assert_close(grid[0, :, 1], lift.vectors.weight[1])
+
+
+def test_words_that_are_kept_have_the_ids_of_words_that_are_not(monkeypatch):
+    adapter = TextAdapter().fit(["the seeing see", "we saw the sea", "see the sea sea"])
+    first = adapter.encode("the unseen sealing")
+    assert np.array_equal(adapter.encode("the unseen sealing"), first)
+    monkeypatch.setattr("gridcnn.adapters.text.MOST_KEPT", 0)
+    adapter._index()
+    assert np.array_equal(adapter.encode("the unseen sealing"), first)
+    assert set(adapter._rows) == {"the"}
 
 
 def test_pieces_can_be_left_out_and_characters_have_none():

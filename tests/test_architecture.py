@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 DATA_SIDE = {"errors", "grid", "ordering"}
-NETWORK_SIDE = {"errors", "grid", "backbone", "augment", "optimiser", "prefetch", "training"}
+NETWORK_SIDE = {"errors", "grid", "layers", "backbone", "augment", "optimiser", "prefetch", "trimming", "training"}
 ABOVE_THE_ESTIMATOR = {
     "estimator",
     "bundle",
@@ -34,12 +34,14 @@ MAY_IMPORT = {
     "ordering": {"errors"},
     "adapters": DATA_SIDE,
     "datasets": {"errors"},
-    "backbone": {"errors", "grid"},
+    "layers": set(),
+    "backbone": {"errors", "grid", "layers"},
     "augment": {"errors", "grid"},
     "memory": set(),
     "optimiser": set(),
+    "trimming": {"backbone"},
     "training": NETWORK_SIDE,
-    "inference": {"backbone", "augment", "training"},
+    "inference": {"layers", "backbone", "augment", "trimming", "training"},
     "mirroring": {"augment", "grid"},
     "metrics": {"errors"},
     "budget": {*NETWORK_SIDE, "adapters", "encoding"},

@@ -10,7 +10,8 @@ from torch.nn.functional import cross_entropy
 from gridcnn.augment import AugmentConfig
 from gridcnn.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.grid import GridSpec
-from gridcnn.training import Examples, Network, TrainingConfig, _backpropagate, _uphill, seeded, to_channels_last, train
+from gridcnn.layers import to_channels_last
+from gridcnn.training import Examples, Network, TrainingConfig, _backpropagate, _uphill, seeded, train
 
 SPEC = GridSpec.of("level", 1, height=6, width=6)
 CPU = torch.device("cpu")

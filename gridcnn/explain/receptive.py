@@ -8,7 +8,7 @@ from typing import Self
 
 from torch import nn
 
-from gridcnn.backbone import SideBySide
+from gridcnn.layers import SideBySide
 
 __all__ = ["Reach", "reaches"]
 

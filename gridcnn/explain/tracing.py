@@ -19,12 +19,13 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from gridcnn.augment import views
-from gridcnn.backbone import ConvPoolDense, SideBySide
+from gridcnn.backbone import ConvPoolDense
 from gridcnn.errors import ConfigurationError
 from gridcnn.estimator import GridClassifier
 from gridcnn.explain.coordinates import Coordinates, coordinates
 from gridcnn.explain.receptive import Reach, reaches
 from gridcnn.grid import GridSpec
+from gridcnn.layers import SideBySide
 
 __all__ = ["Step", "Trace", "trace"]
 
