@@ -271,6 +271,8 @@ class Embed(nn.Module):
         Number of known pieces of words; 0 looks up tokens only.
     """
 
+    cell_by_cell = True  # the vector of a cell depends on nothing but its own ids
+
     def __init__(self, n_tokens: int, dim: int, n_pieces: int = 0) -> None:
         super().__init__()
         self.vectors = nn.Embedding(n_tokens, dim, padding_idx=PADDING)

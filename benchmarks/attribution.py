@@ -53,7 +53,7 @@ def sounds(n_items: int, seed: int) -> tuple[Any, np.ndarray]:
     data, clean = datasets.tones(n_items, random_state=seed, with_clean=True)
     lift = AudioAdapter(sample_rate=data.sample_rate).fit(data.items).lift()
     with torch.inference_mode():
-        tone, noise = (lift.mel(torch.from_numpy(sound)).numpy() for sound in (clean, data.items - clean))
+        tone, noise = (lift.power(torch.from_numpy(sound)).numpy() for sound in (clean, data.items - clean))
     return data, tone > noise
 
 

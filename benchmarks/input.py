@@ -153,7 +153,7 @@ def levels(n_sounds: int, rate: int, seconds: float) -> dict[str, Callable[[], A
 
     @torch.inference_mode()
     def by_gridcnn() -> np.ndarray:
-        return lift.decibels(lift.mel(batch)[:, None])[:, 0].numpy()
+        return lift.decibels(lift.power(batch)[:, None])[:, 0].numpy()
 
     return {"librosa": by_librosa, "torch.stft": by_stft, "gridcnn": by_gridcnn}
 

@@ -608,7 +608,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         probabilities = np.full((len(items), len(self.classes_)), np.nan)
         errors = [""] * len(items)
         predict = predictor(self.network_, choose_device(self.device))
-        parts = encode_ahead(self.adapter_, items, on_error=on_error, n_jobs=self.n_jobs, part=PREDICTION_PART)
+        part = max(PREDICTION_PART, predict.batch_size)
+        parts = encode_ahead(self.adapter_, items, on_error=on_error, n_jobs=self.n_jobs, part=part)
         for start, encoded in parts:
             for index, skip in zip(encoded.skipped_index, encoded.skipped, strict=True):
                 errors[start + index] = skip.reason

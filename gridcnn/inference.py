@@ -11,11 +11,10 @@ inference", section 3.2, for the folding.
 from __future__ import annotations
 
 import copy
-import functools
 import math
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,9 +24,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from gridcnn.augment import views
 from gridcnn.backbone import ConvPoolDense, Step
-from gridcnn.layers import to_channels_last
+from gridcnn.layers import SideBySide, to_channels_last
 from gridcnn.training import Network
 from gridcnn.trimming import batches_in_turn, sizes_needed, trimmed
+from gridcnn.word_by_word import WordByWord
 
 __all__ = ["Predictor", "fold_normalisation", "predictor"]
 
@@ -35,7 +35,10 @@ CACHE = 8 * 2**20
 """Bytes that the largest maps of a batch may take on a CPU, so that its caches hold what one step hands to the next."""
 
 LARGEST_BATCH = 256
-"""Windows at a time, at most."""
+"""Windows at a time, at most; of texts as many as the memory below allows."""
+
+MEMORY = 128 * 2**20
+"""Bytes that a batch of texts may take, all words of which are different; it takes a tenth of it as a rule."""
 
 PROBES = 4
 """Random grids that another runtime is tried with."""
@@ -84,15 +87,24 @@ class Predictor:
     def __init__(self, network: Network, device: torch.device) -> None:
         on_cpu = device.type == "cpu"
         backbone = fold_normalisation(network.backbone)
+        lift = network.lift if on_cpu else copy.deepcopy(network.lift).to(device)
+        self._backbone, self._lift = backbone, lift
+        word_by_word = _word_by_word(lift, backbone) if on_cpu and not network.mirrored else None
+        in_onnxruntime = _in_onnxruntime(backbone) if on_cpu and word_by_word is None else None
+        self.runtime = "torch" if in_onnxruntime is None else "onnxruntime"
+        if word_by_word is not None:
+            self.batch_size, self._logits = word_by_word
+            return
         largest_maps = 4 * max(math.prod(layer.shape) for layer in backbone.layers())  # bytes
         self.batch_size = min(max(CACHE // largest_maps, 1), LARGEST_BATCH) if on_cpu else LARGEST_BATCH
-        self._device = device
-        self._backbone = backbone
-        self._views = functools.partial(views, spec=backbone.spec, mirrored=network.mirrored)
-        self._lift = network.lift if on_cpu else copy.deepcopy(network.lift).to(device)
-        in_onnxruntime = _in_onnxruntime(backbone) if on_cpu else None
-        self.runtime = "torch" if in_onnxruntime is None else "onnxruntime"
-        self._logits = in_onnxruntime or _in_torch(backbone.to(device))
+        logits = in_onnxruntime or _in_torch(backbone.to(device))
+        mirrored = network.mirrored
+
+        def of_each_view(windows: np.ndarray) -> list[Tensor]:
+            grids = lift(torch.from_numpy(windows).to(device))
+            return [logits(view) for view in views(grids, backbone.spec, mirrored)]
+
+        self._logits = of_each_view
 
     @torch.inference_mode()
     def __call__(self, windows: np.ndarray) -> np.ndarray:
@@ -103,13 +115,9 @@ class Predictor:
         sizes = sizes_needed(windows, self._lift, self._backbone)
         answers = np.empty((len(windows), self._backbone.n_classes))
         for batch in batches_in_turn(len(windows), self.batch_size, sizes):
-            answers[batch] = self._answer(torch.from_numpy(trimmed(windows[batch], sizes, batch)))
+            by_view = self._logits(trimmed(windows[batch], sizes, batch))
+            answers[batch] = np.mean([_probabilities(logits) for logits in by_view], axis=0)
         return answers
-
-    def _answer(self, encoded: Tensor) -> np.ndarray:
-        grids = self._lift(encoded.to(self._device))
-        answer: np.ndarray = np.mean([_probabilities(self._logits(view)) for view in self._views(grids)], axis=0)
-        return answer
 
 
 def fold_normalisation(backbone: ConvPoolDense) -> ConvPoolDense:
@@ -142,12 +150,13 @@ def fold_normalisation(backbone: ConvPoolDense) -> ConvPoolDense:
 
 
 def _steps(folded: ConvPoolDense) -> Iterator[Step]:
-    """Yield the steps that have something to compute, each max pooling before the ReLU that it follows."""
+    """Yield the steps that have something to compute; what takes the largest comes before the ReLU that it follows."""
     relu = None
     for step in folded.steps():
         if step.kind == "dropout" or isinstance(step.run, nn.Identity):
             continue
-        if relu is not None and not isinstance(step.run, nn.MaxPool1d | nn.MaxPool2d):
+        takes_largest = step.kind == "column" and folded.config.head == "global_max"
+        if relu is not None and not (takes_largest or isinstance(step.run, nn.MaxPool1d | nn.MaxPool2d)):
             yield relu
             relu = None
         if step.kind == "relu":
@@ -167,15 +176,31 @@ def _probabilities(logits: Tensor) -> np.ndarray:
 def _in_torch(folded: ConvPoolDense) -> Logits:
     for parameter in folded.parameters():
         parameter.data = to_channels_last(parameter.data)
-    run = [torch.relu_ if step.kind == "relu" else step.run for step in _steps(folded)]
+    run = _one_after_another(_steps(folded))
+    return lambda grids: run(to_channels_last(grids))
 
-    def logits(grids: Tensor) -> Tensor:
-        values = to_channels_last(grids)
+
+def _one_after_another(steps: Iterable[Step]) -> Logits:
+    run = [torch.relu_ if step.kind == "relu" else step.run for step in steps]
+
+    def logits(values: Tensor) -> Tensor:
         for each in run:
             values = each(values)
         return values
 
     return logits
+
+
+def _word_by_word(lift: nn.Module, folded: ConvPoolDense) -> tuple[int, Callable[[np.ndarray], list[Tensor]]] | None:
+    """Return how many texts to compute at once, and what computes their logits; None where the items are no texts."""
+    if not getattr(lift, "cell_by_cell", False) or folded.config.padding != "same":
+        return None
+    first, *others = _steps(folded)
+    assert isinstance(first.run, SideBySide)  # for the type checker
+    maps = WordByWord(lift, first.run)
+    logits = _one_after_another(others)
+    at_once = max(MEMORY // (maps.bytes_a_cell * folded.spec.axes[0].size), 1)
+    return at_once, lambda windows: [logits(maps(windows))]
 
 
 # --- onnxruntime -----------------------------------------------------------------------------------------------------

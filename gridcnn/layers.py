@@ -35,22 +35,29 @@ class SideBySide(nn.ModuleList):
         branches: list[Tensor] = [branch(maps) for branch in self]
         return branches[0] if len(branches) == 1 else torch.cat(branches, dim=1)
 
-    def _along_lines(self, lines: Tensor) -> Tensor:
-        """Convolve with the kernels of all sizes at once: a narrow one is a wide one with zeros at its ends."""
+    def at_once(self) -> tuple[Tensor, Tensor | None]:
+        """Return the kernels of all sizes for lines `(maps, channels, width)`, and their biases `(maps,)`.
+
+        A narrow kernel is a wide one with zeros at its ends. Where lines are padded, the width is odd: both borders are
+        padded alike.
+        """
         branches: Any = list(self)  # a ModuleList forgets what it holds
         sizes = [branch.kernel_size[0] for branch in branches]
-        same = branches[0].padding == "same"
-        width = max(sizes) | same  # odd, so that both borders are padded alike
+        width = max(sizes) | (branches[0].padding == "same")
         before = [(width - 1) // 2 - (size - 1) // 2 for size in sizes]
-        kernels = torch.cat(
-            [
-                F.pad(branch.weight, (left, width - size - left))
-                for branch, size, left in zip(branches, sizes, before, strict=True)
-            ]
-        )
+        kernels = [
+            F.pad(branch.weight, (left, width - size - left))
+            for branch, size, left in zip(branches, sizes, before, strict=True)
+        ]
         biases = None if branches[0].bias is None else torch.cat([branch.bias for branch in branches])
+        return torch.cat(kernels), biases
+
+    def _along_lines(self, lines: Tensor) -> Tensor:
+        kernels, biases = self.at_once()
+        branches: Any = self
+        border = kernels.shape[2] // 2 if branches[0].padding == "same" else 0
         rows = to_channels_last(kernels.unsqueeze(2))
-        return F.conv2d(lines.unsqueeze(2), rows, biases, padding=(0, width // 2 * same)).squeeze(2)
+        return F.conv2d(lines.unsqueeze(2), rows, biases, padding=(0, border)).squeeze(2)
 
 
 class LineNorm(nn.BatchNorm1d):

@@ -60,9 +60,9 @@ def random_batches(n: int, n_batches: int, sizes: np.ndarray | None) -> list[np.
 
 
 def batches_in_turn(n: int, batch_size: int, sizes: np.ndarray | None) -> list[np.ndarray]:
-    """Cut `n` windows into batches as they come; with their `sizes`, the smallest come first."""
+    """Cut `n` windows into few batches of nearly one size as they come; with `sizes`, the smallest come first."""
     order = np.arange(n) if sizes is None else sizes.argsort(kind="stable")
-    return np.split(order, range(batch_size, n, batch_size))
+    return np.array_split(order, math.ceil(n / batch_size))
 
 
 def trimmed(windows: np.ndarray, sizes: np.ndarray | None, batch: np.ndarray) -> np.ndarray:

@@ -203,6 +203,7 @@ def test_the_next_items_are_decoded_while_the_network_computes(classifier, curve
         assert len(windows) <= TRIED or later_item_is_decoded.wait(timeout=20)
         return np.full((len(windows), 2), 0.5)
 
+    compute.batch_size = TRIED
     classifier = clone(classifier).set_params(n_jobs=2).fit(*curves)
     monkeypatch.setattr(ArrayAdapter, "encode", encode)
     monkeypatch.setattr(ArrayAdapter, "reads_files", True)  # so that it is taken for a decoder
@@ -255,6 +256,7 @@ def test_ctrl_c_ends_a_prediction_and_the_next_one_works(classifier, curves, mon
     def interrupted(*_):
         raise KeyboardInterrupt
 
+    interrupted.batch_size = 1
     with monkeypatch.context() as patched:
         patched.setattr(estimator, "predictor", lambda *_: interrupted)
         with pytest.raises(KeyboardInterrupt):

@@ -118,7 +118,8 @@ def test_a_batch_is_drawn_from_few_batches_worth_of_windows():
 
 
 def test_in_turn_the_smallest_come_first():
-    assert [batch.tolist() for batch in batches_in_turn(5, 2, None)] == [[0, 1], [2, 3], [4]]
+    assert [batch.tolist() for batch in batches_in_turn(7, 4, None)] == [[0, 1, 2, 3], [4, 5, 6]]
+    assert [batch.tolist() for batch in batches_in_turn(9, 4, None)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     assert [batch.tolist() for batch in batches_in_turn(5, 2, np.array([9, 1, 9, 3, 2]))] == [[1, 4], [3, 0], [2]]
 
 

@@ -1,0 +1,71 @@
+"""The first convolution of texts, in which each different word is multiplied with the kernels once.
+
+A convolution adds up what the cells under a kernel give, and a word gives the same wherever it stands.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from gridcnn.layers import SideBySide
+
+__all__ = ["WordByWord"]
+
+
+class WordByWord:
+    """Turns encoded texts into the maps of the first convolution, on a CPU.
+
+    Parameters
+    ----------
+    lift : nn.Module
+        Turns windows `(n, cells, ids)` into grids `(n, channels, cells)`, each cell by its own ids.
+    convolution : SideBySide
+        Along one axis, with `padding="same"`.
+
+    Attributes
+    ----------
+    bytes_a_cell : int
+        Memory that a cell takes while it is computed, if all cells are different.
+    """
+
+    def __init__(self, lift: nn.Module, convolution: SideBySide) -> None:
+        kernels, bias = convolution.at_once()
+        self._n_maps, channels, self._width = kernels.shape
+        self._lift = lift
+        self._kernels = kernels.detach().permute(1, 2, 0).reshape(channels, -1).contiguous()  # (channels, width * maps)
+        self._bias = torch.zeros(self._n_maps) if bias is None else bias.detach()
+        self.bytes_a_cell = 4 * self._width * self._n_maps
+
+    def __call__(self, windows: np.ndarray) -> Tensor:
+        """(n, cells, ids) → (n, maps, cells)."""
+        n, cells = windows.shape[:2]
+        words, which = _different(windows.reshape(n * cells, -1))
+        vectors = self._lift(torch.from_numpy(words[None]))[0].T
+        given = (vectors @ self._kernels).reshape(len(words), self._width, self._n_maps)  # at each place under a kernel
+        middle = self._width // 2
+        given[:, middle] += self._bias  # there is always a word there, while the others may be beyond the border
+        beyond = torch.zeros(self._width, self._n_maps)
+        line = np.full((n, cells + 2 * middle), len(words))
+        line[:, middle : middle + cells] = which.reshape(n, cells)
+        under = np.lib.stride_tricks.sliding_window_view(line, self._width, axis=1).reshape(-1, self._width)
+        rows = torch.from_numpy(under * self._width + np.arange(self._width))
+        maps = F.embedding_bag(rows, torch.cat([given.flatten(0, 1), beyond]), mode="sum")
+        return maps.reshape(n, cells, self._n_maps).transpose(1, 2)
+
+
+def _different(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different rows, and which of them each row is.
+
+    >>> _different(np.array([[7, 0], [5, 1], [7, 0]]))
+    (array([[7, 0],
+           [5, 1]]), array([0, 1, 0]))
+    """
+    rows = np.ascontiguousarray(rows)
+    which, found = pd.factorize(rows.view(f"S{rows.shape[1] * rows.itemsize}").ravel())
+    different = np.empty((len(found), rows.shape[1]), rows.dtype)
+    different[which] = rows
+    return different, which
