@@ -11,7 +11,7 @@ from sklearn.utils import check_array
 from torch import nn
 
 from gridcnn.adapters.base import Adapter
-from gridcnn.adapters.block_count import block_count
+from gridcnn.adapters.counts import block_count, epoch_count
 from gridcnn.adapters.standardise import Standardise, WithOwnScale
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
@@ -166,7 +166,7 @@ class ArrayAdapter(Adapter):
         sizes = self.spec_.sizes
         shape, fewest = (ONE_AXIS, FEWEST_EPOCHS_ONE_AXIS) if len(sizes) == 1 else (TWO_AXES, FEWEST_EPOCHS_TWO_AXES)
         blocks = block_count(min(sizes), len(shape["kernels"]))
-        epochs = int(np.clip(EPOCH_ITEMS / n_items, fewest, MOST_EPOCHS))
+        epochs = epoch_count(EPOCH_ITEMS, n_items, fewest, MOST_EPOCHS)
         return {**SETTINGS, **shape, "kernels": shape["kernels"][:blocks], "epochs": epochs}
 
     def _check_parameters(self) -> None:

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from torch import Tensor, nn
 
 from gridcnn.adapters.base import Adapter, sample_of
-from gridcnn.adapters.block_count import block_count
+from gridcnn.adapters.counts import block_count, epoch_count
 from gridcnn.adapters.sound_files import read_header, read_sound
 from gridcnn.adapters.torchaudio_transforms import AmplitudeToDB, MelSpectrogram, melscale_fbanks
 from gridcnn.adapters.windows import cut_windows
@@ -216,7 +216,7 @@ class AudioAdapter(Adapter):
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit spectrograms of this size."""
         blocks = block_count(min(self.spec_.sizes), len(KERNELS))
-        epochs = int(np.clip(EPOCH_ITEMS / n_items, FEWEST_EPOCHS, MOST_EPOCHS))
+        epochs = epoch_count(EPOCH_ITEMS, n_items, FEWEST_EPOCHS, MOST_EPOCHS)
         return {**SETTINGS, "kernels": KERNELS[:blocks], "epochs": epochs, "augment": AUGMENT}
 
     def _check_parameters(self) -> None:

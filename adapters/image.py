@@ -14,7 +14,7 @@ from sklearn.base import clone
 from torch import nn
 
 from gridcnn.adapters.base import Adapter, sample_of
-from gridcnn.adapters.block_count import block_count
+from gridcnn.adapters.counts import block_count, epoch_count
 from gridcnn.adapters.standardise import Standardise
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
@@ -193,7 +193,7 @@ class ImageAdapter(Adapter):
             **SETTINGS,
             **kind,
             "kernels": kind["kernels"][:blocks],
-            "epochs": int(np.clip(EPOCH_ITEMS / n_items, fewest, MOST_EPOCHS)),
+            "epochs": epoch_count(EPOCH_ITEMS, n_items, fewest, MOST_EPOCHS),
         }
 
     def _given_size(self) -> tuple[int, int] | None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gridcnn.adapters.base import Adapter
 from gridcnn.adapters.cooccurrence import cooccurrence_vectors
+from gridcnn.adapters.counts import epoch_count
 from gridcnn.adapters.tokens import characters, has_words, pieces, words
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.errors import ConfigurationError, DataError, ItemError
@@ -202,7 +203,7 @@ class TextAdapter(Adapter):
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit texts."""
-        epochs = int(np.clip(EPOCH_ITEMS / n_items, FEWEST_EPOCHS, MOST_EPOCHS))
+        epochs = epoch_count(EPOCH_ITEMS, n_items, FEWEST_EPOCHS, MOST_EPOCHS)
         return {**SETTINGS, "epochs": epochs, "refit": n_items <= MOST_REFITTED}
 
     def restore(self, state: Any) -> Self:
