@@ -185,7 +185,8 @@ class TextAdapter(Adapter):
         if not isinstance(item, str):
             raise ItemError(item, f"expected a text (str), got {type(item).__name__}")
         tokens = self.tokenise(item)
-        ids = np.full((max(len(tokens), self.length_), 1 + MOST_PIECES * bool(self.pieces_)), PADDING, dtype=np.int32)
+        shape = (max(len(tokens), self.length_), 1 + MOST_PIECES * bool(self.pieces_))
+        ids = np.zeros(shape, dtype=np.int32)  # padding
         for position, token in enumerate(tokens):
             ids[position] = self._ids_of(token)
         return cut_windows(ids, self.length_)

@@ -49,10 +49,10 @@ class WordByWord:
         middle = self._width // 2
         given[:, middle] += self._bias  # there is always a word there, while the others may be beyond the border
         beyond = torch.zeros(self._width, self._n_maps)
-        line = np.full((n, cells + 2 * middle), len(words))
+        line = np.full((n, cells + 2 * middle), len(words), dtype=np.int32)
         line[:, middle : middle + cells] = which.reshape(n, cells)
         under = np.lib.stride_tricks.sliding_window_view(line, self._width, axis=1).reshape(-1, self._width)
-        rows = torch.from_numpy(under * self._width + np.arange(self._width))
+        rows = torch.from_numpy(under * np.int32(self._width) + np.arange(self._width, dtype=np.int32))
         maps = F.embedding_bag(rows, torch.cat([given.flatten(0, 1), beyond]), mode="sum")
         return maps.reshape(n, cells, self._n_maps).transpose(1, 2)
 
