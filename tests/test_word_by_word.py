@@ -92,8 +92,11 @@ def test_as_many_texts_as_memory_allows_are_computed_at_once(monkeypatch):
     np.testing.assert_allclose(predict(ids), eager(network, ids), atol=1e-6, rtol=0)
 
 
-def test_mirrored_texts_are_answered_both_ways():
-    network, ids = network_for(mirrored=("token",)), texts()
+@pytest.mark.parametrize(
+    "config", [{}, {"kernel_sizes": (3, 4), "head": "global_max", "pool_size": 1, "normalise": False}]
+)
+def test_mirrored_texts_are_answered_both_ways(config):
+    network, ids = network_for(mirrored=("token",), **config), texts()
     with torch.inference_mode():
         grids = network.lift(torch.from_numpy(ids))
         both = [network.backbone(each).double().softmax(dim=1).numpy() for each in (grids, grids.flip(2))]
