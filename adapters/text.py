@@ -29,7 +29,7 @@ LEARNED_DIM = 128
 SPREAD = 0.15  # standard deviation of a vector before training
 MOST_PIECES = 16  # of a word, the first ones
 LARGEST_PIECE_VOCABULARY = 30_000
-MOST_KEPT = 50_000  # words whose ids are kept, some 400 bytes each, besides the vocabulary
+MOST_KEPT = 50_000  # words up to which the ids of unknown ones are kept as well, some 400 bytes each
 RAREST_PIECE = 3  # different words of the training texts that a piece must stand in
 
 MOST_REFITTED = 20_000  # texts, of which the tenth held back is worth the time to learn once more from all

@@ -35,7 +35,7 @@ from gridcnn.versions import versions
 __all__ = ["GridClassifier", "Plan"]
 
 PREDICTION_PART = 128
-"""Items whose windows are computed together in prediction, while the next ones are decoded."""
+"""Items at least whose windows are computed together in prediction, while the next ones are decoded."""
 
 
 @dataclass(frozen=True)
