@@ -80,6 +80,11 @@ def test_onnxruntime_gives_the_same_answers(spec, config):
     np.testing.assert_allclose(fast(grids(network)), eager(network, grids(network)), atol=1e-5, rtol=0)
 
 
+def test_several_threads_compute_in_torch(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert Predictor(trained(), CPU).runtime == "torch"
+
+
 def test_the_network_itself_stays_as_it_was_trained():
     network = trained()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
