@@ -3,7 +3,7 @@
 Batch normalisation is folded into the convolution before it, and max pooling comes before ReLU, which then has fewer
 cells to cut off. What is left runs in onnxruntime where that is installed (`pip install gridcnn[fast]`), gives the same
 and has one thread to compute; in torch elsewhere, whose threads share the work better. Two kinds always run in torch,
-where they are faster: wide networks over pictures, with fewer multiplications, and texts, without their padding and with
+where they are faster: wide networks over pictures, with fewer multiplications, and texts, without padding and with
 each different word computed once.
 
 Source: Jacob et al. 2018, "Quantization and training of neural networks for efficient integer-arithmetic-only
