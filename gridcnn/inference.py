@@ -209,7 +209,8 @@ def _worthwhile_tiles(folded: ConvPoolDense) -> tuple[dict[nn.Module, Tile], flo
     config = folded.config
     suits = len(folded.spec.axes) == 2 and config.kernel_sizes == (KERNEL,) and config.padding == "same"
     modules, layers = dict(folded.named_modules()), folded.layers()
-    tiles, time = {}, 0.0
+    tiles: dict[nn.Module, Tile] = {}
+    time = 0.0
     for layer in layers:
         module, share = modules.get(layer.name), 1.0
         if suits and isinstance(module, nn.Conv2d):

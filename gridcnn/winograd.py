@@ -120,7 +120,7 @@ def transforms(tile: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def cheapest_tile(channels: int, kernels: int, sizes: tuple[int, ...]) -> tuple[float, Tile]:
     """Return the tile that takes the least time, and that time as a share of the usual convolution's (an estimate)."""
     direct = KERNEL**2 * channels * kernels * math.prod(sizes)
-    tiles = itertools.product(TILES, repeat=2)
+    tiles = itertools.product(TILES, TILES)
     return min((_cost(channels, kernels, sizes, tile) / direct, tile) for tile in tiles)
 
 
