@@ -51,6 +51,7 @@ GREY: dict[str, Any] = {
         "shift": {"height": 0.1, "width": 0.1},
         "scale": {"height": 0.1, "width": 0.1},
         "rotate": 10.0,
+        "fades": True,  # clothes all stand upright, and fill their pictures
     },
 }
 COLOUR: dict[str, Any] = {

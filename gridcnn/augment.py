@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -40,6 +40,9 @@ class AugmentConfig:
         the colouring of a room or a microphone.
     gain, noise : float
         Standard deviation of an offset of the whole grid and of independent noise on each cell.
+    fades : bool
+        Whether the changes, all but mirroring, weaken evenly from epoch to epoch, so that the last one learns from the
+        grids as they are: what is turned or scaled is blurred as well.
 
     Raises
     ------
@@ -55,6 +58,7 @@ class AugmentConfig:
     tilt: Mapping[str, float] = field(default_factory=dict)
     gain: float = 0.0
     noise: float = 0.0
+    fades: bool = False
 
     def __post_init__(self) -> None:
         for name in ("shift", "scale", "mask"):
@@ -79,16 +83,22 @@ class AugmentConfig:
         def scale(shares: Mapping[str, float]) -> dict[str, float]:
             return {axis: share * strength for axis, share in shares.items()}
 
-        return AugmentConfig(
+        return replace(
+            self,
             shift=scale(self.shift),
             scale=scale(self.scale),
             mask=scale(self.mask),
-            flip=self.flip,
             rotate=self.rotate * strength,
             tilt=scale(self.tilt),
             gain=self.gain * strength,
             noise=self.noise * strength,
         )
+
+    def in_epoch(self, epoch: int, epochs: int) -> AugmentConfig:
+        """Return the augmentation of an epoch, counted from 1, of so many."""
+        if not self.fades or epochs == 1:
+            return self
+        return self.scaled((epochs - epoch) / (epochs - 1))
 
 
 class Augmenter:

@@ -241,7 +241,6 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
     progress = progress or Silence()
     network.to(device)
     network.kernels_channels_last()
-    augment = Augmenter(config.augment, network.backbone.spec)
     n_steps = math.ceil(len(examples.target) / config.batch_size)
     optimisers = _optimisers(network, config, device)
     total_steps = max(config.epochs * n_steps + 1, 8)  # fewer leave the schedule's first quarter without a step
@@ -269,6 +268,7 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
         for epoch in range(1, config.epochs + 1):
             started = time.perf_counter()
             network.train()
+            augment = Augmenter(config.augment.in_epoch(epoch, config.epochs), network.backbone.spec)
             totals = torch.zeros(2, device=device)  # loss and hits, kept on the device so that no step waits
             learning_rate = float(schedules[-1].get_last_lr()[0])
             order = random_batches(len(target), n_steps, sizes)

@@ -134,6 +134,18 @@ def test_strength_scales_everything_but_flips():
     assert half == AugmentConfig(shift={"time": 0.2}, flip=("time",), tilt={"time": 0.5}, gain=0.1, noise=0.1, rotate=5)
 
 
+def test_what_fades_weakens_evenly_and_is_gone_in_the_last_epoch():
+    config = AugmentConfig(shift={"time": 0.4}, flip=("time",), rotate=10, fades=True)
+    assert [config.in_epoch(epoch, 5).rotate for epoch in range(1, 6)] == [10, 7.5, 5, 2.5, 0]
+    assert config.in_epoch(5, 5) == AugmentConfig(shift={"time": 0}, flip=("time",), fades=True)
+    assert config.in_epoch(1, 1) == config
+
+
+def test_what_does_not_fade_is_as_strong_in_the_last_epoch():
+    config = AugmentConfig(shift={"time": 0.4}, rotate=10)
+    assert config.in_epoch(5, 5) == config
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

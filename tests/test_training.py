@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from gridcnn.augment import AugmentConfig
+from gridcnn import training
+from gridcnn.augment import AugmentConfig, Augmenter
 from gridcnn.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.grid import GridSpec
 from gridcnn.layers import to_channels_last
@@ -41,6 +42,15 @@ def trained(*, seed=0, **config):
 
 def weights(network):
     return torch.cat([value.flatten().float() for value in network.state_dict().values()])
+
+
+def test_a_fading_augmentation_leaves_the_last_epoch_as_it_is(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        training, "Augmenter", lambda config, spec: seen.append(config.rotate) or Augmenter(config, spec)
+    )
+    trained(augment=AugmentConfig(rotate=10, fades=True), epochs=3)
+    assert seen == [10, 5, 0]
 
 
 @pytest.mark.parametrize("augment", [AugmentConfig(), FLIPS_AND_SHIFTS, EVERYTHING])
