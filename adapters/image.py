@@ -27,7 +27,7 @@ SHORTEST_LEARNED_SIDE = 8
 COLOUR_DIFFERENCE = 8  # of 255: how far red, green and blue of one pixel may differ in a grey picture
 EXIF_ORIENTATION = 0x0112
 
-EPOCH_ITEMS = 60_000  # items seen in training, between the bounds: small sets need more passes
+EPOCH_ITEMS = 160_000  # items seen in training, between the bounds: small sets need more passes
 FEWEST_EPOCHS_GREY, FEWEST_EPOCHS_COLOUR, MOST_EPOCHS = 8, 30, 40  # colour has more to tell apart
 SETTINGS: dict[str, Any] = {
     "kernel_sizes": (3,),
