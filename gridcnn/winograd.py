@@ -29,6 +29,9 @@ TILES = (2, 4, 6)
 POINTS = (0, 1, -1, 1 / 2, -2, 2, -1 / 2)
 """Where polynomials are evaluated: a tile of m takes the first m + 1, and infinity."""
 
+CACHE = 5 * 2**20
+"""Bytes that the values of the tiles may take at once, so that a CPU's caches hold what one step hands to the next."""
+
 Tile = tuple[int, int]
 
 
@@ -58,12 +61,20 @@ class Winograd(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(n, channels, height, width) → (n, maps, height, width), half of it where pooled; both channels last."""
-        n, channels, *sizes = maps.shape
+        tiles = math.prod(-(-size // side) for size, side in zip(maps.shape[2:], self._tile, strict=True))
+        widest = max(self._kernels.shape[1:])
+        at_once = max(CACHE // (4 * len(self._of_tile) * tiles * widest), 1)
+        parts = maps.permute(0, 2, 3, 1).split(at_once)
+        return torch.cat([self._convolved(part) for part in parts]).permute(0, 3, 1, 2)
+
+    def _convolved(self, maps: Tensor) -> Tensor:
+        """The same with channels last: (n, height, width, channels) → (n, height, width, maps)."""
+        n, *sizes, channels = maps.shape
         (rows, columns), (height, width) = self._tile, sizes
         down, across = -(-height // rows), -(-width // columns)  # tiles
         border = KERNEL // 2
         after_last = (columns * across - width + border, rows * down - height + border)
-        padded = F.pad(maps.permute(0, 2, 3, 1), (0, 0, border, after_last[0], border, after_last[1]))
+        padded = F.pad(maps, (0, 0, border, after_last[0], border, after_last[1]))
         of_item, of_row, of_column, _ = padded.stride()
         tiles = padded.as_strided(
             (rows + KERNEL - 1, columns + KERNEL - 1, n, down, across, channels),
@@ -77,7 +88,7 @@ class Winograd(nn.Module):
             cells = _pooled(cells, sizes)
             rows, columns, height, width = rows // 2, columns // 2, -(-height // 2), -(-width // 2)
         cells = cells.permute(2, 3, 0, 4, 1, 5) + self._bias
-        return cells.reshape(n, rows * down, columns * across, -1)[:, :height, :width].permute(0, 3, 1, 2)
+        return cells.reshape(n, rows * down, columns * across, -1)[:, :height, :width]
 
 
 def _pooled(cells: Tensor, sizes: list[int]) -> Tensor:
