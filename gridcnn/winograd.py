@@ -30,7 +30,7 @@ POINTS = (0, 1, -1, 1 / 2, -2, 2, -1 / 2)
 """Where polynomials are evaluated: a tile of m takes the first m + 1, and infinity."""
 
 CACHE = 5 * 2**20
-"""Bytes that the values of the tiles may take at once, so that a CPU's caches hold what one step hands to the next."""
+"""Bytes that a thread's tiles may take at once, so that its caches hold what one step hands to the next."""
 
 Tile = tuple[int, int]
 
@@ -63,8 +63,8 @@ class Winograd(nn.Module):
         """(n, channels, height, width) → (n, maps, height, width), half of it where pooled; both channels last."""
         tiles = math.prod(-(-size // side) for size, side in zip(maps.shape[2:], self._tile, strict=True))
         widest = max(self._kernels.shape[1:])
-        at_once = max(CACHE // (4 * len(self._of_tile) * tiles * widest), 1)
-        parts = maps.permute(0, 2, 3, 1).split(at_once)
+        at_once = max(torch.get_num_threads() * CACHE // (4 * len(self._of_tile) * tiles * widest), 1)
+        parts = torch.split(maps.permute(0, 2, 3, 1), at_once)
         return torch.cat([self._convolved(part) for part in parts]).permute(0, 3, 1, 2)
 
     def _convolved(self, maps: Tensor) -> Tensor:
