@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
 __all__ = ["KERNEL", "Tile", "Winograd", "cheapest_tile", "transforms"]
 
@@ -59,6 +59,7 @@ class Winograd(nn.Module):
         self._back = _float32(np.kron(*back))
         self._bias = convolution.bias.detach()
 
+    @torch.inference_mode()
     def forward(self, maps: Tensor) -> Tensor:
         """(n, channels, height, width) → (n, maps, height, width), half of it where pooled; both channels last."""
         tiles = math.prod(-(-size // side) for size, side in zip(maps.shape[2:], self._tile, strict=True))
@@ -73,22 +74,45 @@ class Winograd(nn.Module):
         (rows, columns), (height, width) = self._tile, sizes
         down, across = -(-height // rows), -(-width // columns)  # tiles
         border = KERNEL // 2
-        after_last = (columns * across - width + border, rows * down - height + border)
-        padded = F.pad(maps, (0, 0, border, after_last[0], border, after_last[1]))
+        padded = _ROOM.take(0, n, rows * down + 2 * border, columns * across + 2 * border, channels).zero_()
+        padded[:, border : border + height, border : border + width] = maps
         of_item, of_row, of_column, _ = padded.stride()
-        tiles = padded.as_strided(
+        overlapping = padded.as_strided(
             (rows + KERNEL - 1, columns + KERNEL - 1, n, down, across, channels),
             (of_row, of_column, of_item, rows * of_row, columns * of_column, 1),
         )
-        points = len(self._of_tile)
-        values = (self._of_tile @ tiles.reshape(points, -1)).view(points, -1, channels)
-        products = torch.bmm(values, self._kernels).view(points, -1)
-        cells = (self._back @ products).view(rows, columns, n, down, across, -1)
+        points, n_tiles, n_maps = len(self._of_tile), n * down * across, len(self._bias)
+        tiles = _ROOM.take(1, *overlapping.shape).copy_(overlapping).view(points, -1)
+        values = torch.mm(self._of_tile, tiles, out=_ROOM.take(0, points, n_tiles * channels))
+        products = _ROOM.take(1, points, n_tiles, n_maps)
+        torch.bmm(values.view(points, n_tiles, channels), self._kernels, out=products)
+        cells = torch.mm(self._back, products.view(points, -1), out=_ROOM.take(0, rows * columns, n_tiles * n_maps))
+        cells = cells.view(rows, columns, n, down, across, n_maps)
         if self._pooled:
             cells = _pooled(cells, sizes)
             rows, columns, height, width = rows // 2, columns // 2, -(-height // 2), -(-width // 2)
         cells = cells.permute(2, 3, 0, 4, 1, 5) + self._bias
         return cells.reshape(n, rows * down, columns * across, -1)[:, :height, :width]
+
+
+class _Room(threading.local):
+    """Memory of a thread that is used again: new pages from the kernel would cost as much as the convolution.
+
+    There are two blocks, 0 and 1, of which one holds what a step reads, the other what it writes.
+    """
+
+    def __init__(self) -> None:
+        self._blocks = [torch.empty(0), torch.empty(0)]
+
+    def take(self, block: int, *shape: int) -> Tensor:
+        """Return room for so many numbers, whatever they are."""
+        size = math.prod(shape)
+        if len(self._blocks[block]) < size:
+            self._blocks[block] = torch.empty(size)
+        return self._blocks[block][:size].view(shape)
+
+
+_ROOM = _Room()
 
 
 def _pooled(cells: Tensor, sizes: list[int]) -> Tensor:
