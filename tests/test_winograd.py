@@ -1,12 +1,14 @@
 """Convolutions with fewer multiplications give the maps of the usual ones, and are chosen where they pay."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import max_pool2d
 
-from gridcnn import inference
+from gridcnn import inference, winograd
 from gridcnn.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.grid import GridSpec
 from gridcnn.inference import Predictor
@@ -50,6 +52,35 @@ def test_a_picture_gives_the_same_alone_and_among_others():
     layer = Winograd(convolution(16, 16), (4, 4), pooled=True)
     maps = torch.randn(9, 16, 11, 6, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(torch.cat([layer(each[None]) for each in maps]), layer(maps), atol=1e-6, rtol=0)
+
+
+def test_threads_do_not_disturb_each_other():
+    layer = Winograd(convolution(16, 16), (4, 4), pooled=False)
+    pictures = [torch.full((4, 16, 20, 20), float(value)) for value in range(8)]
+    expected = [layer(each).clone() for each in pictures]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            assert all(map(torch.equal, threads.map(layer, pictures), expected))
+
+
+def test_what_was_computed_stays_when_the_memory_is_used_again():
+    layer = Winograd(convolution(), (4, 4), pooled=True)
+    ones, zeros = torch.ones(2, 5, 8, 8), torch.zeros(2, 5, 8, 8)
+    first = layer(ones)
+    kept = first.clone()
+    layer(zeros)
+    assert torch.equal(first, kept)
+
+
+def test_a_large_batch_is_computed_in_parts(monkeypatch):
+    usual = convolution()
+    maps = torch.randn(7, 5, 8, 8, generator=torch.Generator().manual_seed(1))
+    monkeypatch.setattr(winograd, "CACHE", 4 * 36 * 4 * 7 * 2)  # bytes: of points, tiles and maps of two pictures
+    layer, sizes = Winograd(usual, (4, 4), pooled=False), []
+    of_few = layer._convolved
+    monkeypatch.setattr(layer, "_convolved", lambda part: sizes.append(len(part)) or of_few(part))
+    torch.testing.assert_close(layer(maps), usual(maps), atol=2e-5, rtol=0)
+    assert sizes == [2, 2, 2, 1]
 
 
 def test_many_maps_and_kernels_are_worth_it_and_few_are_not():
