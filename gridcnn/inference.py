@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from gridcnn.augment import views
-from gridcnn.backbone import ConvPoolDense, Step
+from gridcnn.backbone import ConvPoolDense, Layer, Step
 from gridcnn.layers import SideBySide, to_channels_last
 from gridcnn.training import Network
 from gridcnn.trimming import batches_in_turn, sizes_needed, trimmed
@@ -85,8 +85,8 @@ class Predictor:
     Attributes
     ----------
     runtime : {"onnxruntime", "torch"}
-        What computes. It depends on the network, the device and on what is installed, never on the windows, so that
-        an item gets the same answer alone and among others.
+        What computes. It depends on the network, the device, the threads and on what is installed, never on the
+        windows, so that an item gets the same answer alone and among others.
     batch_size : int
         Windows that are computed together.
     """
@@ -101,9 +101,10 @@ class Predictor:
             self.runtime = "torch"
             self.batch_size, self._logits = word_by_word
         else:
-            largest_maps = 4 * max(math.prod(layer.shape) for layer in backbone.layers())  # bytes
+            layers = backbone.layers()
+            largest_maps = 4 * max(math.prod(layer.shape) for layer in layers)  # bytes
             self.batch_size = min(max(CACHE // largest_maps, 1), LARGEST_BATCH) if on_cpu else LARGEST_BATCH
-            self.runtime, logits = _fastest(backbone.to(device))
+            self.runtime, logits = _fastest(backbone.to(device), layers)
             self._logits = _of_each_view(lift, logits, network, device)
 
     @torch.inference_mode()
@@ -177,11 +178,11 @@ def _of_each_view(
     return of_each_view
 
 
-def _fastest(folded: ConvPoolDense) -> tuple[str, Logits]:
+def _fastest(folded: ConvPoolDense, layers: list[Layer]) -> tuple[str, Logits]:
     """Return the runtime that answers fastest, and what computes logits in it."""
     if folded.votes.weight.device.type != "cpu":
         return "torch", _in_torch(folded)
-    tiles, share = _worthwhile_tiles(folded)
+    tiles, share = _worthwhile_tiles(folded, layers)
     in_onnxruntime = _in_onnxruntime(folded) if share >= WORTH_IT and torch.get_num_threads() == 1 else None
     if in_onnxruntime is not None:
         return "onnxruntime", in_onnxruntime
@@ -204,11 +205,11 @@ def _in_torch(folded: ConvPoolDense) -> Logits:
     return lambda grids: run(to_channels_last(grids))
 
 
-def _worthwhile_tiles(folded: ConvPoolDense) -> tuple[dict[nn.Module, Tile], float]:
+def _worthwhile_tiles(folded: ConvPoolDense, layers: list[Layer]) -> tuple[dict[nn.Module, Tile], float]:
     """Return the tiles of the convolutions that need less time with them, and the whole network's share of its time."""
     config = folded.config
     suits = len(folded.spec.axes) == 2 and config.kernel_sizes == (KERNEL,) and config.padding == "same"
-    modules, layers = dict(folded.named_modules()), folded.layers()
+    modules = dict(folded.named_modules())
     tiles: dict[nn.Module, Tile] = {}
     time = 0.0
     for layer in layers:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -62,7 +63,7 @@ class Winograd(nn.Module):
     @torch.inference_mode()
     def forward(self, maps: Tensor) -> Tensor:
         """(n, channels, height, width) → (n, maps, height, width), half of it where pooled; both channels last."""
-        tiles = math.prod(-(-size // side) for size, side in zip(maps.shape[2:], self._tile, strict=True))
+        tiles = math.prod(_tile_counts(maps.shape[2:], self._tile))
         widest = max(self._kernels.shape[1:])
         at_once = max(torch.get_num_threads() * CACHE // (4 * len(self._of_tile) * tiles * widest), 1)
         parts = torch.split(maps.permute(0, 2, 3, 1), at_once)
@@ -72,7 +73,7 @@ class Winograd(nn.Module):
         """The same with channels last: (n, height, width, channels) → (n, height, width, maps)."""
         n, *sizes, channels = maps.shape
         (rows, columns), (height, width) = self._tile, sizes
-        down, across = -(-height // rows), -(-width // columns)  # tiles
+        down, across = _tile_counts(sizes, self._tile)
         border = KERNEL // 2
         padded = _ROOM.take(0, n, rows * down + 2 * border, columns * across + 2 * border, channels).zero_()
         padded[:, border : border + height, border : border + width] = maps
@@ -161,11 +162,16 @@ def cheapest_tile(channels: int, kernels: int, sizes: tuple[int, ...]) -> tuple[
 
 def _cost(channels: int, kernels: int, sizes: tuple[int, ...], tile: Tile) -> float:
     """Return the time of a convolution, in multiplications of the usual one; the weights were measured."""
-    n_tiles = math.prod(-(-size // side) for size, side in zip(sizes, tile, strict=True))
+    n_tiles = math.prod(_tile_counts(sizes, tile))
     points, cells = math.prod(side + KERNEL - 1 for side in tile), math.prod(tile)
     moved = points * channels, cells * kernels
     turned = points * moved[0], points * moved[1]
     return n_tiles * (1.45 * points * channels * kernels + 1.5 * sum(turned) + 55 * moved[0] + 36 * moved[1])
+
+
+def _tile_counts(sizes: Sequence[int], tile: Tile) -> list[int]:
+    """Return how many tiles cover each axis."""
+    return [-(-size // side) for size, side in zip(sizes, tile, strict=True)]
 
 
 def _float32(matrix: np.ndarray) -> Tensor:
