@@ -22,12 +22,12 @@ CHANNELS = "channels"
 SMALLEST_SPREAD = 1e-6  # a standard deviation below this share of the mean is rounding, not variation
 
 SETTINGS: dict[str, Any] = {
-    "convolutions": 1,
+    "convs_per_block": 1,
     "pool": "max",
     "pool_size": 2,
     "dense": (),
     "dropout": 0.2,
-    "normalise": True,
+    "batch_norm": True,
     "batch_size": 32,
     "learning_rate": 3e-3,
     "weight_decay": 1e-2,
@@ -156,7 +156,7 @@ class ArrayAdapter(Adapter):
             raise ItemError(f"array of shape {row.shape}", f"expected shape {tuple(self.sizes_)}, as in training")
         return self._channels_first(row, first_axis=0)[None]
 
-    def lift(self) -> nn.Module:
+    def frontend(self) -> nn.Module:
         """Return the module that standardises float32 `(batch, channels, …)`: to `(batch, *spec_.shape)`."""
         standardise = Standardise(torch.tensor(self.mean_), torch.tensor(self.std_))
         return nn.Sequential(standardise, WithOwnScale()) if self.scaling_ == "both" else standardise

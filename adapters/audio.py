@@ -36,14 +36,14 @@ TRIMMED_SHARE = 0.05  # a recording that is longer by less than this is trimmed 
 
 SETTINGS: dict[str, Any] = {
     "kernel_sizes": (3,),
-    "convolutions": 2,
+    "convs_per_block": 2,
     "pool_after": 1,
     "pool": "max",
     "pool_size": 2,
     "head": "global_average",
     "dense": (),
     "dropout": 0.2,
-    "normalise": True,
+    "batch_norm": True,
     "batch_size": 64,
     "learning_rate": 3e-3,
     "kernel_learning_rate": 0.01,
@@ -108,7 +108,7 @@ class AudioAdapter(Adapter):
         "f_min_",
         "f_max_",
     )
-    lift_is_frozen: ClassVar[bool] = True
+    frontend_is_frozen: ClassVar[bool] = True
     reads_files: ClassVar[bool] = True
 
     sample_rate_: int
@@ -209,7 +209,7 @@ class AudioAdapter(Adapter):
             mono = soxr.resample(mono, rate, self.sample_rate_, quality="HQ")
         return np.ascontiguousarray(self._windows(mono))
 
-    def lift(self) -> nn.Module:
+    def frontend(self) -> nn.Module:
         """Return the module that maps waveforms `(batch, samples_)` to standardised log-mel grids."""
         return LogMel(self)
 

@@ -1,45 +1,115 @@
-"""The contract of an adapter: raw items of one modality in, grids out."""
+"""The contract of an adapter: raw items of one modality in, grids out, and all else that depends on the modality."""
 
 from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from torch import nn
+from torch import Tensor, nn
 
 from gridcnn.errors import DataError
-from gridcnn.grid import GridSpec
+from gridcnn.grid import Coordinates, GridSpec
+from gridcnn.parameters import Constraint, check
 
-__all__ = ["Adapter", "sample_of"]
+__all__ = ["Adapter", "ClassicModel", "Preview", "is_path", "sample_of"]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a person can look at, listen to or read of an item; None and empty where there is nothing of that kind.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (height, width) or (height, width, 3), uint8, or None
+        A picture of it. Without one, and without `text`, the grid itself is drawn.
+    waveform : ndarray of shape (samples,), float32 in [-1, 1], or None
+        A clip of at most one window.
+    sample_rate : int
+        Its samples a second (Hz).
+    text : str
+        The words.
+    note : str
+        What the preview leaves out.
+    """
+
+    pixels: np.ndarray | None = None
+    waveform: np.ndarray | None = None
+    sample_rate: int = 0
+    text: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ClassicModel:
+    """The classic model of a modality, not fitted, which knows no convolution.
+
+    Parameters
+    ----------
+    name : str
+        What it is, such as `"TF-IDF + linear SVM"`.
+    features : callable
+        From a list of raw items and their encoded windows (one array of shape `(windows, *encoded_shape)` an item) to
+        what the estimator reads, one row an item.
+    estimator : scikit-learn classifier
+        Is fitted on the features and labels.
+    """
+
+    name: str
+    features: Callable[[Sequence[Any], Sequence[np.ndarray]], Any]
+    estimator: Any
 
 
 class Adapter(BaseEstimator):  # type: ignore[misc]
     """Turns raw items of one modality (files, sentences, arrays) into grids, in two halves.
 
     `encode` runs on the host and turns one raw item into a compact array (uint8 pixels, waveform, token ids).
-    `lift` runs on the device, as an `nn.Module`, and turns batches of compact arrays into grids. An exported model
-    ships `lift` and the backbone together, so that it needs no preprocessing code.
+    `frontend` runs on the device, as an `nn.Module`, and turns batches of compact arrays into grids. An exported model
+    ships the frontend and the backbone together, so that it needs no preprocessing code.
 
     Constructor parameters follow scikit-learn (stored unchanged, `get_params` returns them). What `fit` learns is
-    stored under names that end in an underscore, listed in `learned`, and is JSON-ready, so that a bundle can hold it.
+    stored under names that end in an underscore, listed in `fitted_attributes`, and is JSON-ready, so that a bundle can
+    hold it.
+
+    Whatever else depends on the modality is a method here too: what a person sees of an item (`preview`), what a cell
+    of the grid means (`coordinates`), the classic model to compare with (`baseline`), and the defaults. A new modality
+    implements `fit`, `spec_`, `encode`, `frontend` and `defaults`; the rest has sensible defaults.
     """
 
     modality: ClassVar[str]
-    """`"image"`, `"sound"`, `"text"` or `"array"`."""
+    """What the items are called: `"image"`, `"sound"`, `"text"`, `"array"`, …"""
 
-    learned: ClassVar[tuple[str, ...]]
+    fitted_attributes: ClassVar[tuple[str, ...]]
     """Names of the attributes that `fit` sets, all JSON-ready."""
 
-    lift_is_frozen: ClassVar[bool] = False
-    """Whether the lift has nothing to learn and is worth computing once per data set rather than once per epoch."""
+    constraints: ClassVar[Mapping[str, Constraint]] = {}
+    """What each constructor parameter may be; `check_parameters` checks them."""
+
+    options: ClassVar[Mapping[str, str]] = {}
+    """Constructor parameters that the command line offers for this modality, and what they mean."""
+
+    frontend_is_frozen: ClassVar[bool] = False
+    """Whether the frontend learns nothing and is worth computing once per data set rather than once per epoch."""
 
     reads_files: ClassVar[bool] = False
     """Whether an item that is a str or a path names a file."""
+
+    reads_texts: ClassVar[bool] = False
+    """Whether an item is a str: a cell of a table's text column, or a line of standard input."""
+
+    reads_rows: ClassVar[bool] = False
+    """Whether an item is a row of a table of numbers, whose columns may have names."""
+
+    # ---- from raw items to grids ------------------------------------------------------------------------------------
+
+    def check_parameters(self) -> None:
+        """Raise ConfigurationError for the first constructor parameter that is not what `constraints` allows."""
+        check(self.get_params(deep=False), self.constraints)
 
     def check_items(self, X: Any) -> Sequence[Any]:
         """Return `X` as a sequence of raw items.
@@ -59,6 +129,28 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
                 raise DataError(f"expected one column of items, got {X.shape[1]} ({columns}): choose one, X['name']")
             return X.iloc[:, 0].tolist()
         return list(X)
+
+    def check_order(self, X: Any, labels: Any = None) -> Any:
+        """Return the evidence that `X`, as it was given, has an order that a kernel may slide along; or refuse it.
+
+        Parameters
+        ----------
+        X : object
+            All training items, before `check_items`.
+        labels : array of shape (n,), optional
+            Their classes.
+
+        Returns
+        -------
+        OrderReport or None
+            None where the modality itself vouches for the order of its axes.
+
+        Raises
+        ------
+        OrderingError
+            If the items could be shuffled along the axis without losing anything; its `report` holds the evidence.
+        """
+        return None
 
     @abstractmethod
     def fit(self, items: Sequence[Any]) -> Self:
@@ -92,24 +184,77 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
         """
 
     @abstractmethod
-    def lift(self) -> nn.Module:
+    def frontend(self) -> nn.Module:
         """Return a new module that maps `(batch, *encoded_shape)` to grids `(batch, *spec_.shape)`, float32."""
 
     @abstractmethod
     def defaults(self, n_items: int) -> dict[str, Any]:
-        """Return the GridClassifier parameters that suit this modality and `n_items` training items.
+        """Return the hyperparameters that suit this modality and `n_items` training items.
 
-        Keys are parameter names of `GridClassifier` that are None there unless the user sets them: `kernels`,
-        `kernel_sizes`, `head`, `epochs`, `augment`, …
+        Keys are the names of the fields of `BackboneConfig` and `TrainingConfig`, and `refit`; `augment` is a dict of
+        the fields of `AugmentConfig`. What a person sets takes their place.
         """
 
+    def content(self, item: Any, windows: np.ndarray) -> bytes:
+        """Return what makes two items the same, whatever they are called: by default the encoded windows."""
+        return np.ascontiguousarray(windows).tobytes()
+
+    # ---- what a person sees -----------------------------------------------------------------------------------------
+
+    def preview(self, item: Any) -> Preview:
+        """Return what a person can look at, listen to or read of one item, small.
+
+        Raises
+        ------
+        ItemError
+            If it cannot be decoded.
+        """
+        return Preview()
+
+    def preview_window(self, window: np.ndarray) -> Preview:
+        """Return the same of one encoded window, shape `encoded_shape`, as exactly as the network sees it."""
+        return Preview()
+
+    def coordinates(self, item: Any, window: int = 1, n_windows: int = 1) -> tuple[Coordinates, ...]:
+        """Return what the cells of a window (counted from 1) of an item mean, one entry for each ordered axis."""
+        return tuple(Coordinates.of(axis) for axis in self.spec_.axes)
+
+    def empty_grid(self, grid: Tensor) -> Tensor:
+        """Return a grid `(channels, *sizes)` that shows nothing, as attribution compares an item's grid with.
+
+        By default the median cell of each channel: the paper of a drawing, the background of a sound.
+        """
+        median = grid.flatten(1).median(dim=1).values
+        return median.reshape(-1, *[1] * (grid.ndim - 1)).expand_as(grid)
+
+    def symbols(self, item: Any) -> list[str] | None:
+        """Return the symbols (tokens) that an item's cells stand for, without padding; None where cells are numbers."""
+        return None
+
+    def known_symbols(self, most: int) -> tuple[list[str], np.ndarray] | None:
+        """Return at most `most` known symbols, and the encoded windows whose cells, one after another, they are.
+
+        None where cells are numbers.
+        """
+        return None
+
+    # ---- the classic model ------------------------------------------------------------------------------------------
+
+    def baseline(self, random_state: int = 0) -> ClassicModel:
+        """Return the classic model of this modality: by default the best of three that know no order, on all cells."""
+        from gridcnn.adapters.classic import order_free  # noqa: PLC0415  (its libraries are slow to import)
+
+        return order_free(random_state)
+
+    # ---- fitted state -----------------------------------------------------------------------------------------------
+
     def state(self) -> dict[str, Any]:
-        """Return what `fit` learned, JSON-ready."""
-        return {name: getattr(self, name) for name in self.learned}
+        """Return the fitted state, JSON-ready."""
+        return {name: getattr(self, name) for name in self.fitted_attributes}
 
     def restore(self, state: Mapping[str, Any]) -> Self:
-        """Set what `fit` learned in an earlier run, from `state()`."""
-        for name in self.learned:
+        """Set the fitted state of an earlier run, from `state()`."""
+        for name in self.fitted_attributes:
             setattr(self, name, state[name])
         return self
 
@@ -120,3 +265,8 @@ def sample_of(items: Sequence[Any], n_items: int) -> list[Any]:
         return list(items)
     chosen = np.random.default_rng(0).choice(len(items), n_items, replace=False)
     return [items[index] for index in np.sort(chosen)]
+
+
+def is_path(item: Any) -> bool:
+    """Whether an item names a file, for an adapter that reads files."""
+    return isinstance(item, str | os.PathLike)

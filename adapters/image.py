@@ -31,13 +31,13 @@ EPOCH_ITEMS = 160_000  # items seen in training, between the bounds: small sets 
 FEWEST_EPOCHS_GREY, FEWEST_EPOCHS_COLOUR, MOST_EPOCHS = 8, 30, 40  # colour has more to tell apart
 SETTINGS: dict[str, Any] = {
     "kernel_sizes": (3,),
-    "convolutions": 2,
+    "convs_per_block": 2,
     "pool_after": 1,
     "pool": "max",
     "pool_size": 2,
     "dense": (),
     "dropout": 0.2,
-    "normalise": True,
+    "batch_norm": True,
     "batch_size": 128,
     "learning_rate": 5e-3,
     "kernel_learning_rate": 0.04,
@@ -51,7 +51,7 @@ GREY: dict[str, Any] = {
         "shift": {"height": 0.1, "width": 0.1},
         "scale": {"height": 0.1, "width": 0.1},
         "rotate": 10.0,
-        "fades": True,  # clothes all stand upright, and fill their pictures
+        "annealed": True,  # clothes all stand upright, and fill their pictures
     },
 }
 COLOUR: dict[str, Any] = {
@@ -182,7 +182,7 @@ class ImageAdapter(Adapter):
         pixels = np.array(picture)
         return np.ascontiguousarray(pixels.reshape(self.height_, self.width_, -1).transpose(2, 0, 1)[None])
 
-    def lift(self) -> nn.Module:
+    def frontend(self) -> nn.Module:
         """Return the module that standardises each channel: uint8 `(batch, colour, height, width)` to float32."""
         return Standardise(torch.tensor(self.mean_)[:, None, None], torch.tensor(self.std_)[:, None, None])
 

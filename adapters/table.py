@@ -211,9 +211,9 @@ class TableAdapter(Adapter):
             raise ItemError(f"row of shape {row.shape}", f"expected {columns} columns, as in training")
         return self._grids.encode(row.reshape(self.shape_))
 
-    def lift(self) -> nn.Module:
+    def frontend(self) -> nn.Module:
         """Return the module that standardises float32 `(batch, channels, …)`, as that of `ArrayAdapter` does."""
-        return self._grids.lift()
+        return self._grids.frontend()
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit grids of this size."""

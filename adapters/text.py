@@ -37,13 +37,13 @@ MOST_REFITTED = 20_000  # texts, of which the tenth held back is worth the time 
 SETTINGS: dict[str, Any] = {
     "kernels": (100,),
     "kernel_sizes": (3, 4, 5),
-    "convolutions": 1,
+    "convs_per_block": 1,
     "pool": "max",
     "pool_size": 1,  # the head takes the best match of the whole sentence
     "head": "global_max",
     "dense": (),
     "dropout": 0.5,
-    "normalise": False,
+    "batch_norm": False,
     "batch_size": 50,
     "learning_rate": 2e-3,
     "kernel_learning_rate": 0.01,
@@ -191,7 +191,7 @@ class TextAdapter(Adapter):
             ids[position] = self._ids_of(token)
         return cut_windows(ids, self.length_)
 
-    def lift(self) -> nn.Module:
+    def frontend(self) -> nn.Module:
         """Return the module that looks up the vectors of each token: int32 `(batch, length_, 1 + pieces)` to grids.
 
         Vectors that `fit` does not know are drawn with torch's global random generator.

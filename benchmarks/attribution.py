@@ -51,9 +51,9 @@ def pictures(n_items: int, seed: int) -> tuple[Any, np.ndarray]:
 def sounds(n_items: int, seed: int) -> tuple[Any, np.ndarray]:
     """Return tones, and the cells of their spectrograms in which they sound."""
     data, clean = datasets.tones(n_items, random_state=seed, with_clean=True)
-    lift = AudioAdapter(sample_rate=data.sample_rate).fit(data.items).lift()
+    frontend = AudioAdapter(sample_rate=data.sample_rate).fit(data.items).frontend()
     with torch.inference_mode():
-        tone, noise = (lift.power(torch.from_numpy(sound)).numpy() for sound in (clean, data.items - clean))
+        tone, noise = (frontend.power(torch.from_numpy(sound)).numpy() for sound in (clean, data.items - clean))
     return data, tone > noise
 
 

@@ -39,9 +39,9 @@ def run(folder: str, n_items: int) -> None:
     """Train on the first `n_items` pictures of a folder, and print how long each part took."""
     from gridcnn import GridClassifier  # noqa: PLC0415  (the start-up is timed)
     from gridcnn.adapters import ImageAdapter  # noqa: PLC0415
-    from gridcnn.training import EpochRecord, Silence  # noqa: PLC0415
+    from gridcnn.training.loop import EpochRecord, NullProgress  # noqa: PLC0415
 
-    class Watch(Silence):
+    class Watch(NullProgress):
         """Notes when training begins and ends."""
 
         began = ended = 0.0

@@ -35,7 +35,7 @@ from results import save
 from watched import Watched, watch
 
 from gridcnn.adapters import AudioAdapter, ImageAdapter
-from gridcnn.encoding import encode_items
+from gridcnn.pipeline.encode import encode_items
 
 STARTED_ON = 50_000
 LARGER, LIMIT = 31_000, 2 * 2**30
@@ -134,7 +134,7 @@ def levels(n_sounds: int, rate: int, seconds: float) -> dict[str, Callable[[], A
     """Return who computes the log-mel levels (dB) of as many sounds, of equal parameters."""
     noise = np.random.default_rng(0).normal(0, 0.1, (n_sounds, round(rate * seconds))).astype(np.float32)
     adapter = AudioAdapter(sample_rate=rate).fit(list(noise))
-    lift, sounds = adapter.lift(), np.concatenate([adapter.encode(sound) for sound in noise])
+    frontend, sounds = adapter.frontend(), np.concatenate([adapter.encode(sound) for sound in noise])
     settings: dict[str, Any] = {"n_fft": adapter.n_fft_, "hop_length": adapter.hop_length_}
     bands: dict[str, Any] = {"n_mels": adapter.n_mels_, "fmin": adapter.f_min_, "fmax": adapter.f_max_}
     bands |= {"htk": True, "norm": None}
@@ -153,7 +153,7 @@ def levels(n_sounds: int, rate: int, seconds: float) -> dict[str, Callable[[], A
 
     @torch.inference_mode()
     def by_gridcnn() -> np.ndarray:
-        return lift.decibels(lift.power(batch)[:, None])[:, 0].numpy()
+        return frontend.decibels(frontend.power(batch)[:, None])[:, 0].numpy()
 
     return {"librosa": by_librosa, "torch.stft": by_stft, "gridcnn": by_gridcnn}
 
@@ -186,7 +186,7 @@ def run_start(folder: str) -> None:
     import torch._dynamo  # noqa: F401, PLC0415  (torch imports it when it makes the first optimiser)
 
     import gridcnn.cli  # noqa: PLC0415
-    from gridcnn.progress import PlainProgress  # noqa: PLC0415
+    from gridcnn.cli.progress import PlainProgress  # noqa: PLC0415
 
     def ready(*_: Any) -> None:
         now = time.monotonic()
@@ -227,7 +227,7 @@ def run_memory(folder: str) -> None:
 
     paths = sorted(Path(folder).glob("*/*.jpg"), key=lambda path: path.name)
     classifier = GridClassifier(
-        ImageAdapter(size=256), kernels=(4, 8), convolutions=1, pool_size=4, epochs=1, batch_size=32, augment=None
+        ImageAdapter(size=256), kernels=(4, 8), convs_per_block=1, pool_size=4, epochs=1, batch_size=32, augment=None
     )
     classifier.fit(paths, [path.parent.name for path in paths])
     print(json.dumps(classifier.history_[0]._asdict()))

@@ -40,11 +40,11 @@ from torch import Tensor, nn
 
 from gridcnn import GridClassifier
 from gridcnn.adapters import Adapter, AudioAdapter, ImageAdapter, TextAdapter
-from gridcnn.augment import views
-from gridcnn.encoding import encode_items
-from gridcnn.inference import predictor
-from gridcnn.layers import to_channels_last
-from gridcnn.training import Network
+from gridcnn.inference.predictor import predictor
+from gridcnn.network.augment import flipped_copies
+from gridcnn.network.layers import to_channels_last
+from gridcnn.pipeline.encode import encode_items
+from gridcnn.training.loop import Network
 
 N_CLASSES = 10
 CHUNK, BATCH = 1024, 256  # of the reference
@@ -105,8 +105,10 @@ def eager(network: Network, layout: Callable[[Tensor], Tensor], adapter: Adapter
     for start in range(0, len(items), CHUNK):
         windows = encode_items(adapter, items[start : start + CHUNK]).windows
         for at in range(0, len(windows), BATCH):
-            grids = network.lift(torch.from_numpy(windows[at : at + BATCH]))
-            by_view = [network.backbone(layout(view)) for view in views(grids, adapter.spec_, network.mirrored)]
+            grids = network.frontend(torch.from_numpy(windows[at : at + BATCH]))
+            by_view = [
+                network.backbone(layout(view)) for view in flipped_copies(grids, adapter.spec_, network.flip_axes)
+            ]
             answers.append(torch.stack(by_view).double().softmax(dim=2).mean(dim=0))
     return torch.cat(answers).numpy()
 

@@ -151,7 +151,7 @@ def bare_loop(model: Path, n_steps: int = 12) -> tuple[int, float, int]:
     import torch  # noqa: PLC0415
 
     from gridcnn import GridClassifier  # noqa: PLC0415
-    from gridcnn.layers import to_channels_last  # noqa: PLC0415
+    from gridcnn.network.layers import to_channels_last  # noqa: PLC0415
 
     classifier = GridClassifier.load(model)
     network, adapter = classifier.network_, classifier.adapter_
@@ -161,7 +161,7 @@ def bare_loop(model: Path, n_steps: int = 12) -> tuple[int, float, int]:
     backbone = network.backbone.train()
     modules = [backbone]
     if adapter.modality == "text":  # the embedding is learned, so it belongs to the step
-        modules.append(network.lift)
+        modules.append(network.frontend)
         ids = adapter.encode(" ".join(adapter.vocabulary_[: adapter.length_]))[:1]
         inputs = torch.from_numpy(ids).expand(batch, *ids.shape[1:])
     else:
@@ -171,7 +171,7 @@ def bare_loop(model: Path, n_steps: int = 12) -> tuple[int, float, int]:
     times = []
     for _ in range(n_steps):
         started = time.perf_counter()
-        grids = network.lift(inputs) if len(modules) > 1 else inputs
+        grids = network.frontend(inputs) if len(modules) > 1 else inputs
         loss = torch.nn.functional.cross_entropy(backbone(grids), target)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

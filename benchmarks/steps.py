@@ -38,12 +38,12 @@ from torch.nn import functional as F  # noqa: N812
 from torch.utils.data import DataLoader, TensorDataset
 
 from gridcnn.adapters import Adapter, AudioAdapter, ImageAdapter
-from gridcnn.augment import AugmentConfig
-from gridcnn.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.grid import GridSpec
-from gridcnn.layers import to_channels_last
-from gridcnn.memory import freed_memory_kept
-from gridcnn.training import Examples, Network, Silence, TrainingConfig, mixed_precision, train
+from gridcnn.network.augment import AugmentConfig
+from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.network.layers import to_channels_last
+from gridcnn.training.loop import Examples, Network, NullProgress, TrainingConfig, mixed_precision, train
+from gridcnn.training.malloc import keep_freed_memory
 
 N_CLASSES = 10
 SMOOTHING = 0.1
@@ -109,12 +109,12 @@ def bare(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds, *, chann
 
 
 def bare_keeping_memory(*everything) -> None:
-    with freed_memory_kept():
+    with keep_freed_memory():
         bare(*everything)
 
 
 def gridcnn(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds, *, augment: bool = False) -> None:
-    class Display(Silence):
+    class Display(NullProgress):
         def epoch(self, record) -> None:
             epoch_ends()
 
@@ -123,7 +123,7 @@ def gridcnn(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds, *, au
         augment=case.augment if augment else AugmentConfig(),
     )  # fmt: skip
     examples = Examples(grids, target, np.ones(len(target), np.float32))
-    with freed_memory_kept():  # as `gridcnn train` does
+    with keep_freed_memory():  # as `gridcnn train` does
         train(Network(torch.nn.Identity(), case.network()), examples, config, progress=Display())
 
 
@@ -204,13 +204,13 @@ def keras(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds, *, layo
     config = case.backbone
     layers = [keras.layers.Input(grids.shape[1:])]
     for kernels in config.kernels:
-        for number in range(1, config.convolutions + 1):
+        for number in range(1, config.convs_per_block + 1):
             layers += [
                 keras.layers.Conv2D(kernels, config.kernel_sizes[0], padding="same", use_bias=False),
                 keras.layers.BatchNormalization(axis=-1 if layout == "channels_last" else 1),
                 keras.layers.ReLU(),
             ]
-            if number == (config.pool_after or config.convolutions):
+            if number == (config.pool_after or config.convs_per_block):
                 layers.append(keras.layers.MaxPooling2D(config.pool_size))
     layers += [
         keras.layers.Flatten() if config.head == "flatten" else keras.layers.GlobalAveragePooling2D(),

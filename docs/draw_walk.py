@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw
 from gridcnn import GridClassifier, datasets, explain
 from gridcnn.adapters import AudioAdapter, ImageAdapter
 from gridcnn.ordering import score_alternatives
-from gridcnn.training import Silence
+from gridcnn.training.loop import NullProgress
 
 FOLDER = Path(__file__).parent / "walk"
 SIGNED = "PuOr_r"  # orange above zero, purple below, as everywhere in gridcnn
@@ -56,13 +56,13 @@ def another_x() -> np.ndarray:
 
 def match(kernel: np.ndarray, letter: np.ndarray) -> np.ndarray:
     """Return the match map of a kernel of ±1 with a letter of ±1."""
-    return explain.match_map(kernel[None], letter[None])
+    return explain.cosine_similarity_map(kernel[None], letter[None])
 
 
 # ---- the networks ----------------------------------------------------------------------------------------------------
 
 
-class KernelDiary(Silence):
+class KernelDiary(NullProgress):
     """Keeps the kernels of the first convolution from before the training and after each epoch."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class Letters(NamedTuple):
 
 
 PLAIN = {  # convolution, ReLU, pooling, and nothing else
-    "convolutions": 1, "pool_after": None, "padding": "valid", "normalise": False, "dropout": 0.0, "augment": None,
+    "convs_per_block": 1, "pool_after": None, "padding": "valid", "batch_norm": False, "dropout": 0.0, "augment": None,
     "batch_size": 32, "cache": False,
 }  # fmt: skip
 
@@ -438,7 +438,7 @@ def draw_still_there(trace: explain.Trace) -> None:
     """10. A learned kernel, its map, and the map pooled once and twice: coarser, and still the stroke."""
     step = trace.steps[0]
     stroke = 2 * np.eye(5) - 1
-    index = int(np.argmax([explain.match_map(each, stroke[None])[0, 0] for each in step.kernels]))
+    index = int(np.argmax([explain.cosine_similarity_map(each, stroke[None])[0, 0] for each in step.kernels]))
     found = step.output[index]
     limit = np.abs(found).max()
     sheet = Sheet(35, 8.4)
@@ -723,7 +723,7 @@ def draw_matrices() -> None:
     rising = next(item for item, label in zip(sounds.items, sounds.labels, strict=True) if label == "rising")
     adapter = AudioAdapter(sample_rate=sounds.sample_rate).fit(sounds.items)
     encoded = torch.from_numpy(adapter.encode(rising)[:1])
-    sound = adapter.lift()(encoded)[0, 0].numpy()[::-1]
+    sound = adapter.frontend()(encoded)[0, 0].numpy()[::-1]
     rng = np.random.default_rng(5)
     sheet = Sheet(34, 21)
     height, width = sound.shape

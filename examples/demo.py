@@ -49,12 +49,12 @@ def draw_pictures(classifier, unseen) -> None:
 def draw_sounds(classifier, unheard) -> None:
     """Draw one spectrogram of each kind, as the network sees it, with time and frequency on the axes."""
     adapter = classifier.adapter_
-    lift = adapter.lift()
+    frontend = adapter.frontend()
     kinds = sorted(set(unheard.labels))
     figure, axes = plt.subplots(1, len(kinds), figsize=(12, 3.2), sharey=True)
     for ax, kind in zip(axes, kinds):
         index = int(np.flatnonzero(unheard.labels == kind)[0])
-        grid = lift(torch.from_numpy(adapter.encode(unheard.items[index])))[0, 0]
+        grid = frontend(torch.from_numpy(adapter.encode(unheard.items[index])))[0, 0]
         seconds = grid.shape[1] * adapter.spec_.axes[1].step
         ax.imshow(grid, origin="lower", aspect="auto", extent=(0, seconds, 0, grid.shape[0]), cmap="magma")
         ax.set_title(f"{kind}, answer: {classifier.predict([unheard.items[index]])[0]}")

@@ -23,13 +23,13 @@ def classic(folder: Path) -> None:
     for place in range(1, 8):
         letter[place, [place, 8 - place]] = 1
     for name, kernel in patterns.items():
-        match = explain.match_map(kernel[None], letter[None])
+        match = explain.cosine_similarity_map(kernel[None], letter[None])
         pooled = explain.pool_map(match)
         steps = {"an X": letter, f"kernel: {name}": kernel, "match map": match, "pooled": pooled}
         title = "1 is a perfect match; pooling keeps the best of each 2 × 2 window"
         plots.arrays(steps, title).savefig(folder / f"classic-{name}.png")
     print("match of the falling diagonal with every patch of an X:")
-    print(explain.match_map(falling[None], letter[None]).round(2))
+    print(explain.cosine_similarity_map(falling[None], letter[None]).round(2))
 
 
 def main(n_items: int = 2000, folder: str = "demo/x_or_o") -> float:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gridcnn import explain, plots
-    from gridcnn.backbone import BackboneConfig, ConvPoolDense
     from gridcnn.bundle import load, save
     from gridcnn.errors import GridcnnError
     from gridcnn.estimator import GridClassifier
     from gridcnn.grid import Axis, GridSpec
+    from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
     from gridcnn.ordering import Alternatives, AxesReport, OrderReport, check_axes, check_order, score_alternatives
 
 __version__ = "0.1.0"
@@ -20,8 +20,8 @@ _HOMES = {
     "Alternatives": "gridcnn.ordering",
     "AxesReport": "gridcnn.ordering",
     "Axis": "gridcnn.grid",
-    "BackboneConfig": "gridcnn.backbone",
-    "ConvPoolDense": "gridcnn.backbone",
+    "BackboneConfig": "gridcnn.network.backbone",
+    "ConvPoolDense": "gridcnn.network.backbone",
     "GridClassifier": "gridcnn.estimator",
     "GridSpec": "gridcnn.grid",
     "GridcnnError": "gridcnn.errors",

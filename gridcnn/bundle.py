@@ -22,7 +22,6 @@ from torch import Tensor
 
 import gridcnn
 from gridcnn import adapters
-from gridcnn.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.errors import (
     BundleError,
     BundleVersionError,
@@ -31,7 +30,8 @@ from gridcnn.errors import (
     TruncatedBundleError,
 )
 from gridcnn.estimator import GridClassifier
-from gridcnn.training import EpochRecord, Network
+from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.training.loop import EpochRecord, Network
 
 __all__ = ["FORMAT_VERSION", "load", "save"]
 
@@ -143,7 +143,7 @@ def _describe(classifier: GridClassifier) -> dict[str, Any]:
         "table": classifier.adapter is None,
         "parameters": {name: value for name, value in parameters.items() if name not in _NOT_SAVED},
         "backbone": vars(classifier.network_.backbone.config),
-        "mirrored": classifier.network_.mirrored,
+        "mirrored": classifier.network_.flip_axes,
         "classes": {"kind": classifier.classes_.dtype.kind, "labels": classifier.classes_.tolist()},
         "features": {
             "count": getattr(classifier, "n_features_in_", None),
@@ -170,7 +170,7 @@ def _rebuild(values: Mapping[str, Any], weights: dict[str, Tensor]) -> GridClass
     classifier.classes_ = classes
     with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave the user's generator alone
         backbone = ConvPoolDense(adapter.spec_, BackboneConfig(**config), len(classes))
-        network = Network(adapter.lift(), backbone, values.get("mirrored", ()))
+        network = Network(adapter.frontend(), backbone, values.get("mirrored", ()))
     network.load_state_dict(weights)
     network.kernels_channels_last()
     classifier.network_ = network.eval()

@@ -19,17 +19,17 @@ from sklearn.utils.validation import _check_sample_weight, _num_samples, check_i
 from torch import nn
 
 from gridcnn.adapters import Adapter, TableAdapter
-from gridcnn.augment import AugmentConfig
-from gridcnn.backbone import BackboneConfig, ConvPoolDense, Layer
-from gridcnn.budget import Budget, Schedule, fewest_epochs, probe, smaller_share
-from gridcnn.cache import default_cache_folder
-from gridcnn.encoding import EncodedItems, encode_ahead, encode_items, fit_adapter
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.grid import GridSpec
-from gridcnn.inference import predictor
-from gridcnn.mirroring import mirror_test
-from gridcnn.training import Examples, Network, Outcome, Progress, TrainingConfig, choose_device, seeded, train
-from gridcnn.training_set import TrainingSet, check_labels, class_weights, hold_back, merge_repeats, take
+from gridcnn.inference.predictor import predictor
+from gridcnn.network.augment import AugmentConfig
+from gridcnn.network.backbone import BackboneConfig, ConvPoolDense, Layer
+from gridcnn.pipeline.cache import default_cache_folder
+from gridcnn.pipeline.encode import EncodedItems, encode_ahead, encode_items, fit_adapter
+from gridcnn.pipeline.split import TrainingSet, check_labels, class_weights, hold_back, merge_repeats, take
+from gridcnn.training.budget import Budget, Schedule, fewest_epochs, probe, smaller_share
+from gridcnn.training.flip_test import flip_test
+from gridcnn.training.loop import Examples, Network, Outcome, Progress, TrainingConfig, choose_device, seeded, train
 from gridcnn.versions import versions
 
 __all__ = ["GridClassifier", "Plan"]
@@ -76,7 +76,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     augment : {"auto"}, dict or None
         Random changes of the training grids: the adapter's own, an `AugmentConfig` as a dict, or none. The adapter's
         own are weakened in proportion where `epochs` is set below the adapter's, and mirror pictures only where a test
-        on the training items finds no class that has a left and a right (`gridcnn.mirroring`).
+        on the training items finds no class that has a left and a right (`gridcnn.training.flip_test`).
     class_weight : {"balanced"}, dict or None
         Weight of each class, in training and in validation; `"balanced"` makes all classes count the same.
     validation_fraction : float
@@ -106,7 +106,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     adapter_ : Adapter
         The fitted adapter.
     network_ : Network
-        Lift and backbone, on the CPU, in evaluation mode.
+        Frontend and backbone, on the CPU, in evaluation mode.
     history_ : list of EpochRecord
         Loss, accuracy and speed of each epoch.
     best_epoch_ : int
@@ -143,7 +143,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         convolutions: int | None = None,
         pool_after: int | None = None,
         padding: str | None = None,
-        normalise: bool | None = None,
+        batch_norm: bool | None = None,
         pool: str | None = None,
         pool_size: int | None = None,
         pool_stride: int | None = None,
@@ -285,16 +285,16 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             checking = None
             if held_back is not None and encoded_validation is not None and len(encoded_validation.item):
                 checking = _weighted(self._examples(held_back, encoded_validation), class_weight)
-            lift = self.network_.lift
-            if self.adapter_.lift_is_frozen:  # its grids are computed already
-                self.network_.lift = nn.Identity()
+            frontend = self.network_.frontend
+            if self.adapter_.frontend_is_frozen:  # its grids are computed already
+                self.network_.frontend = nn.Identity()
             if budget is not None:
                 schedule = budget.schedule(self.network_, learning, checking, config, device, len(fitting.target))
                 chosen["epochs"] = schedule.epochs
                 config = self._configuration(len(fitting.target), chosen, mirrored)[1]
                 self._announce(schedule, chosen)
             outcome = train(self.network_, learning, config, validation=checking, device=device, progress=self.progress)
-        self.network_.lift = lift
+        self.network_.frontend = frontend
         self.network_.to("cpu").eval()
         self.skipped_ = skipped
         self.scores_: dict[str, Any] = {}
@@ -454,7 +454,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _encode(self, part: TrainingSet, device: torch.device) -> EncodedItems:
         return encode_items(
-            self.adapter_, part.items, lift_on=device, on_error=self.on_error, n_jobs=self.n_jobs,
+            self.adapter_, part.items, frontend_on=device, on_error=self.on_error, n_jobs=self.n_jobs,
             cache=self._cache_folder(), progress=self.progress.encoding if self.progress else None,
         )  # fmt: skip
 
@@ -470,8 +470,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.augment != "auto":
             return kept
         for axis in self.adapter_.defaults(len(part.target)).get("augment", {}).get("flip", ()):
-            lift = nn.Identity() if self.adapter_.lift_is_frozen else self.adapter_.lift()
-            test = mirror_test(encoded.windows, part.target[encoded.item], lift, self.adapter_.spec_, axis)
+            frontend = nn.Identity() if self.adapter_.frontend_is_frozen else self.adapter_.frontend()
+            test = flip_test(encoded.windows, part.target[encoded.item], frontend, self.adapter_.spec_, axis)
             if test is None or test.keeps_classes:
                 kept.append(axis)
             elif self.progress is not None:
@@ -565,7 +565,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _new_network(self, backbone: BackboneConfig, config: TrainingConfig) -> Network:
         convolving = ConvPoolDense(self.adapter_.spec_, backbone, len(self.classes_))
-        return Network(self.adapter_.lift(), convolving, config.augment.flip)
+        return Network(self.adapter_.frontend(), convolving, config.augment.flip)
 
     # ---- answering ------------------------------------------------------------------------------------------------
 

@@ -14,9 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gridcnn.errors import ConfigurationError
 
-__all__ = ["Axis", "GridSpec"]
+__all__ = ["Axis", "Coordinates", "GridSpec"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Axis:
         How much of `unit` lies between two cells.
     ordered : bool, default True
         Whether neighbouring cells are related.
+    upwards : bool, default False
+        Whether a picture of the grid shows the first cell at the bottom, as it does the lowest frequency.
 
     Raises
     ------
@@ -47,6 +51,7 @@ class Axis:
     unit: str = ""
     step: float = 1.0
     ordered: bool = True
+    upwards: bool = False
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -135,3 +140,51 @@ class GridSpec:
 
     def __str__(self) -> str:
         return " × ".join(f"{axis.size} {axis.name}" for axis in (self.channels, *self.axes))
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """What the cells of one ordered axis mean: hertz, seconds, pixels, words.
+
+    Parameters
+    ----------
+    name : str
+        Name of the axis: `"height"`, `"frequency"`, `"time"`, `"token"`.
+    unit : str
+        `"pixel"`, `"Hz"`, `"s"`, or what the caller of an ArrayAdapter named; empty for tokens.
+    low, centre, high : ndarray of shape (size,)
+        Where each cell begins, has its middle and ends, in `unit`. Seconds count from the beginning of the recording.
+    words : tuple of str
+        The symbol of each cell where cells have one (tokens of a text), `""` where the grid is padded; otherwise empty.
+    known : tuple of bool
+        Whether the model knows the symbol of each cell; empty where `words` is.
+    """
+
+    name: str
+    unit: str
+    low: np.ndarray
+    centre: np.ndarray
+    high: np.ndarray
+    words: tuple[str, ...] = ()
+    known: tuple[bool, ...] = ()
+
+    @classmethod
+    def of(cls, axis: Axis) -> Coordinates:
+        """Return the coordinates of an axis by its step alone; a cell counted in pixels has a width."""
+        low = np.arange(axis.size) * axis.step
+        if axis.unit == "pixel":
+            return cls(axis.name, axis.unit, low, low + 0.5, low + 1)
+        return cls(axis.name, axis.unit, low, low, low)  # a sampled axis: a cell is a point
+
+    def between(self, cells: slice) -> str:
+        """Say where a stretch of cells lies: `"420–880 Hz"`, `"height 3–7"`, `"not bad at all"`."""
+        if self.words:
+            return " ".join(word or "·" for word in self.words[cells])
+        low, high = float(self.low[cells][0]), float(self.high[cells][-1])
+        if self.unit == "pixel":  # whole cells, the last one included
+            return f"{self.name} {low:.0f}–{high - 1:.0f}"
+        if self.unit == "Hz":
+            return f"{low:.0f}–{high:.0f} Hz"
+        if self.unit == "s":
+            return f"{low:.2f}–{high:.2f} s"
+        return f"{self.name} {low:g}–{high:g} {self.unit}".rstrip()

@@ -18,7 +18,7 @@ NUMBERS = np.random.default_rng(0).normal(3, 2, (20, 3, 4, 5)).astype(np.float32
 
 def grids(adapter: ArrayAdapter, X: object) -> torch.Tensor:
     items = adapter.check_items(X)
-    return adapter.fit(items).lift()(torch.from_numpy(np.concatenate([adapter.encode(item) for item in items])))
+    return adapter.fit(items).frontend()(torch.from_numpy(np.concatenate([adapter.encode(item) for item in items])))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_restored_adapter_encodes_and_lifts_alike(scaling):
     settings, state = json.loads(json.dumps([adapter.get_params(), adapter.state()]))
     again = from_state("ArrayAdapter", settings, state)
     batch = torch.from_numpy(adapter.encode(NUMBERS[0]))
-    assert torch.equal(again.lift()(torch.from_numpy(again.encode(NUMBERS[0]))), adapter.lift()(batch))
+    assert torch.equal(again.frontend()(torch.from_numpy(again.encode(NUMBERS[0]))), adapter.frontend()(batch))
     assert again.spec_ == adapter.spec_
 
 

@@ -1,4 +1,4 @@
-"""AudioAdapter: decoding, resampling, windows and the log-mel lift."""
+"""AudioAdapter: decoding, resampling, windows and the log-mel frontend."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def tone(frequency: float, seconds: float = 1.0, rate: int = RATE) -> np.ndarray
 
 
 def lifted(adapter: AudioAdapter, *waveforms: np.ndarray) -> torch.Tensor:
-    return adapter.lift()(torch.from_numpy(np.concatenate([adapter.encode(waveform) for waveform in waveforms])))
+    return adapter.frontend()(torch.from_numpy(np.concatenate([adapter.encode(waveform) for waveform in waveforms])))
 
 
 def root_mean_square(waveform: np.ndarray) -> float:
@@ -100,7 +100,7 @@ def test_long_recordings_are_covered_by_equally_spaced_windows():
     ramp = np.arange(20_000, dtype=np.float32) / 20_000
     windows = adapter.encode(ramp)
     np.testing.assert_array_equal(windows, [ramp[:8_000], ramp[6_000:14_000], ramp[12_000:]])
-    assert adapter.encode(ramp[:8_200]).shape == (1, 8_000)  # a little longer: trimmed
+    assert adapter.encode(ramp[:8_200]).shape == (1, 8_000)  # a little longer: without_padding
     np.testing.assert_array_equal(adapter.encode(ramp[:8_200])[0], ramp[100:8_100])
 
 
@@ -174,7 +174,7 @@ def test_silence_becomes_zeros():
 def test_bands_without_a_frequency_are_avoided_or_refused():
     silence = np.zeros(1000, np.float32)
     for rate in (1_000, 4_000, 11_025, 16_000, 44_100, 96_000):
-        mel = AudioAdapter(sample_rate=rate, duration=1.0).fit([silence]).lift().mel.mel_scale.fb
+        mel = AudioAdapter(sample_rate=rate, duration=1.0).fit([silence]).frontend().mel.mel_scale.fb
         assert (mel.amax(dim=0) > 0).all(), rate
     assert AudioAdapter(sample_rate=RATE, n_mels=128).fit([silence]).n_fft_ > 256
     assert AudioAdapter(sample_rate=RATE, n_fft=64).fit([silence]).n_mels_ < 40

@@ -183,13 +183,13 @@ def test_unreadable_training_pictures_are_passed_over_unless_all_are(tmp_path):
 def test_lift_standardises_and_black_pictures_are_never_nan():
     pixels = [grey(8, 8, 3, seed=seed) for seed in range(4)]
     adapter = ImageAdapter().fit(pixels)
-    grids = adapter.lift()(torch.from_numpy(np.concatenate([adapter.encode(item) for item in pixels])))
+    grids = adapter.frontend()(torch.from_numpy(np.concatenate([adapter.encode(item) for item in pixels])))
     assert grids.dtype == torch.float32
     torch.testing.assert_close(grids.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
     torch.testing.assert_close(grids.std(dim=(0, 2, 3), correction=0), torch.ones(3))
     black = np.zeros((8, 8), np.uint8)
     adapter = ImageAdapter().fit([black])
-    assert (adapter.lift()(torch.from_numpy(adapter.encode(black))) == 0).all()
+    assert (adapter.frontend()(torch.from_numpy(adapter.encode(black))) == 0).all()
 
 
 def test_impossible_parameters_are_refused():
@@ -207,7 +207,7 @@ def test_a_restored_adapter_encodes_and_lifts_alike():
     encoded = adapter.encode(pixels)
     np.testing.assert_array_equal(again.encode(pixels), encoded)
     batch = torch.from_numpy(encoded)
-    assert torch.equal(again.lift()(batch), adapter.lift()(batch))
+    assert torch.equal(again.frontend()(batch), adapter.frontend()(batch))
     assert again.spec_ == adapter.spec_
     with pytest.raises(ConfigurationError, match="there are ArrayAdapter"):
         from_state("os.system", {}, {})

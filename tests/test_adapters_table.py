@@ -40,7 +40,7 @@ def test_an_ordered_table_becomes_a_series_of_its_columns(walks):
     assert adapter.spec_.shape == (1, 24)
     assert adapter.report_.verdict == "ordered"
     assert adapter.ordering_.startswith("ordered, by the test of")
-    grid = adapter.lift()(torch.from_numpy(np.concatenate([adapter.encode(row) for row in frame.to_numpy()])))
+    grid = adapter.frontend()(torch.from_numpy(np.concatenate([adapter.encode(row) for row in frame.to_numpy()])))
     assert grid.shape == (150, 1, 24)
     assert grid.mean().abs() < 1e-5
     assert grid.std() == pytest.approx(1, abs=1e-3)

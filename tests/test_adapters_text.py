@@ -96,7 +96,7 @@ def test_an_empty_text_is_all_padding_and_its_grid_is_zero():
     for text in ("", "  \n"):
         encoded = adapter.encode(text)
         np.testing.assert_array_equal(encoded, np.zeros((1, 8, 1)))
-        assert (adapter.lift()(torch.from_numpy(encoded)) == 0).all()
+        assert (adapter.frontend()(torch.from_numpy(encoded)) == 0).all()
 
 
 @pytest.mark.parametrize("item", [None, float("nan"), 3, b"bytes", ["a"]])
@@ -112,28 +112,28 @@ def test_training_texts_without_a_word_are_refused():
 
 def test_lift_looks_up_a_vector_for_each_token():
     adapter = TextAdapter(embedding_dim=6).fit(TEXTS)
-    lift = adapter.lift()
-    grid = lift(torch.from_numpy(adapter.encode("the dog")))
+    frontend = adapter.frontend()
+    grid = frontend(torch.from_numpy(adapter.encode("the dog")))
     assert grid.shape == (1, 6, 8)
-    assert torch.equal(grid[0, :, 0], lift.vectors.weight[2])
-    assert torch.equal(grid[0, :, 1], lift.vectors.weight[1])
+    assert torch.equal(grid[0, :, 0], frontend.vectors.weight[2])
+    assert torch.equal(grid[0, :, 1], frontend.vectors.weight[1])
     grid.sum().backward()
-    assert lift.vectors.weight.grad[2].abs().sum() > 0
-    assert lift.vectors.weight.grad[0].abs().sum() == 0
+    assert frontend.vectors.weight.grad[2].abs().sum() > 0
+    assert frontend.vectors.weight.grad[0].abs().sum() == 0
 
 
 def test_words_that_keep_the_same_company_start_with_like_vectors():
     texts = [f"the {animal} {verb} in the {place}" for animal in ("cat", "dog") for verb in ("sat", "ran")
              for place in ("house", "garden")]  # fmt: skip
     adapter = TextAdapter(min_count=1, embedding_dim=8).fit(texts)
-    vectors = {word: adapter.lift().vectors.weight[2 + i].detach() for i, word in enumerate(adapter.vocabulary_)}
+    vectors = {word: adapter.frontend().vectors.weight[2 + i].detach() for i, word in enumerate(adapter.vocabulary_)}
 
     def likeness(a, b):
         return torch.cosine_similarity(vectors[a], vectors[b], dim=0)
 
     assert likeness("cat", "dog") > 0.9
     assert likeness("cat", "house") < 0.5
-    assert adapter.lift().vectors.weight.detach().std() == pytest.approx(0.15, abs=0.05)
+    assert adapter.frontend().vectors.weight.detach().std() == pytest.approx(0.15, abs=0.05)
 
 
 PLURALS = ["cats", "dogs", "birds", "cat", "catch", "bat"]
@@ -143,11 +143,11 @@ def test_an_unknown_word_resembles_its_relatives_by_its_pieces():
     adapter = TextAdapter(min_count=1).fit([" ".join(PLURALS)])
     assert adapter.pieces_ == ["<ca", "<cat", "cat"]  # each in three words
     np.testing.assert_array_equal(adapter.encode("cattle")[0, 0, :5], [1, 1, 3, 2, 0])
-    lift = adapter.lift()
-    grid = lift(torch.from_numpy(adapter.encode("cattle zoo")))
-    pieces = lift.pieces.weight[1:4].mean(dim=0)
-    torch.testing.assert_close(grid[0, :, 0], lift.vectors.weight[1] + pieces)
-    torch.testing.assert_close(grid[0, :, 1], lift.vectors.weight[1])
+    frontend = adapter.frontend()
+    grid = frontend(torch.from_numpy(adapter.encode("cattle zoo")))
+    pieces = frontend.pieces.weight[1:4].mean(dim=0)
+    torch.testing.assert_close(grid[0, :, 0], frontend.vectors.weight[1] + pieces)
+    torch.testing.assert_close(grid[0, :, 1], frontend.vectors.weight[1])
 
 
 def test_words_that_are_kept_have_the_ids_of_words_that_are_not(monkeypatch):
@@ -171,7 +171,7 @@ def test_the_vectors_of_pieces_follow_the_seed_and_are_small():
     weights = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
-        weights.append(adapter.lift().pieces.weight.detach())
+        weights.append(adapter.frontend().pieces.weight.detach())
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
     assert weights[0][1:].std() == pytest.approx(0.15, abs=0.02)
@@ -184,10 +184,10 @@ def test_pretrained_vectors_are_taken_from_the_file(tmp_path, header):
     adapter = TextAdapter(vectors=path).fit(TEXTS)
     assert adapter.vocabulary_ == ["the", "cat", "sat", "dog"]  # dog is rare, but has a vector
     assert adapter.spec_.shape == (3, 8)
-    lift = adapter.lift()
-    assert lift.vectors.weight[3].tolist() == [1, 2, 3]
-    assert lift.vectors.weight[5].tolist() == [4, 5, 6]
-    assert lift.vectors.weight[2].abs().max() < 1  # not in the file: drawn at random
+    frontend = adapter.frontend()
+    assert frontend.vectors.weight[3].tolist() == [1, 2, 3]
+    assert frontend.vectors.weight[5].tolist() == [4, 5, 6]
+    assert frontend.vectors.weight[2].abs().max() < 1  # not in the file: drawn at random
 
 
 def test_a_restored_adapter_needs_no_file_of_vectors(tmp_path):
@@ -199,9 +199,9 @@ def test_a_restored_adapter_needs_no_file_of_vectors(tmp_path):
     again = from_state("TextAdapter", settings, state)
     np.testing.assert_array_equal(again.encode("a cat sat"), adapter.encode("a cat sat"))
     assert again.spec_ == adapter.spec_
-    lift = again.lift()
-    lift.load_state_dict(adapter.lift().state_dict())
-    assert lift.vectors.weight[3].tolist() == [1, 2, 3]
+    frontend = again.frontend()
+    frontend.load_state_dict(adapter.frontend().state_dict())
+    assert frontend.vectors.weight[3].tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize(

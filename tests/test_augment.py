@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from gridcnn.augment import AugmentConfig, Augmenter, views
 from gridcnn.errors import ConfigurationError
 from gridcnn.grid import GridSpec
+from gridcnn.network.augment import AugmentConfig, Augmenter, flipped_copies
 
 SPEC = GridSpec.of("level", 1, frequency=8, time=16)
 
@@ -119,13 +119,13 @@ def test_one_dimensional_grids_are_changed_by_the_same_code():
 
 def test_views_mirror_every_named_axis_alone_and_together():
     grids = rows_and_columns()
-    one, up, across, both = views(grids, SPEC, ("frequency", "time"))
+    one, up, across, both = flipped_copies(grids, SPEC, ("frequency", "time"))
     assert one is grids
     assert torch.equal(up, grids.flip(2))
     assert torch.equal(across, grids.flip(3))
     assert torch.equal(both, grids.flip(2, 3))
     with pytest.raises(ConfigurationError, match="no ordered axis 'width'"):
-        views(grids, SPEC, ("width",))
+        flipped_copies(grids, SPEC, ("width",))
 
 
 def test_strength_scales_everything_but_flips():
@@ -135,9 +135,9 @@ def test_strength_scales_everything_but_flips():
 
 
 def test_what_fades_weakens_evenly_and_is_gone_in_the_last_epoch():
-    config = AugmentConfig(shift={"time": 0.4}, flip=("time",), rotate=10, fades=True)
+    config = AugmentConfig(shift={"time": 0.4}, flip=("time",), rotate=10, annealed=True)
     assert [config.in_epoch(epoch, 5).rotate for epoch in range(1, 6)] == [10, 7.5, 5, 2.5, 0]
-    assert config.in_epoch(5, 5) == AugmentConfig(shift={"time": 0}, flip=("time",), fades=True)
+    assert config.in_epoch(5, 5) == AugmentConfig(shift={"time": 0}, flip=("time",), annealed=True)
     assert config.in_epoch(1, 1) == config
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from gridcnn.backbone import BackboneConfig, ConvPoolDense, sizes_after_blocks
 from gridcnn.errors import ConfigurationError
 from gridcnn.grid import Axis, GridSpec
+from gridcnn.network.backbone import BackboneConfig, ConvPoolDense, sizes_after_blocks
 
 FLAT = GridSpec.of("sensor", 3, time=50)
 PICTURE = GridSpec.of("colour", 3, height=20, width=30)
@@ -33,7 +33,7 @@ def test_one_code_reads_both_kinds_of_grid(spec, head, change):
 def test_the_predicted_sizes_are_those_of_the_maps_or_refused(size, pool_after, padding, pool_stride, pool_size):
     config = BackboneConfig(
         kernels=(2, 2),
-        convolutions=2,
+        convs_per_block=2,
         pool_after=pool_after,
         padding=padding,
         pool_size=pool_size,
@@ -53,18 +53,18 @@ def test_the_predicted_sizes_are_those_of_the_maps_or_refused(size, pool_after, 
 
 def test_pooling_after_the_first_convolution_spares_the_second_three_quarters_of_its_work():
     first, last = (
-        ConvPoolDense(PICTURE, BackboneConfig(kernels=(4,), convolutions=2, pool_after=after), n_classes=2)
+        ConvPoolDense(PICTURE, BackboneConfig(kernels=(4,), convs_per_block=2, pool_after=after), n_classes=2)
         for after in (1, None)
     )
     costs = [{layer.name: layer.multiply_adds for layer in net.layers()} for net in (first, last)]
     assert costs[0]["blocks.0.convolutions.0.0"] == costs[1]["blocks.0.convolutions.0.0"]
     assert 4 * costs[0]["blocks.0.convolutions.1.0"] == costs[1]["blocks.0.convolutions.1.0"]
     with pytest.raises(ConfigurationError, match="from 1 to 2; got 3"):
-        BackboneConfig(convolutions=2, pool_after=3)
+        BackboneConfig(convs_per_block=2, pool_after=3)
 
 
 def test_forward_runs_the_steps_and_nothing_else():
-    net = ConvPoolDense(PICTURE, BackboneConfig(kernels=(4,), convolutions=2, pool_after=1, dense=(5,)), 2).eval()
+    net = ConvPoolDense(PICTURE, BackboneConfig(kernels=(4,), convs_per_block=2, pool_after=1, dense=(5,)), 2).eval()
     values = grids = torch.randn(3, *PICTURE.shape)
     kinds = []
     for step in net.steps():

@@ -10,9 +10,9 @@ from PIL import Image
 
 from gridcnn import GridClassifier, datasets
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
-from gridcnn.baseline import compare, fit_baseline
 from gridcnn.cli import main
 from gridcnn.errors import DataError, ItemError
+from gridcnn.evaluation.baselines import compare, fit_baseline
 
 
 def test_pixels_through_components_read_digits() -> None:

@@ -13,14 +13,14 @@ from rich.console import Console
 
 from gridcnn import GridClassifier
 from gridcnn.adapters import AudioAdapter, ImageAdapter, TextAdapter
-from gridcnn.backbone import BackboneConfig, ConvPoolDense
-from gridcnn.budget import Budget, Pace, Schedule, fewest_epochs, measure, probe, smaller_share
 from gridcnn.cli.options import seconds_of
+from gridcnn.cli.progress import LiveProgress, PlainProgress
 from gridcnn.errors import ConfigurationError, DataError
+from gridcnn.evaluation.report import _configuration
 from gridcnn.grid import GridSpec
-from gridcnn.progress import LiveProgress, PlainProgress
-from gridcnn.report import _configuration
-from gridcnn.training import EpochRecord, Examples, Network, Silence, TrainingConfig
+from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.training.budget import Budget, Pace, Schedule, fewest_epochs, measure, probe, smaller_share
+from gridcnn.training.loop import EpochRecord, Examples, Network, NullProgress, TrainingConfig
 
 CPU = torch.device("cpu")
 
@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 def clock(monkeypatch):
     """A clock of budgets that stands still until it is moved: `clock[0] += 5`."""
     now = [100.0]
-    monkeypatch.setattr("gridcnn.budget.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("gridcnn.training.budget.time.perf_counter", lambda: now[0])
     return now
 
 
@@ -37,7 +37,9 @@ def clock(monkeypatch):
 def pace(monkeypatch):
     """Let a step take `pace["step"](network)` seconds, one if nothing else is said, and the clock stand still."""
     chosen = {"step": lambda _: 1.0}
-    monkeypatch.setattr("gridcnn.budget.measure", lambda network, *_: Pace(chosen["step"](network), scoring=0.0))
+    monkeypatch.setattr(
+        "gridcnn.training.budget.measure", lambda network, *_: Pace(chosen["step"](network), scoring=0.0)
+    )
     monkeypatch.setattr(Budget, "elapsed", 0.0)
     return chosen
 
@@ -56,7 +58,7 @@ def examples(n=24):
     return Examples(np.zeros((n, 1, 8, 8), np.float32), np.arange(n) % 2, np.ones(n))
 
 
-class Notes(Silence):
+class Notes(NullProgress):
     """A display that remembers what it was told."""
 
     def __init__(self):
@@ -128,7 +130,7 @@ def test_measuring_leaves_the_network_and_the_random_numbers_as_they_are():
 
 def test_a_measurement_ends_after_its_seconds_however_many_epochs_there_are(monkeypatch):
     ticks = iter(range(10**6))
-    monkeypatch.setattr("gridcnn.budget.time.perf_counter", lambda: float(next(ticks)))  # a second a look
+    monkeypatch.setattr("gridcnn.training.budget.time.perf_counter", lambda: float(next(ticks)))  # a second a look
 
     measure(small_network(), examples(), TrainingConfig(epochs=10**5, batch_size=8), CPU, seconds=50)
 
@@ -139,7 +141,7 @@ def test_ctrl_c_while_measuring_is_not_lost(monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gridcnn.budget._Stopwatch.step", interrupt)
+    monkeypatch.setattr("gridcnn.training.budget._Stopwatch.step", interrupt)
     with pytest.raises(KeyboardInterrupt):
         measure(small_network(), examples(), TrainingConfig(batch_size=8), CPU)
 
@@ -322,7 +324,7 @@ def test_the_live_bar_fits_80_columns():
 
 def test_plain_lines_count_all_the_time_that_an_epoch_takes(monkeypatch, capsys):
     now = [0.0]
-    monkeypatch.setattr("gridcnn.progress.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("gridcnn.cli.progress.time.perf_counter", lambda: now[0])
     display = PlainProgress(Console())
     display.start(epochs=10, steps_per_epoch=1)
     now[0] = 20.0  # two seconds of steps, the rest on validation
@@ -332,7 +334,7 @@ def test_plain_lines_count_all_the_time_that_an_epoch_takes(monkeypatch, capsys)
 
 def test_plain_lines_of_short_epochs_come_once_a_second_and_the_last_always(monkeypatch, capsys):
     now = [5.0]
-    monkeypatch.setattr("gridcnn.progress.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("gridcnn.cli.progress.time.perf_counter", lambda: now[0])
     display = PlainProgress(Console())
     display.start(epochs=9, steps_per_epoch=1)
     for epoch in range(1, 10):

@@ -381,8 +381,8 @@ def test_datasets_are_listed_in_full_where_there_is_no_terminal(run: Run) -> Non
 
 @pytest.mark.parametrize("name", ["padding", "pool", "head"])
 def test_the_choices_of_a_flag_are_those_of_the_network(name: str) -> None:
-    from gridcnn.backbone import _CHOICES
     from gridcnn.cli import options
+    from gridcnn.network.backbone import _CHOICES
 
     assert {each.value for each in getattr(options, name.capitalize())} == set(_CHOICES[name])
 

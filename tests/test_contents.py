@@ -11,8 +11,8 @@ import pytest
 
 from gridcnn import cache as cache_module
 from gridcnn import contents
-from gridcnn.cache import NOTES, clear
-from gridcnn.contents import digest_contents
+from gridcnn.pipeline.cache import NOTES, clear
+from gridcnn.pipeline.fingerprint import fingerprint
 
 
 @pytest.fixture
@@ -38,49 +38,49 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unchanged_files_are_not_read_again(files, cache, monkeypatch):
-    first = digest_contents(files, cache)
+    first = fingerprint(files, cache)
     unread(monkeypatch)
-    assert digest_contents([str(path) for path in files], cache) == first
+    assert fingerprint([str(path) for path in files], cache) == first
 
 
 def test_the_digest_is_of_contents_in_their_order(files, cache, tmp_path):
-    first = digest_contents(files, cache)
+    first = fingerprint(files, cache)
     moved = [path.rename(path.with_suffix(".moved")) for path in files]
     copies = [tmp_path / f"copy of {path.name}" for path in moved]
     for path, copy in zip(moved, copies, strict=True):
         copy.write_bytes(path.read_bytes())
-    assert digest_contents(moved, cache) == digest_contents(copies, cache) == first
-    assert len({first, digest_contents(moved[::-1], cache), digest_contents(moved[:2], cache)}) == 3
+    assert fingerprint(moved, cache) == fingerprint(copies, cache) == first
+    assert len({first, fingerprint(moved[::-1], cache), fingerprint(moved[:2], cache)}) == 3
 
 
 @pytest.mark.parametrize("restored", [False, True])
 def test_a_changed_file_is_seen_also_where_its_size_and_time_were_kept(files, cache, restored):
-    first = digest_contents(files, cache)
+    first = fingerprint(files, cache)
     before = files[1].stat()
     while files[1].stat().st_ctime_ns == before.st_ctime_ns:  # wait for the file system's next tick
         files[1].write_text("x")
         if restored:
             os.utime(files[1], ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert digest_contents(files, cache) != first
+    assert fingerprint(files, cache) != first
 
 
 def test_a_file_that_is_exchanged_for_another_is_seen(files, cache):
-    first = digest_contents(files, cache)
+    first = fingerprint(files, cache)
     files[0].rename(files[0].with_name("z"))
     files[1].rename(files[0])
     files[0].with_name("z").rename(files[1])
-    assert digest_contents(files, cache) != first
+    assert fingerprint(files, cache) != first
 
 
 def test_files_that_changed_a_moment_ago_are_read_again(files, cache, monkeypatch):
     monkeypatch.undo()
     files[2].write_text("x")  # a second change within the same tick could not be told from it
-    first = digest_contents(files, cache)
+    first = fingerprint(files, cache)
     assert not (cache / NOTES).exists()
     state = files[2].stat()
     monkeypatch.setattr(os, "stat", lambda path, stat=os.stat: state if path == files[2] else stat(path))
     files[2].write_text("y")
-    assert digest_contents(files, cache) != first
+    assert fingerprint(files, cache) != first
 
 
 @pytest.mark.parametrize("how", ["missing", "a folder"])
@@ -88,35 +88,35 @@ def test_what_cannot_be_read_is_tried_again(files, cache, how):
     files[1].unlink()
     if how == "a folder":
         files[1].mkdir()
-    first = digest_contents(files, cache)
-    assert digest_contents(files, cache) == first
+    first = fingerprint(files, cache)
+    assert fingerprint(files, cache) == first
     assert not (cache / NOTES).exists()
-    assert first != digest_contents(files[::2], cache)
+    assert first != fingerprint(files[::2], cache)
 
 
 @pytest.mark.parametrize("damage", ["", "[1]", "1", "{", "\x00"])
 def test_damaged_notes_are_replaced(files, cache, monkeypatch, damage):
-    first = digest_contents(files, cache)
+    first = fingerprint(files, cache)
     (cache / NOTES).write_text(damage)
-    assert digest_contents(files, cache) == first
+    assert fingerprint(files, cache) == first
     unread(monkeypatch)
-    assert digest_contents(files, cache) == first
+    assert fingerprint(files, cache) == first
 
 
 def test_notes_are_bounded_and_the_oldest_forgotten(files, cache, monkeypatch):
     monkeypatch.setattr(cache_module, "MOST_NOTES", 2)
     for path in files:
-        digest_contents([path], cache)
+        fingerprint([path], cache)
     assert len(json.loads((cache / NOTES).read_text())) == 2
     unread(monkeypatch)
     for path in files[1:]:
-        digest_contents([path], cache)
+        fingerprint([path], cache)
     with pytest.raises(pytest.fail.Exception, match="read again"):
-        digest_contents(files[:1], cache)
+        fingerprint(files[:1], cache)
 
 
 def test_a_cleared_cache_holds_no_notes(files, cache):
-    digest_contents(files, cache)
+    fingerprint(files, cache)
     assert (cache / NOTES).exists()
     clear(cache)
     assert list(cache.iterdir()) == []
@@ -125,4 +125,4 @@ def test_a_cleared_cache_holds_no_notes(files, cache):
 def test_a_cache_that_cannot_be_written_costs_only_time(files, tmp_path):
     nowhere = tmp_path / "a file"
     nowhere.write_text("")
-    assert digest_contents(files, nowhere) == digest_contents(files, nowhere)
+    assert fingerprint(files, nowhere) == fingerprint(files, nowhere)

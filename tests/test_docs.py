@@ -78,7 +78,7 @@ def test_every_link_leads_somewhere(name):
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_the_numbers_of_the_classic_x_are_those_that_gridcnn_computes(name):
-    found = explain.match_map(FALLING[None], classic_x()[None])
+    found = explain.cosine_similarity_map(FALLING[None], classic_x()[None])
     map_of_text, pooled_of_text, _ = BLOCK.findall(TEXTS[name])
     np.testing.assert_array_equal(numbers(map_of_text), found.round(2))
     np.testing.assert_array_equal(numbers(pooled_of_text), explain.pool_map(found).round(2))
@@ -103,4 +103,4 @@ def test_the_two_letters_of_step_3_share_three_patterns_and_no_bright_cell():
     rising = FALLING[:, ::-1]
     for kernel in (FALLING, rising, np.maximum(FALLING, rising)):
         for letter in (classic_x(), other):
-            assert explain.match_map(kernel[None], letter[None]).max() == 1
+            assert explain.cosine_similarity_map(kernel[None], letter[None]).max() == 1

@@ -18,11 +18,11 @@ from PIL import Image
 from gridcnn import cache as cache_module
 from gridcnn import encoding
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter, image
-from gridcnn.cache import default_cache_folder
-from gridcnn.encoding import encode_items, fit_adapter
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.estimator import GridClassifier
-from gridcnn.training import Silence
+from gridcnn.pipeline.cache import default_cache_folder
+from gridcnn.pipeline.encode import encode_items, fit_adapter
+from gridcnn.training.loop import NullProgress
 
 forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -339,56 +339,58 @@ def test_the_grids_of_a_frozen_lift_stand_in_for_the_windows(recordings, tmp_pat
     recordings.insert(1, tmp_path / "missing.wav")
     adapter = AudioAdapter(duration=1.0).fit(recordings)
     plain = encode_items(adapter, recordings, on_error="skip")
-    expected = adapter.lift()(torch.from_numpy(plain.windows)).numpy()
+    expected = adapter.frontend()(torch.from_numpy(plain.windows)).numpy()
     for cache in (None, tmp_path / "cache"):
-        encoded = encode_items(adapter, recordings, lift_on="cpu", on_error="skip", cache=cache)
+        encoded = encode_items(adapter, recordings, frontend_on="cpu", on_error="skip", cache=cache)
         assert encoded.windows.shape == (6, *adapter.spec_.shape)
         assert encoded.windows.dtype == np.float32
         np.testing.assert_allclose(encoded.windows, expected, atol=1e-5)
         np.testing.assert_array_equal(encoded.item, plain.item)
         assert encoded.skipped_index == (1,)
-    nothing = encode_items(adapter, recordings[1:2], lift_on="cpu", on_error="skip")
+    nothing = encode_items(adapter, recordings[1:2], frontend_on="cpu", on_error="skip")
     assert len(nothing.windows) == 0
 
 
 @pytest.mark.parametrize("at_once", [1, 70_000, 140_000])
 def test_grids_of_short_and_long_items_come_in_their_order(recordings, monkeypatch, at_once):
-    monkeypatch.setattr(encoding, "LIFTED_AT_ONCE", at_once)
+    monkeypatch.setattr(encoding, "BYTES_AT_ONCE", at_once)
     adapter = AudioAdapter(duration=1.0).fit(recordings)
-    lifted = encode_items(adapter, recordings, lift_on="cpu").windows
-    expected = adapter.lift()(torch.from_numpy(encode_items(adapter, recordings).windows)).numpy()
+    lifted = encode_items(adapter, recordings, frontend_on="cpu").windows
+    expected = adapter.frontend()(torch.from_numpy(encode_items(adapter, recordings).windows)).numpy()
     np.testing.assert_allclose(lifted, expected, atol=1e-5)
 
 
 def test_frozen_lifts_are_computed_once(recordings, tmp_path, monkeypatch):
     adapter = AudioAdapter(duration=1.0).fit(recordings)
-    first = encode_items(adapter, recordings, lift_on="cpu", cache=tmp_path / "cache")
+    first = encode_items(adapter, recordings, frontend_on="cpu", cache=tmp_path / "cache")
     assert entries(tmp_path / "cache") == [first.key]  # no waveforms beside the grids
     monkeypatch.setattr(AudioAdapter, "encode", lambda self, item: pytest.fail("computed again"))
-    second = encode_items(adapter, recordings, lift_on="cpu", cache=tmp_path / "cache")
+    second = encode_items(adapter, recordings, frontend_on="cpu", cache=tmp_path / "cache")
     np.testing.assert_array_equal(second.windows, first.windows)
 
 
 def test_windows_are_not_taken_for_grids(recordings, tmp_path):
     adapter = AudioAdapter(duration=1.0).fit(recordings)
-    keys = {encode_items(adapter, recordings, lift_on=device, cache=tmp_path / "cache").key for device in (None, "cpu")}
+    keys = {
+        encode_items(adapter, recordings, frontend_on=device, cache=tmp_path / "cache").key for device in (None, "cpu")
+    }
     assert len(keys) == 2
 
 
 def test_grids_are_not_taken_from_another_adapter(recordings, tmp_path):
     adapters = [AudioAdapter(duration=1.0, top_db=top_db).fit(recordings) for top_db in (80.0, 20.0)]
-    one, two = (encode_items(adapter, recordings, lift_on="cpu", cache=tmp_path) for adapter in adapters)
+    one, two = (encode_items(adapter, recordings, frontend_on="cpu", cache=tmp_path) for adapter in adapters)
     assert not np.allclose(one.windows, two.windows, atol=0.01)
 
 
 def test_a_lift_that_learns_is_left_to_the_training():
     adapter = TextAdapter().fit(["a a"])
-    windows = encode_items(adapter, ["a"], lift_on="cpu").windows
+    windows = encode_items(adapter, ["a"], frontend_on="cpu").windows
     np.testing.assert_array_equal(windows, encode_items(adapter, ["a"]).windows)
 
 
 def test_training_tells_of_all_that_it_reads(recordings, tmp_path):
-    class Told(Silence):
+    class Told(NullProgress):
         def encoding(self, done: int, total: int) -> None:
             told.append((done, total))
 

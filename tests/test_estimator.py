@@ -18,8 +18,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from gridcnn import GridClassifier, datasets
 from gridcnn.adapters import ArrayAdapter, ImageAdapter, TextAdapter
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
-from gridcnn.training import Silence, _standard_error
-from gridcnn.training_set import TrainingSet, hold_back
+from gridcnn.pipeline.split import TrainingSet, hold_back
+from gridcnn.training.loop import NullProgress, _standard_error
 
 
 @parametrize_with_checks([GridClassifier(ordering="assume", epochs=30)])  # of up to 200, which take minutes
@@ -329,7 +329,7 @@ def test_a_refit_learns_from_what_was_held_back_and_keeps_the_scores_of_the_firs
 
 
 def test_ctrl_c_in_a_refit_leaves_what_was_learned_the_first_time(waves):
-    class Impatient(Silence):
+    class Impatient(NullProgress):
         trainings = 0
 
         def start(self, epochs, steps_per_epoch):

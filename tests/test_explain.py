@@ -9,10 +9,10 @@ import torch
 import gridcnn
 from gridcnn import GridClassifier, datasets, explain
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
-from gridcnn.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.explain.tracing import record
 from gridcnn.grid import GridSpec
+from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
 
 WORDS = ["good not bad at all", "bad not good", "a film that was good", "a play that was bad"] * 2
 
@@ -60,13 +60,17 @@ CASES = {
     "overlapping pooling": (image_classifier, pictures()[0], {"pool_size": 3, "pool_stride": 2, "kernels": (3, 4)}),
     "parallel kernels": (image_classifier, pictures()[0], {"kernel_sizes": (2, 3, 5), "kernels": (2, 3)}),
     "parallel kernels, one axis": (series_classifier, np.ones((3, 20)), {"kernel_sizes": (2, 5)}),
-    "pooled in the middle": (image_classifier, pictures()[0], {"convolutions": 2, "pool_after": 1, "kernels": (3, 4)}),
-    "no padding": (image_classifier, pictures()[0], {"padding": "valid", "kernels": (3,), "convolutions": 1}),
+    "pooled in the middle": (
+        image_classifier,
+        pictures()[0],
+        {"convs_per_block": 2, "pool_after": 1, "kernels": (3, 4)},
+    ),
+    "no padding": (image_classifier, pictures()[0], {"padding": "valid", "kernels": (3,), "convs_per_block": 1}),
     "global maximum": (image_classifier, pictures()[0], {"head": "global_max", "kernels": (4, 5)}),
     "global mean": (series_classifier, np.ones((3, 20)), {"head": "global_average"}),
     "flat text": (text_classifier, "not good", {"head": "flatten"}),
     "dense layers": (image_classifier, pictures()[0], {"dense": (7, 5), "kernels": (3,)}),
-    "dense layers over a global head": (text_classifier, "not good", {"dense": (7,), "normalise": True}),
+    "dense layers over a global head": (text_classifier, "not good", {"dense": (7,), "batch_norm": True}),
 }
 
 
@@ -113,15 +117,15 @@ def test_the_arithmetic_of_a_convolution_is_patch_times_kernel_plus_bias(case):
 @pytest.mark.parametrize(
     ("sizes", "settings"),
     [
-        ((23, 17), {"kernels": (2, 2), "convolutions": 2, "pool_after": 1}),
+        ((23, 17), {"kernels": (2, 2), "convs_per_block": 2, "pool_after": 1}),
         ((23, 17), {"kernels": (2, 2), "kernel_sizes": (2, 3, 5)}),
         ((23, 17), {"kernels": (2, 2), "padding": "valid", "pool_size": 3, "pool_stride": 2}),
-        ((41,), {"kernels": (2, 2, 2), "kernel_sizes": (4,), "convolutions": 2}),
+        ((41,), {"kernels": (2, 2, 2), "kernel_sizes": (4,), "convs_per_block": 2}),
     ],
 )
 def test_a_receptive_field_holds_exactly_the_cells_that_matter(sizes, settings):
     spec = GridSpec.of("channel", 2, **{f"axis{n}": size for n, size in enumerate(sizes)})
-    backbone = ConvPoolDense(spec, BackboneConfig(pool="average", normalise=False, **settings), 2).double()
+    backbone = ConvPoolDense(spec, BackboneConfig(pool="average", batch_norm=False, **settings), 2).double()
     for parameter in backbone.parameters():
         parameter.data = parameter.data.abs() + 0.1  # nothing cancels, nothing is cut off
     grid = torch.ones(1, *spec.shape, dtype=torch.float64, requires_grad=True)
@@ -267,7 +271,7 @@ def numbers(text):
 
 
 def test_the_match_map_has_the_classic_numbers():
-    found = explain.match_map(FALLING[None], classic_x())
+    found = explain.cosine_similarity_map(FALLING[None], classic_x())
 
     np.testing.assert_array_equal(found.round(2), numbers(CLASSIC_MAP))
     np.testing.assert_array_equal(explain.pool_map(found).round(2), numbers(CLASSIC_POOLED))
@@ -278,14 +282,14 @@ def test_a_match_is_one_where_the_patch_is_the_kernel_and_minus_one_where_it_is_
     kernel, grid = rng.normal(size=(2, 3)), np.zeros((2, 12))
     grid[:, 1:4], grid[:, 7:10] = 5 * kernel, -kernel
 
-    found = explain.match_map(kernel, grid)
+    found = explain.cosine_similarity_map(kernel, grid)
 
     assert found[1] == pytest.approx(1)
     assert found[7] == pytest.approx(-1)
     assert np.abs(found).max() <= 1
     assert found.shape == (10,)
-    assert explain.match_map(kernel, grid, padding="same").shape == (12,)
-    assert explain.match_map(kernel, np.zeros((2, 5))).tolist() == [0, 0, 0]
+    assert explain.cosine_similarity_map(kernel, grid, padding="same").shape == (12,)
+    assert explain.cosine_similarity_map(kernel, np.zeros((2, 5))).tolist() == [0, 0, 0]
 
 
 def test_the_average_of_a_map_is_pooled_over_incomplete_windows_too():
@@ -294,7 +298,7 @@ def test_the_average_of_a_map_is_pooled_over_incomplete_windows_too():
 
 def test_a_kernel_that_does_not_fit_is_refused():
     with pytest.raises(DataError, match=r"shape \(1, 3, 3\) cannot be matched with a grid of shape \(2, 9, 9\)"):
-        explain.match_map(FALLING[None], np.zeros((2, 9, 9)))
+        explain.cosine_similarity_map(FALLING[None], np.zeros((2, 9, 9)))
 
 
 # ---- where it looked -------------------------------------------------------------------------------------------------
@@ -310,7 +314,9 @@ def bright_spots():
 
 def spot_finder():
     """A classifier whose first kernel answers to brightness and nothing else."""
-    classifier = fitted(ImageAdapter(), bright_spots(), list("ab" * 4), kernels=(2, 2), normalise=False, convolutions=1)
+    classifier = fitted(
+        ImageAdapter(), bright_spots(), list("ab" * 4), kernels=(2, 2), batch_norm=False, convs_per_block=1
+    )
     first = classifier.network_.backbone.blocks[0].convolutions[0][0]
     first.weight.data[0] = 0.0
     first.weight.data[0, :, 1, 1] = 1.0

@@ -10,7 +10,7 @@ from PIL import Image
 from gridcnn import GridClassifier
 from gridcnn.adapters import ArrayAdapter, ImageAdapter
 from gridcnn.cli import main
-from gridcnn.page import explain_page
+from gridcnn.render.explain_page import explain_page
 
 
 @pytest.fixture(scope="module")

@@ -13,35 +13,35 @@ from sklearn.base import clone
 
 from gridcnn import GridClassifier, estimator, inference
 from gridcnn.adapters import ArrayAdapter, ImageAdapter, TextAdapter
-from gridcnn.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.errors import ItemError
 from gridcnn.grid import GridSpec
-from gridcnn.inference import Predictor, predictor
-from gridcnn.threads import TRIED
-from gridcnn.training import Network
+from gridcnn.inference.predictor import Predictor, predictor
+from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.pipeline.parallel import TRIED
+from gridcnn.training.loop import Network
 
 CPU = torch.device("cpu")
 CURVE = GridSpec.of("sensor", 3, time=21)
 PICTURE = GridSpec.of("colour", 2, height=11, width=14)
 
 CONFIGS = [
-    {"convolutions": 2, "pool_after": 1},
+    {"convs_per_block": 2, "pool_after": 1},
     {"kernel_sizes": (3, 4, 5), "head": "global_max", "pool_size": 1},
     {"padding": "valid", "head": "global_average", "dense": (6,)},
     {"pool": "average", "pool_size": 3, "pool_stride": 2},
     {"pool_size": 2, "pool_stride": 3},
-    {"normalise": False, "kernel_sizes": (4,)},
+    {"batch_norm": False, "kernel_sizes": (4,)},
 ]
 
 
-def trained(spec=PICTURE, lift=None, **config):
+def trained(spec=PICTURE, frontend=None, **config):
     """Return a network whose normalisation has seen something."""
     torch.manual_seed(1)
     net = ConvPoolDense(spec, BackboneConfig(**{"kernels": (5, 4), "dropout": 0.5} | config), n_classes=3)
     for name, values in net.state_dict().items():
         if "norms" in name and "num_batches" not in name:
             values.copy_(torch.rand_like(values) + 0.5)
-    network = Network(torch.nn.Identity() if lift is None else lift, net).eval()
+    network = Network(torch.nn.Identity() if frontend is None else frontend, net).eval()
     network.kernels_channels_last()
     return network
 

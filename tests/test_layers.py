@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from gridcnn.layers import LineAveragePool, LineMaxPool, LineNorm, SideBySide
+from gridcnn.network.layers import ParallelBranches, SequenceAveragePool, SequenceMaxPool, SequenceNorm
 
 
 def lines(last_channels=False):
@@ -31,7 +31,7 @@ def gradients(layer, values):
 )
 def test_kernels_of_all_sizes_at_once_give_what_each_gives_alone(sizes, padding, bias, last_channels):
     torch.manual_seed(1)
-    side_by_side = SideBySide([nn.Conv1d(3, 2, size, padding=padding, bias=bias) for size in sizes])
+    side_by_side = ParallelBranches([nn.Conv1d(3, 2, size, padding=padding, bias=bias) for size in sizes])
 
     class OneByOne(nn.ModuleList):
         def forward(self, values):
@@ -47,7 +47,7 @@ def test_kernels_of_all_sizes_at_once_give_what_each_gives_alone(sizes, padding,
 @pytest.mark.parametrize("last_channels", [False, True])
 @pytest.mark.parametrize(("size", "stride"), [(2, 2), (3, 2), (3, 5), (19, 19)])
 def test_pooling_gives_what_torch_gives(size, stride, last_channels):
-    for ours, torchs in ((LineMaxPool, nn.MaxPool1d), (LineAveragePool, nn.AvgPool1d)):
+    for ours, torchs in ((SequenceMaxPool, nn.MaxPool1d), (SequenceAveragePool, nn.AvgPool1d)):
         pools = [kind(size, stride=stride, ceil_mode=True) for kind in (ours, torchs)]
         for each, expected in zip(*(gradients(pool, lines(last_channels)) for pool in pools), strict=True):
             torch.testing.assert_close(each, expected)
@@ -55,7 +55,7 @@ def test_pooling_gives_what_torch_gives(size, stride, last_channels):
 
 @pytest.mark.parametrize("last_channels", [False, True])
 def test_normalisation_gives_what_torch_gives_and_learns_the_same_statistics(last_channels):
-    norms = LineNorm(3), nn.BatchNorm1d(3)
+    norms = SequenceNorm(3), nn.BatchNorm1d(3)
     for training in (True, False):
         for norm in norms:
             norm.train(training)

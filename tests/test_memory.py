@@ -8,7 +8,7 @@ import pytest
 
 KEEPING = """
 import os, resource
-from gridcnn.memory import freed_memory_kept
+from gridcnn.training.malloc import keep_freed_memory
 
 BLOCK = 64 * 2**20
 
@@ -24,7 +24,7 @@ def resident():
 
 start = resident()
 print(faults_of_five_blocks())
-with freed_memory_kept():
+with keep_freed_memory():
     b"x" * BLOCK
     print(faults_of_five_blocks())
     print((resident() - start) / BLOCK)
@@ -45,6 +45,6 @@ def test_another_c_library_is_left_alone(monkeypatch):
     from gridcnn import memory
 
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
-    with memory.freed_memory_kept():
+    with memory.keep_freed_memory():
         ran = True
     assert ran

@@ -10,14 +10,14 @@ from gridcnn import GridClassifier
 from gridcnn.adapters import ImageAdapter
 from gridcnn.adapters.standardise import Standardise
 from gridcnn.grid import GridSpec
-from gridcnn.mirroring import mirror_test
-from gridcnn.training import Silence
+from gridcnn.training.flip_test import flip_test
+from gridcnn.training.loop import NullProgress
 
 SPEC = GridSpec.of("colour", 3, height=16, width=16)
 N = 120
 
 
-class Notes(Silence):
+class Notes(NullProgress):
     def __init__(self):
         self.lines = []
 
@@ -46,7 +46,7 @@ BOX = [(row, column) for row in (0, 9) for column in range(10)] + [(row, c) for 
 
 def mirror_tested(pictures, target, axis="width"):
     windows = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
-    return mirror_test(windows, target, Standardise(torch.tensor(128.0), torch.tensor(128.0)), SPEC, axis)
+    return flip_test(windows, target, Standardise(torch.tensor(128.0), torch.tensor(128.0)), SPEC, axis)
 
 
 def test_arrows_that_point_left_and_right_are_not_mirrored_into_each_other():
@@ -69,16 +69,16 @@ def test_a_classifier_mirrors_in_training_and_in_its_answers_only_where_that_kee
     settings = {"adapter": ImageAdapter(), "kernels": (8,), "epochs": 6, "device": "cpu", "progress": notes}
     pictures, target = drawn(ARROW, BACK)
     arrows = GridClassifier(**settings).fit(list(pictures), target)
-    assert arrows.network_.mirrored == ()
+    assert arrows.network_.flip_axes == ()
     assert arrows.score(list(pictures), target) > 0.9
     assert "not mirrored along their width" in notes.lines[0]
 
     insisted = GridClassifier(**settings, augment={"flip": ["width"]}).fit(list(pictures), target)
-    assert insisted.network_.mirrored == ("width",)
+    assert insisted.network_.flip_axes == ("width",)
     assert insisted.score(list(pictures), target) < 0.7
 
     pictures, target = drawn(CROSS, BOX)
-    assert GridClassifier(**settings).fit(list(pictures), target).network_.mirrored == ("width",)
+    assert GridClassifier(**settings).fit(list(pictures), target).network_.flip_axes == ("width",)
     assert len(notes.lines) == 1
 
 

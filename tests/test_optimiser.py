@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gridcnn.optimiser import Muon, orthogonalised
+from gridcnn.training.muon import Muon, orthogonalised
 
 
 @pytest.mark.parametrize("shape", [(6, 40), (40, 6), (9, 9)])

@@ -32,7 +32,7 @@ def grids_of(adapter, items):
     windows = windows_of(adapter.fit(items), items)
     torch.manual_seed(0)
     with torch.inference_mode():
-        return adapter.lift().eval()(torch.from_numpy(windows)).numpy()
+        return adapter.frontend().eval()(torch.from_numpy(windows)).numpy()
 
 
 def token_ids(texts):

@@ -18,11 +18,11 @@ from PIL import Image
 from gridcnn import GridClassifier, datasets, explain
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.errors import ConfigurationError, ItemError
-from gridcnn.page import explain_page
+from gridcnn.render.explain_page import explain_page
 
 HOSTILE = "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>"
 QUICK: dict[str, Any] = {"epochs": 1, "validation_fraction": 0.0, "cache": False}
-TWICE: dict[str, Any] = {"convolutions": 2, "pool_after": 2, "pool_size": 2, "kernel_sizes": (3,), "head": "flatten"}
+TWICE: dict[str, Any] = {"convs_per_block": 2, "pool_after": 2, "pool_size": 2, "kernel_sizes": (3,), "head": "flatten"}
 
 
 @pytest.fixture(scope="module")
@@ -258,8 +258,8 @@ def test_a_page_of_64_pixels_in_colour_stays_below_3_mb() -> None:
 def test_what_is_too_large_to_draw_is_left_out_and_said(
     browser: Any, tmp_path: Path, digits: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gridcnn.page.LARGEST_MAP", 20)  # fewer cells than 8 × 8, more than 4 × 4
-    monkeypatch.setattr("gridcnn.page.LONGEST_COLUMN", 9)
+    monkeypatch.setattr("gridcnn.render.explain_page.LARGEST_MAP", 20)  # fewer cells than 8 × 8, more than 4 × 4
+    monkeypatch.setattr("gridcnn.render.explain_page.LONGEST_COLUMN", 9)
     html = explain_page(*digits)
     opened = Opened(browser, tmp_path, html)
 
@@ -275,7 +275,7 @@ def test_what_is_too_large_to_draw_is_left_out_and_said(
 
 
 def test_of_a_large_input_fewer_kernels_are_drawn(digits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gridcnn.page.MOST_CELLS", 1_000)
+    monkeypatch.setattr("gridcnn.render.explain_page.MOST_CELLS", 1_000)
     html = explain_page(*digits)
 
     drawn = {len(group["maps"]) for group in data_of(html)["groups"]}

@@ -124,7 +124,7 @@ def test_the_match_of_a_learned_kernel_stands_above_that_of_a_random_one(image_t
     step = image_trace.steps[0]
 
     np.testing.assert_allclose(
-        images_in(axes[2])[0], explain.match_map(step.kernels[0], step.input, padding="same"), atol=1e-12
+        images_in(axes[2])[0], explain.cosine_similarity_map(step.kernels[0], step.input, padding="same"), atol=1e-12
     )
     assert axes[4].get_title() == "a random kernel"
 

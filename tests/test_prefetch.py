@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gridcnn import prefetch
-from gridcnn.prefetch import batches
+from gridcnn.pipeline.prefetch import batches
 
 ROWS, ROW = 40, 1_000  # bytes
 ORDER = [np.array([30, 2, 17]), np.array([3, 4, 5, 39]), np.array([8])]

@@ -18,7 +18,7 @@ from gridcnn import GridClassifier, datasets
 from gridcnn.adapters import AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.cli import main
 from gridcnn.errors import DataError, Skipped
-from gridcnn.report import calibrate, make_report
+from gridcnn.evaluation.report import calibrate, make_report
 
 QUICK: dict[str, Any] = {"epochs": 2, "validation_fraction": 0.0, "cache": False, "kernels": (4,)}
 HOSTILE = "<script>alert(1)</script>"

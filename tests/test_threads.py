@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gridcnn.threads import WORTH_THREADS, in_threads, set_computing_threads
+from gridcnn.pipeline.parallel import WORTH_THREADS, in_threads, set_computing_threads
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,11 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from gridcnn import training
-from gridcnn.augment import AugmentConfig, Augmenter
-from gridcnn.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.grid import GridSpec
-from gridcnn.layers import to_channels_last
-from gridcnn.training import Examples, Network, TrainingConfig, _backpropagate, _uphill, seeded, train
+from gridcnn.network.augment import AugmentConfig, Augmenter
+from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.network.layers import to_channels_last
+from gridcnn.training.loop import Examples, Network, TrainingConfig, _backpropagate, _uphill, seeded, train
 
 SPEC = GridSpec.of("level", 1, height=6, width=6)
 CPU = torch.device("cpu")
@@ -49,7 +49,7 @@ def test_a_fading_augmentation_leaves_the_last_epoch_as_it_is(monkeypatch):
     monkeypatch.setattr(
         training, "Augmenter", lambda config, spec: seen.append(config.rotate) or Augmenter(config, spec)
     )
-    trained(augment=AugmentConfig(rotate=10, fades=True), epochs=3)
+    trained(augment=AugmentConfig(rotate=10, annealed=True), epochs=3)
     assert seen == [10, 5, 0]
 
 
@@ -92,7 +92,7 @@ def test_one_rate_moves_the_kernels_and_the_other_the_rest(rate, moved):
 
 
 def test_an_adversarial_step_learns_from_each_grid_and_from_its_worst_neighbour(monkeypatch):
-    monkeypatch.setattr("gridcnn.training.mixed_precision", lambda _: contextlib.nullcontext())  # exact
+    monkeypatch.setattr("gridcnn.training.loop.mixed_precision", lambda _: contextlib.nullcontext())  # exact
     torch.manual_seed(0)
     network = Network(torch.nn.Conv2d(1, 1, 1), ConvPoolDense(SPEC, BackboneConfig(kernels=(4,), dropout=0), 2)).eval()
     windows, target = torch.randn(5, *SPEC.shape), torch.tensor([0, 1, 1, 0, 1])
@@ -101,7 +101,7 @@ def test_an_adversarial_step_learns_from_each_grid_and_from_its_worst_neighbour(
     def loss(grids):
         return (cross_entropy(network.backbone(grids), target, reduction="none") * weight).mean()
 
-    grids = network.lift(windows)
+    grids = network.frontend(windows)
     slope = torch.autograd.grad(loss(grids), grids, retain_graph=True)[0]
     cell = grids.detach().square().flatten(1).mean(dim=1).sqrt()
     length = 0.3 * cell / slope.flatten(1).norm(dim=1).clamp(min=1e-12)
@@ -109,7 +109,9 @@ def test_an_adversarial_step_learns_from_each_grid_and_from_its_worst_neighbour(
     assert loss(worse) > loss(grids)
     expected = torch.autograd.grad(loss(grids) + loss(grids + (worse - grids).detach()), list(network.parameters()))
 
-    _backpropagate(network, network.lift(windows), target, weight, TrainingConfig(adversarial=0.3, label_smoothing=0))
+    _backpropagate(
+        network, network.frontend(windows), target, weight, TrainingConfig(adversarial=0.3, label_smoothing=0)
+    )
     for parameter, gradient in zip(network.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient)
 

@@ -9,11 +9,11 @@ from torch import nn
 from torch.nn.functional import max_pool2d
 
 from gridcnn import inference, winograd
-from gridcnn.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.grid import GridSpec
-from gridcnn.inference import Predictor
-from gridcnn.training import Network
-from gridcnn.winograd import TILES, Winograd, cheapest_tile, transforms
+from gridcnn.inference.predictor import Predictor
+from gridcnn.inference.winograd import TILES, Winograd, cheapest_tile, transforms
+from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.training.loop import Network
 
 CPU = torch.device("cpu")
 PICTURE = GridSpec.of("colour", 3, height=15, width=16)
@@ -124,12 +124,12 @@ def used_by(network):
 @pytest.mark.parametrize(
     "config",
     [
-        {"convolutions": 2, "pool_after": 1},
-        {"convolutions": 2, "pool_after": 2, "head": "global_max"},
-        {"convolutions": 2, "pool": "average", "head": "global_average"},
-        {"convolutions": 2, "pool_size": 3, "pool_stride": 2, "dense": (8,)},
-        {"convolutions": 2, "pool_size": 2, "pool_stride": 1},
-        {"convolutions": 2, "pool_size": 1, "normalise": False},
+        {"convs_per_block": 2, "pool_after": 1},
+        {"convs_per_block": 2, "pool_after": 2, "head": "global_max"},
+        {"convs_per_block": 2, "pool": "average", "head": "global_average"},
+        {"convs_per_block": 2, "pool_size": 3, "pool_stride": 2, "dense": (8,)},
+        {"convs_per_block": 2, "pool_size": 2, "pool_stride": 1},
+        {"convs_per_block": 2, "pool_size": 1, "batch_norm": False},
     ],
 )
 def test_a_wide_network_answers_the_same_in_torch(config):

@@ -6,11 +6,11 @@ import torch
 
 from gridcnn import inference
 from gridcnn.adapters.text import Embed
-from gridcnn.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.grid import GridSpec
-from gridcnn.inference import Predictor, fold_normalisation
-from gridcnn.training import Network
-from gridcnn.word_by_word import WordByWord
+from gridcnn.inference.distinct_words import DistinctWords
+from gridcnn.inference.predictor import Predictor, fold_normalisation
+from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.training.loop import Network
 
 LENGTH, DIM, N_TOKENS, N_PIECES = 19, 6, 40, 25
 TEXT = GridSpec.of("embedding", DIM, token=LENGTH)
@@ -45,10 +45,10 @@ def eager(network, ids):
 @pytest.mark.parametrize(
     "config",
     [
-        {"kernel_sizes": (3, 4, 5), "head": "global_max", "pool_size": 1, "normalise": False},
+        {"kernel_sizes": (3, 4, 5), "head": "global_max", "pool_size": 1, "batch_norm": False},
         {"kernel_sizes": (2,), "head": "global_average"},
         {"kernel_sizes": (1,), "pool": "average", "dense": (5,)},
-        {"kernels": (7, 4), "kernel_sizes": (5, 2), "convolutions": 2, "pool_after": 1},
+        {"kernels": (7, 4), "kernel_sizes": (5, 2), "convs_per_block": 2, "pool_after": 1},
         {"kernel_sizes": (3,), "padding": "valid"},  # computed as any other grid
     ],
 )
@@ -67,7 +67,7 @@ def test_the_maps_are_those_of_the_first_convolution():
     convolution = fold_normalisation(network.backbone).blocks[0].convolutions[0]
     with torch.inference_mode():
         torch.testing.assert_close(
-            WordByWord(network.lift, convolution)(ids), convolution(network.lift(torch.from_numpy(ids)))
+            DistinctWords(network.frontend, convolution)(ids), convolution(network.frontend(torch.from_numpy(ids)))
         )
 
 
@@ -93,11 +93,11 @@ def test_as_many_texts_as_memory_allows_are_computed_at_once(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "config", [{}, {"kernel_sizes": (3, 4), "head": "global_max", "pool_size": 1, "normalise": False}]
+    "config", [{}, {"kernel_sizes": (3, 4), "head": "global_max", "pool_size": 1, "batch_norm": False}]
 )
 def test_mirrored_texts_are_answered_both_ways(config):
     network, ids = network_for(mirrored=("token",), **config), texts()
     with torch.inference_mode():
-        grids = network.lift(torch.from_numpy(ids))
+        grids = network.frontend(torch.from_numpy(ids))
         both = [network.backbone(each).double().softmax(dim=1).numpy() for each in (grids, grids.flip(2))]
     np.testing.assert_allclose(Predictor(network, CPU)(ids), np.mean(both, axis=0), atol=1e-5, rtol=0)

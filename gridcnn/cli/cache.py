@@ -23,7 +23,7 @@ def cache(
     action: Annotated[Action, typer.Argument(help="Show what it holds, or remove all of it.")] = Action.list,
 ) -> None:
     """List or clear the decoded items that are kept so that the next run on the same files starts at once."""
-    from gridcnn.cache import CACHE_LIMIT, clear, default_cache_folder, entries
+    from gridcnn.pipeline.cache import CACHE_LIMIT, clear, default_cache_folder, entries
 
     folder = default_cache_folder()
     if action is Action.clear:

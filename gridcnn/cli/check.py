@@ -19,7 +19,7 @@ from gridcnn.errors import ConfigurationError, DataError
 if TYPE_CHECKING:
     import numpy as np
 
-    from gridcnn.grid_check import GridReport
+    from gridcnn.evaluation.axes import GridReport
     from gridcnn.ordering import AxesReport, OrderReport
 
 _VERDICT_CODES = {"ordered": 0, "exchangeable": 3, "undecided": 4}
@@ -88,7 +88,7 @@ def _check(source: str, columns: Columns, seed: int, waiting: Waiting) -> OrderR
         waiting.now("checking")
         return check_order(data.items, data.labels, alternatives=data.labels is not None, random_state=seed)
 
-    from gridcnn.grid_check import check_grids
+    from gridcnn.evaluation.axes import check_grids
 
     report = check_grids(adapter_for(data, {}), data.items, random_state=seed, progress=waiting.progress)
     skipped = [*data.skipped, *report.skipped]

@@ -24,7 +24,7 @@ from gridcnn.cli.output import list_skipped, note, print_table
 from gridcnn.cli.sources import Columns, read_labelled
 
 if TYPE_CHECKING:
-    from gridcnn.metrics import Evaluation
+    from gridcnn.evaluation.metrics import Evaluation
 
 
 def evaluate(

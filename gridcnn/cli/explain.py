@@ -54,12 +54,12 @@ def explain(
     raw, name = _find(classifier, item, row, Columns(text=text, path=path, encoding=encoding))
     if png:
         from gridcnn.explain import trace
-        from gridcnn.plots import write_all
+        from gridcnn.render.plots import write_all
 
         written = write_all(trace(classifier, raw), output, label)
         note(f"{len(written)} pictures: {output}")
         return
-    from gridcnn.page import explain_page
+    from gridcnn.render.explain_page import explain_page
 
     output.write_text(explain_page(classifier, raw, name=name, label=label), encoding="utf-8")
     note(f"page: {output}")

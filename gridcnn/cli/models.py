@@ -12,13 +12,13 @@ from gridcnn.errors import DataError, Skipped
 if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
     from gridcnn.estimator import GridClassifier
-    from gridcnn.metrics import Evaluation
+    from gridcnn.evaluation.metrics import Evaluation
 
 
 def load_model(model: Path, threads: int | None = None) -> GridClassifier:
     """Load a model that `gridcnn train` saved, and compute with so many threads."""
     from gridcnn.estimator import GridClassifier
-    from gridcnn.threads import set_computing_threads
+    from gridcnn.pipeline.parallel import set_computing_threads
 
     set_computing_threads(threads)
     classifier: GridClassifier = GridClassifier.load(model)
@@ -27,7 +27,7 @@ def load_model(model: Path, threads: int | None = None) -> GridClassifier:
 
 def score_items(classifier: GridClassifier, data: Dataset) -> tuple[Evaluation, list[Skipped]]:
     """Score the items that can be read; return the others with their reasons."""
-    from gridcnn.metrics import evaluate
+    from gridcnn.evaluation.metrics import evaluate
 
     assert data.labels is not None  # for the type checker: read_labelled always asks for labels
     rows = classifier.predict_frame(known_columns(classifier, data.items))

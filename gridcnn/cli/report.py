@@ -64,7 +64,7 @@ def report(
     if learned is not None and learned.split is not None:
         learned = learned.part("train") if "train" in learned.split else None
 
-    from gridcnn.report import make_report
+    from gridcnn.evaluation.report import make_report
 
     made = make_report(
         classifier,

@@ -208,10 +208,10 @@ def train(
     }
     adapter = adapter_for(data, adapter_options)
 
+    from gridcnn.cli.progress import progress_reporter
     from gridcnn.estimator import GridClassifier
-    from gridcnn.memory import freed_memory_kept
-    from gridcnn.progress import progress_reporter
-    from gridcnn.threads import set_computing_threads
+    from gridcnn.pipeline.parallel import set_computing_threads
+    from gridcnn.training.malloc import keep_freed_memory
 
     set_computing_threads(threads)
     progress = None if dry_run else progress_reporter(Console(stderr=True), quiet=quiet)
@@ -219,10 +219,10 @@ def train(
         adapter=adapter,
         ordering=ordering.value,
         **lists,
-        convolutions=convolutions,
+        convs_per_block=convolutions,
         pool_after=pool_after,
         padding=padding and padding.value,
-        normalise=normalise,
+        batch_norm=normalise,
         pool=pool and pool.value,
         pool_size=pool_size,
         pool_stride=pool_stride,
@@ -251,7 +251,7 @@ def train(
     learning, held_out = parts["train"], parts.get("validation")
     started = time.perf_counter()
     try:
-        with freed_memory_kept():
+        with keep_freed_memory():
             if output is None or dry_run:
                 _print_plan(classifier.plan(learning.items, learning.labels, measure_time=True))
                 return
@@ -310,7 +310,7 @@ def _finish(classifier: GridClassifier, data: Dataset, test: Dataset | None, out
 
 def _compare(classifier: GridClassifier, parts: dict[str, Dataset]) -> None:
     """Set the classic baseline beside the network, on items from which neither has learned."""
-    from gridcnn.baseline import compare, fit_baseline
+    from gridcnn.evaluation.baselines import compare, fit_baseline
 
     learning, validation = parts["train"], parts.get("validation")
     given = None if validation is None else (validation.items, validation.labels)

@@ -3,27 +3,27 @@
 Blocks, kernels and windows are counted from 1, as the pictures name them; arrays and their cells are indexed from 0.
 """
 
-from gridcnn.explain.attributing import METHODS, attribute, grad_cam
+from gridcnn.explain.attribution import METHODS, attribute, grad_cam
+from gridcnn.explain.contribution import Contribution, Contributions, votes
 from gridcnn.explain.coordinates import Coordinates
-from gridcnn.explain.looking import Patch, class_patch, patch_under, strongest_patch, top_patches
-from gridcnn.explain.matching import match_map, pool_map, random_kernel
-from gridcnn.explain.receptive import Reach
+from gridcnn.explain.patches import Patch, class_patch, patch_under, strongest_patch, top_patches
+from gridcnn.explain.receptive_field import ReceptiveField
+from gridcnn.explain.similarity import cosine_similarity_map, pool_map, random_kernel
 from gridcnn.explain.tracing import Step, Trace, trace
-from gridcnn.explain.voting import Vote, Votes, votes
 
 __all__ = [
     "METHODS",
+    "Contribution",
+    "Contributions",
     "Coordinates",
     "Patch",
-    "Reach",
+    "ReceptiveField",
     "Step",
     "Trace",
-    "Vote",
-    "Votes",
     "attribute",
     "class_patch",
+    "cosine_similarity_map",
     "grad_cam",
-    "match_map",
     "patch_under",
     "pool_map",
     "random_kernel",

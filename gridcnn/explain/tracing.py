@@ -18,14 +18,14 @@ from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from gridcnn.augment import views
-from gridcnn.backbone import ConvPoolDense
 from gridcnn.errors import ConfigurationError
 from gridcnn.estimator import GridClassifier
 from gridcnn.explain.coordinates import Coordinates, coordinates
-from gridcnn.explain.receptive import Reach, reaches
+from gridcnn.explain.receptive_field import ReceptiveField
 from gridcnn.grid import GridSpec
-from gridcnn.layers import SideBySide
+from gridcnn.network.augment import flipped_copies
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.network.layers import ParallelBranches
 
 __all__ = ["Step", "Trace", "trace"]
 
@@ -46,7 +46,7 @@ class Step:
         What makes `output` of `input`, for tensors with a batch axis, float64.
     input, output : ndarray
         float64, without a batch axis: maps `(maps, *sizes)`, or a column `(entries,)`.
-    below, field : tuple of Reach
+    below, field : tuple of ReceptiveField
         For each map of `output`: which cells of `input`, and which cells of the grid, a cell was computed from. Empty
         after the blocks.
     """
@@ -57,8 +57,8 @@ class Step:
     run: Callable[[Tensor], Tensor]
     input: np.ndarray
     output: np.ndarray
-    below: tuple[Reach, ...] = ()
-    field: tuple[Reach, ...] = ()
+    below: tuple[ReceptiveField, ...] = ()
+    field: tuple[ReceptiveField, ...] = ()
 
     def again(self) -> np.ndarray:
         """Apply the step to its recorded input once more."""
@@ -98,7 +98,7 @@ class Step:
         """The convolutions side by side that make up a convolution step."""
         if self.kind != "convolution":
             return []
-        return list(self.run) if isinstance(self.run, SideBySide) else [self.run]
+        return list(self.run) if isinstance(self.run, ParallelBranches) else [self.run]
 
 
 @dataclass(frozen=True)
@@ -254,11 +254,13 @@ def trace(classifier: GridClassifier, item: Any, *, window: int | None = None) -
     windows = adapter.encode(item)
     if window is not None and not 1 <= window <= len(windows):
         raise ConfigurationError(f"the item has no window {window}; windows are counted from 1 to {len(windows)}")
-    mirrored = classifier.network_.mirrored
+    mirrored = classifier.network_.flip_axes
     backbone = copy.deepcopy(classifier.network_.backbone).double().eval().requires_grad_(False)
     with torch.inference_mode():
-        grids = [classifier.network_.lift(torch.from_numpy(each[None])).double() for each in windows]
-        by_view = [torch.cat([backbone(view) for view in views(grid, adapter.spec_, mirrored)]) for grid in grids]
+        grids = [classifier.network_.frontend(torch.from_numpy(each[None])).double() for each in windows]
+        by_view = [
+            torch.cat([backbone(view) for view in flipped_copies(grid, adapter.spec_, mirrored)]) for grid in grids
+        ]
         chances = torch.stack(by_view).softmax(dim=2).numpy()  # (windows, views, n_classes)
     answer = chances.mean(axis=(0, 1))
     best = answer.argmax()
@@ -295,17 +297,17 @@ def record(backbone: ConvPoolDense, grid: np.ndarray) -> list[Step]:
     """Run the steps of a backbone one by one over a grid of its dtype, and keep what goes in and out."""
     n_axes = len(backbone.spec.axes)
     values = torch.from_numpy(grid.copy())[None]
-    field = (Reach.cell(n_axes),) * len(grid)
+    field = (ReceptiveField.cell(n_axes),) * len(grid)
     steps: list[Step] = []
     for kind, block, run in backbone.steps():
         if isinstance(run, nn.Identity | nn.Dropout):
             continue
         before, values = values, run(values)
-        below: tuple[Reach, ...] = ()
+        below: tuple[ReceptiveField, ...] = ()
         if block is not None:
-            below = reaches(run, n_axes, values.shape[1])
+            below = receptive_fields(run, n_axes, values.shape[1])
             if kind == "convolution":  # a kernel spans all maps
-                field = (Reach.around(field),) * len(below)
+                field = (ReceptiveField.around(field),) * len(below)
             field = tuple(own.then(step) for own, step in zip(field, below, strict=True))
         steps.append(
             Step(_step_name(kind, block, steps), kind, block, run, before[0].numpy(), values[0].numpy(), below,

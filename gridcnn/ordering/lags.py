@@ -1,6 +1,6 @@
 """How far the distance between two columns explains how they correlate.
 
-On an ordered axis r(i, j) depends on the lag j - i: it fades, or comes and goes with a period. The share of the
+On an ordered axis r(i, j) depends on the lag j - i: it annealed, or comes and goes with a period. The share of the
 variance of r that the lag explains is measured between two halves of the rows, as a covariance: noise, which the halves
 do not share, drops out, so that the share does not shrink where rows are few.
 

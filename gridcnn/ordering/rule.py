@@ -247,9 +247,9 @@ def _by_correlation(near: Neighbours, lags: Lags | None) -> Answer | None:
     close = min(near.z_flip, near.z_tree) >= 2.5 and near.share_flip <= 0.06
     paired = min(near.z_pair, near.z_pair_tree) >= 3 and near.share_pair <= 0.03
     if (close or paired) and near.z_shuffle >= 2.5:
-        fades = lags is not None and lags.z_flip >= 2.5 and near.z_second >= 0.4 * near.z_flip
+        annealed = lags is not None and lags.z_flip >= 2.5 and near.z_second >= 0.4 * near.z_flip
         clear = lags is not None and lags.value >= 0.8 and lags.rest >= 0.8 and lags.z_flip >= 2.5
-        if near.seam < SORTED_SEAM or fades or clear:
+        if near.seam < SORTED_SEAM or annealed or clear:
             return Answer(
                 "ordered", "Neighbouring columns are more alike than groups of similar columns explain.", "neighbours"
             )

@@ -107,7 +107,7 @@ def match(trace: Trace, kernel: int | None = None) -> Figure:
     if kernel is not None and not 1 <= kernel <= len(step.kernels):
         raise ConfigurationError(f"there is no kernel {kernel}; kernels are counted from 1 to {len(step.kernels)}")
     if kernel is None:
-        peaks = [explain.match_map(each, step.input, padding="same").max() for each in step.kernels]
+        peaks = [explain.cosine_similarity_map(each, step.input, padding="same").max() for each in step.kernels]
         kernel = int(np.argmax(peaks)) + 1
     learned = step.kernels[kernel - 1]
     rows = [(f"kernel {kernel}", learned), ("a random kernel", explain.random_kernel(learned))]
@@ -118,7 +118,7 @@ def match(trace: Trace, kernel: int | None = None) -> Figure:
         face = _face(each)
         _draw_signed(middle, face, float(np.abs(face).max()), trace)
         middle.set_title(title, fontsize=10)
-        matches = explain.match_map(each, step.input, padding="same")
+        matches = explain.cosine_similarity_map(each, step.input, padding="same")
         _draw_signed(right, matches, 1.0, trace)
         right.set_title(f"match, best {matches.max():.2f}", fontsize=10)
     _scale(figure, axes[:, 2], 1.0, "match")

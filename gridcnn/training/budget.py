@@ -21,10 +21,10 @@ from torch import nn
 
 from gridcnn.adapters import Adapter
 from gridcnn.adapters.base import sample_of
-from gridcnn.backbone import BackboneConfig, ConvPoolDense
-from gridcnn.encoding import encode_items
 from gridcnn.errors import ConfigurationError, DataError
-from gridcnn.training import Examples, Network, Silence, TrainingConfig, evaluate, seeded, train
+from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.pipeline.encode import encode_items
+from gridcnn.training.loop import Examples, Network, NullProgress, TrainingConfig, evaluate, seeded, train
 
 __all__ = ["Budget", "Cost", "Pace", "Schedule", "fewest_epochs", "in_words", "measure", "probe", "smaller_share"]
 
@@ -215,7 +215,7 @@ def probe(
     while True:
         sample = sample_of(items, n_sampled)
         started = time.perf_counter()
-        encoded = encode_items(adapter, sample, lift_on=device, on_error="skip", n_jobs=n_jobs)
+        encoded = encode_items(adapter, sample, frontend_on=device, on_error="skip", n_jobs=n_jobs)
         taken = time.perf_counter() - started
         if len(sample) == len(items) or (len(encoded.windows) and taken > SAMPLE_SECONDS):
             break
@@ -228,8 +228,8 @@ def probe(
         np.resize(windows, (n_windows, *windows.shape[1:])), np.zeros(n_windows, np.int64), np.ones(n_windows)
     )
     with seeded(0, device):
-        lift = nn.Identity() if adapter.lift_is_frozen else adapter.lift()
-        network = Network(lift, ConvPoolDense(adapter.spec_, backbone, n_classes))
+        frontend = nn.Identity() if adapter.frontend_is_frozen else adapter.frontend()
+        network = Network(frontend, ConvPoolDense(adapter.spec_, backbone, n_classes))
     return Cost(taken / len(sample), len(windows) / len(sample), measure(network, examples, config, device))
 
 
@@ -264,7 +264,7 @@ class _Enough(Exception):  # noqa: N818  no error: it ends a measurement
     """The stopwatch has seen enough steps."""
 
 
-class _Stopwatch(Silence):
+class _Stopwatch(NullProgress):
     """Times the steps of a training after the first, and ends it after `seconds`."""
 
     def __init__(self, seconds: float, device: torch.device) -> None:

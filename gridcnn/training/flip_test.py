@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from gridcnn.augment import views
 from gridcnn.grid import GridSpec
+from gridcnn.network.augment import flipped_copies
 
-__all__ = ["MirrorTest", "mirror_test"]
+__all__ = ["FlipTest", "flip_test"]
 
 SAMPLE = 2_000
 """Pictures that are looked at, at most."""
@@ -42,7 +42,7 @@ CHANCE = 4.0
 """Standard errors that chance may reach; over 20 draws from photographs (CIFAR-10) it reached from -2.6 to 2.4."""
 
 
-class MirrorTest(NamedTuple):
+class FlipTest(NamedTuple):
     """Shares of right answers for pictures and for their mirror images; their difference in standard errors."""
 
     upright: float
@@ -51,7 +51,7 @@ class MirrorTest(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"a simple classifier is right about {self.upright:.0%} of the pictures and {self.mirrored:.0%} of their "
+            f"a simple classifier is right about {self.upright:.0%} of the pictures and {self.flip_axes:.0%} of their "
             f"mirror images ({self.z:.1f} standard errors)"
         )
 
@@ -61,9 +61,9 @@ class MirrorTest(NamedTuple):
         return self.z <= CHANCE
 
 
-def mirror_test(
-    windows: np.ndarray, target: np.ndarray, lift: nn.Module, spec: GridSpec, axis: str
-) -> MirrorTest | None:
+def flip_test(
+    windows: np.ndarray, target: np.ndarray, frontend: nn.Module, spec: GridSpec, axis: str
+) -> FlipTest | None:
     """Test whether mirroring along an axis keeps the classes of pictures.
 
     Parameters
@@ -72,7 +72,7 @@ def mirror_test(
         Encoded pictures; a random 2,000 of them are looked at, always the same ones.
     target : ndarray of shape (n,)
         Class index of each.
-    lift : Module
+    frontend : Module
         Turns them into grids, two axes each.
     spec : GridSpec
         The grids.
@@ -81,7 +81,7 @@ def mirror_test(
 
     Returns
     -------
-    MirrorTest or None
+    FlipTest or None
         None where it cannot tell: of fewer than 50 pictures, fewer than two classes, or pictures that are all alike.
     """
     from sklearn.decomposition import PCA  # noqa: PLC0415  (only pictures that may be mirrored need them)
@@ -95,7 +95,7 @@ def mirror_test(
     if len(rows) < FEWEST or len(np.unique(target)) < 2:
         return None
     with torch.inference_mode():
-        pictures, mirrored = views(lift(torch.from_numpy(windows[rows])), spec, [axis])
+        pictures, mirrored = flipped_copies(frontend(torch.from_numpy(windows[rows])), spec, [axis])
         edges, mirrored_edges = _edges(pictures), _edges(mirrored)
     if not np.ptp(edges, axis=0).any():
         return None
@@ -110,7 +110,7 @@ def mirror_test(
             view[answered] = classifier.predict(features[answered]) == target[answered]
     upright_only, mirrored_only = (right[0] & ~right[1]).sum(), (right[1] & ~right[0]).sum()
     z = (upright_only - mirrored_only) / math.sqrt(max(upright_only + mirrored_only, 1))
-    return MirrorTest(float(right[0].mean()), float(right[1].mean()), float(z))
+    return FlipTest(float(right[0].mean()), float(right[1].mean()), float(z))
 
 
 def _edges(pictures: Tensor) -> np.ndarray:

@@ -26,8 +26,8 @@ from sklearn.svm import SVC, LinearSVC
 
 from gridcnn.adapters import Adapter, AudioAdapter, TextAdapter
 from gridcnn.adapters.torchaudio_transforms import AmplitudeToDB, MelSpectrogram
-from gridcnn.encoding import encode_items
 from gridcnn.errors import DataError
+from gridcnn.pipeline.encode import encode_items
 
 __all__ = ["Baseline", "Comparison", "compare", "fit_baseline"]
 

@@ -17,9 +17,9 @@ import torch
 from gridcnn import explain
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.estimator import GridClassifier
-from gridcnn.exhibit import clip_uri, name_of, picture_uri, tinted
-from gridcnn.explain import Reach, Step, Trace
-from gridcnn.rendering import render
+from gridcnn.explain import ReceptiveField, Step, Trace
+from gridcnn.render.html import render
+from gridcnn.render.preview import clip_uri, name_of, picture_uri, tinted
 
 __all__ = ["explain_page"]
 
@@ -257,7 +257,7 @@ def _column(trace: Trace) -> dict[str, Any] | None:
 def _votes(trace: Trace, target: int) -> dict[str, Any]:
     found = explain.votes(trace, trace.classes[target])
 
-    def listed(each: Iterable[explain.Vote]) -> list[dict[str, Any]]:
+    def listed(each: Iterable[explain.Contribution]) -> list[dict[str, Any]]:
         return [
             {
                 "entry": vote.entry,
@@ -295,7 +295,9 @@ def _match(trace: Trace, drawn: list[Kernels], random_state: int) -> dict[str, A
         for kernel in kernels[:3]:
             learned = step.kernels[kernel]
             chance = explain.random_kernel(learned, random_state)
-            found, by_chance = (explain.match_map(each, step.input, padding="same") for each in (learned, chance))
+            found, by_chance = (
+                explain.cosine_similarity_map(each, step.input, padding="same") for each in (learned, chance)
+            )
             gain = float(found.max() - by_chance.max())
             if best is None or gain > best[0]:
                 best = (
@@ -325,7 +327,7 @@ def _looks_for(classifier: GridClassifier, trace: Trace, drawn: list[Kernels]) -
     places = np.arange(len(windows[0]))[None]
     if len(tokens) > len(windows[0]):
         places = cut_windows(np.arange(len(tokens)), len(windows[0]))
-    grids = classifier.network_.lift(torch.from_numpy(windows)).double().numpy()  # (windows, dim, length)
+    grids = classifier.network_.frontend(torch.from_numpy(windows)).double().numpy()  # (windows, dim, length)
     vectors = np.zeros((max(len(tokens), len(windows[0])), grids.shape[1]))
     vectors[places] = grids.transpose(0, 2, 1)
     kernels = trace.steps[0].kernels
@@ -416,7 +418,7 @@ def _packed(values: np.ndarray) -> dict[str, Any]:
     return {"shape": list(numbers.shape), "numbers": base64.b64encode(numbers.tobytes()).decode()}
 
 
-def _reach(reach: Reach) -> list[list[int]]:
+def _reach(reach: ReceptiveField) -> list[list[int]]:
     return [[int(cells) for cells in each] for each in (reach.offset, reach.size, reach.stride)]
 
 

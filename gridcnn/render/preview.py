@@ -75,7 +75,7 @@ def exhibit(adapter: Adapter, item: Any) -> Exhibit:
         return Exhibit(name, picture=picture_uri(_thumbnail(item)))
     windows = adapter.encode(item)
     with torch.inference_mode():
-        grid = adapter.lift()(torch.from_numpy(windows[:1]))[0].numpy()  # (channels, *sizes)
+        grid = adapter.frontend()(torch.from_numpy(windows[:1]))[0].numpy()  # (channels, *sizes)
     if isinstance(adapter, AudioAdapter):
         seconds = adapter.samples_ / adapter.sample_rate_
         note = f"the first {seconds:.3g} s" if len(windows) > 1 else ""

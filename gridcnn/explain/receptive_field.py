@@ -8,15 +8,15 @@ from typing import Self
 
 from torch import nn
 
-from gridcnn.layers import SideBySide
+from gridcnn.network.layers import ParallelBranches
 
-__all__ = ["Reach", "reaches"]
+__all__ = ["ReceptiveField", "reaches"]
 
 _SLIDING = (nn.Conv1d, nn.Conv2d, nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d)
 
 
 @dataclass(frozen=True)
-class Reach:
+class ReceptiveField:
     """The patch under a cell: on each ordered axis, cell `i` covers `size` cells from `offset + i * stride` on.
 
     Parameters
@@ -26,7 +26,7 @@ class Reach:
 
     Examples
     --------
-    >>> kernel, pooling = Reach((-1,), (3,), (1,)), Reach((0,), (2,), (2,))
+    >>> kernel, pooling = ReceptiveField((-1,), (3,), (1,)), ReceptiveField((0,), (2,), (2,))
     >>> kernel.then(pooling).patch((5,))  # the pooled cell 5 was made from eleven, twelve and their neighbours
     (slice(9, 13, None),)
     """
@@ -49,25 +49,25 @@ class Reach:
             stops = [max(min(stop, size), start + 1) for stop, start, size in zip(stops, starts, sizes, strict=True)]
         return tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
 
-    def then(self, upper: Reach) -> Reach:
+    def then(self, upper: ReceptiveField) -> ReceptiveField:
         """Return the reach of a step that stands on this one: its cells, in cells of what lies below both."""
         axes = list(zip(self.offset, self.size, self.stride, upper.offset, upper.size, upper.stride, strict=True))
-        return Reach(
+        return ReceptiveField(
             tuple(offset + up * stride for offset, _, stride, up, _, _ in axes),
             tuple((up - 1) * stride + size for _, size, stride, _, up, _ in axes),
             tuple(stride * up for _, _, stride, _, _, up in axes),
         )
 
     @staticmethod
-    def around(reaches: Sequence[Reach]) -> Reach:
+    def around(reaches: Sequence[ReceptiveField]) -> ReceptiveField:
         """Return the smallest reach that holds several of one stride: under a kernel that spans several maps."""
         ends = [[start + size for start, size in zip(r.offset, r.size, strict=True)] for r in reaches]
         first = tuple(min(starts) for starts in zip(*(r.offset for r in reaches), strict=True))
         size = tuple(max(stops) - start for *stops, start in zip(*ends, first, strict=True))
-        return Reach(first, size, reaches[0].stride)
+        return ReceptiveField(first, size, reaches[0].stride)
 
 
-def reaches(step: object, n_axes: int, n_maps: int) -> tuple[Reach, ...]:
+def receptive_fields(step: object, n_axes: int, n_maps: int) -> tuple[ReceptiveField, ...]:
     """Return the reach of each map that a step makes, in cells of its input.
 
     Parameters
@@ -79,10 +79,10 @@ def reaches(step: object, n_axes: int, n_maps: int) -> tuple[Reach, ...]:
     n_maps : int
         Number of maps that the step makes.
     """
-    if isinstance(step, SideBySide):
-        return tuple(reach for branch in step for reach in reaches(branch, n_axes, branch.out_channels))  # type: ignore[arg-type]
+    if isinstance(step, ParallelBranches):
+        return tuple(reach for branch in step for reach in receptive_fields(branch, n_axes, branch.out_channels))  # type: ignore[arg-type]
     if not isinstance(step, _SLIDING):
-        return (Reach.cell(n_axes),) * n_maps
+        return (ReceptiveField.cell(n_axes),) * n_maps
     size = _each_axis(step.kernel_size, n_axes)
     dilation = _each_axis(getattr(step, "dilation", 1), n_axes)
     spans = tuple((cells - 1) * gap + 1 for cells, gap in zip(size, dilation, strict=True))
@@ -91,7 +91,7 @@ def reaches(step: object, n_axes: int, n_maps: int) -> tuple[Reach, ...]:
     else:
         before = (0,) * n_axes if step.padding == "valid" else _each_axis(step.padding, n_axes)
     stride = _each_axis(step.stride, n_axes)
-    return (Reach(tuple(-cells for cells in before), spans, stride),) * n_maps
+    return (ReceptiveField(tuple(-cells for cells in before), spans, stride),) * n_maps
 
 
 def _each_axis(value: object, n_axes: int) -> tuple[int, ...]:

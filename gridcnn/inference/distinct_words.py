@@ -11,19 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from gridcnn.layers import SideBySide
+from gridcnn.network.layers import ParallelBranches
 
-__all__ = ["WordByWord"]
+__all__ = ["DistinctWords"]
 
 
-class WordByWord:
+class DistinctWords:
     """Turns encoded texts into the maps of the first convolution, on a CPU.
 
     Parameters
     ----------
-    lift : nn.Module
+    frontend : nn.Module
         Turns windows `(n, cells, ids)` into grids `(n, channels, cells)`, each cell by its own ids.
-    convolution : SideBySide
+    convolution : ParallelBranches
         Along one axis, with `padding="same"`.
 
     Attributes
@@ -32,10 +32,10 @@ class WordByWord:
         Memory that a cell takes while it is computed, if all cells are different.
     """
 
-    def __init__(self, lift: nn.Module, convolution: SideBySide) -> None:
+    def __init__(self, frontend: nn.Module, convolution: ParallelBranches) -> None:
         kernels, bias = convolution.at_once()
         self._n_maps, channels, self._width = kernels.shape
-        self._lift = lift
+        self._apply_frontend = frontend
         self._kernels = kernels.detach().permute(1, 2, 0).reshape(channels, -1).contiguous()  # (channels, width * maps)
         self._bias = torch.zeros(self._n_maps) if bias is None else bias.detach()
         self.bytes_a_cell = 4 * self._width * self._n_maps
@@ -44,7 +44,7 @@ class WordByWord:
         """(n, cells, ids) → (n, maps, cells)."""
         n, cells = windows.shape[:2]
         words, which = _different(windows.reshape(n * cells, -1))
-        vectors = self._lift(torch.from_numpy(words[None]))[0].T
+        vectors = self._apply_frontend(torch.from_numpy(words[None]))[0].T
         given = (vectors @ self._kernels).reshape(len(words), self._width, self._n_maps)  # at each place under a kernel
         middle = self._width // 2
         given[:, middle] += self._bias  # there is always a word there, while the others may be beyond the border

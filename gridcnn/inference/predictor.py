@@ -24,13 +24,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from gridcnn.augment import views
-from gridcnn.backbone import ConvPoolDense, Layer, Step
-from gridcnn.layers import SideBySide, to_channels_last
-from gridcnn.training import Network
-from gridcnn.trimming import batches_in_turn, sizes_needed, trimmed
-from gridcnn.winograd import KERNEL, Tile, Winograd, cheapest_tile
-from gridcnn.word_by_word import WordByWord
+from gridcnn.inference.distinct_words import DistinctWords
+from gridcnn.inference.winograd import KERNEL, Tile, Winograd, cheapest_tile
+from gridcnn.network.augment import flipped_copies
+from gridcnn.network.backbone import ConvPoolDense, Layer, Step
+from gridcnn.network.layers import ParallelBranches, to_channels_last
+from gridcnn.pipeline.bucketing import batches_in_order, lengths_needed, without_padding
+from gridcnn.training.loop import Network
 
 __all__ = ["Predictor", "fold_normalisation", "predictor"]
 
@@ -94,18 +94,18 @@ class Predictor:
     def __init__(self, network: Network, device: torch.device) -> None:
         on_cpu = device.type == "cpu"
         backbone = fold_normalisation(network.backbone)
-        lift = network.lift if on_cpu else copy.deepcopy(network.lift).to(device)
-        self._backbone, self._lift = backbone, lift
-        word_by_word = _word_by_word(lift, backbone) if on_cpu and not network.mirrored else None
-        if word_by_word is not None:
+        frontend = network.frontend if on_cpu else copy.deepcopy(network.frontend).to(device)
+        self._backbone, self._apply_frontend = backbone, frontend
+        distinct_words = _by_distinct_words(frontend, backbone) if on_cpu and not network.flip_axes else None
+        if distinct_words is not None:
             self.runtime = "torch"
-            self.batch_size, self._logits = word_by_word
+            self.batch_size, self._logits = distinct_words
         else:
             layers = backbone.layers()
             largest_maps = 4 * max(math.prod(layer.shape) for layer in layers)  # bytes
             self.batch_size = min(max(CACHE // largest_maps, 1), LARGEST_BATCH) if on_cpu else LARGEST_BATCH
             self.runtime, logits = _fastest(backbone.to(device), layers)
-            self._logits = _of_each_view(lift, logits, network, device)
+            self._logits = _of_each_view(frontend, logits, network, device)
 
     @torch.inference_mode()
     def __call__(self, windows: np.ndarray) -> np.ndarray:
@@ -113,10 +113,10 @@ class Predictor:
 
         Each is the mean over the window's views: mirrored, where training mirrored it.
         """
-        sizes = sizes_needed(windows, self._lift, self._backbone)
+        sizes = lengths_needed(windows, self._apply_frontend, self._backbone)
         answers = np.empty((len(windows), self._backbone.n_classes))
-        for batch in batches_in_turn(len(windows), self.batch_size, sizes):
-            by_view = self._logits(trimmed(windows[batch], sizes, batch))
+        for batch in batches_in_order(len(windows), self.batch_size, sizes):
+            by_view = self._logits(without_padding(windows[batch], sizes, batch))
             answers[batch] = np.mean([_probabilities(logits) for logits in by_view], axis=0)
         return answers
 
@@ -126,7 +126,7 @@ def fold_normalisation(backbone: ConvPoolDense) -> ConvPoolDense:
 
     Examples
     --------
-    >>> from gridcnn.backbone import BackboneConfig
+    >>> from gridcnn.network.backbone import BackboneConfig
     >>> from gridcnn.grid import GridSpec
     >>> net = ConvPoolDense(GridSpec.of("colour", 1, height=9, width=9), BackboneConfig(kernels=(3,)), 2).eval()
     >>> grids = torch.rand(5, 1, 9, 9)
@@ -167,13 +167,13 @@ def _steps(folded: ConvPoolDense) -> Iterator[Step]:
 
 
 def _of_each_view(
-    lift: nn.Module, logits: Logits, network: Network, device: torch.device
+    frontend: nn.Module, logits: Logits, network: Network, device: torch.device
 ) -> Callable[[np.ndarray], list[Tensor]]:
-    spec, mirrored = network.backbone.spec, network.mirrored
+    spec, mirrored = network.backbone.spec, network.flip_axes
 
     def of_each_view(windows: np.ndarray) -> list[Tensor]:
-        grids = lift(torch.from_numpy(windows).to(device))
-        return [logits(view) for view in views(grids, spec, mirrored)]
+        grids = frontend(torch.from_numpy(windows).to(device))
+        return [logits(view) for view in flipped_copies(grids, spec, mirrored)]
 
     return of_each_view
 
@@ -247,13 +247,15 @@ def _one_after_another(steps: Iterable[Step]) -> Logits:
     return logits
 
 
-def _word_by_word(lift: nn.Module, folded: ConvPoolDense) -> tuple[int, Callable[[np.ndarray], list[Tensor]]] | None:
+def _by_distinct_words(
+    frontend: nn.Module, folded: ConvPoolDense
+) -> tuple[int, Callable[[np.ndarray], list[Tensor]]] | None:
     """Return how many texts to compute at once, and what computes their logits; None where the items are no texts."""
-    if not getattr(lift, "cell_by_cell", False) or folded.config.padding != "same":
+    if not getattr(frontend, "cell_by_cell", False) or folded.config.padding != "same":
         return None
     first, *others = _steps(folded)
-    assert isinstance(first.run, SideBySide)  # for the type checker
-    maps = WordByWord(lift, first.run)
+    assert isinstance(first.run, ParallelBranches)  # for the type checker
+    maps = DistinctWords(frontend, first.run)
     logits = _one_after_another(others)
     at_once = max(MEMORY // (maps.bytes_a_cell * folded.spec.axes[0].size), 1)
     return at_once, lambda windows: [logits(maps(windows))]
@@ -338,7 +340,7 @@ def _onnx_model(folded: ConvPoolDense) -> bytes:
                 values = column(values)
             case "dense" | "votes":
                 values = node("Gemm", values, constant(layer.weight), constant(layer.bias), transB=1)
-    shape = folded.spec.shape if folded.spare_cells is None else (folded.spec.shape[0], "length")
+    shape = folded.spec.shape if folded.padding_margin is None else (folded.spec.shape[0], "length")
     grids = helper.make_tensor_value_info("grids", TensorProto.FLOAT, ["batch", *shape])
     logits = helper.make_tensor_value_info(values, TensorProto.FLOAT, ["batch", folded.n_classes])
     graph = helper.make_graph(nodes, "gridcnn", [grids], [logits], constants)

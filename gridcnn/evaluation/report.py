@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.stats
 
-from gridcnn.baseline import Comparison, compare, fit_baseline
 from gridcnn.errors import DataError, ItemError, Skipped
 from gridcnn.estimator import GridClassifier
-from gridcnn.exhibit import Exhibit, exhibit
-from gridcnn.metrics import Evaluation, evaluate
-from gridcnn.rendering import render
-from gridcnn.training import EpochRecord
+from gridcnn.evaluation.baselines import Comparison, compare, fit_baseline
+from gridcnn.evaluation.metrics import Evaluation, evaluate
+from gridcnn.render.html import render
+from gridcnn.render.preview import Exhibit, exhibit
+from gridcnn.training.loop import EpochRecord
 
 __all__ = ["Answer", "Calibration", "Report", "calibrate", "make_report"]
 

@@ -23,13 +23,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from gridcnn.augment import AugmentConfig, Augmenter
-from gridcnn.backbone import ConvPoolDense
 from gridcnn.errors import ConfigurationError
-from gridcnn.layers import to_channels_last
-from gridcnn.optimiser import Muon
-from gridcnn.prefetch import batches
-from gridcnn.trimming import batches_in_turn, random_batches, sizes_needed, trimmed
+from gridcnn.network.augment import AugmentConfig, Augmenter
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.network.layers import to_channels_last
+from gridcnn.pipeline.bucketing import batches_in_order, lengths_needed, shuffled_batches, without_padding
+from gridcnn.pipeline.prefetch import batches
+from gridcnn.training.muon import Muon
 
 __all__ = ["EpochRecord", "Examples", "Network", "Outcome", "Progress", "TrainingConfig", "choose_device", "train"]
 
@@ -96,16 +96,16 @@ class TrainingConfig:
 
 
 class Network(nn.Module):
-    """A lift and a backbone: compact arrays in, logits out. What a bundle holds and an export ships.
+    """A frontend and a backbone: compact arrays in, logits out. What a bundle holds and an export ships.
 
     `mirrored` names the axes along which training mirrored the grids: an answer is the mean over their `views`.
     """
 
-    def __init__(self, lift: nn.Module, backbone: ConvPoolDense, mirrored: Sequence[str] = ()) -> None:
+    def __init__(self, frontend: nn.Module, backbone: ConvPoolDense, mirrored: Sequence[str] = ()) -> None:
         super().__init__()
-        self.lift = lift
+        self.frontend = frontend
         self.backbone = backbone
-        self.mirrored = tuple(mirrored)
+        self.flip_axes = tuple(mirrored)
 
     def kernels_channels_last(self) -> None:
         """Lay 2-D kernels out as `to_channels_last` lays out grids."""
@@ -114,7 +114,7 @@ class Network(nn.Module):
 
     def forward(self, encoded: Tensor) -> Tensor:
         """(batch, *encoded_shape) → logits (batch, n_classes), of the grids as they are."""
-        logits: Tensor = self.backbone(to_channels_last(self.lift(encoded)))
+        logits: Tensor = self.backbone(to_channels_last(self.frontend(encoded)))
         return logits
 
 
@@ -169,7 +169,7 @@ class Progress(Protocol):
         """Training has ended, however it did."""
 
 
-class Silence:
+class NullProgress:
     """A display that shows nothing."""
 
     def note(self, line: str) -> None:
@@ -238,7 +238,7 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
     Random numbers come from torch's global generator: run inside `seeded` for two identical runs.
     """
     device = device or torch.device("cpu")
-    progress = progress or Silence()
+    progress = progress or NullProgress()
     network.to(device)
     network.kernels_channels_last()
     n_steps = math.ceil(len(examples.target) / config.batch_size)
@@ -256,7 +256,7 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
     ]
     sizes = None
     if config.augment == AugmentConfig():  # a moved or masked grid has no padding at its end
-        sizes = sizes_needed(examples.windows, network.lift, network.backbone)
+        sizes = lengths_needed(examples.windows, network.frontend, network.backbone)
     target = torch.from_numpy(examples.target).to(device)
     weight = torch.from_numpy(examples.weight / examples.weight.mean()).float().to(device)
     history: list[EpochRecord] = []
@@ -271,11 +271,11 @@ def train(  # noqa: PLR0915  one loop, read from top to bottom
             augment = Augmenter(config.augment.in_epoch(epoch, config.epochs), network.backbone.spec)
             totals = torch.zeros(2, device=device)  # loss and hits, kept on the device so that no step waits
             learning_rate = float(schedules[-1].get_last_lr()[0])
-            order = random_batches(len(target), n_steps, sizes)
+            order = shuffled_batches(len(target), n_steps, sizes)
             for batch, rows in zip(order, batches(examples.windows, order), strict=True):
-                windows = torch.from_numpy(trimmed(rows, sizes, batch)).to(device)
+                windows = torch.from_numpy(without_padding(rows, sizes, batch)).to(device)
                 with mixed_precision(device):
-                    grids = to_channels_last(augment(network.lift(windows)))
+                    grids = to_channels_last(augment(network.frontend(windows)))
                 network.zero_grad(set_to_none=True)
                 logits, losses = _backpropagate(network, grids, target[batch], weight[batch], config)
                 for optimiser, schedule in zip(optimisers, schedules, strict=True):
@@ -332,7 +332,7 @@ def _backpropagate(
     assert here.grad is not None  # for the type checker, as below
     there = _uphill(here.detach(), here.grad, config.adversarial).requires_grad_()
     learn_from(there)
-    if grids.requires_grad:  # the lift learns too, once from both
+    if grids.requires_grad:  # the frontend learns too, once from both
         assert there.grad is not None
         grids.backward(here.grad + there.grad)  # type: ignore[no-untyped-call]
     return answers
@@ -389,10 +389,10 @@ def evaluate(network: Network, examples: Examples, device: torch.device, batch_s
     """Return weighted mean cross-entropy and accuracy, without smoothing or augmentation."""
     network.eval()
     totals = torch.zeros(2)
-    sizes = sizes_needed(examples.windows, network.lift, network.backbone)
-    order = batches_in_turn(len(examples.target), batch_size, sizes)
+    sizes = lengths_needed(examples.windows, network.frontend, network.backbone)
+    order = batches_in_order(len(examples.target), batch_size, sizes)
     for batch, rows in zip(order, batches(examples.windows, order), strict=True):
-        logits = network(torch.from_numpy(trimmed(rows, sizes, batch)).to(device)).float().cpu()
+        logits = network(torch.from_numpy(without_padding(rows, sizes, batch)).to(device)).float().cpu()
         target, weight = torch.from_numpy(examples.target[batch]), torch.from_numpy(examples.weight[batch]).float()
         losses = F.cross_entropy(logits, target, reduction="none")
         totals += torch.stack([(losses * weight).sum(), ((logits.argmax(dim=1) == target) * weight).sum()])

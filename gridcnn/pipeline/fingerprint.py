@@ -14,10 +14,10 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from gridcnn.cache import note, recall
-from gridcnn.threads import in_threads
+from gridcnn.pipeline.cache import note, recall
+from gridcnn.pipeline.parallel import in_threads
 
-__all__ = ["digest_contents"]
+__all__ = ["fingerprint"]
 
 TICK = 2 * 10**9  # nanoseconds; the coarsest clock of a file system in use (FAT)
 CHUNK = 512
@@ -26,7 +26,7 @@ DIGEST = 16  # bytes
 FilePath = str | os.PathLike[str]
 
 
-def digest_contents(paths: Sequence[FilePath], cache: Path, n_jobs: int | None = None) -> str:
+def fingerprint(paths: Sequence[FilePath], cache: Path, n_jobs: int | None = None) -> str:
     """Return a digest of the contents of files, in their order.
 
     Parameters

@@ -9,10 +9,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from gridcnn.errors import ConfigurationError, DataError
 
-__all__ = ["match_map", "pool_map", "random_kernel"]
+__all__ = ["cosine_similarity_map", "pool_map", "random_kernel"]
 
 
-def match_map(kernel: np.ndarray, grid: np.ndarray, *, padding: str = "valid") -> np.ndarray:
+def cosine_similarity_map(kernel: np.ndarray, grid: np.ndarray, *, padding: str = "valid") -> np.ndarray:
     """Return the match of a kernel with every patch of a grid.
 
     The match is the cosine between the two: 1 where the patch is the kernel (at any strength: to a convolution with
@@ -41,7 +41,7 @@ def match_map(kernel: np.ndarray, grid: np.ndarray, *, padding: str = "valid") -
     Examples
     --------
     >>> diagonal = 2 * np.eye(3) - 1
-    >>> match_map(diagonal[None], 2 * np.eye(4)[None] - 1).round(2)
+    >>> cosine_similarity_map(diagonal[None], 2 * np.eye(4)[None] - 1).round(2)
     array([[ 1.  , -0.11],
            [-0.11,  1.  ]])
     """

@@ -20,7 +20,7 @@ from torch.nn import functional as F  # noqa: N812
 from gridcnn.errors import ConfigurationError
 from gridcnn.grid import GridSpec
 
-__all__ = ["AugmentConfig", "Augmenter", "views"]
+__all__ = ["AugmentConfig", "Augmenter", "flipped_copies"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class AugmentConfig:
         the colouring of a room or a microphone.
     gain, noise : float
         Standard deviation of an offset of the whole grid and of independent noise on each cell.
-    fades : bool
+    annealed : bool
         Whether the changes, all but mirroring, weaken evenly from epoch to epoch, so that the last one learns from the
         grids as they are: what is turned or scaled is blurred as well.
 
@@ -58,7 +58,7 @@ class AugmentConfig:
     tilt: Mapping[str, float] = field(default_factory=dict)
     gain: float = 0.0
     noise: float = 0.0
-    fades: bool = False
+    annealed: bool = False
 
     def __post_init__(self) -> None:
         for name in ("shift", "scale", "mask"):
@@ -96,7 +96,7 @@ class AugmentConfig:
 
     def in_epoch(self, epoch: int, epochs: int) -> AugmentConfig:
         """Return the augmentation of an epoch, counted from 1, of so many."""
-        if not self.fades or epochs == 1:
+        if not self.annealed or epochs == 1:
             return self
         return self.scaled((epochs - epoch) / (epochs - 1))
 
@@ -185,7 +185,7 @@ class Augmenter:
         return F.grid_sample(flat, where, padding_mode="border", align_corners=False).reshape(grids.shape)
 
 
-def views(grids: Tensor, spec: GridSpec, mirrored: Sequence[str]) -> list[Tensor]:
+def flipped_copies(grids: Tensor, spec: GridSpec, mirrored: Sequence[str]) -> list[Tensor]:
     """Return grids `(batch, *spec.shape)` as they are, and in every other way to mirror them along the axes named.
 
     Source: Krizhevsky et al. 2012, "ImageNet classification with deep convolutional neural networks", section 4.1, for
@@ -194,7 +194,7 @@ def views(grids: Tensor, spec: GridSpec, mirrored: Sequence[str]) -> list[Tensor
     Examples
     --------
     >>> line = torch.arange(3.0).reshape(1, 1, 3)
-    >>> [view.flatten().tolist() for view in views(line, GridSpec.of("value", 1, x=3), ["x"])]
+    >>> [view.flatten().tolist() for view in flipped_copies(line, GridSpec.of("value", 1, x=3), ["x"])]
     [[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]
     """
     found = [grids]

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from gridcnn.backbone import ConvPoolDense
+from gridcnn.network.backbone import ConvPoolDense
 
-__all__ = ["batches_in_turn", "random_batches", "sizes_needed", "trimmed"]
+__all__ = ["batches_in_order", "lengths_needed", "shuffled_batches", "trimmed"]
 
 LONG = 100
 """Cells above which batches of like sizes are worth the chance that they take away; sentences are learned no faster."""
@@ -25,14 +25,14 @@ POOL = 20
 """Batches' worth of windows, drawn at random, that are sorted by size before they are cut into batches."""
 
 
-def sizes_needed(windows: np.ndarray, lift: nn.Module, backbone: ConvPoolDense) -> np.ndarray | None:
+def lengths_needed(windows: np.ndarray, frontend: nn.Module, backbone: ConvPoolDense) -> np.ndarray | None:
     r"""Return how many cells of each window have to be computed for the same answer.
 
     Parameters
     ----------
     windows : ndarray of shape (n, cells, \*)
-        What `lift` turns into grids of one axis.
-    lift : nn.Module
+        What `frontend` turns into grids of one axis.
+    frontend : nn.Module
         Where it pads, it has a method `filled`, from windows to the number of cells up to the last one that is not.
     backbone : ConvPoolDense
         The network that computes the grids.
@@ -42,14 +42,14 @@ def sizes_needed(windows: np.ndarray, lift: nn.Module, backbone: ConvPoolDense) 
     ndarray of shape (n,) or None
         None where all cells of all windows count.
     """
-    filled: Any = getattr(lift, "filled", None)
-    if filled is None or backbone.spare_cells is None:
+    filled: Any = getattr(frontend, "filled", None)
+    if filled is None or backbone.padding_margin is None:
         return None
-    sizes: np.ndarray = np.minimum(filled(windows) + backbone.spare_cells, windows.shape[1])
+    sizes: np.ndarray = np.minimum(filled(windows) + backbone.padding_margin, windows.shape[1])
     return sizes
 
 
-def random_batches(n: int, n_batches: int, sizes: np.ndarray | None) -> list[np.ndarray]:
+def shuffled_batches(n: int, n_batches: int, sizes: np.ndarray | None) -> list[np.ndarray]:
     """Cut `n` windows into batches at random; where some of the `sizes` are long, those of like size come together."""
     order = torch.randperm(n).numpy()
     if sizes is None or sizes.max() <= LONG:
@@ -59,12 +59,12 @@ def random_batches(n: int, n_batches: int, sizes: np.ndarray | None) -> list[np.
     return [batches[index] for index in torch.randperm(n_batches)]
 
 
-def batches_in_turn(n: int, batch_size: int, sizes: np.ndarray | None) -> list[np.ndarray]:
+def batches_in_order(n: int, batch_size: int, sizes: np.ndarray | None) -> list[np.ndarray]:
     """Cut `n` windows into few batches of nearly one size as they come; with `sizes`, the smallest come first."""
     order = np.arange(n) if sizes is None else sizes.argsort(kind="stable")
     return np.array_split(order, math.ceil(n / batch_size))
 
 
-def trimmed(windows: np.ndarray, sizes: np.ndarray | None, batch: np.ndarray) -> np.ndarray:
+def without_padding(windows: np.ndarray, sizes: np.ndarray | None, batch: np.ndarray) -> np.ndarray:
     """Cut the windows of a batch to what the one that needs most cells needs."""
     return windows if sizes is None else windows[:, : sizes[batch].max()]

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from gridcnn.budget import in_words
+from gridcnn.training.budget import in_words
 
 if TYPE_CHECKING:
-    from gridcnn.training import EpochRecord
+    from gridcnn.training.loop import EpochRecord
 
 __all__ = ["LiveProgress", "PlainProgress", "progress_reporter"]
 

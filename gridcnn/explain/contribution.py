@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from gridcnn.explain.looking import Patch, patch_under
+from gridcnn.explain.patches import Patch, patch_under
 from gridcnn.explain.tracing import Trace
 
-__all__ = ["Vote", "Votes", "votes"]
+__all__ = ["Contribution", "Contributions", "votes"]
 
 
 @dataclass(frozen=True)
-class Vote:
+class Contribution:
     """What one entry of the column said for or against a class.
 
     Parameters
@@ -36,7 +36,7 @@ class Vote:
 
 
 @dataclass(frozen=True)
-class Votes:
+class Contributions:
     """The classic weight picture of one class: the sum of column × weights, plus the bias, is the logit.
 
     Parameters
@@ -47,7 +47,7 @@ class Votes:
         The entries that vote (after the last dense layer, where there is one), their weights, and the votes.
     bias, logit : float
         `logit` is the sum of `products` and `bias`.
-    strongest_for, strongest_against : tuple of Vote
+    strongest_for, strongest_against : tuple of Contribution
         Strongest first.
     """
 
@@ -57,11 +57,11 @@ class Votes:
     products: np.ndarray
     bias: float
     logit: float
-    strongest_for: tuple[Vote, ...]
-    strongest_against: tuple[Vote, ...]
+    strongest_for: tuple[Contribution, ...]
+    strongest_against: tuple[Contribution, ...]
 
 
-def votes(trace: Trace, label: Any = None, count: int = 10) -> Votes:
+def votes(trace: Trace, label: Any = None, count: int = 10) -> Contributions:
     """Return how the column voted for a class, with its strongest votes for and against.
 
     Parameters
@@ -83,13 +83,15 @@ def votes(trace: Trace, label: Any = None, count: int = 10) -> Votes:
     products = column * weights
     order = np.argsort(-products, kind="stable")
 
-    def strongest(entries: np.ndarray) -> tuple[Vote, ...]:
+    def strongest(entries: np.ndarray) -> tuple[Contribution, ...]:
         return tuple(
-            Vote(entry, float(column[entry]), float(weights[entry]), float(products[entry]), _origin(trace, entry))
+            Contribution(
+                entry, float(column[entry]), float(weights[entry]), float(products[entry]), _origin(trace, entry)
+            )
             for entry in map(int, entries[:count])
         )
 
-    return Votes(
+    return Contributions(
         label=trace.classes[target],
         column=column,
         weights=weights,

@@ -13,11 +13,11 @@ import torch
 
 from gridcnn.adapters.base import Adapter, sample_of
 from gridcnn.adapters.text import TextAdapter
-from gridcnn.encoding import Progress, encode_items
 from gridcnn.errors import DataError, Skipped
 from gridcnn.grid import Axis, GridSpec
 from gridcnn.ordering import OrderReport, Verdict, check_axes, check_order
 from gridcnn.ordering.report import html_page
+from gridcnn.pipeline.encode import Progress, encode_items
 
 __all__ = ["GridReport", "check_grids"]
 
@@ -158,19 +158,19 @@ def check_grids(
         worst = encoded.skipped[0]
         raise DataError(f"none of the {len(sample)} items can be read; the first: {worst.item}: {worst.reason}")
     windows = np.asarray(encoded.windows[first])
-    reports = check_axes(_lift(adapter, windows, random_state), random_state=random_state).axes
+    reports = check_axes(_apply_frontend(adapter, windows, random_state), random_state=random_state).axes
     if isinstance(adapter, TextAdapter):
         sentences = [adapter.tokenise(text) for text in sample]
         reports = (reports[0], _check_tokens(sentences, adapter.length_, random_state))
     return GridReport(adapter.spec_, reports, len(items), len(first), encoded.skipped)
 
 
-def _lift(adapter: Adapter, windows: np.ndarray, seed: int) -> np.ndarray:
+def _apply_frontend(adapter: Adapter, windows: np.ndarray, seed: int) -> np.ndarray:
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         torch.manual_seed(seed)
-        lift = adapter.lift().eval()
+        frontend = adapter.frontend().eval()
         batches = [torch.from_numpy(windows[at : at + BATCH]) for at in range(0, len(windows), BATCH)]
-        return torch.cat([lift(batch) for batch in batches]).numpy()
+        return torch.cat([frontend(batch) for batch in batches]).numpy()
 
 
 def _check_tokens(sentences: list[list[str]], longest: int, seed: int) -> OrderReport:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from gridcnn.encoding import EncodedItems, encode_items
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.estimator import GridClassifier
 from gridcnn.explain.coordinates import Coordinates, coordinates
 from gridcnn.explain.tracing import Step, Trace, name_of, record
+from gridcnn.pipeline.encode import EncodedItems, encode_items
 
 __all__ = ["Patch", "class_patch", "patch_under", "strongest_patch", "top_patches"]
 
@@ -176,7 +176,7 @@ def top_patches(classifier: GridClassifier, items: Sequence[Any], block: int, co
         raise DataError(f"none of the {len(items)} items can be read; the first: {encoded.skipped[0].reason}")
     peaks, cells = [], []
     for at in range(0, len(encoded.item), BATCH):
-        maps = network.lift(torch.from_numpy(np.array(encoded.windows[at : at + BATCH])))
+        maps = network.frontend(torch.from_numpy(np.array(encoded.windows[at : at + BATCH])))
         for step in steps:
             maps = step.run(maps)
         peak, cell = maps.flatten(2).max(dim=2)  # (windows, kernels)
@@ -217,7 +217,7 @@ def _patch_of_window(
     of_item = np.flatnonzero(encoded.item == encoded.item[window])
     axes = coordinates(classifier.adapter_, item, 1 + window - int(of_item[0]), len(of_item))
     encoded_window = torch.from_numpy(np.array(encoded.windows[window : window + 1]))
-    grid = classifier.network_.lift(encoded_window)[0].double().numpy()
+    grid = classifier.network_.frontend(encoded_window)[0].double().numpy()
     cell = np.unravel_index(flat_cell, step.output.shape[1:])
     return _cut(name_of(item), grid, axes, step, kernel, cell, float(value))
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 # Kernels of even size are meant (2, 3 and 4 words side by side); the copy that torch warns of costs next to nothing.
 warnings.filterwarnings("ignore", message="Using padding='same' with even kernel lengths")
 
-__all__ = ["LineAveragePool", "LineMaxPool", "LineNorm", "SideBySide", "to_channels_last"]
+__all__ = ["ParallelBranches", "SequenceAveragePool", "SequenceMaxPool", "SequenceNorm", "to_channels_last"]
 
 
 def to_channels_last(grids: Tensor) -> Tensor:
@@ -25,13 +25,13 @@ def to_channels_last(grids: Tensor) -> Tensor:
     return grids.to(memory_format=torch.channels_last) if grids.ndim == 4 else grids
 
 
-class SideBySide(nn.ModuleList):
+class ParallelBranches(nn.ModuleList):
     """Convolutions of several kernel sizes over the same maps; their feature maps become channels side by side."""
 
     def forward(self, maps: Tensor) -> Tensor:
         """(batch, channels, *sizes) → (batch, maps, *sizes)."""
         if maps.ndim == 3:
-            return self._along_lines(maps)
+            return self._along_sequences(maps)
         branches: list[Tensor] = [branch(maps) for branch in self]
         return branches[0] if len(branches) == 1 else torch.cat(branches, dim=1)
 
@@ -52,7 +52,7 @@ class SideBySide(nn.ModuleList):
         biases = None if branches[0].bias is None else torch.cat([branch.bias for branch in branches])
         return torch.cat(kernels), biases
 
-    def _along_lines(self, lines: Tensor) -> Tensor:
+    def _along_sequences(self, lines: Tensor) -> Tensor:
         kernels, biases = self.at_once()
         branches: Any = self
         border = kernels.shape[2] // 2 if branches[0].padding == "same" else 0
@@ -60,7 +60,7 @@ class SideBySide(nn.ModuleList):
         return F.conv2d(lines.unsqueeze(2), rows, biases, padding=(0, border)).squeeze(2)
 
 
-class LineNorm(nn.BatchNorm1d):
+class SequenceNorm(nn.BatchNorm1d):
     """Batch normalisation of lines."""
 
     def forward(self, lines: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class LineNorm(nn.BatchNorm1d):
         """Allow rows."""
 
 
-class LineMaxPool(nn.MaxPool1d):
+class SequenceMaxPool(nn.MaxPool1d):
     """Max pooling of lines."""
 
     def forward(self, lines: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class LineMaxPool(nn.MaxPool1d):
         return F.max_pool2d(lines.unsqueeze(2), size, stride, ceil_mode=self.ceil_mode).squeeze(2)
 
 
-class LineAveragePool(nn.AvgPool1d):
+class SequenceAveragePool(nn.AvgPool1d):
     """Average pooling of lines."""
 
     def forward(self, lines: Tensor) -> Tensor:

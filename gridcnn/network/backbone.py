@@ -21,7 +21,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from gridcnn.errors import ConfigurationError
 from gridcnn.grid import GridSpec
-from gridcnn.layers import LineAveragePool, LineMaxPool, LineNorm, SideBySide
+from gridcnn.network.layers import ParallelBranches, SequenceAveragePool, SequenceMaxPool, SequenceNorm
 
 __all__ = ["BackboneConfig", "ConvPoolDense", "Layer", "Step", "sizes_after_blocks"]
 
@@ -70,7 +70,7 @@ class BackboneConfig:
     convolutions: int = 1
     pool_after: int | None = None
     padding: str = "same"
-    normalise: bool = True
+    batch_norm: bool = True
     pool: str = "max"
     pool_size: int = 2
     pool_stride: int | None = None
@@ -151,8 +151,8 @@ def sizes_after_blocks(sizes: tuple[int, ...], config: BackboneConfig) -> list[t
 
 def _size_after_block(size: int, config: BackboneConfig) -> int:
     lost = config.kernel_sizes[0] - 1 if config.padding == "valid" else 0  # cells, in each convolution
-    before = config.pool_after or config.convolutions
-    return _size_after_pooling(size - before * lost, config) - (config.convolutions - before) * lost
+    before = config.pool_after or config.convs_per_block
+    return _size_after_pooling(size - before * lost, config) - (config.convs_per_block - before) * lost
 
 
 def _size_after_pooling(size: int, config: BackboneConfig) -> int:
@@ -191,29 +191,29 @@ def _smaller_configs(config: BackboneConfig) -> Iterator[BackboneConfig]:
 
 
 class ConvBlock(nn.Module):
-    """Convolution, normalisation and ReLU, `config.convolutions` times; pooling after one of them."""
+    """Convolution, normalisation and ReLU, `config.convs_per_block` times; pooling after one of them."""
 
     def __init__(self, channels: int, kernels: int, dimensions: int, config: BackboneConfig) -> None:
         super().__init__()
         convolution = (nn.Conv1d, nn.Conv2d)[dimensions - 1]
-        norm = (LineNorm, nn.BatchNorm2d)[dimensions - 1]
+        norm = (SequenceNorm, nn.BatchNorm2d)[dimensions - 1]
         self.maps = kernels * len(config.kernel_sizes)
         self.convolutions = nn.ModuleList()
         self.norms = nn.ModuleList()
-        for index in range(config.convolutions):
+        for index in range(config.convs_per_block):
             inputs = self.maps if index else channels
             branches = [
-                convolution(inputs, kernels, size, padding=config.padding, bias=not config.normalise)
+                convolution(inputs, kernels, size, padding=config.padding, bias=not config.batch_norm)
                 for size in config.kernel_sizes
             ]
             for branch in branches:
                 nn.init.kaiming_normal_(branch.weight, nonlinearity="relu")
                 if branch.bias is not None:
                     nn.init.zeros_(branch.bias)
-            self.convolutions.append(SideBySide(branches))
-            self.norms.append(norm(self.maps) if config.normalise else nn.Identity())
+            self.convolutions.append(ParallelBranches(branches))
+            self.norms.append(norm(self.maps) if config.batch_norm else nn.Identity())
         self.pool = _pooling(config, dimensions)
-        self.pool_after = config.pool_after or config.convolutions
+        self.pool_after = config.pool_after or config.convs_per_block
 
     def steps(self) -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
         """Yield what the block does, in order: kinds as in `Step`, and what runs them."""
@@ -234,7 +234,7 @@ class ConvBlock(nn.Module):
 def _pooling(config: BackboneConfig, dimensions: int) -> nn.Module:
     if config.pool_size == 1 and config.pool_stride in {None, 1}:
         return nn.Identity()
-    kinds = (LineMaxPool, nn.MaxPool2d) if config.pool == "max" else (LineAveragePool, nn.AvgPool2d)
+    kinds = (SequenceMaxPool, nn.MaxPool2d) if config.pool == "max" else (SequenceAveragePool, nn.AvgPool2d)
     pooling: nn.Module = kinds[dimensions - 1](
         config.pool_size, stride=config.pool_stride or config.pool_size, ceil_mode=True
     )
@@ -288,7 +288,7 @@ class ConvPoolDense(nn.Module):
         self.votes = nn.Linear(width, n_classes)
 
     @property
-    def spare_cells(self) -> int | None:
+    def padding_margin(self) -> int | None:
         """Empty cells after a line's last full one that answers depend on; None where they depend on all.
 
         The head takes the largest number of a map. Behind the reach of the last full cell all numbers are the same, up
@@ -299,12 +299,12 @@ class ConvPoolDense(nn.Module):
         if (
             len(self.spec.axes) > 1
             or pools
-            or config.normalise
+            or config.batch_norm
             or config.padding != "same"
             or config.head != "global_max"
         ):
             return None
-        depth = len(config.kernels) * config.convolutions
+        depth = len(config.kernels) * config.convs_per_block
         return (2 * depth - 1) * (max(config.kernel_sizes) // 2) + 1
 
     def column(self, maps: Tensor) -> Tensor:
@@ -354,7 +354,7 @@ class ConvPoolDense(nn.Module):
 
         def record(name: str) -> None:
             def hook(module: nn.Module, _: object, output: Tensor) -> None:
-                if not isinstance(module, SideBySide):
+                if not isinstance(module, ParallelBranches):
                     add(name, module, tuple(output.shape[1:]))
                     return
                 branches: Any = module
@@ -367,10 +367,10 @@ class ConvPoolDense(nn.Module):
         handles: list[torch.utils.hooks.RemovableHandle] = []
         was_training = self.training
         try:
-            inside = tuple(f"{name}." for name, module in modules.items() if isinstance(module, SideBySide))
+            inside = tuple(f"{name}." for name, module in modules.items() if isinstance(module, ParallelBranches))
             for name, module in modules.items():
                 is_leaf = not list(module.children()) and not isinstance(module, nn.Identity | nn.Dropout)
-                if isinstance(module, SideBySide) or (is_leaf and not name.startswith(inside)):
+                if isinstance(module, ParallelBranches) or (is_leaf and not name.startswith(inside)):
                     record(name)
             with torch.no_grad():
                 self.eval()(torch.zeros(1, *self.spec.shape, device=self.votes.weight.device))

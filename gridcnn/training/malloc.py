@@ -12,13 +12,13 @@ import contextlib
 import ctypes
 from collections.abc import Iterator
 
-__all__ = ["freed_memory_kept"]
+__all__ = ["keep_freed_memory"]
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
 @contextlib.contextmanager
-def freed_memory_kept() -> Iterator[None]:
+def keep_freed_memory() -> Iterator[None]:
     """Keep what is freed inside the block for what is asked for next, and hand it back at the end.
 
     For programs, as `gridcnn train` is one: the setting is of the whole process, and cannot be undone. Where the C

@@ -22,16 +22,16 @@ import torch
 from torch import nn
 
 from gridcnn.adapters.base import Adapter
-from gridcnn.cache import NOTHING, Entry, Result, note, read, recall, store
-from gridcnn.contents import digest_contents
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
-from gridcnn.threads import in_threads
+from gridcnn.pipeline.cache import NOTHING, Entry, Result, note, read, recall, store
+from gridcnn.pipeline.fingerprint import fingerprint
+from gridcnn.pipeline.parallel import in_threads
 
 __all__ = ["EncodedItems", "encode_ahead", "encode_items", "fit_adapter"]
 
 FORMAT = 2  # to be raised when an adapter encodes or lifts differently for another reason than its own file
 CHUNK = 32  # items
-LIFTED_AT_ONCE = 2**20  # bytes of windows; spectra of more leave the processor's cache and take twice as long
+BYTES_AT_ONCE = 2**20  # bytes of windows; spectra of more leave the processor's cache and take twice as long
 
 Progress = Callable[[int, int], None]
 
@@ -83,7 +83,7 @@ def fit_adapter(
     """
     if cache is None or not _are_files(adapter, items):
         return adapter.fit(items)
-    key = _key(adapter, "learned", adapter.learned, digest_contents(items, cache, n_jobs))
+    key = _key(adapter, "learned", adapter.learned, fingerprint(items, cache, n_jobs))
     if learned := recall(cache, key):
         return adapter.restore(learned)
     adapter.fit(items)
@@ -95,7 +95,7 @@ def encode_items(
     adapter: Adapter,
     items: Sequence[Any],
     *,
-    lift_on: torch.device | str | None = None,
+    frontend_on: torch.device | str | None = None,
     on_error: str = "raise",
     n_jobs: int | None = None,
     cache: Path | None = None,
@@ -109,8 +109,8 @@ def encode_items(
         A fitted adapter.
     items : sequence
         Raw items.
-    lift_on : torch.device, str or None
-        Where the grids of a frozen lift are computed, which then stand in for the windows; None computes none. A lift
+    frontend_on : torch.device, str or None
+        Where the grids of a frozen frontend are computed, which then stand in for the windows; None computes none. A frontend
         that learns is left to the training.
     on_error : {"raise", "skip"}
         Whether the first item that cannot be encoded ends the work, or all such items are left out and listed.
@@ -139,10 +139,10 @@ def encode_items(
         raise ConfigurationError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
     if not len(items):
         raise DataError("there are no items to encode")
-    device = torch.device(lift_on) if lift_on is not None and adapter.lift_is_frozen else None
+    device = torch.device(frontend_on) if frontend_on is not None and adapter.frontend_is_frozen else None
     results = _encoded(adapter, items, on_error, n_jobs)  # a generator: nothing is encoded yet
     if device is not None:
-        results = _lifted(adapter, results, device)
+        results = _through_frontend(adapter, results, device)
     if progress is not None:
         results = _followed(results, len(items), progress)
     if cache is None or not _are_files(adapter, items):
@@ -150,7 +150,7 @@ def encode_items(
         key = None
     else:
         kind = "encoded" if device is None else f"grids, {device.type}"
-        key = _key(adapter, kind, adapter.state(), digest_contents(items, cache, n_jobs))
+        key = _key(adapter, kind, adapter.state(), fingerprint(items, cache, n_jobs))
         entry = read(cache / key)
         if entry is not None and progress is not None:
             progress(len(items), len(items))
@@ -220,29 +220,29 @@ def _encode_chunk(adapter: Adapter, items: Sequence[Any]) -> list[np.ndarray | I
     return results
 
 
-def _lifted(adapter: Adapter, results: Iterable[Result], device: torch.device) -> Iterator[Result]:
+def _through_frontend(adapter: Adapter, results: Iterable[Result], device: torch.device) -> Iterator[Result]:
     """Turn the windows of each item into grids, those of several short items at once."""
-    lift = adapter.lift().to(device).eval()
+    frontend = adapter.frontend().to(device).eval()
     waiting: list[Result] = []
     size = 0
     for result in results:
         waiting.append(result)
         size += 0 if isinstance(result[1], ItemError) else result[1].nbytes
-        if size >= LIFTED_AT_ONCE:
-            yield from _lift(lift, waiting, device)
+        if size >= BYTES_AT_ONCE:
+            yield from _apply_frontend(frontend, waiting, device)
             waiting, size = [], 0
-    yield from _lift(lift, waiting, device)
+    yield from _apply_frontend(frontend, waiting, device)
 
 
 @torch.inference_mode()
-def _lift(lift: nn.Module, results: list[Result], device: torch.device) -> list[Result]:
+def _apply_frontend(frontend: nn.Module, results: list[Result], device: torch.device) -> list[Result]:
     encoded = [result for _, result in results if not isinstance(result, ItemError)]
     if not encoded:
         return results
     windows = np.concatenate(encoded)
-    at_once = max(LIFTED_AT_ONCE // windows[0].nbytes, 1)
+    at_once = max(BYTES_AT_ONCE // windows[0].nbytes, 1)
     batches = (torch.from_numpy(windows[at : at + at_once]).to(device) for at in range(0, len(windows), at_once))
-    grids = np.concatenate([lift(batch).to("cpu", torch.float32).numpy() for batch in batches])
+    grids = np.concatenate([frontend(batch).to("cpu", torch.float32).numpy() for batch in batches])
     parts = iter(np.split(grids, np.cumsum([len(each) for each in encoded])))
     return [(position, result if isinstance(result, ItemError) else next(parts)) for position, result in results]
 

@@ -45,7 +45,7 @@ def render(template: str, *, script: str = "", **values: Any) -> str:
 @functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("gridcnn"),
+        loader=jinja2.PackageLoader("gridcnn.render"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -1,0 +1,1 @@
+"""A trained network made ready to answer, and its predictions."""

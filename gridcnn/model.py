@@ -1,0 +1,133 @@
+"""FittedModel: what training returns, a bundle holds, and everything else reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from gridcnn.adapters import Adapter
+from gridcnn.errors import Skipped
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.network.layers import to_channels_last
+
+__all__ = ["EpochRecord", "FittedModel", "Network", "fitted_model"]
+
+
+class Network(nn.Module):
+    """A frontend and a backbone: compact arrays in, logits out. What a bundle holds and an export ships.
+
+    Parameters
+    ----------
+    frontend : nn.Module
+        Maps encoded windows `(batch, *encoded_shape)` to grids, from `Adapter.frontend`.
+    backbone : ConvPoolDense
+        Maps grids to logits.
+    flip_axes : sequence of str
+        Axes along which training flipped the grids: an answer is the mean over the grid and its flipped copies
+        (test-time augmentation, `gridcnn.network.augment.flipped_copies`).
+    """
+
+    def __init__(self, frontend: nn.Module, backbone: ConvPoolDense, flip_axes: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.frontend = frontend
+        self.backbone = backbone
+        self.flip_axes = tuple(flip_axes)
+
+    def kernels_channels_last(self) -> None:
+        """Lay 2-D kernels out as `to_channels_last` lays out grids."""
+        for parameter in self.backbone.parameters():
+            parameter.data = to_channels_last(parameter.data)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """(batch, *encoded_shape) → logits (batch, n_classes), of the grids as they are."""
+        logits: Tensor = self.backbone(to_channels_last(self.frontend(encoded)))
+        return logits
+
+
+class EpochRecord(NamedTuple):
+    """One row of the history. Validation figures are NaN where there is no validation split."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    seconds: float
+    samples_per_second: float
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """A trained classifier: all that is needed to answer, to explain an answer, and to say where it comes from.
+
+    Parameters
+    ----------
+    adapter : Adapter
+        The fitted adapter.
+    network : Network
+        Frontend and backbone, on the CPU, in evaluation mode.
+    classes : ndarray of shape (n_classes,)
+        Labels, sorted; the order of logits and probabilities.
+    history : tuple of EpochRecord
+        One record for each epoch of the training that the validation split was scored in.
+    best_epoch : int
+        Epoch whose weights were kept, from 1.
+    scores : dict
+        Scores known so far: `validation_accuracy` and `validation_loss`, each in the units of `EpochRecord`.
+    summary : dict
+        JSON-ready: what it was trained on (counts of items and of each class), and with which versions.
+    recipe : dict
+        JSON-ready: every setting of the training as it was used, by name.
+    parameters : dict
+        JSON-ready: the parameters that a person set; the others were the adapter's choice.
+    fingerprints : ndarray of shape (n_training_items, 16), uint8
+        Digests of the decoded content of the training items, sorted; an item that was skipped has none.
+    interrupted : bool
+        Whether the training was ended early by a person.
+    skipped : tuple of Skipped
+        Training items that were left out, with their reasons; not kept in a bundle.
+    """
+
+    adapter: Adapter
+    network: Network
+    classes: np.ndarray
+    history: tuple[EpochRecord, ...] = ()
+    best_epoch: int = 0
+    scores: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    fingerprints: np.ndarray = field(default_factory=lambda: np.empty((0, 16), dtype=np.uint8))
+    interrupted: bool = False
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def class_names(self) -> list[str]:
+        """The labels as strings, in their order."""
+        return [str(label) for label in self.classes]
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of learned weights of the network."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    def trained_on(self, fingerprints: np.ndarray) -> np.ndarray:
+        """Return which items, by the digests of their content `(n, 16)` uint8, are training items: bool `(n,)`."""
+        known, asked = (np.ascontiguousarray(each).view("V16").ravel() for each in (self.fingerprints, fingerprints))
+        found: np.ndarray = np.isin(asked, known)
+        return found
+
+
+def fitted_model(source: Any) -> FittedModel:
+    """Return a fitted model as it is, or that of a fitted `GridClassifier`; NotFittedError if it is not fitted."""
+    if isinstance(source, FittedModel):
+        return source
+    check_is_fitted(source, "model_")
+    model: FittedModel = source.model_
+    return model

@@ -1,0 +1,1 @@
+"""The one network: backbone, layers and augmentation, readable without an optimiser."""

@@ -1,0 +1,236 @@
+"""Parameters declared once: what each may be, and what it means. Validation and the command line follow from that.
+
+A configuration is a frozen dataclass whose fields are made by `parameter`; an adapter declares `constraints`.
+
+Examples
+--------
+>>> from dataclasses import dataclass
+>>> @dataclass(frozen=True)
+... class Size:
+...     width: int = parameter(8, Number(int, low=1), "Cells across.")
+...     def __post_init__(self):
+...         validate(self)
+>>> Size(width=0)
+Traceback (most recent call last):
+gridcnn.errors.ConfigurationError: width must be a whole number of at least 1, got 0
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any, Protocol
+
+import numpy as np
+
+from gridcnn.errors import ConfigurationError
+
+__all__ = [
+    "Choice",
+    "Constraint",
+    "Flag",
+    "Number",
+    "Optional",
+    "Parameter",
+    "Several",
+    "check",
+    "parameter",
+    "parameters_of",
+    "validate",
+]
+
+
+class Constraint(Protocol):
+    """What a value may be; its string form completes "must be …"."""
+
+    def allows(self, value: Any) -> bool:
+        """Whether the value is one of those."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of one kind within bounds.
+
+    Parameters
+    ----------
+    kind : {int, float}
+        `int` allows whole numbers only; neither allows True and False, nor NaN or infinity.
+    low, high : float
+        Bounds; `low` is allowed unless `above`, `high` is not allowed unless `closed`.
+    above : bool
+        Whether the number must be above `low`.
+    closed : bool
+        Whether `high` itself is allowed.
+    """
+
+    kind: type = float
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    closed: bool = False
+
+    def allows(self, value: Any) -> bool:
+        """Whether the value is such a number."""
+        if not isinstance(value, Integral if self.kind is int else Real) or isinstance(value, bool | np.bool_):
+            return False
+        if not math.isfinite(value):
+            return False
+        high_enough = value > self.low if self.above else value >= self.low
+        return bool(high_enough and (value <= self.high if self.closed else value < self.high))
+
+    def __str__(self) -> str:
+        what = "a whole number" if self.kind is int else "a number"
+        if self.high < math.inf:
+            return f"{what} in {'(' if self.above else '['}{self.low:g}, {self.high:g}{']' if self.closed else ')'}"
+        if self.low > -math.inf:
+            return f"{what} {'above' if self.above else 'of at least'} {self.low:g}"
+        return what
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few strings."""
+
+    allowed: tuple[str, ...]
+
+    def allows(self, value: Any) -> bool:
+        """Whether the value is one of them."""
+        return isinstance(value, str) and value in self.allowed
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(map(repr, self.allowed))}"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or False."""
+
+    def allows(self, value: Any) -> bool:
+        """Whether the value is one of the two."""
+        return isinstance(value, bool | np.bool_)
+
+    def __str__(self) -> str:
+        return "True or False"
+
+
+@dataclass(frozen=True)
+class Several:
+    """A sequence of numbers, or one number in place of a sequence of one."""
+
+    each: Number
+    fewest: int = 0
+
+    def allows(self, value: Any) -> bool:
+        """Whether the value is such a sequence."""
+        if isinstance(value, str | bytes | Mapping):
+            return False
+        values = value if isinstance(value, Sequence | np.ndarray) else [value]
+        return len(values) >= self.fewest and all(self.each.allows(each) for each in values)
+
+    def __str__(self) -> str:
+        least = f"at least {self.fewest} of them" if self.fewest else "or an empty tuple"
+        return f"a tuple of numbers, {least}, each {self.each}"
+
+
+@dataclass(frozen=True)
+class Optional:
+    """What another constraint allows, or None."""
+
+    of: Constraint
+
+    def allows(self, value: Any) -> bool:
+        """Whether the value is None or allowed."""
+        return value is None or self.of.allows(value)
+
+    def __str__(self) -> str:
+        return f"{self.of}, or None"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A declared parameter.
+
+    Parameters
+    ----------
+    name : str
+        Name of the field.
+    default : object
+        Its default.
+    constraint : Constraint
+        What it may be.
+    help : str
+        What it means, in a sentence or two, as --help shows it.
+    flag : str
+        Option of the command line, without dashes; empty where it has none.
+    metavar : str or None
+        What --help calls its value.
+    """
+
+    name: str
+    default: Any
+    constraint: Constraint
+    help: str
+    flag: str = ""
+    metavar: str | None = None
+
+
+def parameter(
+    default: Any, constraint: Constraint, help_: str, *, flag: str | None = None, metavar: str | None = None
+) -> Any:
+    """Return a dataclass field that declares a parameter.
+
+    Parameters
+    ----------
+    default : object
+        Its default, immutable.
+    constraint : Constraint
+        What it may be.
+    help_ : str
+        What it means.
+    flag : str, optional
+        Option of the command line; the default is the name with dashes, and `""` gives it none.
+    metavar : str, optional
+        What --help calls its value.
+    """
+    return field(default=default, metadata={"constraint": constraint, "help": help_, "flag": flag, "metavar": metavar})
+
+
+def parameters_of(config: type) -> dict[str, Parameter]:
+    """Return the declared parameters of a configuration class by name, in their order."""
+    found = {}
+    for each in dataclasses.fields(config):
+        if "constraint" in each.metadata:
+            flag = each.metadata["flag"]
+            found[each.name] = Parameter(
+                each.name,
+                each.default,
+                each.metadata["constraint"],
+                each.metadata["help"],
+                each.name.replace("_", "-") if flag is None else flag,
+                each.metadata["metavar"],
+            )
+    return found
+
+
+def validate(config: Any) -> None:
+    """Check every declared parameter of a configuration.
+
+    Raises
+    ------
+    ConfigurationError
+        For the first one that is not what it may be: its name, what was expected, what arrived.
+    """
+    declared = parameters_of(type(config))
+    check(
+        {name: getattr(config, name) for name in declared}, {name: each.constraint for name, each in declared.items()}
+    )
+
+
+def check(values: Mapping[str, Any], constraints: Mapping[str, Constraint]) -> None:
+    """Check values by name against constraints; ConfigurationError as in `validate`."""
+    for name, constraint in constraints.items():
+        if not constraint.allows(values[name]):
+            raise ConfigurationError(f"{name} must be {constraint}, got {values[name]!r}")

@@ -1,0 +1,1 @@
+"""From raw items to arrays in batches: encoding, cache, fingerprints, splits."""

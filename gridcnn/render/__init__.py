@@ -1,0 +1,1 @@
+"""Numbers made visible: pages, plots, previews."""

@@ -1,0 +1,1 @@
+"""From raw items and labels to a FittedModel."""
