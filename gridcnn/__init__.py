@@ -6,13 +6,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gridcnn import explain, plots
+    from gridcnn import explain
     from gridcnn.bundle import load, save
     from gridcnn.errors import GridcnnError
     from gridcnn.estimator import GridClassifier
     from gridcnn.grid import Axis, GridSpec
-    from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+    from gridcnn.inference import Predictions, predict
+    from gridcnn.model import FittedModel
+    from gridcnn.network import BackboneConfig, ConvPoolDense
     from gridcnn.ordering import Alternatives, AxesReport, OrderReport, check_axes, check_order, score_alternatives
+    from gridcnn.render import plots
+    from gridcnn.training import Callback, fit, keep_freed_memory
 
 __version__ = "0.1.0"
 
@@ -20,37 +24,49 @@ _HOMES = {
     "Alternatives": "gridcnn.ordering",
     "AxesReport": "gridcnn.ordering",
     "Axis": "gridcnn.grid",
-    "BackboneConfig": "gridcnn.network.backbone",
-    "ConvPoolDense": "gridcnn.network.backbone",
+    "BackboneConfig": "gridcnn.network",
+    "Callback": "gridcnn.training",
+    "ConvPoolDense": "gridcnn.network",
+    "FittedModel": "gridcnn.model",
     "GridClassifier": "gridcnn.estimator",
     "GridSpec": "gridcnn.grid",
     "GridcnnError": "gridcnn.errors",
     "OrderReport": "gridcnn.ordering",
+    "Predictions": "gridcnn.inference",
     "check_axes": "gridcnn.ordering",
     "check_order": "gridcnn.ordering",
+    "fit": "gridcnn.training",
+    "keep_freed_memory": "gridcnn.training",
     "load": "gridcnn.bundle",
+    "predict": "gridcnn.inference",
     "save": "gridcnn.bundle",
     "score_alternatives": "gridcnn.ordering",
 }
 
-_MODULES = {"explain", "plots"}
+_MODULES = {"explain": "gridcnn.explain", "plots": "gridcnn.render.plots"}
 
 __all__ = [
     "Alternatives",
     "AxesReport",
     "Axis",
     "BackboneConfig",
+    "Callback",
     "ConvPoolDense",
+    "FittedModel",
     "GridClassifier",
     "GridSpec",
     "GridcnnError",
     "OrderReport",
+    "Predictions",
     "__version__",
     "check_axes",
     "check_order",
     "explain",
+    "fit",
+    "keep_freed_memory",
     "load",
     "plots",
+    "predict",
     "save",
     "score_alternatives",
 ]
@@ -59,7 +75,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import public names when they are first used, so that `import gridcnn` does not import torch."""
     if name in _MODULES:
-        return importlib.import_module(f"gridcnn.{name}")
+        return importlib.import_module(_MODULES[name])
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'gridcnn' has no attribute {name!r}")

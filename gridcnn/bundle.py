@@ -1,11 +1,13 @@
-"""Save a trained classifier to one file, and read it back without running anything that the file says.
+"""Save a fitted model to one file, and read it back without running any code that the file names.
 
-A bundle is a safetensors file: the weights, and under the metadata key `gridcnn` a JSON text with everything else. A
-digest over both is kept beside them. It finds damage and careless edits; it is no signature.
+A bundle is a safetensors file: the weights and the fingerprints of the training items as tensors, and everything else
+as JSON text under the metadata key `gridcnn`. A digest over both is stored beside them. It finds damage and careless
+edits; it is no signature.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -20,49 +22,60 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-import gridcnn
 from gridcnn import adapters
 from gridcnn.errors import (
     BundleError,
     BundleVersionError,
+    MissingAdapterError,
     NotABundleError,
     TamperedBundleError,
     TruncatedBundleError,
 )
-from gridcnn.estimator import GridClassifier
-from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
-from gridcnn.training.loop import EpochRecord, Network
+from gridcnn.model import EpochRecord, FittedModel, Network, fitted_model
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.network.config import BackboneConfig
+from gridcnn.versions import versions
 
 __all__ = ["FORMAT_VERSION", "load", "save"]
 
-FORMAT_VERSION = 3  # the first had no "mirrored"; before the third, sounds and arrays became other grids
-_OTHER_GRIDS_BEFORE_3 = {"AudioAdapter", "ArrayAdapter", "TableAdapter"}
-_NOT_SAVED = {"adapter", "progress"}
+FORMAT_VERSION = 4
+"""Formats 1 to 3 were written before 0.1, with other names for parameters and weights; they are not read."""
+
+LARGEST_HEADER = 100_000_000  # bytes, the limit of the safetensors format
+FINGERPRINTS = "fingerprints"
 _LABEL_KINDS = {"U": str, "i": int, "u": int, "f": float, "b": bool}
 
 
-def save(classifier: GridClassifier, path: str | Path) -> None:
-    """Write a fitted classifier to `path`, whole or not at all.
+def save(model: Any, path: str | Path) -> None:
+    """Write a fitted model to `path`, whole or not at all.
+
+    Parameters
+    ----------
+    model : FittedModel or GridClassifier
+        A fitted one.
+    path : path
+        The file; an existing one is replaced.
 
     Raises
     ------
     BundleError
-        If the folder of `path` does not exist.
+        If the folder of `path` does not exist, or the labels are of a kind that a bundle cannot hold.
     """
-    path = Path(path)
+    model, path = fitted_model(model), Path(path)
     if not path.parent.is_dir():
         raise BundleError(f"{path}: the folder {path.parent} does not exist; make it first")
-    weights = {name: tensor.contiguous() for name, tensor in classifier.network_.state_dict().items()}
-    description = json.dumps(_describe(classifier), ensure_ascii=False, sort_keys=True, default=_plain)
+    tensors = {f"network.{name}": tensor.contiguous() for name, tensor in model.network.state_dict().items()}
+    tensors[FINGERPRINTS] = torch.from_numpy(np.ascontiguousarray(model.fingerprints))
+    description = json.dumps(_describe(model), ensure_ascii=False, sort_keys=True, default=_plain)
     metadata = {
         "gridcnn": description,
         "gridcnn_format": str(FORMAT_VERSION),
-        "gridcnn_digest": _digest(description, weights),
+        "gridcnn_digest": _digest(description, tensors),
     }
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(safetensors.torch.save(weights, metadata=metadata))
+            file.write(safetensors.torch.save(tensors, metadata=metadata))
             file.flush()
             os.fsync(file.fileno())
         umask = os.umask(0)
@@ -74,8 +87,8 @@ def save(classifier: GridClassifier, path: str | Path) -> None:
         raise
 
 
-def load(path: str | Path) -> GridClassifier:
-    """Read a classifier from a bundle.
+def load(path: str | Path) -> FittedModel:
+    """Read a fitted model from a bundle.
 
     Raises
     ------
@@ -84,33 +97,42 @@ def load(path: str | Path) -> GridClassifier:
     TruncatedBundleError
         If the file ends too early.
     BundleVersionError
-        If a newer gridcnn wrote it, or it holds sounds or arrays, and an older one that made other grids of them.
+        If another version of gridcnn wrote it in a format that this one does not read.
+    MissingAdapterError
+        If its adapter belongs to a package that is not installed.
     TamperedBundleError
         If its contents do not agree with its digest or with each other.
     """
     path = Path(path)
-    metadata, weights = _read(path)
+    metadata, tensors = _read(path)
     version = metadata.get("gridcnn_format", "")
     if "gridcnn" not in metadata or not version.isdigit():
         raise NotABundleError(f"{path} is a safetensors file, but not one that gridcnn wrote")
-    if int(version) > FORMAT_VERSION:
+    if int(version) != FORMAT_VERSION:
+        newer = int(version) > FORMAT_VERSION
         raise BundleVersionError(
-            f"{path} has format {version}; gridcnn {gridcnn.__version__} reads up to format {FORMAT_VERSION}. "
-            "Upgrade gridcnn"
+            f"{path} has format {version}, but gridcnn {versions()['gridcnn']} reads format {FORMAT_VERSION}: "
+            + ("upgrade gridcnn" if newer else "train the model again, or load it with the gridcnn that wrote it")
         )
-    if metadata.get("gridcnn_digest") != _digest(metadata["gridcnn"], weights):
+    if metadata.get("gridcnn_digest") != _digest(metadata["gridcnn"], tensors):
         raise TamperedBundleError(f"{path} was changed after it was written: its digest does not match. Save it again")
     try:
         values = json.loads(metadata["gridcnn"])
-        if int(version) < 3 and values["adapter"]["class"] in _OTHER_GRIDS_BEFORE_3:
-            raise BundleVersionError(
-                f"{path} has format {version}, for which sounds and arrays became other grids. Train it again"
-            )
-        return _rebuild(values, weights)
-    except BundleVersionError:
-        raise
+        stored = values["adapter"]
+        known = stored["name"] in adapters.names()
+        provider = str(stored["package"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _inconsistent(path, error) from error
+    if not known:
+        raise MissingAdapterError(path, str(stored["name"]), provider)
+    try:
+        return _rebuild(values, tensors)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise TamperedBundleError(f"{path}: its parts do not agree with each other ({error}). Save it again") from error
+        raise _inconsistent(path, error) from error
+
+
+def _inconsistent(path: Path, error: Exception) -> TamperedBundleError:
+    return TamperedBundleError(f"{path}: its parts do not agree with each other ({error}). Save it again")
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -119,85 +141,122 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(9)
-    header = int.from_bytes(start[:8], "little")
-    if size < 9 or start[8:] != b"{" or header > 100_000_000:
-        raise NotABundleError(f"{path} is not a gridcnn bundle (not a safetensors file)")
-    if size < 8 + header:
-        raise TruncatedBundleError(f"{path} is cut off: {size} bytes, but its header alone needs {8 + header}")
+        length = int.from_bytes(start[:8], "little")
+        if size < 9 or start[8:] != b"{" or length > LARGEST_HEADER:
+            raise NotABundleError(f"{path} is not a gridcnn bundle (not a safetensors file)")
+        if size < 8 + length:
+            raise TruncatedBundleError(f"{path} is cut off: {size} bytes, but its header alone needs {8 + length}")
+        header = start[8:] + file.read(length - 1)
+    promised = _promised_size(header)
+    if promised is None:
+        raise TamperedBundleError(f"{path} has a damaged header. Copy or save it again")
+    if size != 8 + length + promised:
+        raise TruncatedBundleError(
+            f"{path} is cut off, or bytes were added: {size} bytes, expected {8 + length + promised}. Copy or save it "
+            "again"
+        )
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
-        if "incomplete" in str(error).lower() or "buffer" in str(error).lower():
-            raise TruncatedBundleError(
-                f"{path} is cut off, or bytes were added ({error}). Copy or save it again"
-            ) from error
         raise TamperedBundleError(f"{path} has a damaged header ({error}). Copy or save it again") from error
 
 
-def _describe(classifier: GridClassifier) -> dict[str, Any]:
-    adapter = classifier.adapter_
-    parameters = classifier.get_params(deep=False)
+def _promised_size(header: bytes) -> int | None:
+    """Return how many bytes of tensors a safetensors header announces; None if it makes no sense."""
+    try:
+        entries = json.loads(header)
+        ends = [entry["data_offsets"][1] for name, entry in entries.items() if name != "__metadata__"]
+        return max([0, *map(int, ends)])
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _describe(model: FittedModel) -> dict[str, Any]:
+    adapter = model.adapter
     return {
-        "adapter": {"class": type(adapter).__name__, "settings": adapter.get_params(), "state": adapter.state()},
-        "table": classifier.adapter is None,
-        "parameters": {name: value for name, value in parameters.items() if name not in _NOT_SAVED},
-        "backbone": vars(classifier.network_.backbone.config),
-        "mirrored": classifier.network_.flip_axes,
-        "classes": {"kind": classifier.classes_.dtype.kind, "labels": classifier.classes_.tolist()},
-        "features": {
-            "count": getattr(classifier, "n_features_in_", None),
-            "names": getattr(classifier, "feature_names_in_", np.array([])).tolist(),
+        "adapter": {
+            "name": type(adapter).__name__,
+            "package": adapters.provider(type(adapter)),
+            "settings": adapter.get_params(),
+            "state": adapter.state(),
         },
-        "history": [list(record) for record in classifier.history_],
-        "best_epoch": classifier.best_epoch_,
-        "interrupted": classifier.interrupted_,
-        "scores": classifier.scores_,
-        "summary": classifier.summary_,
+        "parameters": _parameters(model.parameters),
+        "backbone": vars(model.network.backbone.config),
+        "flip_axes": model.network.flip_axes,
+        "classes": {"kind": _label_kind(model.classes), "labels": model.classes.tolist()},
+        "history": [list(record) for record in model.history],
+        "best_epoch": model.best_epoch,
+        "interrupted": model.interrupted,
+        "scores": model.scores,
+        "summary": model.summary,
+        "recipe": model.recipe,
     }
 
 
-def _rebuild(values: Mapping[str, Any], weights: dict[str, Tensor]) -> GridClassifier:
+def _label_kind(classes: np.ndarray) -> str:
+    if classes.dtype.kind not in _LABEL_KINDS:
+        raise BundleError(f"labels of type {classes.dtype} cannot be saved: use strings or integers as labels")
+    return classes.dtype.kind
+
+
+def _parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters with class weights as pairs, since keys of JSON are strings; a generator has no seed."""
+    kept = dict(parameters)
+    if isinstance(kept.get("class_weight"), Mapping):
+        kept["class_weight"] = [[_plain(label), weight] for label, weight in kept["class_weight"].items()]
+    if isinstance(kept.get("random_state"), np.random.RandomState):
+        kept["random_state"] = None
+    return kept
+
+
+def _rebuild(values: Mapping[str, Any], tensors: dict[str, Tensor]) -> FittedModel:
     stored = values["adapter"]
-    adapter = adapters.from_state(stored["class"], stored["settings"], stored["state"])
-    kind = values["classes"]["kind"]
-    classes = np.array([_LABEL_KINDS[kind](label) for label in values["classes"]["labels"]])
-    config: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values["backbone"].items()
-    }
-    classifier = GridClassifier(adapter=None if values["table"] else adapter, **values["parameters"])
-    classifier.adapter_ = adapter
-    classifier.classes_ = classes
+    adapter = adapters.from_state(stored["name"], stored["settings"], stored["state"])
+    label = _LABEL_KINDS[values["classes"]["kind"]]
+    classes = np.array([label(each) for each in values["classes"]["labels"]])
     with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave the user's generator alone
-        backbone = ConvPoolDense(adapter.spec_, BackboneConfig(**config), len(classes))
-        network = Network(adapter.frontend(), backbone, values.get("mirrored", ()))
-    network.load_state_dict(weights)
+        backbone = ConvPoolDense(adapter.spec_, BackboneConfig(**_tupled(values["backbone"])), len(classes))
+        network = Network(adapter.frontend(), backbone, values["flip_axes"])
+    network.load_state_dict(
+        {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name != FINGERPRINTS}
+    )
     network.kernels_channels_last()
-    classifier.network_ = network.eval()
-    classifier.history_ = [EpochRecord(*record) for record in values["history"]]
-    classifier.best_epoch_ = int(values["best_epoch"])
-    classifier.interrupted_ = bool(values["interrupted"])
-    classifier.scores_ = dict(values["scores"])
-    classifier.summary_ = dict(values["summary"])
-    classifier.skipped_ = []
-    if values["features"]["count"] is not None:
-        classifier.n_features_in_ = int(values["features"]["count"])
-    if values["features"]["names"]:
-        classifier.feature_names_in_ = np.array(values["features"]["names"], dtype=object)
-    return classifier
+    parameters = _tupled(values["parameters"])
+    if isinstance(parameters.get("class_weight"), tuple):
+        parameters["class_weight"] = {label(name): weight for name, weight in parameters["class_weight"]}
+    return FittedModel(
+        adapter,
+        network.eval(),
+        classes,
+        history=tuple(EpochRecord(*record) for record in values["history"]),
+        best_epoch=int(values["best_epoch"]),
+        scores=dict(values["scores"]),
+        summary=dict(values["summary"]),
+        recipe=dict(values["recipe"]),
+        parameters=parameters,
+        fingerprints=tensors[FINGERPRINTS].numpy(),
+        interrupted=bool(values["interrupted"]),
+    )
 
 
-def _digest(description: str, weights: Mapping[str, Tensor]) -> str:
+def _tupled(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _digest(description: str, tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256(description.encode())
-    for name in sorted(weights):
-        tensor = weights[name]
+    for name in sorted(tensors):
+        tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
 def _plain(value: Any) -> Any:
-    """Turn what JSON does not know (numpy numbers, paths, tuples of them) into what it does."""
+    """Turn values that JSON does not know (numpy numbers, paths) into values that it does."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
     return str(value)

@@ -1,4 +1,4 @@
-"""What a person sees while the network trains: a live bar on a terminal, one plain line per epoch elsewhere."""
+"""The display of a training: a live bar on a terminal, one plain line per epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 from gridcnn.training.budget import in_words
+from gridcnn.training.callbacks import Callback
 
 if TYPE_CHECKING:
-    from gridcnn.training.loop import EpochRecord
+    from gridcnn.model import EpochRecord, Network
 
 __all__ = ["LiveProgress", "PlainProgress", "progress_reporter"]
 
@@ -21,26 +22,26 @@ SECONDS_BETWEEN_LINES = 1.0
 
 
 def progress_reporter(console: Console, *, quiet: bool = False) -> LiveProgress | PlainProgress | None:
-    """Choose how progress is shown.
+    """Choose the display of progress.
 
     Parameters
     ----------
     console : Console
-        Where it is shown: standard error, so that results on standard output stay clean.
+        Standard error, so that results on standard output stay clean.
     quiet : bool, default=False
         Show nothing.
 
     Returns
     -------
     LiveProgress, PlainProgress or None
-        To be passed to ``GridClassifier(progress=...)``.
+        A callback of the training.
     """
     if quiet:
         return None
     return LiveProgress(console) if console.is_terminal else PlainProgress(console)
 
 
-class PlainProgress:
+class PlainProgress(Callback):
     """A line per epoch, and where these are short, at most one a second: for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
@@ -48,24 +49,24 @@ class PlainProgress:
         self._epochs = 0
         self._started = self._next_line = 0.0
 
-    def note(self, line: str) -> None:
+    def on_message(self, line: str) -> None:
         """Print the line."""
         self._print(line)
 
-    def encoding(self, done: int, total: int) -> None:
-        """Say once that all items are read."""
+    def on_encode(self, done: int, total: int) -> None:
+        """Print once that all items are read."""
         if done == total:
             self._print(f"read {total} items")
 
-    def start(self, epochs: int, steps_per_epoch: int) -> None:
+    def on_start(self, epochs: int, steps_per_epoch: int) -> None:
         """Note how many epochs there will be at most."""
         self._epochs = epochs
         self._started = self._next_line = time.perf_counter()
 
-    def step(self, n_samples: int) -> None:
-        """Say nothing: steps are for the live bar."""
+    def on_step(self, n_samples: int) -> None:
+        """Print nothing: steps are for the live bar."""
 
-    def epoch(self, record: EpochRecord) -> None:
+    def on_epoch(self, record: EpochRecord, network: Network) -> None:
         """Print the epoch's scores and the time left."""
         now = time.perf_counter()
         if now < self._next_line and record.epoch < self._epochs:
@@ -75,14 +76,14 @@ class PlainProgress:
         speed = f"{record.samples_per_second:,.0f} samples/s"
         self._print(f"epoch {record.epoch}/{self._epochs}  {_scores(record)}  {speed}  {in_words(left)} left")
 
-    def stop(self) -> None:
+    def on_end(self) -> None:
         """Nothing to close."""
 
     def _print(self, line: str) -> None:
         self._console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-class LiveProgress:
+class LiveProgress(Callback):
     """A bar that moves with every step: epoch, accuracy, samples per second, time left. It fits 80 columns."""
 
     def __init__(self, console: Console) -> None:
@@ -99,11 +100,11 @@ class LiveProgress:
         self._epochs = self._samples = 0
         self._started = 0.0
 
-    def note(self, line: str) -> None:
+    def on_message(self, line: str) -> None:
         """Print the line above the bars."""
         self._bars.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
-    def encoding(self, done: int, total: int) -> None:
+    def on_encode(self, done: int, total: int) -> None:
         """Move the bar of items read."""
         if self._reading is None:
             self._reading = self._add("reading", total)
@@ -112,12 +113,12 @@ class LiveProgress:
             self._bars.remove_task(self._reading)
             self._reading = None
 
-    def start(self, epochs: int, steps_per_epoch: int) -> None:
+    def on_start(self, epochs: int, steps_per_epoch: int) -> None:
         """Open the bar of the training."""
         self._epochs, self._samples, self._started = epochs, 0, time.perf_counter()
         self._training = self._add(f"epoch 1/{epochs}", epochs * steps_per_epoch)
 
-    def step(self, n_samples: int) -> None:
+    def on_step(self, n_samples: int) -> None:
         """Move the bar by one batch."""
         if self._training is None:
             return
@@ -125,14 +126,14 @@ class LiveProgress:
         speed = self._samples / max(time.perf_counter() - self._started, 1e-9)
         self._bars.update(self._training, advance=1, speed=f"{speed:,.0f} samples/s")
 
-    def epoch(self, record: EpochRecord) -> None:
+    def on_epoch(self, record: EpochRecord, network: Network) -> None:
         """Show the scores of the epoch that ended."""
         if self._training is None:
             return
         upcoming = min(record.epoch + 1, self._epochs)
         self._bars.update(self._training, description=f"epoch {upcoming}/{self._epochs}", scores=_accuracy(record))
 
-    def stop(self) -> None:
+    def on_end(self) -> None:
         """Leave the last state on the screen and give the terminal back."""
         self._bars.stop()
 
@@ -142,8 +143,8 @@ class LiveProgress:
 
 
 def _accuracy(record: EpochRecord) -> str:
-    held_back = "" if math.isnan(record.validation_accuracy) else f", validation {record.validation_accuracy:.3f}"
-    return f"accuracy {record.accuracy:.3f}{held_back}"
+    validation = "" if math.isnan(record.validation_accuracy) else f", validation {record.validation_accuracy:.3f}"
+    return f"accuracy {record.accuracy:.3f}{validation}"
 
 
 def _scores(record: EpochRecord) -> str:

@@ -1,6 +1,6 @@
-"""The first convolution of texts, in which each different word is multiplied with the kernels once.
+"""The first convolution of texts, in which each distinct word is multiplied with the kernels once.
 
-A convolution adds up what the cells under a kernel give, and a word gives the same wherever it stands.
+A convolution is a sum over the cells under a kernel, and a word contributes the same wherever it stands.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class DistinctWords:
     Parameters
     ----------
     frontend : nn.Module
-        Turns windows `(n, cells, ids)` into grids `(n, channels, cells)`, each cell by its own ids.
+        Maps windows `(n, cells, ids)` to grids `(n, channels, cells)`, each cell by its own ids.
     convolution : ParallelBranches
         Along one axis, with `padding="same"`.
 
@@ -43,24 +43,24 @@ class DistinctWords:
     def __call__(self, windows: np.ndarray) -> Tensor:
         """(n, cells, ids) → (n, maps, cells)."""
         n, cells = windows.shape[:2]
-        words, which = _different(windows.reshape(n * cells, -1))
+        words, which = _distinct(windows.reshape(n * cells, -1))
         vectors = self._apply_frontend(torch.from_numpy(words[None]))[0].T
         given = (vectors @ self._kernels).reshape(len(words), self._width, self._n_maps)  # at each place under a kernel
         middle = self._width // 2
         given[:, middle] += self._bias  # there is always a word there, while the others may be beyond the border
         beyond = torch.zeros(self._width, self._n_maps)
-        line = np.full((n, cells + 2 * middle), len(words), dtype=np.int32)
-        line[:, middle : middle + cells] = which.reshape(n, cells)
-        under = np.lib.stride_tricks.sliding_window_view(line, self._width, axis=1).reshape(-1, self._width)
+        padded = np.full((n, cells + 2 * middle), len(words), dtype=np.int32)
+        padded[:, middle : middle + cells] = which.reshape(n, cells)
+        under = np.lib.stride_tricks.sliding_window_view(padded, self._width, axis=1).reshape(-1, self._width)
         rows = torch.from_numpy(under * np.int32(self._width) + np.arange(self._width, dtype=np.int32))
         maps = F.embedding_bag(rows, torch.cat([given.flatten(0, 1), beyond]), mode="sum")
         return maps.reshape(n, cells, self._n_maps).transpose(1, 2)
 
 
-def _different(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the different rows, and which of them each row is.
+def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct rows, and which of them each row is.
 
-    >>> _different(np.array([[7, 0], [5, 1], [7, 0]]))
+    >>> _distinct(np.array([[7, 0], [5, 1], [7, 0]]))
     (array([[7, 0],
            [5, 1]]), array([0, 1, 0]))
     """

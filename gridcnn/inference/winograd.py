@@ -4,8 +4,10 @@ A tile of m × m cells needs (m + 2)² products with a kernel of 3 × 3, in plac
 the values of two polynomials at m + 2 points, these are multiplied, and the product is turned back. For m = 4 a quarter
 of the products is left; turning costs as well, and pays where many maps meet many kernels.
 
-Source: Lavin and Gray 2016, "Fast algorithms for convolutional neural networks"; Barabasz et al. 2020, "Error analysis
-and improving the accuracy of Winograd convolution for deep neural networks", for the points.
+References
+----------
+Lavin and Gray 2016, "Fast algorithms for convolutional neural networks"; Barabasz et al. 2020, "Error analysis and
+improving the accuracy of Winograd convolution for deep neural networks", for the points.
 """
 
 from __future__ import annotations

@@ -2,8 +2,10 @@
 
 Everything works on a batch of grids at once, on the device that holds them, with torch's global random generator.
 
-Source: Park et al. 2019, "SpecAugment", for masks along an axis; Jaitly and Hinton 2013, "Vocal tract length
-perturbation", for scaling the frequency axis.
+References
+----------
+Park et al. 2019, "SpecAugment", for masks along an axis; Jaitly and Hinton 2013, "Vocal tract length perturbation", for
+scaling the frequency axis.
 """
 
 from __future__ import annotations
@@ -32,17 +34,17 @@ class AugmentConfig:
     shift, scale, mask : mapping of axis name to float
         Largest shift, largest relative change of scale, and largest masked stretch, in [0, 1).
     flip : tuple of str
-        Axes that may be mirrored; answers are then the mean over all ways to mirror them, see `views`.
+        Axes that may be flipped; a prediction is then the mean over the flipped copies, see `flipped_copies`.
     rotate : float
         Largest rotation in degrees; 2-D grids only.
     tilt : mapping of axis name to float
         Standard deviation of a smooth random curve that is added along the axis, in the grid's own units: for sound,
-        the colouring of a room or a microphone.
+        the frequency response of a room or a microphone.
     gain, noise : float
         Standard deviation of an offset of the whole grid and of independent noise on each cell.
     annealed : bool
-        Whether the changes, all but mirroring, weaken evenly from epoch to epoch, so that the last one learns from the
-        grids as they are: what is turned or scaled is blurred as well.
+        Whether all changes but flips weaken linearly from epoch to epoch, down to none in the last epoch. Rotation and
+        scaling also blur a grid, so the network ends its training on sharp ones.
 
     Raises
     ------
@@ -78,7 +80,7 @@ class AugmentConfig:
         return cls(**{**values, "flip": tuple(values.get("flip", ()))})
 
     def scaled(self, strength: float) -> AugmentConfig:
-        """Return the same augmentation at `strength` in [0, 1]: a short training can bear less than a long one."""
+        """Return the same augmentation at `strength` in [0, 1]; a short training needs less of it."""
 
         def scale(shares: Mapping[str, float]) -> dict[str, float]:
             return {axis: share * strength for axis, share in shares.items()}
@@ -120,7 +122,7 @@ class Augmenter:
     def __init__(self, config: AugmentConfig, spec: GridSpec) -> None:
         self.config = config
         self.axes = len(spec.axes)
-        by_axis = {  # counted from the last, -2 and -1, so that a line is a picture without a height
+        by_axis = {  # counted from the last, -2 and -1, so that a sequence is a picture without a height
             name: {spec.axis_index(axis) - self.axes: share for axis, share in getattr(config, name).items() if share}
             for name in ("shift", "scale", "mask", "tilt")
         }
@@ -146,13 +148,13 @@ class Augmenter:
         return grids
 
     def _moved(self, grids: Tensor) -> Tensor:
-        """Mirror, and shift by whole cells, so that nothing is blurred; what comes in repeats the border."""
+        """Flip, and shift by whole cells, which blurs nothing; cells that come in repeat the border."""
         source = torch.zeros(_per_item(grids), dtype=torch.long, device=grids.device)  # the cell that each one copies
         for axis in range(-self.axes, 0):
             size = grids.shape[axis]
             cell = _along(axis, torch.arange(size, device=grids.device), grids)
             if axis in self.flip:
-                cell = torch.where(_mirrored(grids), size - 1 - cell, cell)
+                cell = torch.where(_flipped(grids), size - 1 - cell, cell)
             if axis in self.shift:
                 cell = (cell + (size * _uniform(grids, self.shift[axis])).round().long()).clamp(0, size - 1)
             source = source * size + cell  # (batch, 1, *sizes) at the end
@@ -160,7 +162,7 @@ class Augmenter:
         return grids.flatten(2).gather(2, source).reshape(grids.shape)
 
     def _warped(self, grids: Tensor) -> Tensor:
-        """Rotate, scale and mirror about the centre, and shift; what comes in repeats the border."""
+        """Rotate, scale and flip about the centre, and shift; cells that come in repeat the border."""
         flat = grids if self.axes == 2 else grids.unsqueeze(2)  # (batch, channels, height or 1, width)
         height, width = flat.shape[2:]
         row, column = (  # from -1 to 1
@@ -177,7 +179,7 @@ class Augmenter:
         for axis, share in self.scale.items():
             places[axis] = places[axis] * _uniform(flat, share).exp()
         for axis in self.flip:
-            places[axis] = torch.where(_mirrored(flat), -places[axis], places[axis])
+            places[axis] = torch.where(_flipped(flat), -places[axis], places[axis])
         for axis, share in self.shift.items():
             places[axis] = places[axis] + 2 * _uniform(flat, share)
         row, column = (place.expand(len(flat), 1, height, width).squeeze(1) for place in places)
@@ -185,21 +187,24 @@ class Augmenter:
         return F.grid_sample(flat, where, padding_mode="border", align_corners=False).reshape(grids.shape)
 
 
-def flipped_copies(grids: Tensor, spec: GridSpec, mirrored: Sequence[str]) -> list[Tensor]:
-    """Return grids `(batch, *spec.shape)` as they are, and in every other way to mirror them along the axes named.
+def flipped_copies(grids: Tensor, spec: GridSpec, axes: Sequence[str]) -> list[Tensor]:
+    """Return grids `(batch, *spec.shape)` as they are, and flipped in every way along the named axes.
 
-    Source: Krizhevsky et al. 2012, "ImageNet classification with deep convolutional neural networks", section 4.1, for
-    answers that are averaged over a picture and its mirror image.
+    Predictions are averaged over these copies (test-time augmentation).
+
+    References
+    ----------
+    Krizhevsky et al. 2012, "ImageNet classification with deep convolutional neural networks", section 4.1.
 
     Examples
     --------
-    >>> line = torch.arange(3.0).reshape(1, 1, 3)
-    >>> [view.flatten().tolist() for view in flipped_copies(line, GridSpec.of("value", 1, x=3), ["x"])]
+    >>> grids = torch.arange(3.0).reshape(1, 1, 3)
+    >>> [copy.flatten().tolist() for copy in flipped_copies(grids, GridSpec.of("value", 1, x=3), ["x"])]
     [[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]
     """
     found = [grids]
-    for axis in mirrored:
-        found += [view.flip(spec.axis_index(axis) - len(spec.axes)) for view in found]
+    for axis in axes:
+        found += [copy.flip(spec.axis_index(axis) - len(spec.axes)) for copy in found]
     return found
 
 
@@ -212,8 +217,8 @@ def _uniform(grids: Tensor, limit: float) -> Tensor:
     return (torch.rand(_per_item(grids), device=grids.device) * 2 - 1) * limit
 
 
-def _mirrored(grids: Tensor) -> Tensor:
-    """Whether each item is mirrored: half of them are."""
+def _flipped(grids: Tensor) -> Tensor:
+    """Whether each item is flipped: half of them are."""
     return torch.rand(_per_item(grids), device=grids.device) < 0.5
 
 

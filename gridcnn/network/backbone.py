@@ -1,10 +1,12 @@
-"""The one network of gridcnn: convolve, cut off negatives, pool, repeat; then let every number of the last maps vote.
+"""The one network of gridcnn: convolution, ReLU, pooling, repeated; then a feature vector, dense layers, logits.
 
-Reads 1-D grids `(batch, channels, length)` and 2-D grids `(batch, channels, height, width)` with the same code.
+The same code reads 1-D grids `(batch, channels, length)` and 2-D grids `(batch, channels, height, width)`.
 
-Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition", for the stack; Kim 2014,
-"Convolutional neural networks for sentence classification", for kernels of several sizes side by side; Ioffe and
-Szegedy 2015, "Batch normalization", for the normalisation.
+References
+----------
+LeCun et al. 1998, "Gradient-based learning applied to document recognition", for the stack; Kim 2014, "Convolutional
+neural networks for sentence classification", for parallel kernels of several sizes; Ioffe and Szegedy 2015, "Batch
+normalization".
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -21,103 +22,16 @@ from torch.nn import functional as F  # noqa: N812
 
 from gridcnn.errors import ConfigurationError
 from gridcnn.grid import GridSpec
+from gridcnn.network.config import BackboneConfig
 from gridcnn.network.layers import ParallelBranches, SequenceAveragePool, SequenceMaxPool, SequenceNorm
 
 __all__ = ["BackboneConfig", "ConvPoolDense", "Layer", "Step", "sizes_after_blocks"]
 
 
-@dataclass(frozen=True)
-class BackboneConfig:
-    """The hyperparameters a person chooses for the classic network.
-
-    Parameters
-    ----------
-    kernels : tuple of int
-        Number of kernels in each block; its length is the number of blocks.
-    kernel_sizes : tuple of int
-        Side of a kernel, in cells. Several sizes stand side by side in every convolution, each with `kernels` kernels.
-    convolutions : int
-        Convolutions of a block, each with its normalisation and ReLU.
-    pool_after : int or None
-        The convolution of a block that its pooling follows, counted from 1; None means the last. Where 2 convolutions
-        are pooled after the first, the second sees fewer cells, which costs a quarter on a 2-D grid.
-    padding : {"same", "valid"}
-        `"same"` pads the border with zeros so that maps keep their size; `"valid"` lets a kernel reach no further than
-        the border, as the classic drawing does. Several kernel sizes side by side need `"same"`.
-    normalise : bool
-        Batch normalisation between convolution and ReLU.
-    pool : {"max", "average"}
-        What a pooling window becomes.
-    pool_size : int
-        Side of the pooling window; 1 pools nothing. A window at the border may be incomplete.
-    pool_stride : int or None
-        Step between pooling windows; None means `pool_size`.
-    head : {"flatten", "global_max", "global_average"}
-        How the last maps become the column: all their cells, or one number a map.
-    dense : tuple of int
-        Neurons of each dense layer between the column and the votes.
-    dropout : float
-        Share of the column (and of each dense layer) that is dropped in training, in [0, 1).
-
-    Raises
-    ------
-    ConfigurationError
-        If a value is out of its range.
-    """
-
-    kernels: tuple[int, ...] = (16, 32, 64)
-    kernel_sizes: tuple[int, ...] = (3,)
-    convolutions: int = 1
-    pool_after: int | None = None
-    padding: str = "same"
-    batch_norm: bool = True
-    pool: str = "max"
-    pool_size: int = 2
-    pool_stride: int | None = None
-    head: str = "flatten"
-    dense: tuple[int, ...] = ()
-    dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.kernels:
-            raise ConfigurationError("kernels is empty; give the number of kernels of each block, such as (16, 32)")
-        for name in ("kernels", "kernel_sizes", "dense"):
-            if any(value < 1 for value in getattr(self, name)):
-                raise ConfigurationError(f"{name} must hold whole numbers of at least 1, got {getattr(self, name)}")
-        for name in ("convolutions", "pool_size"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.kernel_sizes:
-            raise ConfigurationError("kernel_sizes is empty; give at least one, such as (3,)")
-        if self.pool_after is not None and not 1 <= self.pool_after <= self.convolutions:
-            raise ConfigurationError(
-                f"pool_after names a convolution of the block, from 1 to {self.convolutions}; got {self.pool_after}"
-            )
-        if self.pool_stride is not None and self.pool_stride < 1:
-            raise ConfigurationError(f"pool_stride must be at least 1, got {self.pool_stride}")
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ConfigurationError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
-        if not 0 <= self.dropout < 1:
-            raise ConfigurationError(f"dropout must lie in [0, 1), got {self.dropout}")
-        if self.padding == "valid" and len(self.kernel_sizes) > 1:
-            raise ConfigurationError(
-                f"kernel sizes {self.kernel_sizes} side by side give maps of different sizes with padding='valid'; "
-                "use padding='same', or one kernel size"
-            )
-
-
-_CHOICES = {
-    "padding": ("same", "valid"),
-    "pool": ("max", "average"),
-    "head": ("flatten", "global_max", "global_average"),
-}
-
-
 class Step(NamedTuple):
     """One step of the network: its kind, its block (counted from 1; None after the blocks), and what runs it.
 
-    Kinds: "convolution", "norm", "relu", "pool", "column", "dropout", "dense", "votes".
+    Kinds: "convolution", "norm", "relu", "pool", "features", "dropout", "dense", "logits".
     """
 
     kind: str
@@ -198,7 +112,7 @@ class ConvBlock(nn.Module):
         convolution = (nn.Conv1d, nn.Conv2d)[dimensions - 1]
         norm = (SequenceNorm, nn.BatchNorm2d)[dimensions - 1]
         self.maps = kernels * len(config.kernel_sizes)
-        self.convolutions = nn.ModuleList()
+        self.convs = nn.ModuleList()
         self.norms = nn.ModuleList()
         for index in range(config.convs_per_block):
             inputs = self.maps if index else channels
@@ -210,14 +124,14 @@ class ConvBlock(nn.Module):
                 nn.init.kaiming_normal_(branch.weight, nonlinearity="relu")
                 if branch.bias is not None:
                     nn.init.zeros_(branch.bias)
-            self.convolutions.append(ParallelBranches(branches))
+            self.convs.append(ParallelBranches(branches))
             self.norms.append(norm(self.maps) if config.batch_norm else nn.Identity())
         self.pool = _pooling(config, dimensions)
         self.pool_after = config.pool_after or config.convs_per_block
 
     def steps(self) -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
         """Yield what the block does, in order: kinds as in `Step`, and what runs them."""
-        for number, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True), start=1):
+        for number, (convolution, norm) in enumerate(zip(self.convs, self.norms, strict=True), start=1):
             yield "convolution", convolution
             yield "norm", norm
             yield "relu", torch.relu
@@ -242,7 +156,7 @@ def _pooling(config: BackboneConfig, dimensions: int) -> nn.Module:
 
 
 class ConvPoolDense(nn.Module):
-    """Blocks of convolution → ReLU → pooling, then the column, then dense layers that vote.
+    """Blocks of convolution → ReLU → pooling, then the feature vector, dense layers and logits.
 
     Parameters
     ----------
@@ -285,14 +199,15 @@ class ConvPoolDense(nn.Module):
             self.dense.append(nn.Linear(width, neurons))
             width = neurons
         self.dropout = nn.Dropout(config.dropout)
-        self.votes = nn.Linear(width, n_classes)
+        self.output = nn.Linear(width, n_classes)
 
     @property
     def padding_margin(self) -> int | None:
-        """Empty cells after a line's last full one that answers depend on; None where they depend on all.
+        """How many cells of padding at the end of a sequence can change the logits; None if all of them can.
 
-        The head takes the largest number of a map. Behind the reach of the last full cell all numbers are the same, up
-        to the border: what is beyond it is zero to every convolution, as the empty cells are to the first one only.
+        The global maximum is taken over cells. Beyond the receptive field of the last token all cells of a map are
+        equal, up to the border: every convolution sees zeros beyond the border, but only the first one sees zeros in
+        the padding.
         """
         config = self.config
         pools = config.pool_size > 1 or config.pool_stride not in {None, 1}
@@ -307,14 +222,14 @@ class ConvPoolDense(nn.Module):
         depth = len(config.kernels) * config.convs_per_block
         return (2 * depth - 1) * (max(config.kernel_sizes) // 2) + 1
 
-    def column(self, maps: Tensor) -> Tensor:
-        """Lay the last maps out as one column a grid: (batch, maps, *sizes) → (batch, column)."""
+    def features(self, maps: Tensor) -> Tensor:
+        """Return the feature vector of each grid: (batch, maps, *sizes) → (batch, features)."""
         cells = maps.flatten(2)  # (batch, maps, cells)
         if self.config.head == "flatten":
             return cells.flatten(1)
         if self.config.head == "global_average":
             return cells.mean(dim=2)
-        if maps.ndim == 3:  # a line, of which this learns faster than `amax`; of a picture it is slower
+        if maps.ndim == 3:  # on sequences this trains faster than `amax`; on 2-D maps it is slower
             return F.adaptive_max_pool1d(maps, 1).squeeze(2)
         return cells.amax(dim=2)
 
@@ -324,13 +239,13 @@ class ConvPoolDense(nn.Module):
             assert isinstance(block, ConvBlock)  # for the type checker: a ModuleList forgets what it holds
             for kind, run in block.steps():
                 yield Step(kind, number, run)
-        yield Step("column", None, self.column)
+        yield Step("features", None, self.features)
         yield Step("dropout", None, self.dropout)
         for dense in self.dense:
             yield Step("dense", None, dense)
             yield Step("relu", None, torch.relu)
             yield Step("dropout", None, self.dropout)
-        yield Step("votes", None, self.votes)
+        yield Step("logits", None, self.output)
 
     def forward(self, grids: Tensor) -> Tensor:
         """(batch, *spec.shape) → logits (batch, n_classes)."""
@@ -373,7 +288,7 @@ class ConvPoolDense(nn.Module):
                 if isinstance(module, ParallelBranches) or (is_leaf and not name.startswith(inside)):
                     record(name)
             with torch.no_grad():
-                self.eval()(torch.zeros(1, *self.spec.shape, device=self.votes.weight.device))
+                self.eval()(torch.zeros(1, *self.spec.shape, device=self.output.weight.device))
         finally:
             self.train(was_training)
             for handle in handles:

@@ -1,45 +1,41 @@
-"""The layers that torch does not have, or has slower ones of.
+"""Layers that torch lacks, or computes more slowly.
 
-A line is computed as a picture of one row with its channels last: the same numbers as from torch's own layers for
-lines, which insist on channels first, in half to three quarters of the time on a CPU.
+A sequence is computed as a picture of one row with channels last. This gives the same numbers as torch's own 1-D layers,
+which need channels first, in half to three quarters of their time on a CPU.
 """
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-# Kernels of even size are meant (2, 3 and 4 words side by side); the copy that torch warns of costs next to nothing.
-warnings.filterwarnings("ignore", message="Using padding='same' with even kernel lengths")
-
 __all__ = ["ParallelBranches", "SequenceAveragePool", "SequenceMaxPool", "SequenceNorm", "to_channels_last"]
 
 
 def to_channels_last(grids: Tensor) -> Tensor:
-    """Lay 2-D grids out with channels last, in which CPUs and GPUs convolve faster; leave 1-D grids alone."""
+    """Lay 2-D grids out with channels last, which CPUs and GPUs convolve faster; leave 1-D grids alone."""
     # `contiguous` would leave the strides of a single channel as they are, and what is computed from it channels first.
     return grids.to(memory_format=torch.channels_last) if grids.ndim == 4 else grids
 
 
 class ParallelBranches(nn.ModuleList):
-    """Convolutions of several kernel sizes over the same maps; their feature maps become channels side by side."""
+    """Convolutions of several kernel sizes over the same maps, whose feature maps are concatenated as channels."""
 
     def forward(self, maps: Tensor) -> Tensor:
         """(batch, channels, *sizes) → (batch, maps, *sizes)."""
         if maps.ndim == 3:
             return self._along_sequences(maps)
-        branches: list[Tensor] = [branch(maps) for branch in self]
+        branches: list[Tensor] = [_convolved(branch, maps) for branch in self]
         return branches[0] if len(branches) == 1 else torch.cat(branches, dim=1)
 
     def at_once(self) -> tuple[Tensor, Tensor | None]:
-        """Return the kernels of all sizes for lines `(maps, channels, width)`, and their biases `(maps,)`.
+        """Return the kernels of all sizes for sequences `(maps, channels, width)`, and their biases `(maps,)`.
 
-        A narrow kernel is a wide one with zeros at its ends. Where lines are padded, the width is odd: both borders are
-        padded alike.
+        A narrow kernel is a wide one with zeros at its ends. If sequences are padded, the width is odd, so that both
+        borders are padded alike.
         """
         branches: Any = list(self)  # a ModuleList forgets what it holds
         sizes = [branch.kernel_size[0] for branch in branches]
@@ -52,20 +48,30 @@ class ParallelBranches(nn.ModuleList):
         biases = None if branches[0].bias is None else torch.cat([branch.bias for branch in branches])
         return torch.cat(kernels), biases
 
-    def _along_sequences(self, lines: Tensor) -> Tensor:
+    def _along_sequences(self, sequences: Tensor) -> Tensor:
         kernels, biases = self.at_once()
         branches: Any = self
         border = kernels.shape[2] // 2 if branches[0].padding == "same" else 0
         rows = to_channels_last(kernels.unsqueeze(2))
-        return F.conv2d(lines.unsqueeze(2), rows, biases, padding=(0, border)).squeeze(2)
+        return F.conv2d(sequences.unsqueeze(2), rows, biases, padding=(0, border)).squeeze(2)
+
+
+def _convolved(branch: Any, maps: Tensor) -> Tensor:
+    """Convolve 2-D maps; even kernels with `padding="same"` get the extra row or column that torch would warn about."""
+    height, width = branch.kernel_size
+    if branch.padding != "same" or height % 2 == width % 2 == 1:
+        convolved: Tensor = branch(maps)
+        return convolved
+    padded = F.pad(maps, (0, 1 - width % 2, 0, 1 - height % 2))
+    return F.conv2d(padded, branch.weight, branch.bias, padding=((height - 1) // 2, (width - 1) // 2))
 
 
 class SequenceNorm(nn.BatchNorm1d):
-    """Batch normalisation of lines."""
+    """Batch normalisation of sequences."""
 
-    def forward(self, lines: Tensor) -> Tensor:
+    def forward(self, sequences: Tensor) -> Tensor:
         """(batch, maps, length) → the same shape."""
-        rows: Tensor = super().forward(lines.unsqueeze(2))
+        rows: Tensor = super().forward(sequences.unsqueeze(2))
         return rows.squeeze(2)
 
     def _check_input_dim(self, rows: Tensor) -> None:
@@ -73,21 +79,21 @@ class SequenceNorm(nn.BatchNorm1d):
 
 
 class SequenceMaxPool(nn.MaxPool1d):
-    """Max pooling of lines."""
+    """Max pooling of sequences."""
 
-    def forward(self, lines: Tensor) -> Tensor:
+    def forward(self, sequences: Tensor) -> Tensor:
         """(batch, maps, length) → (batch, maps, smaller length)."""
         size, stride = _along_a_row(self.kernel_size), _along_a_row(self.stride)
-        return F.max_pool2d(lines.unsqueeze(2), size, stride, ceil_mode=self.ceil_mode).squeeze(2)
+        return F.max_pool2d(sequences.unsqueeze(2), size, stride, ceil_mode=self.ceil_mode).squeeze(2)
 
 
 class SequenceAveragePool(nn.AvgPool1d):
-    """Average pooling of lines."""
+    """Average pooling of sequences."""
 
-    def forward(self, lines: Tensor) -> Tensor:
+    def forward(self, sequences: Tensor) -> Tensor:
         """(batch, maps, length) → (batch, maps, smaller length)."""
         size, stride = _along_a_row(self.kernel_size), _along_a_row(self.stride)
-        return F.avg_pool2d(lines.unsqueeze(2), size, stride, ceil_mode=self.ceil_mode).squeeze(2)
+        return F.avg_pool2d(sequences.unsqueeze(2), size, stride, ceil_mode=self.ceil_mode).squeeze(2)
 
 
 def _along_a_row(cells: Any) -> tuple[int, int]:

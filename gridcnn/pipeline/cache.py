@@ -1,9 +1,9 @@
-"""What was made of files once, kept on disk: arrays by a digest of what they depend on, in a folder of bounded size.
+"""Encoded items kept on disk, under a digest of everything they depend on, in a folder of bounded size.
 
-An entry is a folder, named by its key. It holds `windows.bin` (raw numbers), `item.npy` (which item each window belongs
-to) and `meta.json` (shape, dtype, what made it, and the items that failed). It is written beside its place and renamed
-into it at the end, so that a second run or a kill half-way never shows half an entry. What is too small for an entry is
-noted in `notes.json`, which is replaced as a whole.
+An entry is a folder, named by its key. It holds `windows.bin` (raw numbers), `item.npy` (the item that each window
+belongs to), `fingerprints.npy` (a digest of each item's content) and `meta.json` (shape, dtype, origin, and the items
+that failed). It is written under another name and renamed at the end, so that neither a second run nor a kill half-way
+ever shows half an entry. Small values are noted in `notes.json`, which is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from gridcnn.errors import DataError, ItemError
 __all__ = [
     "CACHE_LIMIT",
     "CacheEntry",
+    "Encoded",
     "Entry",
     "clear",
     "default_cache_folder",
@@ -44,11 +45,27 @@ DRAFT = ".draft-"
 LEFTOVER_AGE = 24 * 3600  # seconds after which a half-written entry counts as abandoned
 
 NOTHING = np.empty(0, dtype=np.float32)
+FINGERPRINT = 16  # bytes
 
-Result = tuple[int, "np.ndarray | ItemError"]
-"""The index of an item, with its windows or with what is wrong with it."""
-Entry = tuple[np.ndarray, np.ndarray, list[tuple[int, str]]]
-"""All windows, the item of each, and the index and reason of each failure."""
+
+class Encoded(NamedTuple):
+    """One item: its windows `(windows, …)`, and the digest of its content, 16 bytes."""
+
+    windows: np.ndarray
+    fingerprint: bytes
+
+
+Result = tuple[int, "Encoded | ItemError"]
+"""The index of an item, with its encoded windows or with what is wrong with it."""
+
+
+class Entry(NamedTuple):
+    """All windows, the item of each, the digests of the items that have windows, and the failures with their reasons."""
+
+    windows: np.ndarray
+    item: np.ndarray
+    fingerprints: np.ndarray
+    failures: list[tuple[int, str]]
 
 
 class CacheEntry(NamedTuple):
@@ -85,7 +102,7 @@ def entries(cache: Path) -> list[CacheEntry]:
 
 
 def clear(cache: Path) -> list[CacheEntry]:
-    """Remove every entry, and what killed runs left behind; return what was removed."""
+    """Remove every entry, and the leftovers of killed runs; return the removed entries."""
     removed = entries(cache)
     for entry in removed:
         _remove(cache / entry.key)
@@ -95,7 +112,7 @@ def clear(cache: Path) -> list[CacheEntry]:
 
 
 def read(entry: Path) -> Entry | None:
-    """Read an entry and mark it as used; remove it where it is damaged."""
+    """Read an entry and mark it as used; remove it if it is damaged."""
     try:
         meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
         shape, dtype = tuple(meta["shape"]), np.dtype(meta["dtype"])
@@ -105,6 +122,9 @@ def read(entry: Path) -> Entry | None:
         index = np.load(entry / "item.npy")
         if index.shape != shape[:1]:
             raise ValueError("item.npy has another length than meta.json says")
+        fingerprints = np.load(entry / "fingerprints.npy")
+        if fingerprints.shape != (len(np.unique(index)), FINGERPRINT):
+            raise ValueError("fingerprints.npy has another length than item.npy says")
         failures = [(int(position), str(reason)) for position, reason in meta["skipped"]]
         windows: np.ndarray
         if size > MAP_ABOVE:
@@ -119,7 +139,7 @@ def read(entry: Path) -> Entry | None:
     except (OSError, EOFError, KeyError, TypeError, ValueError):
         _remove(entry)
         return None
-    return windows, index, failures
+    return Entry(windows, index, fingerprints, failures)
 
 
 def store(cache: Path, key: str, results: Iterator[Result], made_by: str) -> Entry:
@@ -129,8 +149,9 @@ def store(cache: Path, key: str, results: Iterator[Result], made_by: str) -> Ent
     draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=cache))
     try:
         with (draft / "windows.bin").open("wb") as file:
-            meta, index = _write_windows(file, results)
+            meta, index, fingerprints = _write_windows(file, results)
         np.save(draft / "item.npy", index)
+        np.save(draft / "fingerprints.npy", fingerprints)
         (draft / "meta.json").write_text(json.dumps({**meta, "made_by": made_by}), encoding="utf-8")
         with contextlib.suppress(OSError):  # another run was faster: its entry holds the same
             draft.rename(cache / key)
@@ -144,7 +165,7 @@ def store(cache: Path, key: str, results: Iterator[Result], made_by: str) -> Ent
 
 
 def recall(cache: Path, key: str) -> Any:
-    """Return what was noted under a key; None where nothing was, or it is forgotten."""
+    """Return the value noted under a key; None if there is none, or it is forgotten."""
     return _notes(cache).get(key)
 
 
@@ -160,26 +181,33 @@ def note(cache: Path, key: str, value: Any) -> None:
 
 
 def _notes(cache: Path) -> dict[str, Any]:
-    """Return all notes, the oldest first; none where they are damaged."""
+    """Return all notes, the oldest first; none if they are damaged."""
     try:
         return dict(json.loads((cache / NOTES).read_text(encoding="utf-8")))
     except (OSError, TypeError, ValueError):
         return {}
 
 
-def _write_windows(file: BinaryIO, results: Iterator[Result]) -> tuple[dict[str, Any], np.ndarray]:
-    index, failures, window = [], [], None
+def _write_windows(file: BinaryIO, results: Iterator[Result]) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    index, failures, window, fingerprints = [], [], None, []
     for position, result in results:
         if isinstance(result, ItemError):
             failures.append((position, result.reason))
             continue
-        window = result[:0]
-        file.write(np.ascontiguousarray(result).data)
-        index.append(np.full(len(result), position, dtype=np.int64))
+        window = result.windows[:0]
+        file.write(np.ascontiguousarray(result.windows).data)
+        index.append(np.full(len(result.windows), position, dtype=np.int64))
+        fingerprints.append(result.fingerprint)
     if window is None:
         window, index = NOTHING, [NOTHING.astype(np.int64)]
     item = np.concatenate(index)
-    return {"shape": [len(item), *window.shape[1:]], "dtype": window.dtype.str, "skipped": failures}, item
+    meta = {"shape": [len(item), *window.shape[1:]], "dtype": window.dtype.str, "skipped": failures}
+    return meta, item, as_rows(fingerprints)
+
+
+def as_rows(fingerprints: list[bytes]) -> np.ndarray:
+    """Return digests as uint8 of shape `(n, 16)`."""
+    return np.frombuffer(b"".join(fingerprints), dtype=np.uint8).reshape(-1, FINGERPRINT)
 
 
 def _remove(folder: Path) -> None:
@@ -187,7 +215,7 @@ def _remove(folder: Path) -> None:
 
 
 def _remove_leftovers(cache: Path) -> None:
-    """Remove what killed runs left behind; a younger draft may belong to a run that is still at work."""
+    """Remove the leftovers of killed runs; a younger draft may belong to a run that is still at work."""
     for draft in cache.glob(f"{DRAFT}*"):
         with contextlib.suppress(OSError):
             newest = max(path.stat().st_mtime for path in (draft, *draft.iterdir()))

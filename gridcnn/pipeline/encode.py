@@ -1,11 +1,12 @@
-"""Adapters fitted and raw items encoded, in parallel, and once: what was made of files is kept in a cache on disk.
+"""Adapters fitted and raw items encoded, in parallel, and only once: encoded files are kept in a cache on disk.
 
-The key of an entry is a digest of the files' contents, of the adapter with all that it learned and the code that it is
-written in, and of the version of this format.
+The key of an entry is a digest of the contents of the files, of the adapter with its fitted state, of all code that the
+adapter is made of, and of the version of this format.
 """
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import itertools
@@ -23,13 +24,13 @@ from torch import nn
 
 from gridcnn.adapters.base import Adapter
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
-from gridcnn.pipeline.cache import NOTHING, Entry, Result, note, read, recall, store
+from gridcnn.pipeline.cache import FINGERPRINT, NOTHING, Encoded, Entry, Result, as_rows, note, read, recall, store
 from gridcnn.pipeline.fingerprint import fingerprint
 from gridcnn.pipeline.parallel import in_threads
 
 __all__ = ["EncodedItems", "encode_ahead", "encode_items", "fit_adapter"]
 
-FORMAT = 2  # to be raised when an adapter encodes or lifts differently for another reason than its own file
+FORMAT = 3  # raised when entries change for another reason than the code of an adapter
 CHUNK = 32  # items
 BYTES_AT_ONCE = 2**20  # bytes of windows; spectra of more leave the processor's cache and take twice as long
 
@@ -38,25 +39,28 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class EncodedItems:
-    r"""What an adapter made of many items.
+    r"""Many items, encoded by an adapter.
 
     Parameters
     ----------
     windows : ndarray of shape (n_windows, \*encoded_shape)
         All windows, in the order of the items, or their grids, of shape (n_windows, \*adapter.spec_.shape); a read-only
-        memory map where they are large.
+        memory map if they are large.
     item : ndarray of shape (n_windows,), int64
         Index of the raw item that each window belongs to, ascending.
+    fingerprints : ndarray of shape (n_encoded_items, 16), uint8
+        Digest of the content of each item that could be encoded, in the order of the items.
     skipped : tuple of Skipped
         The items that could not be encoded, and why.
     skipped_index : tuple of int
         Their indices among the raw items.
     key : str or None
-        Name of the cache entry; None where nothing was cached.
+        Name of the cache entry; None if nothing was cached.
     """
 
     windows: np.ndarray
     item: np.ndarray
+    fingerprints: np.ndarray
     skipped: tuple[Skipped, ...] = ()
     skipped_index: tuple[int, ...] = ()
     key: str | None = None
@@ -65,7 +69,7 @@ class EncodedItems:
 def fit_adapter(
     adapter: Adapter, items: Sequence[Any], *, n_jobs: int | None = None, cache: Path | None = None
 ) -> Adapter:
-    """Fit an adapter to raw items, or recall what it learned of the same files before.
+    """Fit an adapter to raw items, or recall its fitted state from an earlier run on the same files.
 
     Parameters
     ----------
@@ -83,9 +87,9 @@ def fit_adapter(
     """
     if cache is None or not _are_files(adapter, items):
         return adapter.fit(items)
-    key = _key(adapter, "learned", adapter.learned, fingerprint(items, cache, n_jobs))
-    if learned := recall(cache, key):
-        return adapter.restore(learned)
+    key = _key(adapter, "fitted", adapter.fitted_attributes, fingerprint(items, cache, n_jobs))
+    if state := recall(cache, key):
+        return adapter.restore(state)
     adapter.fit(items)
     note(cache, key, adapter.state())
     return adapter
@@ -101,7 +105,7 @@ def encode_items(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> EncodedItems:
-    """Encode items in parallel threads, or read what was encoded before.
+    """Encode items in parallel threads, or read them from the cache.
 
     Parameters
     ----------
@@ -110,8 +114,8 @@ def encode_items(
     items : sequence
         Raw items.
     frontend_on : torch.device, str or None
-        Where the grids of a frozen frontend are computed, which then stand in for the windows; None computes none. A frontend
-        that learns is left to the training.
+        Where the grids of a frozen frontend are computed, which then replace the windows; None computes none. A
+        frontend that learns is left to the training.
     on_error : {"raise", "skip"}
         Whether the first item that cannot be encoded ends the work, or all such items are left out and listed.
     n_jobs : int or None
@@ -124,7 +128,7 @@ def encode_items(
     Returns
     -------
     EncodedItems
-        Without a single window where every item was skipped.
+        Without a single window if every item was skipped.
 
     Raises
     ------
@@ -146,20 +150,21 @@ def encode_items(
     if progress is not None:
         results = _followed(results, len(items), progress)
     if cache is None or not _are_files(adapter, items):
-        windows, index, failures = _gather(results)
+        entry = _gather(results)
         key = None
     else:
         kind = "encoded" if device is None else f"grids, {device.type}"
         key = _key(adapter, kind, adapter.state(), fingerprint(items, cache, n_jobs))
-        entry = read(cache / key)
-        if entry is not None and progress is not None:
+        found = read(cache / key)
+        if found is not None and progress is not None:
             progress(len(items), len(items))
-        windows, index, failures = entry or store(cache, key, results, f"{type(adapter).__name__}, {kind}")
-    skipped = tuple(Skipped(_name(items[position]), reason) for position, reason in failures)
+        entry = found or store(cache, key, results, f"{type(adapter).__name__}, {kind}")
+    skipped = tuple(Skipped(_name(items[position]), reason) for position, reason in entry.failures)
     if skipped and on_error == "raise":
-        position, reason = failures[0]
+        position, reason = entry.failures[0]
         raise ItemError(items[position], reason)
-    return EncodedItems(windows, index, skipped, tuple(position for position, _ in failures), key)
+    skipped_index = tuple(position for position, _ in entry.failures)
+    return EncodedItems(entry.windows, entry.item, entry.fingerprints, skipped, skipped_index, key)
 
 
 def encode_ahead(
@@ -190,10 +195,10 @@ def encode_ahead(
 
 
 def _threads(adapter: Adapter, n_jobs: int | None) -> int | None:
-    """Return in how many threads items are encoded; None means one a core.
+    """Return the number of threads that encode items; None means one a core.
 
-    Decoders of files compute beside Python. What cuts a text into words is Python, of which one thread runs at a time:
-    more threads only make whoever computes with the results wait for their turn.
+    Decoders of files release Python's lock. Tokenisers are Python code, of which one thread runs at a time: more threads
+    would only delay the thread that computes with the results.
     """
     return n_jobs if adapter.reads_files else 1
 
@@ -210,13 +215,16 @@ def _encoded(adapter: Adapter, items: Sequence[Any], on_error: str, n_jobs: int 
         chunks.close()
 
 
-def _encode_chunk(adapter: Adapter, items: Sequence[Any]) -> list[np.ndarray | ItemError]:
-    results: list[np.ndarray | ItemError] = []
+def _encode_chunk(adapter: Adapter, items: Sequence[Any]) -> list[Encoded | ItemError]:
+    results: list[Encoded | ItemError] = []
     for item in items:
         try:
-            results.append(adapter.encode(item))
+            windows = adapter.encode(item)
         except ItemError as error:
             results.append(error)
+        else:
+            content = adapter.content(item, windows)
+            results.append(Encoded(windows, hashlib.blake2b(content, digest_size=FINGERPRINT).digest()))
     return results
 
 
@@ -227,7 +235,7 @@ def _through_frontend(adapter: Adapter, results: Iterable[Result], device: torch
     size = 0
     for result in results:
         waiting.append(result)
-        size += 0 if isinstance(result[1], ItemError) else result[1].nbytes
+        size += 0 if isinstance(result[1], ItemError) else result[1].windows.nbytes
         if size >= BYTES_AT_ONCE:
             yield from _apply_frontend(frontend, waiting, device)
             waiting, size = [], 0
@@ -236,7 +244,7 @@ def _through_frontend(adapter: Adapter, results: Iterable[Result], device: torch
 
 @torch.inference_mode()
 def _apply_frontend(frontend: nn.Module, results: list[Result], device: torch.device) -> list[Result]:
-    encoded = [result for _, result in results if not isinstance(result, ItemError)]
+    encoded = [result.windows for _, result in results if not isinstance(result, ItemError)]
     if not encoded:
         return results
     windows = np.concatenate(encoded)
@@ -244,7 +252,10 @@ def _apply_frontend(frontend: nn.Module, results: list[Result], device: torch.de
     batches = (torch.from_numpy(windows[at : at + at_once]).to(device) for at in range(0, len(windows), at_once))
     grids = np.concatenate([frontend(batch).to("cpu", torch.float32).numpy() for batch in batches])
     parts = iter(np.split(grids, np.cumsum([len(each) for each in encoded])))
-    return [(position, result if isinstance(result, ItemError) else next(parts)) for position, result in results]
+    return [
+        (position, result if isinstance(result, ItemError) else result._replace(windows=next(parts)))
+        for position, result in results
+    ]
 
 
 def _followed(results: Iterable[Result], n_items: int, progress: Progress) -> Iterator[Result]:
@@ -257,16 +268,17 @@ def _followed(results: Iterable[Result], n_items: int, progress: Progress) -> It
 
 def _gather(results: Iterable[Result]) -> Entry:
     """Collect results in memory."""
-    arrays, failures = [], []
+    encoded, failures = [], []
     for position, result in results:
         if isinstance(result, ItemError):
             failures.append((position, result.reason))
         else:
-            arrays.append((position, result))
-    if not arrays:
-        return NOTHING, NOTHING.astype(np.int64), failures
-    index = [np.full(len(array), position, dtype=np.int64) for position, array in arrays]
-    return np.concatenate([array for _, array in arrays]), np.concatenate(index), failures
+            encoded.append((position, result))
+    fingerprints = as_rows([each.fingerprint for _, each in encoded])
+    if not encoded:
+        return Entry(NOTHING, NOTHING.astype(np.int64), fingerprints, failures)
+    index = [np.full(len(each.windows), position, dtype=np.int64) for position, each in encoded]
+    return Entry(np.concatenate([each.windows for _, each in encoded]), np.concatenate(index), fingerprints, failures)
 
 
 def _name(item: Any) -> str:
@@ -279,14 +291,44 @@ def _are_files(adapter: Adapter, items: Sequence[Any]) -> bool:
 
 def _key(adapter: Adapter, *parts: Any) -> str:
     kind = type(adapter)
-    code = hashlib.blake2b(_source(kind.__module__)).hexdigest()
-    identity = [FORMAT, kind.__module__, kind.__qualname__, code, adapter.get_params(deep=False), parts]
+    identity = [FORMAT, kind.__module__, kind.__qualname__, _code(kind), adapter.get_params(deep=False), parts]
     return hashlib.blake2b(json.dumps(identity, sort_keys=True, default=str).encode(), digest_size=20).hexdigest()
 
 
-def _source(module: str) -> bytes:
-    """Return the code of a module; nothing where it has no file, as what is typed into a console."""
-    try:
-        return Path(str(sys.modules[module].__file__)).read_bytes()
-    except (AttributeError, KeyError, OSError):
-        return b""
+@functools.cache
+def _code(kind: type[Adapter]) -> str:
+    """Return a digest of all modules that an adapter class is made of, and of the versions of what these import.
+
+    A module belongs to the class if it defines one of its base classes, or lies in the same package and is imported by
+    one that belongs. A class that was typed into a console has no file and no digest.
+    """
+    homes = [each.__module__ for each in kind.__mro__ if issubclass(each, Adapter)]
+    packages = {home.rpartition(".")[0] or home for home in homes}
+    sources: dict[str, bytes] = {}
+    foreign: set[str] = set()
+    waiting = list(homes)
+    while waiting:
+        module = waiting.pop()
+        if module in sources:
+            continue
+        path = getattr(sys.modules.get(module), "__file__", None)
+        sources[module] = Path(path).read_bytes() if path is not None and Path(path).is_file() else b""
+        for name in _imported(sources[module]):
+            if any(name == package or name.startswith(f"{package}.") for package in packages):
+                waiting.append(name)
+            else:
+                foreign.add(name.partition(".")[0])
+    versions = {name: str(getattr(sys.modules.get(name), "__version__", "")) for name in foreign - {"gridcnn"}}
+    return hashlib.blake2b(repr([sorted(sources.items()), sorted(versions.items())]).encode()).hexdigest()
+
+
+def _imported(source: bytes) -> Iterator[str]:
+    """Yield the name of every module that a source file imports absolutely, inside functions as well."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (
+                f"{node.module}.{alias.name}" for alias in node.names if f"{node.module}.{alias.name}" in sys.modules
+            )

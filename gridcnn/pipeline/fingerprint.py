@@ -1,8 +1,8 @@
-"""One digest of the contents of many files, which are not read again while none of them has changed.
+"""Fingerprint of many files: one digest of their contents, without reading files again that have not changed.
 
-The digest is noted in the cache under what the file system says of each file: its number, size and times of change. It
-is not noted where a file changed while it was read or just before, since a file system may give two changes within one
-tick of its clock the same time (the "racy" entries of git's index).
+The digest is noted in the cache under the status of each file: its number, size and times of change. It is not noted if
+a file changed while it was read or just before, since a file system may give two changes within one tick of its clock
+the same time (the "racy" entries of git's index).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def fingerprint(paths: Sequence[FilePath], cache: Path, n_jobs: int | None = Non
     Parameters
     ----------
     paths : sequence of path
-        A file that cannot be read counts with the reason why.
+        A file that cannot be read is represented by the kind of error.
     cache : Path
         Folder of the cache.
     n_jobs : int or None
@@ -41,7 +41,7 @@ def fingerprint(paths: Sequence[FilePath], cache: Path, n_jobs: int | None = Non
     Returns
     -------
     str
-        Hexadecimal. The names and places of the files do not matter for it.
+        Hexadecimal. It does not depend on the names and places of the files.
     """
     started = time.time_ns()
     looks = list(in_threads(_look_at, paths, n_jobs, CHUNK))  # before they are read: a later change will be seen
@@ -56,7 +56,7 @@ def fingerprint(paths: Sequence[FilePath], cache: Path, n_jobs: int | None = Non
 
 
 def _look_at(paths: Sequence[FilePath]) -> tuple[bytes, float]:
-    """Return what the file system says of files, and the latest change of any, in nanoseconds since 1970."""
+    """Return the status of files, and the latest change of any of them, in nanoseconds since 1970."""
     states, newest = [], 0.0
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""How many threads compute, and work on many items spread over threads."""
+"""Work on many items in parallel threads, and how many threads compute."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Measured on two cores: two threads read jpg files of 0.17 ms at 0.85 of the spee
 
 
 def set_computing_threads(threads: int | None = None) -> None:
-    """Let torch compute with so many threads: for programs, since it changes the whole process.
+    """Set the number of threads that torch computes with, for the whole process.
 
     Parameters
     ----------
     threads : int or None
-        At least 1. None leaves what OMP_NUM_THREADS or MKL_NUM_THREADS says; where neither is set, it lowers torch's
-        own number, which counts the cores of the host, to those that this process may use: a container's share (cgroup
-        v1 or v2), a batch system's affinity.
+        At least 1. None keeps the number in OMP_NUM_THREADS or MKL_NUM_THREADS. If neither is set, torch's own number,
+        which counts the cores of the host, is lowered to the cores that this process may use: a container's share
+        (cgroup v1 or v2), a batch system's affinity.
     """
     import torch  # noqa: PLC0415  (what only reads files needs none)
 
@@ -46,20 +46,19 @@ def set_computing_threads(threads: int | None = None) -> None:
 def in_threads(
     work: Callable[[Sequence[Any]], Any], items: Sequence[Any], n_jobs: int | None, chunk: int
 ) -> Generator[Any, None, None]:
-    """Yield what `work` makes of each part of the items, in their order, never far ahead of who consumes it.
+    """Yield `work(part)` for each part of the items, in order, never far ahead of the consumer.
 
-    The first few items are done in the thread of who consumes, and timed: where one takes next to no time, the rest is
-    done in one other thread, since several would only wait for Python's lock and for each other.
+    The first few items are done in the consumer's thread and timed. If an item takes next to no time, one other thread
+    does the rest, since several would only wait for Python's lock and for each other.
 
     Parameters
     ----------
     work : callable
         Takes a part of `items`.
     items : sequence
-        What is to be done.
+        The items.
     n_jobs : int or None
-        Number of threads, at most; None takes the cores that this process may use. 1 works in the thread of who
-        consumes.
+        Number of threads, at most; None takes the cores that this process may use. 1 works in the consumer's thread.
     chunk : int
         Items in a part, at most. Handing one over takes some 0.1 ms.
     """
@@ -68,7 +67,7 @@ def in_threads(
         yield from map(work, _parts(items, chunk))
         return
     tried = min(chunk, TRIED)
-    yield work(items[:tried])  # not timed: what is imported at its first use is imported here
+    yield work(items[:tried])  # not timed, as the first use imports modules
     started = time.perf_counter()
     second = work(items[tried : 2 * tried])
     if time.perf_counter() - started < WORTH_THREADS * tried:

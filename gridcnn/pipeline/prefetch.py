@@ -1,10 +1,12 @@
-"""Rows of an array that lies on disk, asked for one batch before they are needed.
+"""Prefetching: rows of an array on disk are requested one batch before they are needed.
 
-A memory map reads what is touched at the moment it is touched, and up to megabytes around it. The random order of
-training uses next to nothing of that, and where the array is larger than memory it is thrown away again. So the system
-is told which rows come next, and reads these while the batch before them is computed.
+A memory map reads a page when it is touched, and up to megabytes around it. Training in random order uses next to
+nothing of these, and drops them again if the array is larger than memory. So the system is told which rows come next,
+and reads them while the previous batch is computed.
 
-Source: madvise(2), "MADV_WILLNEED".
+References
+----------
+madvise(2), "MADV_WILLNEED".
 """
 
 from __future__ import annotations

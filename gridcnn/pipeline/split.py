@@ -1,4 +1,4 @@
-"""The items that a classifier learns from, checked: each once, in an order of its own, and a part of them held back."""
+"""Labelled items to learn from: checked, each once, in an order that does not depend on the input's, and split."""
 
 from __future__ import annotations
 
@@ -17,29 +17,37 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from gridcnn.errors import ConfigurationError, DataError
 
-__all__ = ["SMALLEST_SPLIT", "TrainingSet", "check_labels", "class_weights", "hold_back", "merge_repeats", "take"]
+__all__ = [
+    "SMALLEST_SPLIT",
+    "LabelledItems",
+    "check_labels",
+    "class_weights",
+    "merge_repeats",
+    "take",
+    "validation_indices",
+]
 
 SMALLEST_SPLIT = 50
-"""Below this many items nothing is held back for validation: a handful would say nothing."""
+"""Fewer items have no validation split: a handful would say nothing."""
 
 
 @dataclass(frozen=True)
-class TrainingSet:
-    """Items with their labels as class indices `(n,)`, weights `(n,)` and, where given, groups `(n,)`."""
+class LabelledItems:
+    """Items with class indices `(n,)`, weights `(n,)` and, if there are any, group indices `(n,)`."""
 
     items: Sequence[Any]
     target: np.ndarray
     weight: np.ndarray
     groups: np.ndarray | None = None
 
-    def take(self, indices: np.ndarray) -> TrainingSet:
+    def take(self, indices: np.ndarray) -> LabelledItems:
         """Return some of the items."""
         groups = None if self.groups is None else self.groups[indices]
-        return TrainingSet(take(self.items, indices), self.target[indices], self.weight[indices], groups)
+        return LabelledItems(take(self.items, indices), self.target[indices], self.weight[indices], groups)
 
 
 def check_labels(y: Any, n_items: int) -> np.ndarray:
-    """Return the labels `(n_items,)`, or say what is wrong with them, as scikit-learn does."""
+    """Return the labels `(n_items,)`, or raise what scikit-learn raises for labels that do not fit."""
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None")
     labels: np.ndarray = column_or_1d(y, warn=True)
@@ -53,11 +61,11 @@ def check_labels(y: Any, n_items: int) -> np.ndarray:
 
 def merge_repeats(
     items: Sequence[Any], target: np.ndarray, weight: np.ndarray, groups: np.ndarray | None = None
-) -> TrainingSet:
-    """Count an item that is given twice with one label as one item of twice the weight, and order items by content.
+) -> LabelledItems:
+    """Merge an item that is given twice with one label into one of twice the weight, and sort items by their content.
 
-    So that a weight of 2 means exactly what two copies mean, no copy is both trained and validated on, and the order in
-    which items are given does not matter. Items of weight 0 are left out.
+    A weight of 2 then means exactly the same as two copies, no copy is on both sides of the validation split, and the
+    order of the input does not matter. Items of weight 0 are left out.
     """
     first: dict[tuple[bytes, int], int] = {}
     total: dict[tuple[bytes, int], float] = {}
@@ -67,12 +75,12 @@ def merge_repeats(
         total[key] = total.get(key, 0.0) + weight[index]
     keys = sorted(first)
     indices = np.array([first[key] for key in keys])
-    merged = TrainingSet(items, target, weight, groups).take(indices)
+    merged = LabelledItems(items, target, weight, groups).take(indices)
     return replace(merged, weight=np.array([total[key] for key in keys]))
 
 
-def hold_back(training: TrainingSet, fraction: float, seed: int, classes: np.ndarray) -> np.ndarray:
-    """Return the indices of the validation part; empty where the set is too small to spare one."""
+def validation_indices(training: LabelledItems, fraction: float, seed: int, classes: np.ndarray) -> np.ndarray:
+    """Return the indices of the validation split; empty if there are too few items for one."""
     target, groups = training.target, training.groups
     none = np.array([], dtype=int)
     if fraction == 0 or len(target) < SMALLEST_SPLIT:
@@ -83,15 +91,15 @@ def hold_back(training: TrainingSet, fraction: float, seed: int, classes: np.nda
     if groups is not None:
         n_groups = len(np.unique(groups))
         if n_groups < 2:
-            warnings.warn("all items are of one group, so nothing can be held back for validation", stacklevel=5)
+            warnings.warn("all items belong to one group, so there is no validation split", stacklevel=5)
             return none
         folds = StratifiedGroupKFold(min(n_groups, max(2, round(1 / fraction))), shuffle=True, random_state=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a class in fewer groups than folds: handled just below
-            parts = [held for _, held in folds.split(np.zeros(len(target)), target, groups)]
+            parts = [validation for _, validation in folds.split(np.zeros(len(target)), target, groups)]
         usable = [held for held in parts if len(np.unique(np.delete(target, held))) == len(classes) and len(held)]
         if not usable:
-            warnings.warn("a class occurs in one group only, so no group can be held back for validation", stacklevel=5)
+            warnings.warn("a class occurs in one group only, so there is no validation split by groups", stacklevel=5)
             return none
         return min(usable, key=lambda held: abs(len(held) - fraction * len(target)))
     if (counts < 2).any():
@@ -110,7 +118,7 @@ def hold_back(training: TrainingSet, fraction: float, seed: int, classes: np.nda
 def class_weights(
     class_weight: str | Mapping[Any, float] | None, classes: np.ndarray, target: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    """Return the weight of each class `(n_classes,)` that a name, a mapping from labels or None asks for."""
+    """Return the weight of each class `(n_classes,)` for `"balanced"`, a mapping from labels to weights, or None."""
     totals = np.bincount(target, weights=weight, minlength=len(classes))
     if np.count_nonzero(totals) < 2:
         raise DataError("fewer than two classes are left after skipping items that cannot be read")

@@ -1,18 +1,16 @@
-"""Training within a wall-clock limit: what it costs here is measured first, then size and epochs are chosen to fit.
+"""Training within a wall-clock limit: the cost is measured first, then grid, kernels and epochs are chosen to fit.
 
-The one-cycle schedule must end, at its lowest learning rate, before the limit does; a training that is cut off in the
-middle of it is worth much less than a shorter one. So the number of epochs is settled before the first of them.
+The one-cycle schedule must end, at its lowest learning rate, before the limit; a training that is cut off in the middle
+is worth much less than a shorter one. So the number of epochs is settled before the first epoch.
 """
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,30 +19,34 @@ from torch import nn
 
 from gridcnn.adapters import Adapter
 from gridcnn.adapters.base import sample_of
-from gridcnn.errors import ConfigurationError, DataError
-from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.errors import DataError
+from gridcnn.model import Network
+from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.pipeline.encode import encode_items
-from gridcnn.training.loop import Examples, Network, NullProgress, TrainingConfig, evaluate, seeded, train
+from gridcnn.training.callbacks import Callback
+from gridcnn.training.config import TrainingConfig
+from gridcnn.training.loop import Examples, evaluate, seeded, train
+from gridcnn.training.recipe import Recipe
 
 __all__ = ["Budget", "Cost", "Pace", "Schedule", "fewest_epochs", "in_words", "measure", "probe", "smaller_share"]
 
 PLANNED_SHARE = 0.9
-"""Of the limit; the rest is for a machine that gets slower."""
+"""Share of the limit that is planned for; the rest is a reserve for a machine that gets slower."""
 
 MOST_EPOCHS, FEWEST_EPOCHS = 2.0, 0.25
-"""Of the adapter's epochs. Twice as many did no harm where tried; below a quarter, coarser grids learned more."""
+"""Multiples of the adapter's epochs. Twice as many did no harm; below a quarter, coarser grids did better."""
 
 SHARES = (1.0, 0.75, 0.5, 0.375, 0.25)
-"""Of the cells along each axis (of the kernels, where a grid has no resolution to give up) that are tried."""
+"""Shares of the cells along each axis that are tried; of the kernels, if a grid has no resolution to give up."""
 
 FIRST_SAMPLE, SAMPLE_SECONDS = 64, 0.2
-"""Items encoded to begin with, and how long encoding a sample must take to tell how long all items will."""
+"""Size of the first sample, and the encoding time from which a sample predicts that of all items."""
 
 PROBE_SECONDS, MEASURING_SHARE, LONGEST_MEASURING = 0.4, 0.02, 3.0
-"""How long steps are timed: on a sample; on all items, as a share of the limit; and at most."""
+"""Time for which steps are measured: on a sample; on all items, as a share of the limit; and the longest one."""
 
 WARM_STEPS = 1
-"""The first step, in which memory is taken and kernels are chosen, is not timed."""
+"""The first step, which allocates memory and chooses algorithms, is not timed."""
 
 SCORED = 128
 """Examples that are scored to time scoring."""
@@ -57,25 +59,25 @@ class Pace(NamedTuple):
     scoring: float
 
     def epoch(self, n_examples: float, n_scored: float, batch_size: int) -> float:
-        """Return the seconds of an epoch over `n_examples`, after which `n_scored` others are scored."""
+        """Return the seconds of an epoch over `n_examples` that ends with scoring `n_scored` others."""
         return math.ceil(n_examples / batch_size) * self.step + n_scored * self.scoring
 
 
 class Cost(NamedTuple):
-    """What a sample of the items tells of all of them: seconds to encode one, its windows, and the pace of training."""
+    """Costs measured on a sample: seconds to encode an item, windows of an item, and the pace of training."""
 
     encoding: float
     windows: float
     pace: Pace
 
-    def epoch(self, n_items: int, n_held_back: int, batch_size: int) -> float:
+    def epoch(self, n_items: int, n_validation: int, batch_size: int) -> float:
         """Return the seconds of an epoch."""
-        return self.pace.epoch(n_items * self.windows, n_held_back * self.windows, batch_size)
+        return self.pace.epoch(n_items * self.windows, n_validation * self.windows, batch_size)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """What will be trained, and how long that is expected to take.
+    """The size of a training, and its expected duration.
 
     Parameters
     ----------
@@ -86,7 +88,7 @@ class Schedule:
     epochs : int
         Passes over them.
     seconds : float
-        Expected wall-clock time of `GridClassifier.fit`, from its start to its end.
+        Expected wall-clock time of the whole fit.
     limit : float or None
         Seconds allowed.
 
@@ -125,15 +127,9 @@ class Budget:
     limit : float or None
         Seconds; None allows the usual epochs, however long they take.
 
-    Raises
-    ------
-    ConfigurationError
-        If the limit is no number of seconds above 0.
     """
 
     def __init__(self, limit: float | None) -> None:
-        if limit is not None and not (isinstance(limit, Real) and 0 < limit < math.inf):
-            raise ConfigurationError(f"time_limit must be a number of seconds above 0, or None; got {limit!r}")
         self.limit = limit
         self._started = time.perf_counter()
 
@@ -144,11 +140,11 @@ class Budget:
 
     @property
     def left(self) -> float:
-        """Seconds that may still be planned for."""
+        """Seconds left to plan with."""
         return math.inf if self.limit is None else PLANNED_SHARE * self.limit - self.elapsed
 
     def epochs(self, usual: int, seconds_an_epoch: float, reserved: float = 0.0) -> int:
-        """Return the epochs that fit in what is left after `reserved` seconds, near enough to the `usual` number."""
+        """Return the number of epochs that fits into the time left, `reserved` seconds apart, within bounds."""
         if self.limit is None:
             return usual
         most = min((self.left - reserved) / seconds_an_epoch, MOST_EPOCHS * usual)
@@ -163,7 +159,7 @@ class Budget:
         device: torch.device,
         n_items: int,
     ) -> Schedule:
-        """Measure what an epoch of this training costs, and return how many of them will be trained."""
+        """Measure the cost of an epoch of this training, and return the schedule that fits."""
         seconds = float(np.clip(MEASURING_SHARE * (self.limit or 0.0), PROBE_SECONDS, LONGEST_MEASURING))
         pace = measure(network, examples, config, device, seconds)
         epoch = pace.epoch(len(examples.target), 0 if validation is None else len(validation.target), config.batch_size)
@@ -172,7 +168,7 @@ class Budget:
 
 
 def fewest_epochs(usual: int) -> int:
-    """Return the fewest epochs worth training where `usual` is the adapter's number.
+    """Return the smallest number of epochs worth training, if `usual` is the adapter's number.
 
     >>> [fewest_epochs(usual) for usual in (1, 8, 40)]
     [1, 3, 10]
@@ -183,7 +179,7 @@ def fewest_epochs(usual: int) -> int:
 def measure(
     network: Network, examples: Examples, config: TrainingConfig, device: torch.device, seconds: float = PROBE_SECONDS
 ) -> Pace:
-    """Train a throwaway copy for about `seconds`, score some examples, and return how long a step and a score took.
+    """Train a throwaway copy for about `seconds`, score some examples, and return the time of a step and a score.
 
     The network and torch's random numbers stay as they are.
     """
@@ -191,9 +187,8 @@ def measure(
     watch = _Stopwatch(seconds, device)
     steps = replace(config, epochs=max(config.epochs, WARM_STEPS + 1), patience=None)
     with seeded(0, device):
-        with contextlib.suppress(_Enough):
-            if train(trial, examples, steps, device=device, progress=watch).interrupted:
-                raise KeyboardInterrupt  # Ctrl-C ends a training with its best weights; here there are none
+        if train(trial, examples, steps, device=device, callback=watch).interrupted:
+            raise KeyboardInterrupt  # Ctrl-C ends a training with its best weights; here there are none
         step = watch.seconds_a_step()
         some = Examples(*(part[:SCORED] for part in examples))
         started = time.perf_counter()
@@ -204,13 +199,12 @@ def measure(
 def probe(
     adapter: Adapter,
     items: Sequence[Any],
-    backbone: BackboneConfig,
-    config: TrainingConfig,
+    recipe: Recipe,
     n_classes: int,
     device: torch.device,
     n_jobs: int | None = None,
 ) -> Cost:
-    """Encode a sample of the items, train on it for a moment, and return what that cost."""
+    """Encode a sample of the items, train on it for a moment, and return the costs."""
     n_sampled = FIRST_SAMPLE
     while True:
         sample = sample_of(items, n_sampled)
@@ -223,20 +217,20 @@ def probe(
     windows = encoded.windows
     if not len(windows):
         raise DataError(f"none of the {len(items)} items can be read; the first: {encoded.skipped[0].reason}")
-    n_windows = max(2 * config.batch_size, len(windows))
+    n_windows = max(2 * recipe.training.batch_size, len(windows))
     examples = Examples(
         np.resize(windows, (n_windows, *windows.shape[1:])), np.zeros(n_windows, np.int64), np.ones(n_windows)
     )
     with seeded(0, device):
         frontend = nn.Identity() if adapter.frontend_is_frozen else adapter.frontend()
-        network = Network(frontend, ConvPoolDense(adapter.spec_, backbone, n_classes))
-    return Cost(taken / len(sample), len(windows) / len(sample), measure(network, examples, config, device))
+        network = Network(frontend, ConvPoolDense(adapter.spec_, recipe.backbone, n_classes))
+    return Cost(taken / len(sample), len(windows) / len(sample), measure(network, examples, recipe.training, device))
 
 
 def smaller_share(share: float, needed: float, available: float) -> float | None:
     """Return the largest share at which training should fit, as its cost grows with the number of cells.
 
-    None where it fits already, or nothing smaller is left to try.
+    None if it fits already, or if there is nothing smaller to try.
 
     >>> [smaller_share(1.0, needed=60, available=seconds) for seconds in (60, 50, 15, 1)]
     [None, 0.75, 0.5, 0.25]
@@ -248,7 +242,7 @@ def smaller_share(share: float, needed: float, available: float) -> float | None
 
 
 def in_words(seconds: float) -> str:
-    """Return a duration with the two largest units that it needs.
+    """Return a duration in its two largest units.
 
     >>> [in_words(seconds) for seconds in (0.4, 59.4, 60, 220, 5400)]
     ['0 s', '59 s', '1 min', '3 min 40 s', '1 h 30 min']
@@ -260,11 +254,7 @@ def in_words(seconds: float) -> str:
     return " ".join(parts) or "0 s"
 
 
-class _Enough(Exception):  # noqa: N818  no error: it ends a measurement
-    """The stopwatch has seen enough steps."""
-
-
-class _Stopwatch(NullProgress):
+class _Stopwatch(Callback):
     """Times the steps of a training after the first, and ends it after `seconds`."""
 
     def __init__(self, seconds: float, device: torch.device) -> None:
@@ -273,13 +263,12 @@ class _Stopwatch(NullProgress):
         self._steps = 0
         self._started = 0.0
 
-    def step(self, n_samples: int) -> None:
-        """Count a step."""
+    def on_step(self, n_samples: int) -> bool:
+        """Count a step, and stop after the last one."""
         self._steps += 1
         if self._steps == WARM_STEPS:
             self._started = self._now()
-        elif self._steps > WARM_STEPS and time.perf_counter() - self._started >= self._seconds:
-            raise _Enough
+        return self._steps > WARM_STEPS and time.perf_counter() - self._started >= self._seconds
 
     def seconds_a_step(self) -> float:
         """Return the mean time of the steps after the first."""

@@ -1,9 +1,11 @@
-"""Muon: momentum whose every step has been made orthogonal, for the kernels of a convolution.
+"""Muon: momentum with orthogonalised steps, for the kernels of a convolution.
 
-The gradient of a layer is dominated by a few directions. Muon makes all directions of a step about equally large.
+A few directions dominate the gradient of a layer. Muon makes all directions of a step about equally large.
 
-Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; Liu et al. 2025, "Muon is
-scalable for LLM training", for the size of a step.
+References
+----------
+Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; Liu et al. 2025, "Muon is scalable for
+LLM training", for the size of a step.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ def orthogonalised(matrix: Tensor, steps: int = 3) -> Tensor:
     Parameters
     ----------
     matrix : Tensor of shape (rows, columns)
-        What to change. One whose norm is near 1e-7 or below comes out small; zeros stay zeros.
+        The matrix. If its norm is near 1e-7 or below, the result is small; zeros stay zeros.
     steps : int
         Iterations.
 
@@ -88,7 +90,7 @@ def orthogonalised(matrix: Tensor, steps: int = 3) -> Tensor:
 
 
 def _quintic(gram: Tensor) -> Tensor:
-    """Return what one step multiplies a matrix of this gram matrix by."""
+    """Return the factor by which one step multiplies a matrix with this gram matrix."""
     factor = torch.addmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
     factor.diagonal().add_(3.4445)
     return factor

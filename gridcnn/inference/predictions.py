@@ -1,0 +1,153 @@
+"""Predictions: the answers of a model for many items, as a typed record of arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gridcnn.inference.predictor import predictor
+from gridcnn.model import FittedModel
+from gridcnn.pipeline.cache import FINGERPRINT
+from gridcnn.pipeline.device import choose_device
+from gridcnn.pipeline.encode import encode_ahead
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Predictions", "predict", "predict_in_parts"]
+
+PART = 128
+"""Smallest number of items whose windows are computed together, while the next ones are decoded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Answers for n items, in the order of the items.
+
+    Parameters
+    ----------
+    items : list of str
+        Name of each item: its path or text, or its position.
+    probabilities : ndarray of shape (n, n_classes), float64
+        Columns in the order of `classes`, rows sum to 1; NaN for an item that could not be decoded.
+    errors : list of str
+        Why an item could not be decoded; empty for the others.
+    classes : ndarray of shape (n_classes,)
+        The labels.
+    fingerprints : ndarray of shape (n, 16), uint8, or None
+        Digest of the content of each item, zeros for one that could not be decoded; None if they were not asked for.
+    """
+
+    items: list[str]
+    probabilities: np.ndarray
+    errors: list[str]
+    classes: np.ndarray
+    fingerprints: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def good(self) -> np.ndarray:
+        """Whether each item was decoded, bool `(n,)`."""
+        return np.array([not error for error in self.errors], dtype=bool)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The most probable label of each item, object `(n,)`; None for one that could not be decoded."""
+        labels = np.full(len(self), None, dtype=object)
+        good = self.good
+        labels[good] = self.classes[self.probabilities[good].argmax(axis=1)]
+        return labels
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table: `item`, `prediction`, a column `p(LABEL)` for each class, `error`.
+
+        Any string may be a label, also `error`; `p(…)` keeps its column apart from the others.
+        """
+        import pandas as pd  # noqa: PLC0415  (at the edge only)
+
+        frame = pd.DataFrame({"item": self.items, "prediction": self.labels})
+        probabilities = pd.DataFrame(self.probabilities, columns=[f"p({label})" for label in self.classes])
+        return pd.concat([frame, probabilities, pd.DataFrame({"error": self.errors})], axis=1)
+
+
+def predict(
+    model: FittedModel,
+    items: Any,
+    *,
+    device: str = "auto",
+    n_jobs: int | None = None,
+    on_error: str = "skip",
+    fingerprints: bool = False,
+) -> Predictions:
+    """Return the answers of a model.
+
+    The probabilities of a long recording or text are the mean over its windows; if training flipped grids, also the
+    mean over the flipped copies.
+
+    Parameters
+    ----------
+    model : FittedModel
+        The model.
+    items : sequence of n raw items
+        As the model's adapter reads them.
+    device : str
+        As in `FitConfig`.
+    n_jobs : int or None
+        Threads that decode files; None means one a core.
+    on_error : {"skip", "raise"}
+        Whether an item that cannot be decoded has an error in its place, or raises `ItemError`.
+    fingerprints : bool
+        Whether to compute the digest of each item's content, see `FittedModel.trained_on`.
+    """
+    raw = model.adapter.check_items(items)
+    parts = list(predict_in_parts(model, raw, device=device, n_jobs=n_jobs, on_error=on_error))
+    return Predictions(
+        [name for part in parts for name in part.items],
+        np.concatenate([part.probabilities for part in parts]) if parts else np.empty((0, len(model.classes))),
+        [error for part in parts for error in part.errors],
+        model.classes,
+        _joined(parts) if fingerprints else None,
+    )
+
+
+def predict_in_parts(
+    model: FittedModel, items: Sequence[Any], *, device: str = "auto", n_jobs: int | None = None, on_error: str = "skip"
+) -> Iterator[Predictions]:
+    """Yield the answers for some hundred items at a time, in order; the next items are decoded meanwhile.
+
+    `items` are checked already, by `Adapter.check_items`; otherwise as `predict`.
+    """
+    compute = predictor(model.network, choose_device(device))
+    part = max(PART, compute.batch_size)
+    for start, encoded in encode_ahead(model.adapter, items, on_error=on_error, n_jobs=n_jobs, part=part):
+        skipped = dict(zip(encoded.skipped_index, encoded.skipped, strict=True))
+        answered, first, windows = np.unique(encoded.item, return_index=True, return_counts=True)
+        n_items = len(answered) + len(skipped)
+        probabilities = np.full((n_items, len(model.classes)), np.nan)
+        fingerprints = np.zeros((n_items, FINGERPRINT), dtype=np.uint8)
+        if len(answered):
+            sums = np.add.reduceat(compute(encoded.windows), first)
+            probabilities[answered] = sums / windows[:, None]
+            fingerprints[answered] = encoded.fingerprints
+        yield Predictions(
+            [_name(items[start + index], start + index) for index in range(n_items)],
+            probabilities,
+            [skipped[index].reason if index in skipped else "" for index in range(n_items)],
+            model.classes,
+            fingerprints,
+        )
+
+
+def _joined(parts: Sequence[Predictions]) -> np.ndarray:
+    digests = [part.fingerprints for part in parts if part.fingerprints is not None]
+    return np.concatenate([np.empty((0, FINGERPRINT), dtype=np.uint8), *digests])
+
+
+def _name(item: Any, position: int) -> str:
+    return str(item) if isinstance(item, str | os.PathLike) else str(position)

@@ -1,0 +1,139 @@
+"""The hyperparameters of the training loop, and the settings of a fit around it, each declared once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gridcnn.errors import ConfigurationError
+from gridcnn.network.augment import AugmentConfig
+from gridcnn.parameters import Choice, Number, Optional, parameter, validate
+
+__all__ = ["FitConfig", "TrainingConfig"]
+
+_COUNT = Number(int, low=1)
+_RATE = Number(low=0, above=True)
+_STRENGTH = Number(low=0)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the training examples, at least 1.
+    batch_size : int
+        Largest number of examples in a step; an epoch is cut into steps of nearly equal size.
+    learning_rate : float
+        Peak of the one-cycle schedule of AdamW, which trains dense layers, embeddings, biases and normalisation.
+    kernel_learning_rate : float
+        The same of Muon, which trains the kernels of the blocks.
+    weight_decay : float
+        Decay of kernels and dense weights; biases and normalisation have none.
+    label_smoothing : float
+        Share of each label that is spread over all classes, in [0, 1).
+    adversarial : float
+        At least 0. Above 0, every batch is used twice, in twice the time: as it is, and with each grid moved in the
+        direction in which its loss grows fastest, by this share of the norm of one of its cells (a word of a text).
+    patience : int or None
+        Epochs without a better validation score after which training stops; None trains to the end.
+    augment : AugmentConfig
+        Random changes of the training grids.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is out of its range.
+    """
+
+    epochs: int = parameter(20, _COUNT, "Passes over the training items.")
+    batch_size: int = parameter(64, _COUNT, "Items in one step.")
+    learning_rate: float = parameter(3e-3, _RATE, "Peak of the one-cycle schedule.")
+    kernel_learning_rate: float = parameter(0.02, _RATE, "The same for the kernels, which Muon trains.")
+    weight_decay: float = parameter(0.01, _STRENGTH, "Weight decay of kernels and dense layers.")
+    label_smoothing: float = parameter(
+        0.1, Number(low=0, high=1), "Share of each label that is spread over all classes, in [0, 1)."
+    )
+    adversarial: float = parameter(
+        0.0, _STRENGTH, "Also train on each grid moved this far, in cells, to where its loss is higher."
+    )
+    patience: int | None = parameter(None, Optional(_COUNT), "Stop after this many epochs without a better one.")
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """What surrounds the training loop: the data, the time, the machine.
+
+    Parameters
+    ----------
+    time_limit : float or None
+        Seconds that a fit may take, decoding included, in place of `epochs`. The cost of training on this machine is
+        measured, and the epochs are chosen so that the schedule ends in time: at most twice the adapter's number, at
+        least a quarter of it. If even these do not fit, pictures and spectrograms get coarser, or kernels fewer, unless
+        they were set. The choices are in the fitted adapter and in `summary["time"]`; given as parameters without
+        `time_limit`, they give the same weights, bit for bit.
+    augment : {"auto"}, dict or None
+        Random changes of the training grids: the adapter's own, the fields of an `AugmentConfig`, or none. The
+        adapter's own are weakened in proportion if `epochs` is below the adapter's number, and flip pictures only if a
+        test on the training items finds no class that has a left and a right (`gridcnn.training.flip_test`).
+    class_weight : {"balanced"}, dict or None
+        Weight of each class, in training and in validation; `"balanced"` gives all classes the same total weight.
+    validation_fraction : float
+        Share of the items in the validation split, which chooses the best weights, in [0, 1). The split is stratified,
+        or keeps whole groups together if there are groups. Fewer than 50 items have no validation split.
+    refit : bool or None
+        Whether to train once more on all items after validation, for the best number of epochs. `scores` and `history`
+        remain those of the first training. None is the adapter's choice, and True if there are groups; never within
+        a `time_limit`, and never if the validation items are given.
+    random_state : int, RandomState or None
+        Two fits with the same int on one machine give bit-identical weights.
+    device : str
+        `"auto"` (cuda, mps, cpu), or a torch device.
+    n_jobs : int or None
+        Threads that decode files; None means one a core.
+    on_error : {"raise", "skip"}
+        Whether an item that cannot be decoded raises `ItemError`, or is left out and listed in `skipped`.
+    cache : bool or path
+        Whether, or in which folder, encoded files are kept between fits.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is out of its range.
+    """
+
+    time_limit: float | None = parameter(
+        None,
+        Optional(_RATE),
+        "How long training may take, decoding included, such as 90s, 5m or 1h30m, in place of --epochs.",
+        flag="time",
+        metavar="DURATION",
+    )
+    augment: str | Mapping[str, Any] | None = field(default="auto")
+    class_weight: str | Mapping[Any, float] | None = field(default=None)
+    validation_fraction: float = parameter(
+        0.1, Number(low=0, high=1), "Share of the items in the validation split, which chooses the best epoch."
+    )
+    refit: bool | None = field(default=None)
+    random_state: Any = field(default=0)
+    device: str = field(default="auto")
+    n_jobs: int | None = field(default=None)
+    on_error: str = parameter(
+        "raise", Choice(("raise", "skip")), "Stop at the first item that cannot be read, or skip and list them."
+    )
+    cache: bool | str | Path = field(default=True)
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if isinstance(self.augment, str) and self.augment != "auto":
+            raise ConfigurationError(f"augment must be 'auto', a dict or None, got {self.augment!r}")
+        if isinstance(self.class_weight, str) and self.class_weight != "balanced":
+            raise ConfigurationError(f"class_weight must be 'balanced', a dict or None, got {self.class_weight!r}")

@@ -1,0 +1,219 @@
+"""From raw items and labels to a FittedModel: encoded, trained, and trained once more on all items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+from torch import nn
+
+from gridcnn.adapters import Adapter
+from gridcnn.errors import DataError
+from gridcnn.model import FittedModel, Network
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.pipeline.device import choose_device
+from gridcnn.pipeline.encode import EncodedItems
+from gridcnn.pipeline.split import LabelledItems, class_weights
+from gridcnn.training.budget import Budget
+from gridcnn.training.callbacks import Callback
+from gridcnn.training.flip_test import flip_test
+from gridcnn.training.job import Job, make_job, split_job
+from gridcnn.training.loop import Examples, Outcome, seeded, train
+from gridcnn.training.plan import announce, fit_to_budget
+from gridcnn.training.recipe import fit_config, resolve
+from gridcnn.versions import versions
+
+__all__ = ["fit"]
+
+
+def fit(
+    adapter: Adapter,
+    X: Any,
+    y: Any,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    sample_weight: Any = None,
+    groups: Any = None,
+    validation: tuple[Any, Any] | None = None,
+    callbacks: Iterable[Callback] = (),
+) -> FittedModel:
+    """Train a classifier.
+
+    Parameters
+    ----------
+    adapter : Adapter
+        Reads the items; it is cloned, and remains as it is.
+    X : sequence of n raw items
+        Paths, sentences, arrays, or a numeric table `(n, columns)`, as the adapter reads them.
+    y : array-like of shape (n,)
+        Labels, strings or integers.
+    parameters : mapping, optional
+        Fields of `BackboneConfig`, `TrainingConfig` and `FitConfig`; None, or a missing name, is the adapter's choice.
+    sample_weight : array-like of shape (n,), optional
+        How often each item counts. A weight of 2 equals the item given twice, and 0 the item left out.
+    groups : array-like of shape (n,), optional
+        Speaker, site, patient: the validation split keeps groups whole. The final model is trained on all of them.
+    validation : (X, y), optional
+        Items that choose the best weights, instead of a validation split of `X`.
+    callbacks : iterable of Callback
+        They observe the training, and may stop it.
+
+    Returns
+    -------
+    FittedModel
+
+    Raises
+    ------
+    ConfigurationError
+        If a parameter is out of its range, or both `epochs` and `time_limit` are given.
+    DataError
+        If fewer than two classes are left, or no item can be read.
+    ItemError
+        If an item cannot be decoded and `on_error` is `"raise"`.
+    OrderingError
+        If the columns of a table could be shuffled, or may be; its `report` holds the evidence.
+    """
+    config = fit_config(parameters or {})
+    budget = None if config.time_limit is None else Budget(config.time_limit)
+    job = make_job(adapter, X, y, parameters or {}, config, sample_weight, groups, callbacks)
+    seed = check_random_state(config.random_state).randint(2**31)
+    training, checking = split_job(job, validation, seed)
+    model = _learn(job, training, checking, seed, budget=budget)
+    if validation is not None or checking is None or model.interrupted or not job.refits(model.adapter):
+        return model
+    job.callback.on_message(f"training once more, on all {len(job.items.target):,} items")
+    final = _learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1))
+    if final.interrupted:
+        return replace(model, interrupted=True)
+    return replace(
+        final,
+        history=model.history,
+        best_epoch=model.best_epoch,
+        scores=model.scores,
+        summary=final.summary | {"validation_items": model.summary["validation_items"], "refit": True},
+    )
+
+
+def _learn(
+    job: Job,
+    training: LabelledItems,
+    checking: LabelledItems | None,
+    seed: int,
+    *,
+    budget: Budget | None = None,
+    epochs: int | None = None,
+) -> FittedModel:
+    """Fit the adapter and train a network; `epochs` replaces the usual number."""
+    device, n_items = choose_device(job.config.device), len(training.target)
+    adapter = job.fitted(clone(job.adapter), training.items)
+    chosen: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+    if budget is not None:
+        adapter, chosen, _ = fit_to_budget(budget, job, adapter, training, checking, device)
+    encoded = job.encode(adapter, training, device)
+    if not len(encoded.item):
+        worst = encoded.skipped[0]
+        raise DataError(
+            f"none of the {len(encoded.skipped)} items can be read; the first: {worst.item}: {worst.reason}"
+        )
+    encoded_checking = None if checking is None else job.encode(adapter, checking, device)
+    flip_axes = _flip_axes(job, adapter, training, encoded)
+    recipe = resolve({**job.parameters, **chosen}, adapter, n_items, flip_axes)
+    schedule = None
+    with seeded(seed, device):
+        backbone = ConvPoolDense(adapter.spec_, recipe.backbone, len(job.classes))
+        network = Network(adapter.frontend(), backbone, recipe.training.augment.flip)
+        examples = _examples(training, encoded)
+        class_weight = class_weights(job.config.class_weight, job.classes, examples.target, examples.weight)
+        examples, held = _weighted(examples, class_weight), None
+        if checking is not None and encoded_checking is not None and len(encoded_checking.item):
+            held = _weighted(_examples(checking, encoded_checking), class_weight)
+        frontend = network.frontend
+        if adapter.frontend_is_frozen:  # its grids are computed already
+            network.frontend = nn.Identity()
+        if budget is not None:
+            schedule = budget.schedule(network, examples, held, recipe.training, device, n_items)
+            chosen["epochs"] = schedule.epochs
+            recipe = resolve({**job.parameters, **chosen}, adapter, n_items, flip_axes)
+            announce(job, schedule, chosen)
+        outcome = train(network, examples, recipe.training, validation=held, device=device, callback=job.callback)
+    network.frontend = frontend
+    network.to("cpu").eval()
+    parts = [encoded, *([encoded_checking] if encoded_checking is not None else [])]
+    summary = _summary(job, adapter, training, checking, parts)
+    if budget is not None and schedule is not None:
+        summary["time"] = {
+            "limit": budget.limit,
+            "expected": schedule.seconds,
+            "taken": budget.elapsed,
+            "chosen": {**chosen, "refit": False},
+        }
+    return FittedModel(
+        adapter,
+        network,
+        job.classes,
+        history=tuple(outcome.history),
+        best_epoch=outcome.best_epoch,
+        scores=_scores(outcome) if held is not None else {},
+        summary=summary,
+        recipe=recipe.to_dict(),
+        parameters=dict(job.parameters),
+        fingerprints=np.unique(np.concatenate([part.fingerprints for part in parts]), axis=0),
+        interrupted=outcome.interrupted,
+        skipped=tuple(each for part in parts for each in part.skipped),
+    )
+
+
+def _flip_axes(job: Job, adapter: Adapter, part: LabelledItems, encoded: EncodedItems) -> list[str]:
+    """Return the axes that the adapter would flip, without those whose flips would mix up classes."""
+    kept: list[str] = []
+    if job.config.augment != "auto":
+        return kept
+    for axis in adapter.defaults(len(part.target)).get("augment", {}).get("flip", ()):
+        frontend = nn.Identity() if adapter.frontend_is_frozen else adapter.frontend()
+        test = flip_test(encoded.windows, part.target[encoded.item], frontend, adapter.spec_, axis)
+        if test is None or test.keeps_classes:
+            kept.append(axis)
+        else:
+            job.callback.on_message(f"no flips along the {axis} in training: {test}")
+    return kept
+
+
+def _examples(part: LabelledItems, encoded: EncodedItems) -> Examples:
+    """Pair windows with targets; the windows of an item share its weight, so that long items count no more."""
+    target = part.target[encoded.item]
+    weight = (part.weight / np.maximum(np.bincount(encoded.item, minlength=len(part.target)), 1))[encoded.item]
+    return Examples(encoded.windows, target, weight.astype(np.float32))
+
+
+def _weighted(examples: Examples, class_weight: np.ndarray) -> Examples:
+    return examples._replace(weight=(examples.weight * class_weight[examples.target]).astype(np.float32))
+
+
+def _scores(outcome: Outcome) -> dict[str, Any]:
+    if not outcome.history:
+        return {}
+    best = outcome.history[max(outcome.best_epoch, 1) - 1]
+    return {"validation_accuracy": best.validation_accuracy, "validation_loss": best.validation_loss}
+
+
+def _summary(
+    job: Job,
+    adapter: Adapter,
+    training: LabelledItems,
+    checking: LabelledItems | None,
+    parts: Sequence[EncodedItems],
+) -> dict[str, Any]:
+    counts = np.bincount(training.target, minlength=len(job.classes)).tolist()
+    return {
+        "training_items": len(training.target),
+        "validation_items": 0 if checking is None else len(checking.target),
+        "refit": False,
+        "skipped_items": sum(len(part.skipped) for part in parts),
+        "class_counts": dict(zip(map(str, job.classes), counts, strict=True)),
+        "ordering": getattr(adapter, "ordering_", "by adapter"),
+        "versions": versions(),
+    }

@@ -1,0 +1,150 @@
+"""The checked input of a fit: items each once, labels indexed, parameters validated, and the validation split."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.validation import _check_sample_weight, _num_samples
+
+from gridcnn.adapters import Adapter
+from gridcnn.errors import DataError
+from gridcnn.pipeline.cache import default_cache_folder
+from gridcnn.pipeline.encode import EncodedItems, encode_items, fit_adapter
+from gridcnn.pipeline.split import LabelledItems, check_labels, merge_repeats, take, validation_indices
+from gridcnn.training.callbacks import Callback, CallbackList
+from gridcnn.training.config import FitConfig
+from gridcnn.training.recipe import fit_config, resolve
+
+__all__ = ["Job", "Split", "make_job", "split", "split_job"]
+
+Split = tuple[tuple[Sequence[Any], np.ndarray], tuple[Sequence[Any], np.ndarray] | None]
+"""Items and labels to train on, and those of the validation split, or None."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call of `fit`, `plan` or `split`: the checked input and the settings."""
+
+    adapter: Adapter  # not fitted
+    items: LabelledItems
+    classes: np.ndarray
+    order_report: Any
+    parameters: Mapping[str, Any]
+    config: FitConfig
+    callback: Callback
+
+    @property
+    def cache(self) -> Path | None:
+        """Folder of the cache."""
+        if self.config.cache is True:
+            return default_cache_folder()
+        return Path(self.config.cache) if self.config.cache else None
+
+    def fitted(self, adapter: Adapter, items: Sequence[Any], *, cached: bool = True) -> Adapter:
+        """Fit an adapter; one that has checked the order of a whole table does not check it again."""
+        if self.order_report is not None:
+            table_adapter: Any = adapter
+            fitted: Adapter = table_adapter.fit(items, report=self.order_report)
+            return fitted
+        return fit_adapter(adapter, items, n_jobs=self.config.n_jobs, cache=self.cache if cached else None)
+
+    def encode(self, adapter: Adapter, part: LabelledItems, device: torch.device) -> EncodedItems:
+        """Encode the items of a part."""
+        return encode_items(
+            adapter,
+            part.items,
+            frontend_on=device,
+            on_error=self.config.on_error,
+            n_jobs=self.config.n_jobs,
+            cache=self.cache,
+            progress=self.callback.on_encode,
+        )
+
+    def refits(self, adapter: Adapter) -> bool:
+        """Whether to train once more on all items: a group that was only validated on is missing from the model."""
+        if self.config.time_limit is not None:
+            return False
+        if self.config.refit is not None:
+            return self.config.refit
+        return self.items.groups is not None or resolve(self.parameters, adapter, len(self.items.target)).refit
+
+
+def make_job(
+    adapter: Adapter,
+    X: Any,
+    y: Any,
+    parameters: Mapping[str, Any],
+    config: FitConfig,
+    sample_weight: Any = None,
+    groups: Any = None,
+    callbacks: Iterable[Callback] = (),
+) -> Job:
+    """Check the input, index the labels, and merge repeats, which also fixes the order of the items."""
+    fresh: Adapter = clone(adapter)
+    fresh.check_parameters()
+    report = fresh.check_order(X, check_labels(y, _num_samples(X))) if fresh.reads_rows else None  # rows in their order
+    items = fresh.check_items(X)
+    labels = check_labels(y, len(items))
+    weight = _check_sample_weight(sample_weight, np.zeros(len(items)), dtype=np.float64, ensure_non_negative=True)
+    group_index = None
+    if groups is not None:
+        group_index = np.unique(column_or_1d(groups), return_inverse=True)[1]
+        if len(group_index) != len(items):
+            raise DataError(f"groups has {len(group_index)} entries for {len(items)} items; give one for each item")
+    classes = np.unique(labels[weight > 0])
+    if len(classes) < 2:
+        found = f"one class ({classes[0]!r})" if len(classes) else "no label"
+        raise DataError(f"a classifier needs at least two classes, but y has {found}")
+    merged = merge_repeats(items, np.searchsorted(classes, labels), weight, group_index)
+    return Job(fresh, merged, classes, report, parameters, config, CallbackList(callbacks))
+
+
+def split_job(job: Job, validation: tuple[Any, Any] | None, seed: int) -> tuple[LabelledItems, LabelledItems | None]:
+    """Return the items to train on and those of the validation split, or None if there is none."""
+    if validation is not None:
+        return job.items, _given_validation(job, *validation)
+    chosen = validation_indices(job.items, job.config.validation_fraction, seed, job.classes)
+    if not len(chosen):
+        return job.items, None
+    rest = np.setdiff1d(np.arange(len(job.items.target)), chosen)
+    return job.items.take(rest), job.items.take(chosen)
+
+
+def _given_validation(job: Job, X: Any, y: Any) -> LabelledItems | None:
+    items = job.adapter.check_items(X)
+    labels = check_labels(y, len(items))
+    known = np.flatnonzero(np.isin(labels, job.classes))
+    if len(known) < len(labels):
+        unseen = ", ".join(map(str, np.setdiff1d(labels, job.classes)))
+        warnings.warn(f"validation items of classes that training does not have are left out: {unseen}", stacklevel=4)
+    if not len(known):
+        return None
+    return LabelledItems(take(items, known), np.searchsorted(job.classes, labels[known]), np.ones(len(known)))
+
+
+def split(
+    adapter: Adapter,
+    X: Any,
+    y: Any,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    groups: Any = None,
+    validation: tuple[Any, Any] | None = None,
+) -> Split:
+    """Return the items and labels that `fit` trains on first, and those of its validation split (None without one).
+
+    If `random_state` is an int, the split is the same each time, so that another model can be judged on the same items.
+    """
+    config = fit_config(parameters or {})
+    job = make_job(adapter, X, y, parameters or {}, config, groups=groups)
+    training, checking = split_job(job, validation, check_random_state(config.random_state).randint(2**31))
+    held = None if checking is None else (checking.items, job.classes[checking.target])
+    return (training.items, job.classes[training.target]), held

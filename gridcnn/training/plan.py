@@ -1,0 +1,109 @@
+"""A plan of a fit: layers, costs and duration, and how a training is made to fit a time limit."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from gridcnn.adapters import Adapter
+from gridcnn.grid import GridSpec
+from gridcnn.network.backbone import ConvPoolDense, Layer
+from gridcnn.network.config import BackboneConfig
+from gridcnn.pipeline.device import choose_device
+from gridcnn.pipeline.split import LabelledItems
+from gridcnn.training.budget import Budget, Schedule, fewest_epochs, probe, smaller_share
+from gridcnn.training.config import TrainingConfig
+from gridcnn.training.job import Job, make_job, split_job
+from gridcnn.training.recipe import fit_config, resolve
+
+__all__ = ["Plan", "announce", "fit_to_budget", "plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fit would do: the grids, the network and its layer table, the training, and its duration if measured."""
+
+    spec: GridSpec
+    backbone: BackboneConfig
+    training: TrainingConfig
+    layers: list[Layer]
+    schedule: Schedule | None = None
+
+
+def plan(
+    adapter: Adapter, X: Any, y: Any, parameters: Mapping[str, Any] | None = None, *, measure_time: bool = False
+) -> Plan:
+    """Return what `fit` would do with these items, without decoding them all or training.
+
+    With `measure_time`, or a `time_limit` among the parameters, the costs are measured, which takes a few seconds, and
+    the plan has a schedule.
+    """
+    config = fit_config(parameters or {})
+    budget = Budget(config.time_limit) if measure_time or config.time_limit is not None else None
+    job = make_job(adapter, X, y, parameters or {}, config)
+    training, checking = split_job(job, None, 0)
+    fitted = job.fitted(job.adapter, training.items, cached=False)
+    recipe, schedule = resolve(job.parameters, fitted, len(training.target)), None
+    if budget is not None:
+        device = choose_device(config.device)
+        fitted, chosen, schedule = fit_to_budget(budget, job, fitted, training, checking, device)
+        recipe = resolve({**job.parameters, **chosen, "epochs": schedule.epochs}, fitted, len(training.target))
+    with torch.random.fork_rng(devices=[]):
+        layers = ConvPoolDense(fitted.spec_, recipe.backbone, len(job.classes)).layers()
+    return Plan(fitted.spec_, recipe.backbone, recipe.training, layers, schedule)
+
+
+def fit_to_budget(
+    budget: Budget,
+    job: Job,
+    finest: Adapter,
+    training: LabelledItems,
+    checking: LabelledItems | None,
+    device: torch.device,
+) -> tuple[Adapter, dict[str, Any], Schedule]:
+    """Make the grid coarser, or the kernels fewer, until the fewest epochs fit the budget, judged by a sample of items.
+
+    Returns the fitted adapter, the parameters chosen besides, and the expected schedule.
+    """
+    adapter, share = finest, 1.0
+    chosen: dict[str, Any] = {}
+    n_items, n_validation = len(training.target), 0 if checking is None else len(checking.target)
+    while True:
+        recipe = resolve({**job.parameters, **chosen}, adapter, n_items)
+        cost = probe(adapter, training.items, recipe, len(job.classes), device, job.config.n_jobs)
+        encoding = cost.encoding * (n_items + n_validation)  # an overestimate for cached items: more epochs then
+        epoch = cost.epoch(n_items, n_validation, recipe.training.batch_size)
+        smaller = smaller_share(share, fewest_epochs(recipe.training.epochs) * epoch, budget.left - encoding)
+        if smaller is None or (reduced := _reduced(job, finest, smaller, training)) is None:
+            break
+        share, (adapter, chosen) = smaller, reduced
+    epochs = budget.epochs(recipe.training.epochs, epoch, reserved=encoding)
+    if n_validation and job.refits(adapter):
+        epoch += cost.epoch(n_items + n_validation, 0, recipe.training.batch_size)
+    expected = budget.elapsed + encoding + epochs * epoch
+    return adapter, chosen, Schedule(n_items, adapter.spec_.sizes, epochs, expected, budget.limit)
+
+
+def _reduced(job: Job, finest: Adapter, share: float, training: LabelledItems) -> tuple[Adapter, dict[str, Any]] | None:
+    """Return a coarser adapter, or else the same one and fewer kernels; None if a person set both."""
+    coarser = finest.coarser(share)
+    if coarser is not None:
+        return job.fitted(coarser, training.items, cached=False), {}
+    if job.parameters.get("kernels") is not None:
+        return None
+    usual = finest.defaults(len(training.target))["kernels"]
+    return finest, {"kernels": tuple(math.ceil(share * count) for count in usual)}
+
+
+def announce(job: Job, schedule: Schedule, chosen: Mapping[str, Any]) -> None:
+    """Tell the callbacks what was chosen for a time limit; warn if even that does not fit."""
+    kernels = f", with fewer kernels {chosen['kernels']}" if "kernels" in chosen else ""
+    if schedule.fits:
+        job.callback.on_message(f"{schedule}{kernels}")
+    else:
+        warnings.warn(f"{schedule}{kernels}", stacklevel=4)
