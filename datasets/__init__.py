@@ -1,4 +1,4 @@
-"""Raw items and labels to learn from: embedded sets, folders, manifests, tables and named public sets.
+"""Loaders of raw items and labels: embedded sets, folders, manifests, tables and public sets.
 
 Examples
 --------
@@ -12,11 +12,12 @@ from __future__ import annotations
 import difflib
 from typing import Any, NamedTuple
 
-from gridcnn.datasets.dataset import Dataset
+from gridcnn.datasets.catalogue import PUBLIC
+from gridcnn.datasets.dataset import Dataset, Modality
 from gridcnn.datasets.embedded import digits, grades, tones, word_order, xo
 from gridcnn.datasets.folder import list_media_files, load_folder
 from gridcnn.datasets.manifest import load_manifest, load_table
-from gridcnn.datasets.public import PUBLIC, load_public
+from gridcnn.datasets.public import load_public
 from gridcnn.datasets.sampling import TableSample, sample_table
 from gridcnn.errors import DataError
 
@@ -42,10 +43,24 @@ _EMBEDDED = {"xo": xo, "digits": digits, "tones": tones, "word_order": word_orde
 
 
 class Listing(NamedTuple):
-    """A named set, as `gridcnn datasets` lists it."""
+    """A named set, as `gridcnn datasets` lists it.
+
+    Parameters
+    ----------
+    name : str
+        Its name, for `load`.
+    modality : {"image", "sound", "text", "array", "table"}
+        What its items are.
+    items, classes : int
+        Number of items and of classes.
+    source : str
+        Address, folder below GRIDCNN_DATA, or how an embedded set is made.
+    how : str
+        The call that loads it.
+    """
 
     name: str
-    modality: str
+    modality: Modality
     items: int
     classes: int
     source: str
@@ -58,20 +73,20 @@ def load(name: str, **options: Any) -> Dataset:
     Parameters
     ----------
     name : str
-        As `available` lists it; case, and ``-`` against ``_``, do not matter.
+        A name that `available` lists, in either case, with ``-`` or ``_``.
     **options
-        For an embedded set those of its function, such as ``n_items`` and ``random_state``; for a public set
-        ``split``, ``download``, ``cache`` and ``address``.
+        Parameters of the function of an embedded set, such as ``n_items`` and ``random_state``; for a public set
+        ``split``, ``download``, ``cache`` and ``address``, see `gridcnn.datasets.public.load_public`.
 
     Returns
     -------
     Dataset
-        Items, labels and what belongs to them.
+        Items and labels, with groups and parts if the set has them.
 
     Raises
     ------
     DataError
-        If no set has this name, or a public set is not there: the message says how to get it.
+        If no set has this name, or a public set is not there; the message says how to get it.
     """
     names = {_plain(known): known for known in (*_EMBEDDED, *PUBLIC)}
     known = names.get(_plain(name))
@@ -85,7 +100,7 @@ def load(name: str, **options: Any) -> Dataset:
 
 
 def available() -> list[Listing]:
-    """List the named sets: the embedded ones first, then the public ones."""
+    """Return the named sets: first the embedded ones, then the public ones."""
     embedded = [
         Listing("xo", "image", 2000, 2, "embedded, drawn at random", 'load("xo")'),
         Listing("digits", "image", 1797, 10, "embedded, real (scikit-learn)", 'load("digits")'),

@@ -1,4 +1,4 @@
-"""What every loader returns: raw items, their labels, and what must stay together."""
+"""`Dataset`, which every loader returns: raw items, their labels, and the groups that must stay together."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
-"""The names people give to the parts of a set, and the three names used here."""
+"""Usual names of the parts of a set, and the three names used here."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Raw items with their labels, before any adapter has seen them.
+    """Raw items with their labels, as an adapter takes them.
 
     Parameters
     ----------
     items : sequence of length n
         A list of paths, a list of sentences, an array of shape ``(n, ...)``, or a DataFrame of n rows for a table.
     labels : ndarray of shape (n,), str or int, or None
-        The class of each item; None where only a prediction is wanted.
+        The class of each item; None if the items are only to be predicted.
     modality : {"image", "sound", "text", "array", "table"}
         What the items are.
     name : str
-        What the set is called.
+        Name of the set.
     groups : ndarray of shape (n,), optional
-        Speaker, site, fold: items of one group must never be on both sides of a split.
+        Speaker, site or fold of each item: a split must keep the items of a group on one side.
     split : ndarray of shape (n,), optional
-        ``"train"``, ``"validation"`` or ``"test"`` for each item, where the set comes divided.
+        ``"train"``, ``"validation"`` or ``"test"`` for each item, if the set comes in parts.
     axes : tuple of str
-        Names of the axes after the first, for arrays, such as ``("height", "width")``.
+        Names of the axes after the first, if the items are an array, such as ``("height", "width")``.
     sample_rate : int, optional
-        Samples per second (Hz), for sound given as waveforms.
+        Samples per second (Hz), if the items are waveforms.
     skipped : tuple of Skipped
-        What was left out, and why.
+        The items that were left out, with the reasons.
     description : str
-        Where the set comes from, in a sentence.
+        One sentence on the origin of the set.
 
     Raises
     ------
     DataError
-        If labels, groups or split have another length than the items.
+        If labels, groups or split do not have the length of the items.
 
     Examples
     --------
@@ -90,24 +90,24 @@ class Dataset:
 
     @property
     def counts(self) -> dict[str | int, int]:
-        """How many items each class has, in the order of the sorted labels; empty where there are no labels."""
+        """Number of items of each class, in the order of the sorted labels; empty if there are no labels."""
         if self.labels is None:
             return {}
         names, counts = np.unique(self.labels, return_counts=True)
         return dict(zip(names.tolist(), counts.tolist(), strict=True))
 
     def take(self, indices: Iterable[int] | NDArray[Any]) -> Dataset:
-        """Return the items at these positions, with everything that belongs to them.
+        """Return the items at some positions, with their labels, groups and parts.
 
         Parameters
         ----------
         indices : array-like of int, or of bool with one value for each item
-            Which items, in which order.
+            Positions in the wanted order, or a mask.
 
         Returns
         -------
         Dataset
-            The chosen items; `skipped` stays with the whole set and is empty here.
+            The chosen items. Its `skipped` is empty.
         """
         wanted = np.asarray(indices if isinstance(indices, np.ndarray) else list(indices))
         rows = np.arange(len(self))[wanted if wanted.size else wanted.astype(int)]
@@ -132,17 +132,22 @@ class Dataset:
         )
 
     def part(self, name: str) -> Dataset:
-        """Return the items of one part of a set that comes divided.
+        """Return the items of one part of a set that comes in parts.
 
         Parameters
         ----------
         name : str
-            ``"train"``, ``"validation"`` or ``"test"``, or another usual spelling of them such as ``"dev"``.
+            ``"train"``, ``"validation"`` or ``"test"``, or another usual name of one of them such as ``"dev"``.
+
+        Returns
+        -------
+        Dataset
+            The items of the part. Its `skipped` is empty.
 
         Raises
         ------
         DataError
-            If the set has no such part; the parts it has are listed.
+            If the set has no such part; the message lists its parts.
         """
         if self.split is None:
             raise DataError(f"{self.name or 'This set'} comes undivided, without a part {name!r}: use all of it.")

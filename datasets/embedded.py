@@ -1,4 +1,4 @@
-"""Sets that need no download: four that a convolution suits, and one, a grade sheet, that it does not."""
+"""Sets that need no download: four that suit a convolution, and one, a grade sheet, that does not."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def xo(
 def xo(
     n_items: int = 2000, size: int = 32, random_state: int = 0, *, with_masks: bool = False
 ) -> Dataset | tuple[Dataset, NDArray[np.bool_]]:
-    """Draw X against O, each with its own shift, scale, rotation, proportions, stroke width and noise.
+    """Draw the letters X and O, each with its own shift, scale, rotation, proportions, stroke width and noise.
 
     Parameters
     ----------
     n_items : int, default=2000
-        How many pictures; the classes are balanced.
+        Number of pictures; the classes are balanced.
     size : int, default=32
-        Height and width in pixels, 12 or more.
+        Height and width in pixels, at least 12.
     random_state : int, default=0
         Seed.
     with_masks : bool, default=False
-        Return the strokes as well, to measure whether an explanation points at them.
+        Also return the strokes, to measure whether an explanation points at them.
 
     Returns
     -------
@@ -44,9 +44,14 @@ def xo(
         Items of shape ``(n_items, size, size)``, uint8, 0 is black; labels "X" and "O".
     masks : ndarray of shape (n_items, size, size), bool
         True on the stroke; only with `with_masks`.
+
+    Raises
+    ------
+    DataError
+        If `size` or `n_items` is too small.
     """
     if size < 12:
-        raise DataError(f"size={size}: an X and an O can be told apart from 12 pixels on.")
+        raise DataError(f"size={size}: an X and an O need at least 12 pixels: use 12 or more.")
     rng = np.random.default_rng(random_state)
     labels = _balanced(("X", "O"), n_items, rng)
     strokes = np.stack([_stroke(label, size, rng) for label in labels])  # (n, H, W), 0–1
@@ -61,13 +66,13 @@ def xo(
         "image",
         name="xo",
         axes=("height", "width"),
-        description="X against O, drawn at random.",
+        description="The letters X and O, drawn at random.",
     )
     return (dataset, strokes > 0.5) if with_masks else dataset
 
 
 def _stroke(label: str, size: int, rng: Generator) -> NDArray[np.float64]:
-    """Draw one clean letter, 0–1, four times as large and then reduced, so that its edges are smooth."""
+    """Draw one letter without noise, 0–1, four times as large and then reduced, so that its edges are smooth."""
     from PIL import Image, ImageDraw  # noqa: PLC0415
 
     large = 4 * size
@@ -100,8 +105,8 @@ def digits() -> Dataset:
     Dataset
         Items of shape ``(1797, 8, 8)``, uint8, 0–255, 0 is paper; labels 0–9.
 
-    Source
-    ------
+    References
+    ----------
     Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998 (test part).
     """
     from sklearn.datasets import load_digits  # noqa: PLC0415
@@ -128,27 +133,32 @@ def tones(
 def tones(
     n_items: int = 800, sample_rate: int = 8000, random_state: int = 0, *, with_clean: bool = False
 ) -> Dataset | tuple[Dataset, NDArray[np.float32]]:
-    """Make one-second sounds whose pitch rises, falls, is steady or trills.
+    """Synthesise one-second sounds whose pitch rises, falls, stays or trills.
 
-    Pitch, onset, length, loudness, overtones and noise are random, so that only the course of the pitch tells.
+    Pitch, onset, length, loudness, overtones and noise are random: only the course of the pitch depends on the class.
 
     Parameters
     ----------
     n_items : int, default=800
-        How many sounds; the classes are balanced.
+        Number of sounds; the classes are balanced.
     sample_rate : int, default=8000
-        Samples per second (Hz), 8000 or more.
+        Samples per second (Hz), at least 8000.
     random_state : int, default=0
         Seed.
     with_clean : bool, default=False
-        Return the sounds without their noise as well, to measure whether an explanation points at the tone.
+        Also return the sounds without noise, to measure whether an explanation points at the tone.
 
     Returns
     -------
     dataset : Dataset
         Items of shape ``(n_items, sample_rate)``, float32, -1 to 1; labels "rising", "falling", "steady", "trilling".
     clean : ndarray of shape (n_items, sample_rate), float32
-        The tones alone, zero before and after; only with `with_clean`.
+        The tones without noise, zero before and after; only with `with_clean`.
+
+    Raises
+    ------
+    DataError
+        If `sample_rate` or `n_items` is too small.
     """
     if sample_rate < 8000:
         raise DataError(f"sample_rate={sample_rate}: the overtones reach 3.6 kHz, so use 8000 Hz or more.")
@@ -162,13 +172,13 @@ def tones(
         name="tones",
         axes=("time",),
         sample_rate=sample_rate,
-        description="Rising, falling, steady and trilling sounds, made at random.",
+        description="Rising, falling, steady and trilling sounds, synthesised at random.",
     )
     return (dataset, np.stack([tone.astype(np.float32) for _, tone in sounds])) if with_clean else dataset
 
 
 def _tone(label: str, sample_rate: int, rng: Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Make one second of noise, and of the tone that sounds in it."""
+    """Return one second of noise, and the tone to add to it."""
     length = int(rng.uniform(0.4, 0.9) * sample_rate)
     onset = rng.integers(sample_rate - length + 1)
     course = np.linspace(-0.5, 0.5, length)
@@ -234,16 +244,16 @@ _CONTRAST = (  # the first word of the pair holds in these ...
 
 
 def word_order(n_items: int = 2000, random_state: int = 0) -> Dataset:
-    """Write sentences that praise or complain with the very same words: only their order tells.
+    """Write sentences that praise or complain with the same words, so that only the order of the words tells.
 
     "the meal was good not bad" praises; "the meal was bad not good" complains. Each sentence contrasts one word of
-    praise with one of complaint, in one of five ways, and its mirror image, with the two words exchanged, is as likely
-    as itself. A bag of words is therefore at chance; three neighbouring words are enough to decide.
+    praise with one word of complaint in one of five ways, and the sentence with the two words exchanged is equally
+    likely. A bag of words is therefore at chance, while three neighbouring words are enough to decide.
 
     Parameters
     ----------
     n_items : int, default=2000
-        How many sentences; the classes are balanced.
+        Number of sentences; the classes are balanced.
     random_state : int, default=0
         Seed.
 
@@ -251,6 +261,11 @@ def word_order(n_items: int = 2000, random_state: int = 0) -> Dataset:
     -------
     Dataset
         Items are sentences of 6–23 words in lower case; labels "praise" and "complaint".
+
+    Raises
+    ------
+    DataError
+        If `n_items` is below 2.
     """
     rng = np.random.default_rng(random_state)
     labels = _balanced(("praise", "complaint"), n_items, rng)
@@ -259,7 +274,7 @@ def word_order(n_items: int = 2000, random_state: int = 0) -> Dataset:
         labels,
         "text",
         name="word_order",
-        description="Praise and complaint in the same words, made at random.",
+        description="Praise and complaint in the same words, written at random.",
     )
 
 
@@ -280,23 +295,23 @@ _SUBJECTS = {
 
 
 def grades(n_items: int = 200, random_state: int = 0) -> Dataset:
-    """Make a sheet of student grades: a table that looks like a picture and is none.
+    """Make a sheet of student grades: a table that looks like a picture but has no order.
 
-    A student's grades share a general ability and one talent for each group of subjects. Related subjects stand side
-    by side, as on a real sheet, but any order of the columns says the same.
+    The grades of a student share a general ability and one talent for each group of subjects. Related subjects are next
+    to each other, as on a real sheet, but any order of the columns holds the same information.
 
     Parameters
     ----------
     n_items : int, default=200
-        How many students.
+        Number of students.
     random_state : int, default=0
         Seed.
 
     Returns
     -------
     Dataset
-        Items are a DataFrame of 14 columns, whole points 0–100; labels "yes" and "no": whether the student passed,
-        with a mean of 50 points or more and at most two subjects under 40.
+        Items are a DataFrame of 14 columns, integer points 0–100. Labels "yes" and "no" say whether the student passed,
+        with a mean of at least 50 points and at most two subjects under 40.
     """
     import pandas as pd  # noqa: PLC0415
 

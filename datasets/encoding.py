@@ -1,4 +1,4 @@
-"""Which encoding a text file is in: found where the bytes prove it, asked for where they do not."""
+"""The encoding of a text file: detected if the bytes prove it, otherwise asked for."""
 
 from __future__ import annotations
 
@@ -16,29 +16,34 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
-# What Western European text uses beyond ASCII. Central European, Turkish, Cyrillic and DOS text, read as cp1252, soon
-# shows a character that is not among them.
+# Characters of Western European text beyond ASCII. Central European, Turkish, Cyrillic and DOS text that is read as
+# cp1252 soon shows a character that is not among them.
 _WESTERN = frozenset("àâäáãåæçèéêëìíîïñòóôöõøùúûüÿœßÀÂÄÁÃÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÖÕØÙÚÛÜŒ‘’“”–—…€«»°£§¡¿©®™·´ª\u00a0")
-_WESTERN_SHARE = 0.3  # at most this share of the letters of a word-like stretch lies beyond ASCII
+_WESTERN_SHARE = 0.3  # largest share of the letters that lies beyond ASCII
 
 
 def decode(data: bytes, path: Path, encoding: str | None = None) -> str:
-    """Turn the bytes of a text file into text.
+    """Decode the bytes of a text file.
 
     Parameters
     ----------
     data : bytes
         The whole file.
     path : Path
-        The file, for the message.
+        The file, for messages.
     encoding : str, optional
-        As Python names it. Without it: a byte order mark decides, then valid UTF-8, then cp1252 (the usual superset
-        of latin-1) where every character beyond ASCII is one of Western European text.
+        Its Python name. Without it, a byte order mark decides, then valid UTF-8, then cp1252 (the usual superset of
+        latin-1) if every character beyond ASCII belongs to Western European text.
+
+    Returns
+    -------
+    str
+        The text, without a byte order mark.
 
     Raises
     ------
     DataError
-        If the bytes are not in the encoding that was given, or several would do.
+        If the bytes are not in the given encoding, or if none was given and they do not prove one.
     """
     if encoding is not None:
         try:

@@ -1,4 +1,4 @@
-"""A folder of class folders: the folder's name is the label of every picture or sound in it."""
+"""Folders of class folders: the name of a folder is the label of every picture or sound in it."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ class _ClassFolder(NamedTuple):
 
 
 def load_folder(folder: str | os.PathLike[str], *, allow_one_class: bool = False) -> Dataset:
-    """Read a folder of class folders; pictures and sounds are told apart by looking.
+    """Read a folder of class folders, which hold either pictures or sounds.
 
     Parameters
     ----------
     folder : path
-        Holds one folder per class, whose files, also in folders further down, are the items. Where all its folders
-        are called train, validation or test (or val, valid, dev, training, testing), the class folders are one level
-        below and `split` is set.
+        Holds one folder per class. Their files, including those in deeper folders, are the items. If all folders are
+        called train, validation or test (or val, valid, dev, training, testing), the class folders are one level below
+        and `split` is set.
     allow_one_class : bool, default=False
-        Accept a single class: enough to evaluate a model, not to train one.
+        Whether a single class is accepted: it is enough to evaluate a model, but not to train one.
 
     Returns
     -------
     Dataset
-        Items are paths, class by class in sorted order; labels are the folders' names. Files that are neither
-        pictures nor sounds, lie beside the class folders, or are a few of the other kind, are in `skipped`. Hidden
-        files and what operating systems leave behind are ignored.
+        Items are paths, class by class in sorted order; labels are the names of the folders. `skipped` lists the files
+        that are neither pictures nor sounds, those beside the class folders, and a few files of the other kind. Hidden
+        files and files that operating systems leave behind are ignored.
 
     Raises
     ------
     DataError
-        If the folder is missing, has no class folders, one class only, an empty class folder, or a mixture of
-        pictures and sounds.
+        If the folder is missing, has no class folders, only one class, an empty class folder, or a mixture of pictures
+        and sounds.
     """
     root = _existing(folder)
     classes, loose = _class_folders(root)
@@ -64,7 +64,7 @@ def load_folder(folder: str | os.PathLike[str], *, allow_one_class: bool = False
             raise DataError(f"{each.path}: no {media.modality} in this class folder: remove it, or add files to it.")
     names = [each.label for each in classes]
     if len(set(names)) == 1 and not allow_one_class:
-        raise DataError(f"{root}: one class only, {names[0]!r}: add a folder with examples of what it is not.")
+        raise DataError(f"{root}: one class only, {names[0]!r}: add a folder with examples of another class.")
     return Dataset(
         media.paths,
         np.repeat(names, counts),
@@ -79,22 +79,22 @@ def load_folder(folder: str | os.PathLike[str], *, allow_one_class: bool = False
 
 
 def list_media_files(folder: str | os.PathLike[str]) -> Dataset:
-    """List the pictures or sounds below a folder, for prediction: their folders' names mean nothing.
+    """List the pictures or sounds below a folder for prediction, without labels.
 
     Parameters
     ----------
     folder : path
-        Searched with everything below it.
+        Searched with all folders below it.
 
     Returns
     -------
     Dataset
-        Items are the sorted paths, labels None.
+        Items are the sorted paths; labels are None.
 
     Raises
     ------
     DataError
-        If the folder is missing, holds no picture or sound, or a mixture of both.
+        If the folder is missing, holds no picture or sound, or holds a mixture of both.
     """
     root = _existing(folder)
     media = sort_media(sorted(walk(root)), str(root))
@@ -117,7 +117,7 @@ def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _class_folders(root: Path) -> tuple[list[_ClassFolder], list[Path]]:
-    """Return the class folders, and the files that lie beside them."""
+    """Return the class folders, and the files beside them."""
     folders, loose = _inside(root)
     if not folders:
         found = f"{len(loose)} files and no folder" if loose else "nothing"
@@ -128,7 +128,7 @@ def _class_folders(root: Path) -> tuple[list[_ClassFolder], list[Path]]:
         if len(parts) > 1:
             others = ", ".join(f"{path.name}/" for path, split in zip(folders, splits, strict=True) if not split)
             raise DataError(
-                f"{root}: {', '.join(f'{path.name}/' for path in parts)} hold class folders, but {others} stand beside "
+                f"{root}: {', '.join(f'{path.name}/' for path in parts)} hold class folders, but {others} are beside "
                 f"them: move {others} elsewhere, or into one of the parts."
             )
         return [_ClassFolder(path, None) for path in folders], loose

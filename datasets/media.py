@@ -1,4 +1,4 @@
-"""Pictures and sounds, told apart by looking: at the suffix, and where that says nothing, at the first bytes."""
+"""Pictures and sounds, told apart by their suffixes, or by their first bytes if the suffix is unknown."""
 
 from __future__ import annotations
 
@@ -15,30 +15,41 @@ IGNORED = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "$re
 """Names (in lower case) that operating systems leave behind; names that begin with a dot are ignored as well."""
 
 STRAY_SHARE = 0.1
-"""Up to this share of files of the other kind is taken for strays (album covers) and skipped; more is a mixture."""
+"""Up to this share of files of the other kind, such as album covers, is skipped; more is a mixture."""
 
 _NO_PICTURE = frozenset({"BUFR", "GRIB", "HDF5", "IPTC", "MPEG", "PDF", "WMF"})
 _MORE_SOUND = frozenset({"aac", "aif", "aifc", "m4a", "mp2", "oga", "opus", "snd", "wave", "wma"})
-_NO_SOUND = frozenset({"raw", "mat4", "mat5"})  # headerless samples, and the names of formats that are no suffix
+_NO_SOUND = frozenset({"raw", "mat4", "mat5"})  # samples without a header, and formats that are not named by a suffix
 
 
 class Media(NamedTuple):
-    """Files of one kind, and those that were left out."""
+    """Files of one kind, and those that were left out.
+
+    Parameters
+    ----------
+    modality : {"image", "sound"}
+        The kind.
+    paths : list of Path
+        The files of that kind, in their order.
+    skipped : tuple of Skipped
+        The other files, with the reasons.
+    kept : list of bool
+        For each file that was given, whether it is among `paths`.
+    """
 
     modality: Literal["image", "sound"]
     paths: list[Path]
     skipped: tuple[Skipped, ...]
     kept: list[bool]
-    """For each file that was looked at, whether it is among `paths`."""
 
 
 def visible(name: str) -> bool:
-    """Whether a file or folder was put there by a person rather than by an operating system or an editor."""
+    """Return whether a person made a file or folder of this name, rather than an operating system or an editor."""
     return not name.startswith(".") and name.casefold() not in IGNORED
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Yield every visible file below a folder, in the order of its path; links are followed, but never in a circle."""
+    """Yield every visible file below a folder in the order of the paths; follow links, but never in a circle."""
     for root, folders, files in os.walk(folder, followlinks=True):
         here = Path(root)
         folders[:] = sorted(name for name in folders if visible(name) and not _leads_back(here, name))
@@ -65,7 +76,7 @@ def _kinds_by_suffix() -> dict[str, Literal["image", "sound"]]:
 
 
 def kind_of(path: Path) -> Literal["image", "sound"] | None:
-    """Tell whether a file is a picture, a sound, or neither; it is opened only where its suffix is not known."""
+    """Return whether a file is a picture, a sound, or neither; open it only if its suffix is unknown."""
     return _kinds_by_suffix().get(path.suffix.lower()) or _kind_by_content(path)
 
 
@@ -87,19 +98,19 @@ def _kind_by_content(path: Path) -> Literal["image", "sound"] | None:
 
 
 def sort_media(paths: Sequence[Path], where: str) -> Media:
-    """Keep the files of the kind that most are of.
+    """Keep the pictures or the sounds, whichever are more.
 
     Parameters
     ----------
     paths : sequence of Path
         Existing files.
     where : str
-        Their folder or manifest, for the message.
+        Their folder or manifest, for messages.
 
     Returns
     -------
     Media
-        The kind, the files of that kind in their order, the others with the reason, and which are which.
+        The kind, the files of that kind, and the others.
 
     Raises
     ------
@@ -111,11 +122,11 @@ def sort_media(paths: Sequence[Path], where: str) -> Media:
     if not pictures + sounds:
         raise DataError(
             f"{where}: none of the {len(paths)} files there is a picture or a sound: expected files such as "
-            ".png, .jpg, .wav, .flac, .ogg or .mp3. Sentences belong into a csv file with a text column."
+            ".png, .jpg, .wav, .flac, .ogg or .mp3. Put sentences into a csv file with a text column."
         )
     if min(pictures, sounds) > STRAY_SHARE * (pictures + sounds):
         raise DataError(
-            f"{where}: {pictures} pictures and {sounds} sounds are mixed, and one model reads one kind: "
+            f"{where}: {pictures} pictures and {sounds} sounds are mixed, but one model reads one kind: "
             "separate them into two folders or manifests and train a model on each."
         )
     modality: Literal["image", "sound"] = "image" if pictures > sounds else "sound"

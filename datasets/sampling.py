@@ -1,4 +1,4 @@
-"""A sample of a table that is larger than memory: rows from places all over the file, never the whole of it."""
+"""Samples of tables that are larger than memory: rows from all over the file, without loading the whole file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from gridcnn.datasets.dataset import Dataset
 from gridcnn.datasets.encoding import decode
-from gridcnn.datasets.manifest import as_measurements, csv_cells, delimiter_of, load_table
+from gridcnn.datasets.manifest import as_measurements, load_table
+from gridcnn.datasets.tables import csv_cells, delimiter_of
 from gridcnn.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["TableSample", "sample_table"]
 
 SMALL = 64 * 2**20  # bytes; a smaller table is read whole
-CELLS = 4_000_000  # rows are fewer where they are wide
+CELLS = 4_000_000  # wide rows are fewer
 FEWEST_ROWS = 200
-RUN = 10  # rows that stay side by side, so that a column that counts rows can still be seen to count
+RUN = 10  # consecutive rows at each place, so that a column of row numbers still counts up
 
 LONGEST_ROW = 16 * 2**20  # bytes
-BLOCK = 2**20  # bytes read at a time where quotes are counted
+BLOCK = 2**20  # bytes read at a time to count quotes
 
 COLUMNS_AT_ONCE, ROWS_AT_ONCE = 32, 16_384
 BUFFER = 2**18  # bytes read ahead for each column of a parquet file
@@ -42,16 +43,24 @@ Progress = Callable[[int, int], None]
 
 
 class TableSample(NamedTuple):
-    """Rows of a table, and what they were taken from."""
+    """Rows of a table, and the size of the table.
+
+    Parameters
+    ----------
+    data : Dataset
+        The sampled rows, in the order of the file.
+    rows : int
+        Number of rows of the file; for a csv file that was sampled, an estimate from the length of the sampled rows.
+    whole : bool
+        Whether the sample is the whole file.
+    malformed : int
+        Number of drawn rows that were left out because they have more or fewer cells than the header.
+    """
 
     data: Dataset
-    """The sampled rows, in the order of the file."""
     rows: int
-    """Rows of the whole file; for a csv file that was not read whole, estimated from the length of the sampled ones."""
     whole: bool
-    """Whether the sample is the whole file."""
     malformed: int = 0
-    """Rows of another number of cells than the header's, which were drawn and left out."""
 
 
 def sample_table(
@@ -65,34 +74,36 @@ def sample_table(
 ) -> TableSample:
     """Read rows from all over a table, in memory that does not grow with the file.
 
-    The file is cut into equal stretches, and a few rows that follow one another are read at a random place in each; so
-    a file that is sorted by class still gives all classes. Of a parquet file the row groups that hold such rows are
-    decoded a few columns at a time. Of a csv file only the rows themselves are read, unless it quotes cells: then it
-    is streamed once to know which line ends lie inside quotes.
+    The file is divided into equal stretches, and a few consecutive rows are read at a random place in each, so that a
+    file sorted by class still gives all classes. A parquet file is decoded a few columns at a time, and only the row
+    groups that hold sampled rows. A csv file is read only at the sampled rows, unless it has quoted cells: then it is
+    streamed once to find the line ends inside quotes.
 
     Parameters
     ----------
     path : path
-        A .csv, .tsv or .parquet file with named columns. A table below 64 MB, and a .jsonl file, are read whole.
+        A .csv, .tsv or .parquet file with named columns. A table below 64 MB and a .jsonl file are read whole.
     label : str, optional
-        The column of labels; rows without one go into `skipped`.
+        Column of labels; rows without a label are listed in `data.skipped`. Their number in the file, `Skipped.row`, is
+        known unless a csv file was sampled.
     encoding : str, optional
         As in `load_manifest`.
     rows : int, default=2000
-        About how many rows to read; fewer where there are more than 2,000 columns.
+        Approximate number of rows to read; tables of more than 2,000 columns give fewer.
     random_state : int, default=0
         Seed of the places: the same file and seed give the same rows.
     progress : callable, optional
-        Called with how much is done and how much there is.
+        Called with the amount of work done and the total, two integers of one unit.
 
     Returns
     -------
     TableSample
+        The rows, and the size of the table.
 
     Raises
     ------
     DataError
-        If the file cannot be read, is no table, or the label column is missing.
+        If the file cannot be read, is not a table, or has no such label column.
     """
     source = Path(path)
     reader = {".csv": _sample_csv, ".tsv": _sample_csv, ".parquet": _sample_parquet}.get(source.suffix.lower())
@@ -102,18 +113,19 @@ def sample_table(
     if drawn is None:
         data = load_table(source, label=label, encoding=encoding, on_error="skip")
         return TableSample(data, len(data) + len(data.skipped), whole=True)
-    table, total, malformed = drawn
-    return TableSample(as_measurements(table, source, label, "skip"), total, whole=False, malformed=malformed)
+    data = as_measurements(drawn.table, source, label, "skip", numbered=drawn.numbered)
+    return TableSample(data, drawn.total, whole=False, malformed=drawn.malformed)
 
 
 class _Drawn(NamedTuple):
     table: pd.DataFrame
     total: int
+    numbered: bool  # whether the index of the table holds the numbers of the rows in the file
     malformed: int = 0
 
 
 def _runs(start: int, stop: int, rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return one random place in each of the stretches that a file is cut into."""
+    """Return one random place in each of the stretches into which a file is divided."""
     edges = np.linspace(start, stop, max(1, math.ceil(rows / RUN)) + 1)
     places = edges[:-1] + rng.random(len(edges) - 1) * np.diff(edges)
     return places.astype(np.int64)
@@ -129,7 +141,7 @@ def _fitting(rows: int, columns: int) -> int:
 def _sample_parquet(
     source: Path, rows: int, rng: np.random.Generator, _encoding: str | None, progress: Progress | None
 ) -> _Drawn | None:
-    """Return sampled rows, or None where the file is small."""
+    """Return sampled rows, or None if the file is small."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -146,13 +158,12 @@ def _sample_parquet(
             frame = pa.Table.from_arrays(list(table), schema=file.schema_arrow).to_pandas()
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{source}: not a readable parquet file ({error}): write it again.") from error
-    frame = frame.reset_index(drop=True)
     frame.columns = [str(column).strip() for column in frame.columns]
-    return _Drawn(frame.rename(index=lambda row: row + 1), total)
+    return _Drawn(frame.set_axis(wanted + 1), total, numbered=True)
 
 
 def _take_rows(file: pq.ParquetFile, wanted: NDArray[np.int64], progress: Progress | None) -> Iterator[pa.Array]:
-    """Yield each column at the wanted rows; a few columns are decoded at a time, and nothing else is kept."""
+    """Yield each column at the wanted rows, decoding a few columns at a time."""
     import pyarrow as pa  # noqa: PLC0415
 
     metadata, names = file.metadata, file.schema_arrow.names
@@ -192,7 +203,7 @@ def _take_from_group(
 def _sample_csv(
     source: Path, rows: int, rng: np.random.Generator, encoding: str | None, progress: Progress | None
 ) -> _Drawn | None:
-    """Return sampled rows, or None where the file is small."""
+    """Return sampled rows, or None if the file is small."""
     import pandas as pd  # noqa: PLC0415
 
     size = source.stat().st_size
@@ -214,13 +225,13 @@ def _sample_csv(
     good = [row for row in cells if len(row) == len(names)]
     if len(good) <= len(cells) / 2:
         raise DataError(
-            f"{source}: of {len(cells)} rows drawn from all over it {len(cells) - len(good)} have another number of "
-            f"cells than the {len(names)} of its header: expected one line with the names of the columns, and as many "
-            "cells in every row."
+            f"{source}: {len(cells) - len(good)} of {len(cells)} rows drawn from all over it have another number of "
+            f"cells than its header, which has {len(names)}: expected one line with the names of the columns, and as "
+            "many cells in every row."
         )
     total = round((size - start) / np.mean([len(line) for line in drawn]))
     table = pd.DataFrame(good, columns=[name.strip() for name in names], index=range(1, len(good) + 1), dtype=object)
-    return _Drawn(table, total, len(cells) - len(good))
+    return _Drawn(table, total, numbered=False, malformed=len(cells) - len(good))
 
 
 def _header(file: BinaryIO, source: Path, encoding: str | None) -> bytes:
@@ -228,7 +239,7 @@ def _header(file: BinaryIO, source: Path, encoding: str | None) -> bytes:
     header = _line(file, source)
     if header.startswith(_WIDE_MARKS) or b"\0" in header or (encoding or "").lower().startswith(_WIDE):
         raise DataError(
-            f"{source}: only a file of one byte a character can be sampled: save it as UTF-8, or as parquet."
+            f"{source}: a file in UTF-16 or UTF-32, or with zero bytes, cannot be sampled: save it as UTF-8 or parquet."
         )
     quotes, read = header.count(b'"'), header
     while quotes % 2 and len(read) < BLOCK:
@@ -237,7 +248,7 @@ def _header(file: BinaryIO, source: Path, encoding: str | None) -> bytes:
             break
         read += line
         quotes += line.count(b'"')
-    if quotes % 2:  # a lone quote is a quote
+    if quotes % 2:  # the lone quote is a character of a name
         file.seek(len(header))
         return header
     return read
@@ -251,7 +262,7 @@ def _line(file: BinaryIO, source: Path) -> bytes:
 
 
 def _records_at(file: BinaryIO, source: Path, places: NDArray[np.int64], quoted: list[bool] | None) -> dict[int, bytes]:
-    """Return the rows that follow each place, by where they begin; without `quoted`, every line is a row."""
+    """Return the rows that follow each place, by their offsets; without `quoted`, every line is a row."""
     records: dict[int, bytes] = {}
     for number, place in enumerate(places.tolist()):
         file.seek(place)
@@ -266,7 +277,7 @@ def _records_at(file: BinaryIO, source: Path, places: NDArray[np.int64], quoted:
 
 
 def _record(file: BinaryIO, source: Path, inside: bool | None) -> bytes:
-    """Read on to the end of a row, which lies outside quotes; None takes the next line end."""
+    """Read to the end of a row, the next line end outside quotes; if `inside` is None, to the next line end."""
     record = _line(file, source)
     if inside is None:
         return record
@@ -284,7 +295,7 @@ def _record(file: BinaryIO, source: Path, inside: bool | None) -> bytes:
 
 
 def _inside_quotes(file: BinaryIO, places: NDArray[np.int64], size: int, progress: Progress | None) -> list[bool]:
-    """Tell for each place whether it lies inside a quoted cell: after an odd number of quotes."""
+    """Return for each place whether it lies inside a quoted cell, that is, after an odd number of quotes."""
     inside: list[bool] = []
     at = quotes = 0
     file.seek(0)

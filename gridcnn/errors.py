@@ -1,4 +1,20 @@
-"""The errors of gridcnn: each says what was expected, what arrived, and what to do."""
+"""The errors of gridcnn. Each message says what was expected, what arrived, and what to do.
+
+    GridcnnError
+    ├── ConfigurationError          (also a ValueError)
+    ├── DataError                   (also a ValueError)
+    │   ├── ItemError
+    │   └── OrderingError
+    └── BundleError                 (also a ValueError)
+        ├── NotABundleError
+        ├── TruncatedBundleError
+        ├── BundleVersionError
+        ├── MissingAdapterError
+        └── TamperedBundleError
+
+Catch `GridcnnError` to catch them all. Messages are for people: code that has to decide something reads the type and
+the attributes of an error.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +27,7 @@ __all__ = [
     "DataError",
     "GridcnnError",
     "ItemError",
+    "MissingAdapterError",
     "NotABundleError",
     "OrderingError",
     "Skipped",
@@ -20,26 +37,26 @@ __all__ = [
 
 
 class GridcnnError(Exception):
-    """Every error that gridcnn raises on purpose."""
+    """Base class of every error that gridcnn raises on purpose."""
 
 
 class ConfigurationError(GridcnnError, ValueError):
-    """A hyperparameter that cannot work, with the nearest one that does."""
+    """A hyperparameter has a value that cannot work; the message names one that does."""
 
 
 class DataError(GridcnnError, ValueError):
-    """Data that cannot be used as it is: which file, row or column, why, and what to do."""
+    """Data cannot be used as it is; the message names the file, row or column and what to do."""
 
 
 class ItemError(DataError):
-    """One item (a file, a sentence, a row) that cannot be turned into a grid.
+    """One item (a file, a sentence, a row) cannot be turned into a grid.
 
     Parameters
     ----------
     item : object
         The raw item; its string form names it in the message.
     reason : str
-        What is wrong with it, in plain words.
+        What is wrong with it.
     """
 
     def __init__(self, item: object, reason: str) -> None:
@@ -52,35 +69,83 @@ class ItemError(DataError):
 
 
 class OrderingError(DataError):
-    """A table whose columns have no known order, so that a convolution has no business with it."""
+    """The columns of a table have no known order, so a convolution does not suit it.
+
+    Parameters
+    ----------
+    message : str
+        The verdict, and what to use instead.
+    report : OrderReport or AxesReport, optional
+        The evidence.
+    """
 
     def __init__(self, message: str, report: Any = None) -> None:
         super().__init__(message)
         self.report = report
 
+    def __reduce__(self) -> tuple[type[OrderingError], tuple[str, Any]]:
+        return type(self), (str(self), self.report)
+
 
 class BundleError(GridcnnError, ValueError):
-    """A model file that cannot be loaded."""
+    """A model file cannot be written or loaded."""
 
 
 class NotABundleError(BundleError):
-    """The file is something else than a gridcnn bundle."""
+    """There is no such file, or gridcnn did not write it."""
 
 
 class TruncatedBundleError(BundleError):
-    """The file ends before its contents do."""
+    """The file ends before its content does."""
 
 
 class BundleVersionError(BundleError):
-    """The file was written by a newer gridcnn than this one, or by one that made other grids."""
+    """Another version of gridcnn wrote the file, in a format that this one does not read.
+
+    A newer gridcnn reads a newer format. A model in an older format has to be trained again.
+    """
+
+
+class MissingAdapterError(BundleError):
+    """The bundle names an adapter that is not installed.
+
+    Parameters
+    ----------
+    message : str
+        Which file names which adapter, and which package to install.
+    adapter : str
+        Name of the adapter.
+    package : str
+        Distribution that provided the adapter when the bundle was saved; empty if the bundle does not say.
+    """
+
+    def __init__(self, message: str, adapter: str, package: str = "") -> None:
+        super().__init__(message)
+        self.adapter = adapter
+        self.package = package
+
+    def __reduce__(self) -> tuple[type[MissingAdapterError], tuple[str, str, str]]:
+        return type(self), (str(self), self.adapter, self.package)
 
 
 class TamperedBundleError(BundleError):
-    """The file's contents do not agree with its own digest, or with each other."""
+    """The content of the file does not agree with its digest, or its parts do not agree with each other."""
 
 
 class Skipped(NamedTuple):
-    """An item that was left out, and why."""
+    """An item that was left out.
+
+    Parameters
+    ----------
+    item : str
+        Name of the item: its path, its text, or its file and row.
+    reason : str
+        Why it was left out.
+    row : int or None
+        Number of its row in the file that lists it, as a spreadsheet counts: the header of a csv is row 1. None if no
+        file lists it, or if the number is not known.
+    """
 
     item: str
     reason: str
+    row: int | None = None

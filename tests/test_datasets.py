@@ -70,7 +70,7 @@ def test_seed_and_number_of_items_decide_what_is_made(make):
 
 
 def test_sizes_that_cannot_work_are_refused():
-    with pytest.raises(DataError, match="from 12 pixels on"):
+    with pytest.raises(DataError, match="use 12 or more"):
         xo(4, size=6)
     with pytest.raises(DataError, match="8000 Hz or more"):
         tones(4, sample_rate=4000)

@@ -37,7 +37,7 @@ def test_folder_names_are_the_labels(make):
     assert dataset.name == "set"
 
 
-def test_sounds_are_told_by_looking(make):
+def test_sounds_are_told_by_their_suffixes(make):
     assert load_folder(make("a/1.wav", "b/2.flac")).modality == "sound"
 
 
@@ -85,16 +85,17 @@ def test_what_systems_leave_behind_is_never_a_class_or_an_item(make):
 
 def test_foreign_files_are_skipped_with_their_reason(make):
     skipped = load_folder(make("README.txt", "a/1.png", "a/notes.json", "b/2.png")).skipped
-    assert [(Path(item).name, reason) for item, reason in skipped] == [
+    assert [(Path(each.item).name, each.reason) for each in skipped] == [
         ("README.txt", "beside the class folders, so without a label"),
         ("notes.json", "neither a picture nor a sound"),
     ]
+    assert {each.row for each in skipped} == {None}
 
 
 def test_a_cover_among_many_sounds_is_skipped(make):
     dataset = load_folder(make(*(f"{label}/{take}.wav" for label in "ab" for take in range(6)), "a/cover.jpg"))
     assert len(dataset) == 12
-    assert [reason for _, reason in dataset.skipped] == ["a picture among sounds"]
+    assert [each.reason for each in dataset.skipped] == ["a picture among sounds"]
 
 
 def test_a_mixture_of_pictures_and_sounds_is_counted_and_refused(make):

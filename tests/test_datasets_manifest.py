@@ -130,11 +130,27 @@ def test_empty_cells_are_named_by_row_or_skipped(manifest):
     dataset = load_manifest(path, text="text", label="label", on_error="skip")
     assert dataset.items == ["good", "fine"]
     assert dataset.labels.tolist() == ["yes", "no"]
-    assert [(item.rpartition(", ")[2], reason) for item, reason in dataset.skipped] == [
-        ("row 3", "no text"),
-        ("row 4", "no text"),
-        ("row 5", "no label"),
-    ]
+    assert dataset.skipped == (
+        (f"{path}, row 3", "no text", 3),
+        (f"{path}, row 4", "no text", 4),
+        (f"{path}, row 5", "no label", 5),
+    )
+
+
+@pytest.mark.parametrize(("name", "row"), [("r.jsonl", 3), ("r.parquet", 2)])
+def test_skipped_rows_carry_their_number_in_the_file(manifest, tmp_path, name, row):
+    rows = [{"text": "a"}, {"text": ""}, {"text": "c"}]
+    if name.endswith("jsonl"):
+        manifest("\n\n".join(map(json.dumps, rows)), name)  # an empty line is a line
+    else:
+        pd.DataFrame(rows, index=[7, 8, 9]).to_parquet(tmp_path / name)
+    (skipped,) = load_manifest(tmp_path / name, text="text", on_error="skip").skipped
+    assert (type(skipped.row), skipped.row) == (int, row)
+
+
+def test_skipped_rows_of_missing_files_carry_their_number(clips, manifest):
+    path = manifest("file\nclips/1.png\nclips/9.png\nreviews.csv\n")
+    assert [each.row for each in load_manifest(path, path_column="file", on_error="skip").skipped] == [3, 4]
 
 
 def test_missing_values_in_parquet_are_empty_cells(tmp_path):

@@ -162,6 +162,29 @@ def test_rows_without_a_label_are_listed_and_a_label_that_is_not_there_is_refuse
     assert data.skipped[0].reason == "no label"
 
 
+def test_sampled_rows_of_a_parquet_file_keep_their_numbers_in_it(frame: pd.DataFrame, tmp_path: Path) -> None:
+    source = tmp_path / "gaps.parquet"
+    frame.assign(label=frame["label"].where(frame.index % 2 == 0)).to_parquet(source, index=False)
+
+    data = sample_table(source, label="label").data
+
+    assert np.array_equal(data.items.index, data.items["number"] + 1)
+    rows = [each.row for each in data.skipped if each.row is not None]
+    assert len(rows) == len(data.skipped)
+    assert {row % 2 for row in rows} == {0}
+    assert max(rows) > N / 2
+
+
+def test_sampled_rows_of_a_csv_file_claim_no_number(frame: pd.DataFrame, tmp_path: Path) -> None:
+    source = tmp_path / "gaps.csv"
+    frame.assign(label=frame["label"].where(frame.index % 2 == 0)).to_csv(source, index=False)
+
+    skipped = sample_table(source, label="label").data.skipped
+
+    assert {each.row for each in skipped} == {None}
+    assert skipped[0].item.endswith("of the sample")
+
+
 def test_a_broken_parquet_file_says_so(tmp_path: Path) -> None:
     source = tmp_path / "broken.parquet"
     source.write_bytes(os.urandom(5000))
