@@ -18,6 +18,7 @@ the attributes of an error.
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 __all__ = [
@@ -111,21 +112,25 @@ class MissingAdapterError(BundleError):
 
     Parameters
     ----------
-    message : str
-        Which file names which adapter, and which package to install.
+    path : str or path
+        The bundle.
     adapter : str
         Name of the adapter.
     package : str
-        Distribution that provided the adapter when the bundle was saved; empty if the bundle does not say.
+        Distribution that provided the adapter when the bundle was saved, as the bundle says; empty if it does not.
     """
 
-    def __init__(self, message: str, adapter: str, package: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, path: str | os.PathLike[str], adapter: str, package: str = "") -> None:
+        advice = (
+            f"install the package {package!r} if you trust it" if package else "install the package that provides it"
+        )
+        super().__init__(f"{path} needs the adapter {adapter!r}, which is not installed: {advice}, then load it again")
+        self.path = path
         self.adapter = adapter
         self.package = package
 
-    def __reduce__(self) -> tuple[type[MissingAdapterError], tuple[str, str, str]]:
-        return type(self), (str(self), self.adapter, self.package)
+    def __reduce__(self) -> tuple[type[MissingAdapterError], tuple[str | os.PathLike[str], str, str]]:
+        return type(self), (self.path, self.adapter, self.package)
 
 
 class TamperedBundleError(BundleError):
