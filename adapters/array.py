@@ -15,6 +15,7 @@ from gridcnn.adapters.counts import block_count, epoch_count
 from gridcnn.adapters.standardise import Standardise, WithOwnScale
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
+from gridcnn.parameters import Choice, Constraint, Optional
 
 __all__ = ["ArrayAdapter"]
 
@@ -81,7 +82,9 @@ class ArrayAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "array"
-    learned: ClassVar[tuple[str, ...]] = ("sizes_", "scaling_", "mean_", "std_")
+    fitted_attributes: ClassVar[tuple[str, ...]] = ("sizes_", "scaling_", "mean_", "std_")
+
+    constraints: ClassVar[Mapping[str, Constraint]] = {"scaling": Optional(Choice(("channel", "both", "cell")))}
 
     sizes_: list[int]
     scaling_: str
@@ -123,7 +126,7 @@ class ArrayAdapter(Adapter):
         ConfigurationError
             If `axes`, `units` or `scaling` cannot work.
         """
-        self._check_parameters()
+        self.check_parameters()
         numbers = self.check_items(np.asarray(items))
         self.sizes_ = list(numbers.shape[1:])
         grids = self._channels_first(numbers, first_axis=1)
@@ -169,7 +172,9 @@ class ArrayAdapter(Adapter):
         epochs = epoch_count(EPOCH_ITEMS, n_items, fewest, MOST_EPOCHS)
         return {**SETTINGS, **shape, "kernels": shape["kernels"][:blocks], "epochs": epochs}
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Check also that the axes fit each other and their units."""
+        super().check_parameters()
         ordered = [name for name in self.axes if name != CHANNELS]
         if isinstance(self.axes, str) or not 1 <= len(ordered) <= 2 or len(set(self.axes)) < len(self.axes):
             raise ConfigurationError(
@@ -178,8 +183,6 @@ class ArrayAdapter(Adapter):
             )
         if unknown := sorted(set(self.units or {}) - set(ordered)):
             raise ConfigurationError(f"units names {', '.join(unknown)}, but the ordered axes are {', '.join(ordered)}")
-        if self.scaling not in (None, "channel", "both", "cell"):
-            raise ConfigurationError(f"scaling must be 'channel', 'both', 'cell' or None, got {self.scaling!r}")
 
     def _channels_first(self, numbers: np.ndarray, first_axis: int) -> np.ndarray:
         """Move the channel axis to `first_axis`, where the named axes begin, or make one of size 1."""

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import math
-import os
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import soxr
 from sklearn.base import clone
-from torch import Tensor, nn
+from torch import nn
 
-from gridcnn.adapters.base import Adapter, sample_of
+from gridcnn.adapters.base import Adapter, ClassicModel, Preview, is_path, sample_of
 from gridcnn.adapters.counts import block_count, epoch_count
-from gridcnn.adapters.sound_files import read_header, read_sound
-from gridcnn.adapters.torchaudio_transforms import AmplitudeToDB, MelSpectrogram, melscale_fbanks
+from gridcnn.adapters.log_mel import LogMel
+from gridcnn.adapters.sound_files import as_float32, read_header, read_sound
+from gridcnn.adapters.torchaudio_transforms import melscale_fbanks
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.errors import ConfigurationError, DataError, ItemError
-from gridcnn.grid import Axis, GridSpec
+from gridcnn.grid import Axis, Coordinates, GridSpec
+from gridcnn.parameters import Constraint, Number, Optional
 
-__all__ = ["AudioAdapter", "LogMel"]
+__all__ = ["AudioAdapter"]
 
 SAMPLE = 2_000
 HIGHEST_LEARNED_RATE = 48_000
@@ -99,7 +101,7 @@ class AudioAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "sound"
-    learned: ClassVar[tuple[str, ...]] = (
+    fitted_attributes: ClassVar[tuple[str, ...]] = (
         "sample_rate_",
         "samples_",
         "n_fft_",
@@ -108,6 +110,12 @@ class AudioAdapter(Adapter):
         "f_min_",
         "f_max_",
     )
+    constraints: ClassVar[Mapping[str, Constraint]] = {
+        **dict.fromkeys(("sample_rate", "n_mels", "n_fft", "hop_length"), Optional(Number(int, low=1))),
+        **dict.fromkeys(("duration", "f_max"), Optional(Number(low=0, above=True))),
+        "f_min": Number(low=0),
+        "top_db": Number(low=0, above=True),
+    }
     frontend_is_frozen: ClassVar[bool] = True
     reads_files: ClassVar[bool] = True
 
@@ -149,7 +157,7 @@ class AudioAdapter(Adapter):
         DataError
             If none of the recordings can be read, or there are arrays and no `sample_rate`.
         """
-        self._check_parameters()
+        self.check_parameters()
         rates, durations, failure = [], [], None
         for item in sample_of(items, SAMPLE):
             try:
@@ -183,7 +191,7 @@ class AudioAdapter(Adapter):
         return GridSpec(
             Axis("level", 1, ordered=False),
             (
-                Axis("frequency", self.n_mels_, unit="mel"),
+                Axis("frequency", self.n_mels_, unit="mel", upwards=True),
                 Axis("time", frames, unit="s", step=self.hop_length_ / self.sample_rate_),
             ),
         )
@@ -196,7 +204,7 @@ class AudioAdapter(Adapter):
         ItemError
             If it cannot be decoded, is truncated, is empty, or holds NaN or infinity.
         """
-        if _is_path(item):
+        if is_path(item):
             channels, rate = read_sound(item)
         else:
             channels, rate = self._array(item), self.sample_rate_
@@ -211,7 +219,15 @@ class AudioAdapter(Adapter):
 
     def frontend(self) -> nn.Module:
         """Return the module that maps waveforms `(batch, samples_)` to standardised log-mel grids."""
-        return LogMel(self)
+        return LogMel(
+            sample_rate=self.sample_rate_,
+            n_fft=self.n_fft_,
+            hop_length=self.hop_length_,
+            n_mels=self.n_mels_,
+            f_min=self.f_min_,
+            f_max=self.f_max_,
+            top_db=self.top_db,
+        )
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit spectrograms of this size."""
@@ -219,20 +235,51 @@ class AudioAdapter(Adapter):
         epochs = epoch_count(EPOCH_ITEMS, n_items, FEWEST_EPOCHS, MOST_EPOCHS)
         return {**SETTINGS, "kernels": KERNELS[:blocks], "epochs": epochs, "augment": AUGMENT}
 
-    def _check_parameters(self) -> None:
-        for name in ("sample_rate", "n_mels", "n_fft", "hop_length"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigurationError(f"{name} must be a whole number of at least 1, or None; got {value}")
-        for name in ("duration", "f_max"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigurationError(f"{name} must be above 0, or None; got {value}")
-        if not self.top_db > 0:
-            raise ConfigurationError(f"top_db must be above 0 dB, got {self.top_db}")
+    def preview(self, item: Any) -> Preview:
+        """Return the first window as a clip."""
+        windows = self.encode(item)
+        note = f"the first {self.samples_ / self.sample_rate_:.3g} s" if len(windows) > 1 else ""
+        return replace(self.preview_window(windows[0]), note=note)
+
+    def preview_window(self, window: np.ndarray) -> Preview:
+        """Return an encoded window as a clip."""
+        return Preview(waveform=window, sample_rate=self.sample_rate_)
+
+    def coordinates(self, item: Any, window: int = 1, n_windows: int = 1) -> tuple[Coordinates, ...]:
+        """Return the mel bands in Hz and the frames in seconds of the recording.
+
+        Mel band m rises from edge m, is highest at edge m + 1 and ends at edge m + 2. A frame is centred on a multiple
+        of the hop.
+
+        References
+        ----------
+        The HTK formula, mel = 2595 log10(1 + f / 700), which torchaudio uses.
+        """
+        lowest, highest = (2595 * np.log10(1 + hertz / 700) for hertz in (self.f_min_, self.f_max_))
+        edges = 700 * (10 ** (np.linspace(lowest, highest, self.n_mels_ + 2) / 2595) - 1)
+        start, step = self._window_start(item, window, n_windows), self.hop_length_ / self.sample_rate_
+        centre = start + np.arange(self.spec_.axes[1].size) * step
+        end = start + self.samples_ / self.sample_rate_
+        return (
+            Coordinates("frequency", "Hz", edges[:-2], edges[1:-1], edges[2:]),
+            Coordinates("time", "s", np.maximum(centre - step / 2, start), centre, np.minimum(centre + step / 2, end)),
+        )
+
+    def baseline(self, random_state: int = 0) -> ClassicModel:
+        """Return an SVM on statistics of the mel-frequency cepstral coefficients."""
+        from gridcnn.adapters.mfcc import mfcc_svm  # noqa: PLC0415  (as in the base class)
+
+        return mfcc_svm(self.sample_rate_)
+
+    def _window_start(self, item: Any, window: int, n_windows: int) -> float:
+        """Return where a window begins in its recording (s); below 0 if the recording stands between zeros."""
+        samples = round(read_header(item)[1] * self.sample_rate_) if is_path(item) else np.shape(item)[-1]
+        excess = samples - self.samples_
+        start = int(excess / 2) if n_windows == 1 else np.linspace(0, excess, n_windows)[window - 1]
+        return float(start / self.sample_rate_)
 
     def _header(self, item: Any) -> tuple[int, float]:
-        if _is_path(item):
+        if is_path(item):
             return read_header(item)
         if self.sample_rate is None:
             raise DataError("recordings given as arrays have no sample rate: say AudioAdapter(sample_rate=…), in Hz")
@@ -246,12 +293,7 @@ class AudioAdapter(Adapter):
             raise ItemError(_name(item), "expected a path, or numbers of shape (samples,) or (channels, samples)")
         if item.ndim == 2 and item.shape[0] > item.shape[1]:
             raise ItemError(_name(item), "more channels than samples: pass it transposed, as (channels, samples)")
-        samples = np.atleast_2d(item).T
-        if samples.dtype.kind == "f":
-            return samples.astype(np.float32)
-        levels = np.iinfo(samples.dtype)
-        middle, half = (levels.max + 1) / 2 if levels.min == 0 else 0.0, 2.0 ** (levels.bits - 1)
-        return ((samples - middle) / half).astype(np.float32)
+        return as_float32(np.atleast_2d(item).T)
 
     def _choose_frames(self) -> None:
         shortest_hop, shortest_window = SHORTEST_HOP * self.sample_rate_, SHORTEST_WINDOW * self.sample_rate_
@@ -297,55 +339,6 @@ class AudioAdapter(Adapter):
         if excess <= TRIMMED_SHARE * self.samples_:
             return mono[None, excess // 2 : excess // 2 + self.samples_]
         return cut_windows(mono, self.samples_)
-
-
-class LogMel(nn.Module):
-    """Waveforms to log-mel spectrograms, each standardised by its own mean and standard deviation.
-
-    These are of the cells that sound: those above the recording's least level, which is where silence and what lies
-    `top_db` below the loudest cell end up. So a sound has the same numbers whether a short or a long silence is around
-    it. The standard deviation counts as at least 1 dB: pure silence becomes zeros and not amplified rounding errors.
-
-    Parameters
-    ----------
-    adapter : AudioAdapter
-        A fitted adapter, whose parameters are copied.
-    """
-
-    def __init__(self, adapter: AudioAdapter) -> None:
-        super().__init__()
-        self.mel = MelSpectrogram(
-            sample_rate=adapter.sample_rate_,
-            n_fft=adapter.n_fft_,
-            hop_length=adapter.hop_length_,
-            n_mels=adapter.n_mels_,
-            f_min=adapter.f_min_,
-            f_max=adapter.f_max_,
-        )
-        self.mel.spectrogram.power = None  # its numbers stay complex: see `power`
-        self.decibels = AmplitudeToDB("power", top_db=adapter.top_db)
-
-    def power(self, waveforms: Tensor) -> Tensor:
-        """Map float waveforms `(batch, samples)` to the power in each band, `(batch, mels, frames)`."""
-        spectrum = self.mel.spectrogram(waveforms)  # complex, (batch, frequencies, frames)
-        power = spectrum.real.square() + spectrum.imag.square()  # `abs`, to be squared, would take as long as the rest
-        return self.mel.mel_scale(power)  # type: ignore[no-any-return]
-
-    def forward(self, waveforms: Tensor) -> Tensor:
-        """Map float waveforms `(batch, samples)` to float32 grids `(batch, 1, mels, frames)`."""
-        # The channel axis comes before the decibels: without it, top_db is measured from the loudest clip of the batch.
-        levels = self.decibels(self.power(waveforms)[:, None])  # (batch, 1, mels, frames)
-        heights = levels - levels.amin(dim=(2, 3), keepdim=True)
-        sounding = heights > 0
-        n_sounding = sounding.sum(dim=(2, 3), keepdim=True).clamp(min=1)
-        mean = heights.sum(dim=(2, 3), keepdim=True) / n_sounding
-        centred = heights - mean
-        variance = (centred.square() * sounding).sum(dim=(2, 3), keepdim=True) / n_sounding
-        return centred / variance.sqrt().clamp(min=1.0)  # type: ignore[no-any-return]
-
-
-def _is_path(item: Any) -> bool:
-    return isinstance(item, str | os.PathLike)
 
 
 def _name(item: Any) -> str:

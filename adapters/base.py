@@ -90,9 +90,6 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
     constraints: ClassVar[Mapping[str, Constraint]] = {}
     """What each constructor parameter may be; `check_parameters` checks them."""
 
-    options: ClassVar[Mapping[str, str]] = {}
-    """Constructor parameters that the command line offers for this modality, and what they mean."""
-
     frontend_is_frozen: ClassVar[bool] = False
     """Whether the frontend learns nothing and is worth computing once per data set rather than once per epoch."""
 
@@ -133,6 +130,8 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
     def check_order(self, X: Any, labels: Any = None) -> Any:
         """Return the evidence that `X`, as it was given, has an order that a kernel may slide along; or refuse it.
 
+        Only an adapter that reads rows is asked.
+
         Parameters
         ----------
         X : object
@@ -150,6 +149,10 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
         OrderingError
             If the items could be shuffled along the axis without losing anything; its `report` holds the evidence.
         """
+        return None
+
+    def column_names(self, X: Any) -> list[str] | None:
+        """Return the names of the columns of `X`, for an adapter that reads rows; None without names."""
         return None
 
     @abstractmethod

@@ -34,8 +34,8 @@ def cooccurrence_vectors(sentences: Sequence[np.ndarray], n_tokens: int, dim: in
     ndarray of shape (n_tokens, dim), float32
         With standard deviation 1 over all entries, or all 0 where no two tokens stand together.
 
-    Source
-    ------
+    References
+    ----------
     Levy, Goldberg and Dagan 2015, "Improving distributional similarity with lessons learned from word embeddings".
     """
     information = _positive_information(_counts(sentences, n_tokens))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -13,16 +13,18 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from sklearn.base import clone
 from torch import nn
 
-from gridcnn.adapters.base import Adapter, sample_of
+from gridcnn.adapters.base import Adapter, ClassicModel, Preview, is_path, sample_of
 from gridcnn.adapters.counts import block_count, epoch_count
 from gridcnn.adapters.standardise import Standardise
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
+from gridcnn.parameters import Choice, Constraint, Flag, Number, Optional, Several
 
 __all__ = ["ImageAdapter"]
 
 SAMPLE = 500
 LONGEST_LEARNED_SIDE = 64
+LONGEST_PREVIEW = 192
 SHORTEST_LEARNED_SIDE = 8
 COLOUR_DIFFERENCE = 8  # of 255: how far red, green and blue of one pixel may differ in a grey picture
 EXIF_ORIENTATION = 0x0112
@@ -92,7 +94,12 @@ class ImageAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "image"
-    learned: ClassVar[tuple[str, ...]] = ("height_", "width_", "colour_", "mean_", "std_")
+    fitted_attributes: ClassVar[tuple[str, ...]] = ("height_", "width_", "colour_", "mean_", "std_")
+    constraints: ClassVar[Mapping[str, Constraint]] = {
+        "size": Optional(Several(Number(int, low=1), fewest=1)),
+        "colour": Optional(Flag()),
+        "framing": Choice(("resize", "crop")),
+    }
     reads_files: ClassVar[bool] = True
 
     height_: int
@@ -118,8 +125,7 @@ class ImageAdapter(Adapter):
         DataError
             If none of the pictures can be read.
         """
-        if self.framing not in ("resize", "crop"):
-            raise ConfigurationError(f"framing must be 'resize' or 'crop', got {self.framing!r}")
+        self.check_parameters()
         self.height_, self.width_ = self._given_size() or (1, 1)
         self.colour_ = True
         sample = sample_of(items, SAMPLE)
@@ -197,13 +203,35 @@ class ImageAdapter(Adapter):
             "epochs": epoch_count(EPOCH_ITEMS, n_items, fewest, MOST_EPOCHS),
         }
 
+    def preview(self, item: Any) -> Preview:
+        """Return a picture in its own colours and proportions, at most 192 pixels a side, decoded as in training."""
+        if not (is_path(item) or isinstance(item, np.ndarray | Image.Image)):
+            raise ItemError(_name(item), "expected a path, a Pillow image or a uint8 array")
+        own = ImageAdapter().fit([item])  # its sides, of at most 64 pixels
+        longest = max(own.height_, own.width_)
+        if longest >= LONGEST_LEARNED_SIDE:
+            grown = LONGEST_PREVIEW / longest
+            own = ImageAdapter(size=(round(own.height_ * grown), round(own.width_ * grown))).fit([item])
+        return own.preview_window(own.encode(item)[0])
+
+    def preview_window(self, window: np.ndarray) -> Preview:
+        """Return the pixels of an encoded picture."""
+        pixels = window.transpose(1, 2, 0)  # (height, width, colour)
+        return Preview(pixels=pixels if pixels.shape[2] == 3 else pixels[..., 0])
+
+    def baseline(self, random_state: int = 0) -> ClassicModel:
+        """Return an SVM on the principal components of the pixels."""
+        from gridcnn.adapters.classic import principal_components  # noqa: PLC0415  (as in the base class)
+
+        return principal_components(random_state)
+
     def _given_size(self) -> tuple[int, int] | None:
         if self.size is None:
             return None
-        height, width = (self.size, self.size) if isinstance(self.size, int) else self.size
-        if min(height, width) < 1:
+        sides = [self.size] * 2 if not isinstance(self.size, Sequence) else list(self.size)
+        if len(sides) != 2:
             raise ConfigurationError(f"size needs a height and a width of at least 1 pixel, got {self.size}")
-        return int(height), int(width)
+        return int(sides[0]), int(sides[1])
 
 
 def _open(item: Any) -> Image.Image:

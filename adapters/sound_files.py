@@ -1,9 +1,12 @@
-"""Reading sound files whole: what libsndfile decodes (wav, flac, ogg, mp3, aiff, …), and the truncation it hides."""
+"""Reading whole sound files: by libsndfile (wav, flac, ogg, mp3, aiff, …) with the truncation that it hides, and others
+by librosa, if a decoder such as ffmpeg is installed.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +14,14 @@ import soundfile
 
 from gridcnn.errors import ItemError
 
-__all__ = ["read_header", "read_sound"]
+__all__ = ["as_float32", "read_header", "read_sound"]
 
 # libsndfile quietly shortens a wav or aiff whose header promises more than the file holds, and notes it in its log.
 _SHORT_CHUNK = re.compile(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 _LENGTH_UNKNOWN = 0x7FFFFF00  # programs that write a wav into a pipe promise as much as the field holds
+OTHER_FORMATS = frozenset({".aac", ".amr", ".m4a", ".mp4", ".webm", ".wma"})
+"""Suffixes of sound files that libsndfile cannot decode, but other decoders can."""
+
 _LEAST_SHARE = 0.95  # the length in an mp3 header is an estimate
 
 
@@ -27,8 +33,12 @@ def read_header(path: str | os.PathLike[str]) -> tuple[int, float]:
     ItemError
         If it is no sound file.
     """
-    with _open(path) as file:
-        return file.samplerate, file.frames / file.samplerate
+    try:
+        with _open(path) as file:
+            return file.samplerate, file.frames / file.samplerate
+    except ItemError as error:
+        samples, rate = _by_librosa(path, error)
+        return rate, len(samples) / rate
 
 
 def read_sound(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
@@ -39,7 +49,11 @@ def read_sound(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
     ItemError
         If it cannot be decoded or ends before its header says.
     """
-    with _open(path) as file:
+    try:
+        file = _open(path)
+    except ItemError as error:
+        return _by_librosa(path, error)
+    with file:
         if match := _SHORT_CHUNK.search(file.extra_info):
             promised, present = int(match[1]), int(match[2])
             if 0 < promised < _LENGTH_UNKNOWN and present < promised:
@@ -53,6 +67,36 @@ def read_sound(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
         if file.format == "OGG" and not _ogg_is_complete(path):
             raise ItemError(path, "truncated: its last page is missing")
         return samples, file.samplerate
+
+
+def as_float32(samples: np.ndarray) -> np.ndarray:
+    """Return samples as float32; integers of any width are scaled to [-1, 1]."""
+    if samples.dtype.kind == "f":
+        return samples.astype(np.float32)
+    levels = np.iinfo(samples.dtype)
+    middle, half = (levels.max + 1) / 2 if levels.min == 0 else 0.0, 2.0 ** (levels.bits - 1)
+    return ((samples - middle) / half).astype(np.float32)
+
+
+def _by_librosa(path: str | os.PathLike[str], refusal: ItemError) -> tuple[np.ndarray, int]:
+    """Decode a file that libsndfile refused: float32 `(samples, channels)` and the sample rate (Hz)."""
+    place = Path(path)
+    if place.suffix.lower() not in OTHER_FORMATS or not place.is_file() or not place.stat().st_size:
+        raise refusal
+    import librosa  # noqa: PLC0415  (slow to import, and seldom needed)
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # librosa announces each fallback
+            samples, rate = librosa.load(place, sr=None, mono=False)
+    except Exception as error:  # its backends raise anything
+        kind = place.suffix.lower().lstrip(".")
+        raise ItemError(
+            path,
+            f"no decoder for {kind} files is installed, or the file is damaged: install ffmpeg, or convert it with "
+            f"ffmpeg -i {place.name} {place.stem}.wav",
+        ) from error
+    return np.atleast_2d(samples).T.astype(np.float32), int(rate)
 
 
 def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
@@ -76,7 +120,9 @@ def _why_not(path: Path) -> str:
 def _ogg_is_complete(path: str | os.PathLike[str]) -> bool:
     """Whether the last page of an ogg file says that it is the last.
 
-    Source: RFC 3533, section 6: byte 5 of a page holds the header type, of which bit 4 marks the end of a stream.
+    References
+    ----------
+    RFC 3533, section 6: byte 5 of a page holds the header type, of which bit 4 marks the end of a stream.
     """
     with Path(path).open("rb") as file:
         size = file.seek(0, os.SEEK_END)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -15,6 +15,7 @@ from gridcnn.adapters.array import ArrayAdapter
 from gridcnn.adapters.base import Adapter
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
 from gridcnn.grid import GridSpec
+from gridcnn.parameters import Choice, Constraint
 
 if TYPE_CHECKING:
     from gridcnn.ordering import OrderReport
@@ -41,6 +42,8 @@ class TableAdapter(Adapter):
 
     Attributes
     ----------
+    columns_ : list of str or None
+        Names of the columns of a DataFrame; None for an array.
     ordering_ : str
         Why the columns are taken for ordered: `"assumed"`, or the test that found it.
     shape_ : list of int
@@ -62,8 +65,12 @@ class TableAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "array"
-    learned: ClassVar[tuple[str, ...]] = ("ordering_", "shape_", "scaling_", "mean_", "std_")
+    fitted_attributes: ClassVar[tuple[str, ...]] = ("columns_", "ordering_", "shape_", "scaling_", "mean_", "std_")
 
+    constraints: ClassVar[Mapping[str, Constraint]] = {"ordering": Choice(("check", "assume"))}
+    reads_rows: ClassVar[bool] = True
+
+    columns_: list[str] | None
     ordering_: str
     shape_: list[int]
     scaling_: str
@@ -84,7 +91,7 @@ class TableAdapter(Adapter):
         DataError
             If a DataFrame has columns of text, categories or dates.
         """
-        self._check_parameters()
+        self.check_parameters()
         if isinstance(X, Sequence) and len(X) and isinstance(X[0], str | os.PathLike):
             raise ConfigurationError(
                 "X holds strings or paths: say what they are with adapter=ImageAdapter(), AudioAdapter() or "
@@ -104,6 +111,8 @@ class TableAdapter(Adapter):
     def check_items(self, X: Any) -> Any:  # an ndarray, which no type checker takes for a Sequence
         """Return `X` as finite float32 numbers of shape `(n, columns)`.
 
+        If the adapter was fitted to named columns, those are taken from a DataFrame by their names.
+
         Raises
         ------
         ValueError, TypeError
@@ -112,8 +121,22 @@ class TableAdapter(Adapter):
         ConfigurationError, DataError
             As `check_columns`.
         """
+        names = getattr(self, "columns_", None)
+        if names is not None and isinstance(X, pd.DataFrame):
+            missing = [name for name in names if name not in X.columns]
+            if missing:
+                raise DataError(
+                    f"the table lacks columns that the model was trained on: {', '.join(missing[:10])}; it has "
+                    f"{', '.join(map(str, X.columns[:10]))}: give a table with the columns of the training table."
+                )
+            X = X[names]
         self.check_columns(X)
         return check_array(X, dtype=np.float32, input_name="X", ensure_min_samples=0)
+
+    def column_names(self, X: Any) -> list[str] | None:
+        """Return the names of the columns of a DataFrame, if all of them are strings; None for anything else."""
+        names = list(X.columns) if isinstance(X, pd.DataFrame) else []
+        return names if names and all(isinstance(name, str) for name in names) else None
 
     def check_order(self, X: Any, labels: Any = None) -> OrderReport | None:
         """Return the evidence that the columns of a whole table are ordered, None where that is assumed; or refuse.
@@ -132,7 +155,7 @@ class TableAdapter(Adapter):
         DataError
             If the columns are ordered, but for identifiers, dates or texts among them.
         """
-        self._check_parameters()
+        self.check_parameters()
         if self.ordering == "assume":
             return None
         from gridcnn.ordering import check_order  # noqa: PLC0415  (brings models that nothing else needs)
@@ -156,7 +179,13 @@ class TableAdapter(Adapter):
             )
         return report
 
-    def fit(self, items: Sequence[Any], labels: Any = None, report: OrderReport | None = None) -> Self:
+    def fit(
+        self,
+        items: Sequence[Any],
+        labels: Any = None,
+        report: OrderReport | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Self:
         """Check the order of the columns, and learn the shape, mean and standard deviation of training rows.
 
         Parameters
@@ -166,7 +195,9 @@ class TableAdapter(Adapter):
         labels : array of shape (n,), optional
             Labels of these rows, see `check_order`.
         report : OrderReport, optional
-            What `check_order` returned for the whole table that the rows are from: they are not checked again.
+            The report of `check_order` on the whole table that the rows are from: they are not checked again.
+        columns : sequence of str, optional
+            Names of the columns; those of `items`, if it is a DataFrame.
 
         Raises
         ------
@@ -174,12 +205,14 @@ class TableAdapter(Adapter):
             As `check_columns` and `check_order`.
         """
         report = report or self.check_order(items, labels)
+        self.columns_ = None
         numbers = self.check_items(items)
-        columns = numbers.shape[1]
+        n_columns = numbers.shape[1]
+        self.columns_ = self.column_names(items) if columns is None else list(columns)
         self.report_ = report
         self.ordering_ = f"ordered, by the test of {report.test}" if report else "assumed"
-        self.shape_ = [columns]
-        if report and report.grid and report.grid[0] * report.grid[1] == columns:
+        self.shape_ = [n_columns]
+        if report and report.grid and report.grid[0] * report.grid[1] == n_columns:
             height, width, channels = report.grid[0], report.grid[1] // report.channels, report.channels
             self.shape_ = [height, width, channels] if channels > 1 else [height, width]
         grids = ArrayAdapter(AXES[len(self.shape_)]).fit(numbers.reshape(-1, *self.shape_))
@@ -218,7 +251,3 @@ class TableAdapter(Adapter):
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit grids of this size."""
         return self._grids.defaults(n_items)
-
-    def _check_parameters(self) -> None:
-        if self.ordering not in {"check", "assume"}:
-            raise ConfigurationError(f"ordering must be 'check' or 'assume', got {self.ordering!r}")

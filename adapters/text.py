@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
 from torch import Tensor, nn
 
-from gridcnn.adapters.base import Adapter
+from gridcnn.adapters.base import Adapter, ClassicModel, Preview
 from gridcnn.adapters.cooccurrence import cooccurrence_vectors
 from gridcnn.adapters.counts import epoch_count
+from gridcnn.adapters.embed import PADDING, SPREAD, Embed
 from gridcnn.adapters.tokens import characters, has_words, pieces, words
+from gridcnn.adapters.vectors import read_vectors
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.errors import ConfigurationError, DataError, ItemError
-from gridcnn.grid import Axis, GridSpec
+from gridcnn.grid import Axis, Coordinates, GridSpec
+from gridcnn.parameters import Choice, Constraint, Flag, Number, Optional
 
-__all__ = ["Embed", "TextAdapter"]
+__all__ = ["TextAdapter"]
 
-PADDING, UNKNOWN, FIRST_WORD = 0, 1, 2
+UNKNOWN, FIRST_WORD = 1, 2
 SHORTEST_LEARNED_LENGTH = 8
 LONGEST_LEARNED_LENGTH = 400
 LEARNED_DIM = 128
-SPREAD = 0.15  # standard deviation of a vector before training
 MOST_PIECES = 16  # of a word, the first ones
 LARGEST_PIECE_VOCABULARY = 30_000
 MOST_KEPT = 50_000  # words up to which the ids of unknown ones are kept as well, some 400 bytes each
 RAREST_PIECE = 3  # different words of the training texts that a piece must stand in
+
+LONGEST_PREVIEW = 600  # characters
 
 MOST_REFITTED = 20_000  # texts, of which the tenth held back is worth the time to learn once more from all
 
@@ -98,14 +105,22 @@ class TextAdapter(Adapter):
     pieces_ : list of str
         The known pieces of words, the most frequent first; id 0 is none, so the first has id 1.
 
-    Source
-    ------
+    References
+    ----------
     Kim 2014, "Convolutional neural networks for sentence classification"; Bojanowski et al. 2017, "Enriching word
     vectors with subword information", for the pieces.
     """
 
     modality: ClassVar[str] = "text"
-    learned: ClassVar[tuple[str, ...]] = ("tokens_", "length_", "embedding_dim_", "vocabulary_", "pieces_")
+    fitted_attributes: ClassVar[tuple[str, ...]] = ("tokens_", "length_", "embedding_dim_", "vocabulary_", "pieces_")
+
+    constraints: ClassVar[Mapping[str, Constraint]] = {
+        "tokens": Choice(("auto", "word", "character")),
+        **dict.fromkeys(("length", "embedding_dim"), Optional(Number(int, low=1))),
+        **dict.fromkeys(("min_count", "max_vocabulary"), Number(int, low=1)),
+        **dict.fromkeys(("lowercase", "subwords"), Flag()),
+    }
+    reads_texts: ClassVar[bool] = True
 
     tokens_: str
     length_: int
@@ -143,7 +158,7 @@ class TextAdapter(Adapter):
         DataError
             If no item is a text with a token in it, or a line of `vectors` is malformed.
         """
-        self._check_parameters()
+        self.check_parameters()
         texts = [item for item in items if isinstance(item, str)]
         self.tokens_ = self.tokens if self.tokens != "auto" else "word" if has_words(texts) else "character"
         sentences = [self.tokenise(text) for text in texts]
@@ -207,6 +222,49 @@ class TextAdapter(Adapter):
         epochs = epoch_count(EPOCH_ITEMS, n_items, FEWEST_EPOCHS, MOST_EPOCHS)
         return {**SETTINGS, "epochs": epochs, "refit": n_items <= MOST_REFITTED}
 
+    def content(self, item: Any, windows: np.ndarray) -> bytes:
+        """Return the text itself, in one Unicode form: unknown words, whose ids are the same, tell texts apart."""
+        return unicodedata.normalize("NFC", str(item)).encode("utf-8", "surrogatepass")
+
+    def preview(self, item: Any) -> Preview:
+        """Return the text, shortened if it is long."""
+        shortened = len(item) > LONGEST_PREVIEW
+        note = f"the first {LONGEST_PREVIEW} of {len(item)} characters" if shortened else ""
+        return Preview(text=item[:LONGEST_PREVIEW], note=note)
+
+    def coordinates(self, item: Any, window: int = 1, n_windows: int = 1) -> tuple[Coordinates, ...]:
+        """Return the token of each cell of a window, `""` in the padding, and whether it is known."""
+        tokens, first = self.tokenise(item), 0
+        if len(tokens) > self.length_:
+            first = int(cut_windows(np.arange(len(tokens)), self.length_)[window - 1][0])
+            tokens = tokens[first : first + self.length_]
+        cells = (*tokens, *[""] * (self.length_ - len(tokens)))
+        position = np.arange(first, first + self.length_)
+        known = tuple(token in self._ids for token in cells)
+        return (Coordinates("token", "", position, position, position, cells, known),)
+
+    def empty_grid(self, grid: Tensor) -> Tensor:
+        """Return padding."""
+        return torch.zeros_like(grid)
+
+    def symbols(self, item: Any) -> list[str]:
+        """Return the tokens of a text."""
+        return self.tokenise(item)
+
+    def known_symbols(self, most: int) -> tuple[list[str], np.ndarray]:
+        """Return the most frequent known tokens, and the encoded windows of a text that has all of them in a row."""
+        text = (" " if self.tokens_ == "word" else "").join(self.vocabulary_[:most])
+        return self.tokenise(text), self.encode(text)
+
+    def baseline(self, random_state: int = 0) -> ClassicModel:
+        """Return a linear SVM on TF-IDF of n-grams of the adapter's own tokens."""
+        longest = 2 if self.tokens_ == "word" else 4
+        tf_idf = TfidfVectorizer(
+            tokenizer=self.tokenise, token_pattern=None, lowercase=False, sublinear_tf=True, ngram_range=(1, longest)
+        )
+        name = f"TF-IDF of 1 to {longest} {self.tokens_}s + linear SVM"
+        return ClassicModel(name, lambda items, windows: items, make_pipeline(tf_idf, LinearSVC()))
+
     def restore(self, state: Any) -> Self:
         """Set what `fit` learned in an earlier run; the file of vectors is not needed again."""
         super().restore(state)
@@ -240,14 +298,6 @@ class TextAdapter(Adapter):
         vectors = SPREAD * cooccurrence_vectors(ids, FIRST_WORD + len(self.vocabulary_), self.embedding_dim_)
         return {index: vector for index, vector in enumerate(vectors) if index != PADDING and vector.any()}
 
-    def _check_parameters(self) -> None:
-        if self.tokens not in ("auto", "word", "character"):
-            raise ConfigurationError(f"tokens must be 'auto', 'word' or 'character', got {self.tokens!r}")
-        for name in ("length", "embedding_dim", "min_count", "max_vocabulary"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value}")
-
     def _choose_dim(self, known: Mapping[str, np.ndarray]) -> None:
         if not known:
             self.embedding_dim_ = int(self.embedding_dim or LEARNED_DIM)
@@ -260,101 +310,8 @@ class TextAdapter(Adapter):
             )
 
 
-class Embed(nn.Module):
-    """Looks up the vector of each token and adds the mean of those of its pieces; padding is all zeros.
-
-    Parameters
-    ----------
-    n_tokens : int
-        Size of the vocabulary with padding and unknown.
-    dim : int
-        Size of a vector.
-    n_pieces : int
-        Number of known pieces of words; 0 looks up tokens only.
-    """
-
-    cell_by_cell = True  # the vector of a cell depends on nothing but its own ids
-
-    def __init__(self, n_tokens: int, dim: int, n_pieces: int = 0) -> None:
-        super().__init__()
-        self.vectors = nn.Embedding(n_tokens, dim, padding_idx=PADDING)
-        self.pieces = nn.EmbeddingBag(1 + n_pieces, dim, mode="mean", padding_idx=PADDING) if n_pieces else None
-        with torch.no_grad():  # torch draws them with standard deviation 1
-            self.vectors.weight *= SPREAD
-            if self.pieces is not None:
-                self.pieces.weight *= SPREAD
-
-    def filled(self, ids: np.ndarray) -> np.ndarray:
-        """Return the number of cells up to the last token of each window, `(n, length, 1 + pieces)` → `(n,)`."""
-        is_token = ids[..., 0] != PADDING
-        after = is_token[:, ::-1].argmax(axis=1)
-        return np.where(is_token.any(axis=1), ids.shape[1] - after, 0)
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """Map integer ids `(batch, length, 1 + pieces)` to float32 grids `(batch, dim, length)`."""
-        vectors: Tensor = self.vectors(ids[..., 0])  # (batch, length, dim)
-        if self.pieces is not None:
-            vectors = vectors + self.pieces(ids[..., 1:].flatten(0, 1)).reshape(vectors.shape)
-        return vectors.transpose(1, 2)
-
-
 def _common_pieces(counts: Mapping[str, int]) -> list[str]:
     """Return the pieces that enough different words share, the most shared first."""
     words_with = Counter(piece for word in counts for piece in set(pieces(word)))
     common = [piece for piece, count in words_with.items() if count >= RAREST_PIECE]
     return sorted(common, key=lambda piece: (-words_with[piece], piece))[:LARGEST_PIECE_VOCABULARY]
-
-
-def read_vectors(path: str | os.PathLike[str], wanted: Set[str]) -> dict[str, np.ndarray]:
-    """Read the vectors of the wanted words from a text file, one line at a time.
-
-    Parameters
-    ----------
-    path : path
-        UTF-8 text; every line has a word and its numbers, separated by spaces. A first line of two whole numbers
-        (word2vec's header) is passed over.
-    wanted : set of str
-        The words to keep.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (dim,), float32
-        The first vector of each wanted word that the file has.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, is no text, a line is malformed, or no line has a wanted word.
-    """
-    vectors: dict[str, np.ndarray] = {}
-    dim = None
-    try:
-        for number, line in _lines(path):
-            word, *numbers = line.rstrip().split(" ")
-            if number == 1 and len(numbers) == 1 and word.isdigit() and numbers[0].isdigit():
-                continue
-            dim = dim or len(numbers)
-            if len(numbers) != dim or dim == 0:
-                raise DataError(f"{path}, line {number}: expected a word and {dim or 'its'} numbers, got {line[:60]!r}")
-            if word not in wanted or word in vectors:
-                continue
-            try:
-                vectors[word] = np.array(numbers, dtype=np.float32)
-            except ValueError as error:
-                raise DataError(
-                    f"{path}, line {number}: the vector of {word!r} has an entry that is no number"
-                ) from error
-            if not np.isfinite(vectors[word]).all():
-                raise DataError(f"{path}, line {number}: the vector of {word!r} has an entry that is NaN or infinite")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no UTF-8 text; vectors are read from word2vec's text format") from error
-    except OSError as error:
-        raise DataError(f"{path}: the file of vectors cannot be read ({error.strerror})") from error
-    if not vectors:
-        raise DataError(f"{path} has no vector for any word of the training texts; is it of the same language?")
-    return vectors
-
-
-def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
-    with Path(path).open(encoding="utf-8", newline="\n") as file:
-        yield from enumerate(file, start=1)

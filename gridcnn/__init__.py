@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from gridcnn.grid import Axis, GridSpec
     from gridcnn.inference import Predictions, predict
     from gridcnn.model import FittedModel
-    from gridcnn.network import BackboneConfig, ConvPoolDense
+    from gridcnn.network.backbone import ConvPoolDense
+    from gridcnn.network.config import BackboneConfig
     from gridcnn.ordering import Alternatives, AxesReport, OrderReport, check_axes, check_order, score_alternatives
     from gridcnn.render import plots
-    from gridcnn.training import Callback, fit, keep_freed_memory
+    from gridcnn.training.callbacks import Callback
+    from gridcnn.training.fit import fit
+    from gridcnn.training.malloc import keep_freed_memory
 
 __version__ = "0.1.0"
 
@@ -24,9 +27,9 @@ _HOMES = {
     "Alternatives": "gridcnn.ordering",
     "AxesReport": "gridcnn.ordering",
     "Axis": "gridcnn.grid",
-    "BackboneConfig": "gridcnn.network",
-    "Callback": "gridcnn.training",
-    "ConvPoolDense": "gridcnn.network",
+    "BackboneConfig": "gridcnn.network.config",
+    "Callback": "gridcnn.training.callbacks",
+    "ConvPoolDense": "gridcnn.network.backbone",
     "FittedModel": "gridcnn.model",
     "GridClassifier": "gridcnn.estimator",
     "GridSpec": "gridcnn.grid",
@@ -35,8 +38,8 @@ _HOMES = {
     "Predictions": "gridcnn.inference",
     "check_axes": "gridcnn.ordering",
     "check_order": "gridcnn.ordering",
-    "fit": "gridcnn.training",
-    "keep_freed_memory": "gridcnn.training",
+    "fit": "gridcnn.training.fit",
+    "keep_freed_memory": "gridcnn.training.malloc",
     "load": "gridcnn.bundle",
     "predict": "gridcnn.inference",
     "save": "gridcnn.bundle",

@@ -124,7 +124,9 @@ def load(path: str | Path) -> FittedModel:
     except (KeyError, TypeError, ValueError) as error:
         raise _inconsistent(path, error) from error
     if not known:
-        raise MissingAdapterError(path, str(stored["name"]), provider)
+        name = str(stored["name"])
+        message = f"{path} needs the adapter {name!r}, which is not installed: install the package {provider!r}"
+        raise MissingAdapterError(message, name, provider)
     try:
         return _rebuild(values, tensors)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:

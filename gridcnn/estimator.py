@@ -17,9 +17,11 @@ from gridcnn.adapters import Adapter, TableAdapter
 from gridcnn.errors import Skipped
 from gridcnn.inference import predict
 from gridcnn.model import EpochRecord, FittedModel, Network, fitted_model
-from gridcnn.training import Callback, Plan, fit, plan, split
+from gridcnn.training.callbacks import Callback
 from gridcnn.training.config import FitConfig
-from gridcnn.training.job import Split
+from gridcnn.training.fit import fit
+from gridcnn.training.job import Split, split
+from gridcnn.training.plan import Plan, plan
 from gridcnn.training.recipe import PARAMETERS
 
 if TYPE_CHECKING:

@@ -24,8 +24,6 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, Protocol
 
-import numpy as np
-
 from gridcnn.errors import ConfigurationError
 
 __all__ = [
@@ -74,7 +72,7 @@ class Number:
 
     def allows(self, value: Any) -> bool:
         """Whether the value is such a number."""
-        if not isinstance(value, Integral if self.kind is int else Real) or isinstance(value, bool | np.bool_):
+        if not isinstance(value, Integral if self.kind is int else Real) or _is_bool(value):
             return False
         if not math.isfinite(value):
             return False
@@ -110,7 +108,7 @@ class Flag:
 
     def allows(self, value: Any) -> bool:
         """Whether the value is one of the two."""
-        return isinstance(value, bool | np.bool_)
+        return _is_bool(value)
 
     def __str__(self) -> str:
         return "True or False"
@@ -127,7 +125,7 @@ class Several:
         """Whether the value is such a sequence."""
         if isinstance(value, str | bytes | Mapping):
             return False
-        values = value if isinstance(value, Sequence | np.ndarray) else [value]
+        values = value if isinstance(value, Sequence) or getattr(value, "shape", ()) else [value]
         return len(values) >= self.fewest and all(self.each.allows(each) for each in values)
 
     def __str__(self) -> str:
@@ -234,3 +232,7 @@ def check(values: Mapping[str, Any], constraints: Mapping[str, Constraint]) -> N
     for name, constraint in constraints.items():
         if not constraint.allows(values[name]):
             raise ConfigurationError(f"{name} must be {constraint}, got {values[name]!r}")
+
+
+def _is_bool(value: Any) -> bool:
+    return type(value).__name__ in {"bool", "bool_"}  # numpy's as well, without importing numpy

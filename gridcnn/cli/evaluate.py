@@ -44,17 +44,20 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a model on items whose class is known."""
-    classifier = load_model(model, threads)
+    fitted = load_model(model, threads)
     columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding)
-    data = read_labelled(source, columns, on_error="skip", modality=classifier.adapter_.modality, allow_one_class=True)
+    data = read_labelled(source, columns, on_error="skip", adapter=fitted.adapter, allow_one_class=True)
     if split_part is not None or data.split is not None:
         data = replace(data.part(split_part or "test"), skipped=data.skipped)
-    scores, unreadable = score_items(classifier, data)
+    scores, unreadable, n_trained_on = score_items(fitted, data)
     skipped = [*data.skipped, *unreadable]
     if as_json:
-        print(json.dumps({**scores.to_dict(), "skipped": [each._asdict() for each in skipped]}, indent=2))
+        listed = [each._asdict() for each in skipped]
+        print(json.dumps({**scores.to_dict(), "trained_on": n_trained_on, "skipped": listed}, indent=2))
     else:
         _print_scores(scores)
+    if n_trained_on:
+        note(trained_on(n_trained_on, scores.n_items))
     if skipped:
         note(f"{len(skipped)} items could not be read and are not counted:")
         list_skipped(skipped)
@@ -76,8 +79,16 @@ def _print_scores(scores: Evaluation) -> None:
     print_unmatched(scores)
 
 
+def trained_on(n_trained_on: int, n_items: int) -> str:
+    """Warn of scores on items that the model was trained on."""
+    return (
+        f"warning: {n_trained_on} of the {n_items} items were trained on (by their content), so these scores say "
+        f"{'nothing' if n_trained_on == n_items else 'less'} about new items."
+    )
+
+
 def print_unmatched(scores: Evaluation) -> None:
-    """Name the classes that only the data or only the model knows."""
+    """Name the classes that occur only in the data or only in the model."""
     if scores.unseen:
         counted = ", ".join(f"{name} ({count})" for name, count in scores.unseen.items())
         print(f"classes unseen in training, their items not scored: {counted}")

@@ -1,7 +1,11 @@
-"""What can be said on the command line: options that several commands share, and how their values are parsed."""
+"""Options of the command line: those that several commands share, those of hyperparameters, and their parsers."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+import typing
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +13,11 @@ from typing import Annotated, Any
 import typer
 
 from gridcnn.errors import ConfigurationError
+from gridcnn.parameters import Choice as AnyOf
+from gridcnn.parameters import Constraint, Flag, Number, Optional, Parameter, Several, parameters_of
+
+DURATION = "DURATION"
+"""Metavar of parameters in seconds that are given with their units."""
 
 
 class Choice(StrEnum):
@@ -29,32 +38,8 @@ class Ordering(Choice):
     assume = "assume"
 
 
-class Pool(Choice):
-    """What a pooling window becomes."""
-
-    max = "max"
-    average = "average"
-
-
-class Padding(Choice):
-    """What a kernel meets at the border."""
-
-    same = "same"
-    valid = "valid"
-
-
-class Head(Choice):
-    """How the last maps become the column."""
-
-    flatten = "flatten"
-    global_max = "global_max"
-    global_average = "global_average"
-
-
-def integers(flag: str, text: str | None) -> tuple[int, ...] | None:
+def integers(flag: str, text: str) -> tuple[int, ...]:
     """Parse "24,48,96"; "none" is the empty list."""
-    if text is None:
-        return None
     if text.strip().lower() in {"", "none"}:
         return ()
     try:
@@ -75,10 +60,8 @@ def size_of(flag: str, text: str | None) -> tuple[int, int] | None:
     return int(sides[0]), int(sides[-1])
 
 
-def seconds_of(flag: str, text: str | None) -> float | None:
+def seconds_of(flag: str, text: str) -> float:
     """Parse a duration with its units, such as "90s", "5m" or "1h30m"."""
-    if text is None:
-        return None
     import pandas as pd
 
     try:
@@ -116,6 +99,16 @@ EncodingOption = Annotated[
     str | None, typer.Option("--encoding", help="Encoding of the csv file, such as cp1252.  [default: detected]")
 ]
 
+AdapterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--adapter",
+        metavar="NAME",
+        help="Adapter that reads the items, also one of an installed package.  [default: the one that suits them]",
+        rich_help_panel="Input",
+    ),
+]
+
 ThreadsOption = Annotated[
     int | None,
     typer.Option(
@@ -126,9 +119,9 @@ ThreadsOption = Annotated[
 ]
 
 
-def network_option(flag: str, help_: str, **more: Any) -> Any:
-    """Return an option that --help lists under the network."""
-    return typer.Option(flag, help=help_, rich_help_panel="Network", **more)
+def input_option(flag: str, help_: str, **more: Any) -> Any:
+    """Return an option that --help lists under what is read."""
+    return typer.Option(flag, help=help_, rich_help_panel="Input", **more)
 
 
 def training_option(flag: str, help_: str, **more: Any) -> Any:
@@ -136,6 +129,60 @@ def training_option(flag: str, help_: str, **more: Any) -> Any:
     return typer.Option(flag, help=help_, rich_help_panel="Training", **more)
 
 
-def input_option(flag: str, help_: str, **more: Any) -> Any:
-    """Return an option that --help lists under what is read."""
-    return typer.Option(flag, help=help_, rich_help_panel="Input", **more)
+def with_hyperparameters(*panels: tuple[type, str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each declared parameter of configuration classes, in their panels of --help.
+
+    The command receives those that were given as `hyperparameters`, a dict by the names of the fields.
+    """
+    declared = {
+        each.name: (panel, each) for config, panel in panels for each in parameters_of(config).values() if each.flag
+    }
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def wrapper(**values: Any) -> None:
+            given = {name: values.pop(name) for name in declared}
+            parsed = {name: _parsed(declared[name][1], value) for name, value in given.items() if value is not None}
+            command(**values, hyperparameters=parsed)
+
+        signature = inspect.signature(command)
+        written = [each for each in signature.parameters.values() if each.name != "hyperparameters"]
+        options = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(panel, each))
+            for name, (panel, each) in declared.items()
+        ]
+        hints = typing.get_type_hints(command, include_extras=True)
+        hints.pop("hyperparameters")
+        wrapper.__signature__ = signature.replace(parameters=[*written, *options])  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {**hints, **{option.name: option.annotation for option in options}}
+        del wrapper.__wrapped__  # type: ignore[attr-defined]  # or its signature would be read
+        return wrapper
+
+    return decorate
+
+
+def _constraint(parameter: Parameter) -> Constraint:
+    return parameter.constraint.of if isinstance(parameter.constraint, Optional) else parameter.constraint
+
+
+def _annotation(panel: str, parameter: Parameter) -> Any:
+    """Return the annotation that makes typer offer a parameter as an option; None means that it was not given."""
+    flag, constraint, kind, metavar = f"--{parameter.flag}", _constraint(parameter), str, parameter.metavar
+    if isinstance(constraint, Flag):
+        flag, kind = f"{flag}/--no-{parameter.flag}", bool
+    elif isinstance(constraint, AnyOf):
+        kind = StrEnum(parameter.name, {each: each for each in constraint.allowed})
+    elif isinstance(constraint, Number) and metavar is None:
+        kind = constraint.kind
+    elif isinstance(constraint, Several):
+        kind, metavar = list[str], "LIST"
+    option = typer.Option(flag, help=parameter.help, rich_help_panel=panel, metavar=metavar)
+    return Annotated[kind | None, option]  # type: ignore[valid-type]
+
+
+def _parsed(parameter: Parameter, value: Any) -> Any:
+    if isinstance(_constraint(parameter), Several):
+        return integers(f"--{parameter.flag}", ",".join(value)) if value else None
+    if parameter.metavar == DURATION:
+        return seconds_of(f"--{parameter.flag}", value)
+    return value.value if isinstance(value, StrEnum) else value

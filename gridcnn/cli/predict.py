@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gridcnn.cli.models import is_error, known_columns, load_model
+from gridcnn.cli.models import load_model
 from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption, ThreadsOption
 from gridcnn.cli.output import note, prepare_output
 from gridcnn.cli.sources import MANIFESTS, Columns, read_rows
@@ -18,7 +18,8 @@ from gridcnn.errors import DataError, Skipped
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gridcnn.estimator import GridClassifier
+    from gridcnn.adapters import Adapter
+    from gridcnn.model import FittedModel
 
 
 def predict(
@@ -41,36 +42,31 @@ def predict(
     """Predict classes: one row per item with its prediction, a probability per class, and its error if it has one."""
     if output is not None:
         prepare_output(output)
-    classifier = load_model(model, threads)
-    rows = _predict(classifier, inputs, Columns(text=text, path=path, encoding=encoding))
-    if output is None:
-        rows.to_csv(sys.stdout, index=False, float_format="%.6g")
-    else:
-        rows.to_csv(output, index=False, float_format="%.6g")
-    n_failed = int(rows["error"].map(is_error).sum())
+    fitted = load_model(model, threads)
+    rows = _predict(fitted, inputs, Columns(text=text, path=path, encoding=encoding))
+    rows.to_csv(sys.stdout if output is None else output, index=False, float_format="%.6g")
+    n_failed = int((rows["error"] != "").sum())
     if n_failed:
         note(f"{n_failed} of {len(rows)} items could not be predicted: see their error column.")
     if n_failed == len(rows):
         raise typer.Exit(1)
 
 
-def _predict(classifier: GridClassifier, inputs: Iterable[str], columns: Columns) -> pd.DataFrame:
+def _predict(model: FittedModel, inputs: Iterable[str], columns: Columns) -> pd.DataFrame:
+    """Return one row an item, in the order of the inputs; an item that is known to be unreadable keeps its row."""
     import pandas as pd
 
-    modality = classifier.adapter_.modality
-    if modality == "array":
+    from gridcnn.inference import predict
+
+    adapter = model.adapter
+    if not (adapter.reads_texts or adapter.reads_files):
         tables = [_read_table(source, columns.encoding) for source in inputs]
-        features = known_columns(classifier, pd.concat(tables, ignore_index=True))
-        return classifier.predict_frame(features)
-    items = [item for source in inputs for item in _read_items(source, modality, columns)]
+        return predict(model, pd.concat(tables, ignore_index=True)).to_frame()
+    items = [item for source in inputs for item in _read_items(source, adapter, columns)]
     good = [position for position, item in enumerate(items) if not isinstance(item, Skipped)]
-    names = [str(name) for name in classifier.classes_]
-    rows = pd.DataFrame(columns=["item", "prediction", *names, "error"])
-    if good:
-        rows = classifier.predict_frame([items[position] for position in good])
-    rows = rows.astype({"item": object, "prediction": object, "error": object})
+    rows = predict(model, [items[position] for position in good]).to_frame()
     rows.index = pd.Index(good)
-    rows = rows.reindex(range(len(items)))
+    rows = rows.reindex(range(len(items))).astype({"item": object, "prediction": object, "error": object})
     for position, item in enumerate(items):
         if isinstance(item, Skipped):
             rows.loc[position, ["item", "error"]] = [item.item, item.reason]
@@ -86,18 +82,18 @@ def _read_table(source: str, encoding: str | None) -> pd.DataFrame:
     return pd.DataFrame(data.items)
 
 
-def _read_items(source: str, modality: str, columns: Columns) -> list[Any]:
+def _read_items(source: str, adapter: Adapter, columns: Columns) -> list[Any]:
     """Return the items of one INPUT in their order; one that is known to be unreadable already is a `Skipped`."""
     place = Path(source)
     if source == "-":
-        if modality != "text":
-            raise DataError(f"'-' reads sentences, and this model reads {modality}: give files or a folder.")
+        if not adapter.reads_texts:
+            raise DataError(f"'-' reads sentences, and this model reads {adapter.modality}: give files or a folder.")
         return _lines(sys.stdin.buffer.read(), Path("standard input"), columns.encoding)
     if place.is_dir():
-        return _from_folder(place, modality)
+        return _from_folder(place, adapter)
     if place.suffix.lower() in MANIFESTS:
-        return list(read_rows(place, modality, columns).values())
-    if modality != "text":
+        return list(read_rows(place, adapter, columns).values())
+    if not adapter.reads_texts:
         return [source]
     if not place.is_file():
         raise DataError(
@@ -118,14 +114,14 @@ def _lines(data: bytes, place: Path, encoding: str | None) -> list[Any]:
     return [line.rstrip("\r") for line in lines]
 
 
-def _from_folder(place: Path, modality: str) -> list[Any]:
+def _from_folder(place: Path, adapter: Adapter) -> list[Any]:
     from gridcnn.datasets import list_media_files
 
-    if modality == "text":
+    if adapter.reads_texts:
         raise DataError(f"{place} is a folder, and this model reads text: give a csv file, or - for standard input.")
     found = list_media_files(place)
-    if found.modality != modality:
-        raise DataError(f"{place} holds files of kind {found.modality}, and this model reads {modality}.")
+    if found.modality != adapter.modality:
+        raise DataError(f"{place} holds files of kind {found.modality}, and this model reads {adapter.modality}.")
     return sorted(
         [*map(str, found.items), *found.skipped], key=lambda each: each if isinstance(each, str) else each.item
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gridcnn.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
+    from gridcnn.adapters import Adapter
     from gridcnn.datasets import Dataset
 
 
@@ -37,15 +38,15 @@ def read_labelled(
     columns: Columns,
     *,
     on_error: str,
-    modality: str | None = None,
+    adapter: type[Adapter] | Adapter | None = None,
     allow_one_class: bool = False,
 ) -> Dataset:
-    """Read a labelled source; `modality` is the one that a trained model reads."""
+    """Read a labelled source; `adapter` is the one of a trained model, which decides what a file holds."""
     from gridcnn.datasets import load_folder
 
     place = Path(source)
     if place.is_file():
-        return read_file(place, replace(columns, label=columns.label or "label"), on_error, modality)
+        return read_file(place, replace(columns, label=columns.label or "label"), on_error, adapter)
     _refuse_columns(source, columns)
     return load_folder(place, allow_one_class=allow_one_class) if place.is_dir() else _named(source)
 
@@ -82,8 +83,8 @@ def _named(name: str) -> Dataset:
         raise DataError(f"{name}: no such file or folder. {error}") from error
 
 
-def read_file(place: Path, columns: Columns, on_error: str, modality: str | None) -> Dataset:
-    """Read a file that lists items, or a table of numbers."""
+def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapter] | Adapter | None) -> Dataset:
+    """Read a file that lists items, or a table of numbers; `adapter` decides which, or else the given columns."""
     from gridcnn.datasets import load_manifest, load_table
 
     if place.suffix.lower() not in MANIFESTS:
@@ -92,9 +93,9 @@ def read_file(place: Path, columns: Columns, on_error: str, modality: str | None
         )
     bad_rows: Literal["raise", "skip"] = "raise" if on_error == "raise" else "skip"
     text, path = columns.text, columns.path
-    if modality == "text":
+    if adapter is not None and adapter.reads_texts:
         text, path = text or "text", None
-    elif modality in {"image", "sound"}:
+    elif adapter is not None and adapter.reads_files:
         text, path = None, path or "path"
     if text is None and path is None:
         if columns.given("label", "encoding"):
@@ -115,13 +116,13 @@ def read_file(place: Path, columns: Columns, on_error: str, modality: str | None
     )
 
 
-def read_rows(place: Path, modality: str, columns: Columns) -> dict[int, Any]:
+def read_rows(place: Path, adapter: Adapter, columns: Columns) -> dict[int, Any]:
     """Return the item of each row of a file by the row's number in it; a row that holds none is a `Skipped`."""
     from gridcnn.datasets import load_table
 
-    read = read_file(place, columns, "skip", modality)
+    read = read_file(place, columns, "skip", adapter)
     table: Any = load_table(place, encoding=columns.encoding).items
-    skipped = {int(each.item.rpartition(" ")[2]): each for each in read.skipped}  # "reviews.csv, row 5"
+    skipped = {each.row: each for each in read.skipped}
     good = iter(read.items)
     return {int(number): skipped[number] if number in skipped else next(good) for number in table.index}
 
@@ -137,29 +138,39 @@ def parts_of(data: Dataset) -> dict[str, Dataset]:
 
 
 _ADAPTER_FLAGS = {
-    "sample_rate": ("--sample-rate", "sound"),
-    "duration": ("--duration", "sound"),
-    "n_mels": ("--mels", "sound"),
-    "hop_length": ("--hop", "sound"),
-    "size": ("--image-size", "image"),
-    "tokens": ("--tokens", "text"),
-    "vectors": ("--vectors", "text"),
+    "sample_rate": "--sample-rate",
+    "duration": "--duration",
+    "n_mels": "--mels",
+    "hop_length": "--hop",
+    "size": "--image-size",
+    "tokens": "--tokens",
+    "vectors": "--vectors",
 }
 
 
-def adapter_for(data: Dataset, options: dict[str, Any]) -> Any:
-    """Make the adapter for what the items are; None leaves a table to the estimator."""
-    given = {name: value for name, value in options.items() if value is not None}
-    for name in given:
-        flag, modality = _ADAPTER_FLAGS[name]
-        if modality != data.modality:
-            raise ConfigurationError(f"{flag} is for {modality}, and {data.name} holds {data.modality}: leave it out.")
+def adapter_for(data: Dataset, options: dict[str, Any], name: str | None = None) -> Adapter:
+    """Make the adapter for what the items are, or the one of a name.
+
+    Parameters
+    ----------
+    data : Dataset
+        The items.
+    options : dict
+        Constructor parameters by name; None is the adapter's choice.
+    name : str, optional
+        Name of an adapter, built in or of an installed package.
+    """
     from gridcnn import adapters
 
-    if data.modality == "image":
-        return adapters.ImageAdapter(**given)
-    if data.modality == "sound":
-        return adapters.AudioAdapter(**({"sample_rate": data.sample_rate} if data.sample_rate else {}) | given)
-    if data.modality == "text":
-        return adapters.TextAdapter(**given)
-    return adapters.ArrayAdapter(axes=data.axes) if data.modality == "array" else None
+    kind = adapters.for_modality(data.modality) if name is None else adapters.by_name(name)
+    known = kind().get_params(deep=False)
+    given = {key: value for key, value in options.items() if value is not None}
+    for key in given:
+        if key not in known:
+            flag = _ADAPTER_FLAGS.get(key, key)
+            raise ConfigurationError(
+                f"{flag} is no option of {kind.__name__}, which reads {data.name or 'these items'}: leave it out."
+            )
+    described = {"sample_rate": data.sample_rate, "axes": data.axes or None}  # by the data set itself
+    told = {key: value for key, value in described.items() if value is not None and key in known}
+    return kind(**told | given)

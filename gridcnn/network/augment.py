@@ -11,9 +11,7 @@ scaling the frequency axis.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -21,86 +19,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from gridcnn.errors import ConfigurationError
 from gridcnn.grid import GridSpec
+from gridcnn.network.config import AugmentConfig
 
-__all__ = ["AugmentConfig", "Augmenter", "flipped_copies"]
-
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """How far each ordered axis may be changed, as shares of its size.
-
-    Parameters
-    ----------
-    shift, scale, mask : mapping of axis name to float
-        Largest shift, largest relative change of scale, and largest masked stretch, in [0, 1).
-    flip : tuple of str
-        Axes that may be flipped; a prediction is then the mean over the flipped copies, see `flipped_copies`.
-    rotate : float
-        Largest rotation in degrees; 2-D grids only.
-    tilt : mapping of axis name to float
-        Standard deviation of a smooth random curve that is added along the axis, in the grid's own units: for sound,
-        the frequency response of a room or a microphone.
-    gain, noise : float
-        Standard deviation of an offset of the whole grid and of independent noise on each cell.
-    annealed : bool
-        Whether all changes but flips weaken linearly from epoch to epoch, down to none in the last epoch. Rotation and
-        scaling also blur a grid, so the network ends its training on sharp ones.
-
-    Raises
-    ------
-    ConfigurationError
-        If a share is outside [0, 1) or another strength is negative.
-    """
-
-    shift: Mapping[str, float] = field(default_factory=dict)
-    scale: Mapping[str, float] = field(default_factory=dict)
-    mask: Mapping[str, float] = field(default_factory=dict)
-    flip: tuple[str, ...] = ()
-    rotate: float = 0.0
-    tilt: Mapping[str, float] = field(default_factory=dict)
-    gain: float = 0.0
-    noise: float = 0.0
-    annealed: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("shift", "scale", "mask"):
-            for axis, share in getattr(self, name).items():
-                if not 0 <= share < 1:
-                    raise ConfigurationError(f"{name} of {axis} is a share of the axis in [0, 1), got {share}")
-        for name, value in {"rotate": self.rotate, "gain": self.gain, "noise": self.noise, **self.tilt}.items():
-            if value < 0:
-                raise ConfigurationError(f"{name} is a strength of at least 0, got {value}")
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> AugmentConfig:
-        """Build from plain values; an unknown name raises ConfigurationError with the known ones."""
-        known = [item.name for item in fields(cls)]
-        if unknown := sorted(set(values) - set(known)):
-            raise ConfigurationError(f"unknown augmentation {', '.join(unknown)}; known: {', '.join(known)}")
-        return cls(**{**values, "flip": tuple(values.get("flip", ()))})
-
-    def scaled(self, strength: float) -> AugmentConfig:
-        """Return the same augmentation at `strength` in [0, 1]; a short training needs less of it."""
-
-        def scale(shares: Mapping[str, float]) -> dict[str, float]:
-            return {axis: share * strength for axis, share in shares.items()}
-
-        return replace(
-            self,
-            shift=scale(self.shift),
-            scale=scale(self.scale),
-            mask=scale(self.mask),
-            rotate=self.rotate * strength,
-            tilt=scale(self.tilt),
-            gain=self.gain * strength,
-            noise=self.noise * strength,
-        )
-
-    def in_epoch(self, epoch: int, epochs: int) -> AugmentConfig:
-        """Return the augmentation of an epoch, counted from 1, of so many."""
-        if not self.annealed or epochs == 1:
-            return self
-        return self.scaled((epochs - epoch) / (epochs - 1))
+__all__ = ["Augmenter", "flipped_copies"]
 
 
 class Augmenter:

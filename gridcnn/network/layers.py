@@ -1,7 +1,7 @@
 """Layers that torch lacks, or computes more slowly.
 
-A sequence is computed as a picture of one row with channels last. This gives the same numbers as torch's own 1-D layers,
-which need channels first, in half to three quarters of their time on a CPU.
+A sequence is computed as a picture of one row with channels last. This gives the same numbers as torch's own 1-D
+layers, which need channels first, in half to three quarters of their time on a CPU.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gridcnn.errors import ConfigurationError
-from gridcnn.network.augment import AugmentConfig
+from gridcnn.network.config import AugmentConfig
 from gridcnn.parameters import Choice, Number, Optional, parameter, validate
 
 __all__ = ["FitConfig", "TrainingConfig"]
@@ -127,7 +127,10 @@ class FitConfig:
     device: str = field(default="auto")
     n_jobs: int | None = field(default=None)
     on_error: str = parameter(
-        "raise", Choice(("raise", "skip")), "Stop at the first item that cannot be read, or skip and list them."
+        "raise",
+        Choice(("raise", "skip")),
+        "Stop at the first item that cannot be read, or skip and list them.",
+        flag="",
     )
     cache: bool | str | Path = field(default=True)
 

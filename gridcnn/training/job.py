@@ -37,6 +37,7 @@ class Job:
     items: LabelledItems
     classes: np.ndarray
     order_report: Any
+    columns: list[str] | None
     parameters: Mapping[str, Any]
     config: FitConfig
     callback: Callback
@@ -50,9 +51,9 @@ class Job:
 
     def fitted(self, adapter: Adapter, items: Sequence[Any], *, cached: bool = True) -> Adapter:
         """Fit an adapter; one that has checked the order of a whole table does not check it again."""
-        if self.order_report is not None:
-            table_adapter: Any = adapter
-            fitted: Adapter = table_adapter.fit(items, report=self.order_report)
+        if adapter.reads_rows:
+            of_rows: Any = adapter  # whose `fit` takes more than the contract asks for
+            fitted: Adapter = of_rows.fit(items, report=self.order_report, columns=self.columns)
             return fitted
         return fit_adapter(adapter, items, n_jobs=self.config.n_jobs, cache=self.cache if cached else None)
 
@@ -104,7 +105,7 @@ def make_job(
         found = f"one class ({classes[0]!r})" if len(classes) else "no label"
         raise DataError(f"a classifier needs at least two classes, but y has {found}")
     merged = merge_repeats(items, np.searchsorted(classes, labels), weight, group_index)
-    return Job(fresh, merged, classes, report, parameters, config, CallbackList(callbacks))
+    return Job(fresh, merged, classes, report, fresh.column_names(X), parameters, config, CallbackList(callbacks))
 
 
 def split_job(job: Job, validation: tuple[Any, Any] | None, seed: int) -> tuple[LabelledItems, LabelledItems | None]:

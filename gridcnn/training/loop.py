@@ -25,7 +25,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from gridcnn.model import EpochRecord, Network
-from gridcnn.network.augment import AugmentConfig, Augmenter
+from gridcnn.network.augment import Augmenter
+from gridcnn.network.config import AugmentConfig
 from gridcnn.network.layers import to_channels_last
 from gridcnn.pipeline.bucketing import batches_in_order, lengths_needed, shuffled_batches, without_padding
 from gridcnn.pipeline.device import mixed_precision

@@ -9,8 +9,7 @@ from typing import Any
 
 from gridcnn.adapters import Adapter
 from gridcnn.errors import ConfigurationError
-from gridcnn.network.augment import AugmentConfig
-from gridcnn.network.config import BackboneConfig
+from gridcnn.network.config import AugmentConfig, BackboneConfig
 from gridcnn.training.config import FitConfig, TrainingConfig
 
 __all__ = ["PARAMETERS", "Recipe", "fit_config", "resolve"]

@@ -1,0 +1,79 @@
+"""The frontend of sounds: waveforms to standardised log-mel spectrograms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gridcnn.adapters.torchaudio_transforms import AmplitudeToDB, MelSpectrogram
+
+__all__ = ["LogMel"]
+
+
+class LogMel(nn.Module):
+    """Waveforms to log-mel spectrograms, each standardised by its own mean and standard deviation.
+
+    Mean and standard deviation are those of the sounding cells, above the lowest level of the recording; silence, and
+    everything `top_db` below the loudest cell, has that level. So a sound has the same numbers in a short and in a long
+    silence. The standard deviation is at least 1 dB: pure silence becomes zeros and not amplified rounding errors.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Samples a second (Hz).
+    n_fft, hop_length : int
+        Samples in a frame of the Fourier transform, and between frames.
+    n_mels : int
+        Number of mel bands.
+    f_min, f_max : float
+        Lowest and highest frequency (Hz).
+    top_db : float
+        Range of levels (dB) below the loudest cell.
+    """
+
+    def __init__(
+        self, *, sample_rate: int, n_fft: int, hop_length: int, n_mels: int, f_min: float, f_max: float, top_db: float
+    ) -> None:
+        super().__init__()
+        self._settings = {
+            "sample_rate": sample_rate,
+            "n_fft": n_fft,
+            "hop_length": hop_length,
+            "n_mels": n_mels,
+            "f_min": f_min,
+            "f_max": f_max,
+            "top_db": top_db,
+        }
+        self.mel = MelSpectrogram(
+            sample_rate=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, f_min=f_min, f_max=f_max
+        )
+        self.mel.spectrogram.power = None  # its numbers stay complex: see `power`
+        self.decibels = AmplitudeToDB("power", top_db=top_db)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy by the settings: a pickled transform names torchaudio, which may not be importable."""
+        return _rebuilt, (self._settings, self.mel.mel_scale.fb.device, self.training)
+
+    def power(self, waveforms: Tensor) -> Tensor:
+        """Map float waveforms `(batch, samples)` to the power in each band, `(batch, mels, frames)`."""
+        spectrum = self.mel.spectrogram(waveforms)  # complex, (batch, frequencies, frames)
+        power = spectrum.real.square() + spectrum.imag.square()  # `abs`, to be squared, would take as long as the rest
+        return self.mel.mel_scale(power)  # type: ignore[no-any-return]
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Map float waveforms `(batch, samples)` to float32 grids `(batch, 1, mels, frames)`."""
+        # The channel axis comes before the decibels: without it, top_db is measured from the loudest clip of the batch.
+        levels = self.decibels(self.power(waveforms)[:, None])  # (batch, 1, mels, frames)
+        heights = levels - levels.amin(dim=(2, 3), keepdim=True)
+        sounding = heights > 0
+        n_sounding = sounding.sum(dim=(2, 3), keepdim=True).clamp(min=1)
+        mean = heights.sum(dim=(2, 3), keepdim=True) / n_sounding
+        centred = heights - mean
+        variance = (centred.square() * sounding).sum(dim=(2, 3), keepdim=True) / n_sounding
+        return centred / variance.sqrt().clamp(min=1.0)  # type: ignore[no-any-return]
+
+
+def _rebuilt(settings: dict[str, Any], device: torch.device, training: bool) -> LogMel:
+    return LogMel(**settings).to(device).train(training)

@@ -1,0 +1,68 @@
+"""Pretrained vectors of words, read from word2vec's text format."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Set
+from pathlib import Path
+
+import numpy as np
+
+from gridcnn.errors import DataError
+
+__all__ = ["read_vectors"]
+
+
+def read_vectors(path: str | os.PathLike[str], wanted: Set[str]) -> dict[str, np.ndarray]:
+    """Read the vectors of the wanted words from a text file, one line at a time.
+
+    Parameters
+    ----------
+    path : path
+        UTF-8 text; every line has a word and its numbers, separated by spaces. A first line of two whole numbers
+        (word2vec's header) is passed over.
+    wanted : set of str
+        The words to keep.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (dim,), float32
+        The first vector of each wanted word that the file has.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, is no text, a line is malformed, or no line has a wanted word.
+    """
+    vectors: dict[str, np.ndarray] = {}
+    dim = None
+    try:
+        for number, line in _lines(path):
+            word, *numbers = line.rstrip().split(" ")
+            if number == 1 and len(numbers) == 1 and word.isdigit() and numbers[0].isdigit():
+                continue
+            dim = dim or len(numbers)
+            if len(numbers) != dim or dim == 0:
+                raise DataError(f"{path}, line {number}: expected a word and {dim or 'its'} numbers, got {line[:60]!r}")
+            if word not in wanted or word in vectors:
+                continue
+            try:
+                vectors[word] = np.array(numbers, dtype=np.float32)
+            except ValueError as error:
+                raise DataError(
+                    f"{path}, line {number}: the vector of {word!r} has an entry that is no number"
+                ) from error
+            if not np.isfinite(vectors[word]).all():
+                raise DataError(f"{path}, line {number}: the vector of {word!r} has an entry that is NaN or infinite")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no UTF-8 text; vectors are read from word2vec's text format") from error
+    except OSError as error:
+        raise DataError(f"{path}: the file of vectors cannot be read ({error.strerror})") from error
+    if not vectors:
+        raise DataError(f"{path} has no vector for any word of the training texts; is it of the same language?")
+    return vectors
+
+
+def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    with Path(path).open(encoding="utf-8", newline="\n") as file:
+        yield from enumerate(file, start=1)
