@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet -c constraints.txt
 
-.PHONY: demo test lint docs
+.PHONY: demo test lint style types docs
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -13,10 +13,14 @@ demo: .venv/installed
 test: .venv/installed-test
 	.venv/bin/pytest
 
-# mypy reads the package as it is installed: adapters and datasets inside gridcnn.
-lint: .venv/installed-lint
+lint: style types
+
+style: .venv/installed-lint
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+# mypy reads the package as it is installed: adapters and datasets inside gridcnn.
+types: .venv/installed-lint
 	rm -rf build/typed && mkdir -p build/typed/gridcnn
 	ln -s $(CURDIR)/gridcnn/* $(CURDIR)/adapters $(CURDIR)/datasets build/typed/gridcnn/
 	MYPYPATH=build/typed .venv/bin/mypy
