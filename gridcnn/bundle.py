@@ -124,9 +124,7 @@ def load(path: str | Path) -> FittedModel:
     except (KeyError, TypeError, ValueError) as error:
         raise _inconsistent(path, error) from error
     if not known:
-        name = str(stored["name"])
-        message = f"{path} needs the adapter {name!r}, which is not installed: install the package {provider!r}"
-        raise MissingAdapterError(message, name, provider)
+        raise MissingAdapterError(path, str(stored["name"]), provider)
     try:
         return _rebuild(values, tensors)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:

@@ -5,7 +5,8 @@ import torch
 
 from gridcnn.errors import ConfigurationError
 from gridcnn.grid import GridSpec
-from gridcnn.network.augment import AugmentConfig, Augmenter, flipped_copies
+from gridcnn.network.augment import Augmenter, flipped_copies
+from gridcnn.network.config import AugmentConfig
 
 SPEC = GridSpec.of("level", 1, frequency=8, time=16)
 

@@ -8,7 +8,8 @@ from torch import nn
 
 from gridcnn.errors import ConfigurationError
 from gridcnn.grid import Axis, GridSpec
-from gridcnn.network.backbone import BackboneConfig, ConvPoolDense, sizes_after_blocks
+from gridcnn.network.backbone import ConvPoolDense, sizes_after_blocks
+from gridcnn.network.config import BackboneConfig
 
 FLAT = GridSpec.of("sensor", 3, time=50)
 PICTURE = GridSpec.of("colour", 3, height=20, width=30)
@@ -57,8 +58,8 @@ def test_pooling_after_the_first_convolution_spares_the_second_three_quarters_of
         for after in (1, None)
     )
     costs = [{layer.name: layer.multiply_adds for layer in net.layers()} for net in (first, last)]
-    assert costs[0]["blocks.0.convolutions.0.0"] == costs[1]["blocks.0.convolutions.0.0"]
-    assert 4 * costs[0]["blocks.0.convolutions.1.0"] == costs[1]["blocks.0.convolutions.1.0"]
+    assert costs[0]["blocks.0.convs.0.0"] == costs[1]["blocks.0.convs.0.0"]
+    assert 4 * costs[0]["blocks.0.convs.1.0"] == costs[1]["blocks.0.convs.1.0"]
     with pytest.raises(ConfigurationError, match="from 1 to 2; got 3"):
         BackboneConfig(convs_per_block=2, pool_after=3)
 
@@ -72,7 +73,7 @@ def test_forward_runs_the_steps_and_nothing_else():
         kinds.append(step.kind)
     assert torch.equal(values, net(grids))
     convolution = ["convolution", "norm", "relu"]
-    assert kinds == [*convolution, "pool", *convolution, "column", "dropout", "dense", "relu", "dropout", "votes"]
+    assert kinds == [*convolution, "pool", *convolution, "features", "dropout", "dense", "relu", "dropout", "logits"]
 
 
 def test_the_classic_walk_pools_seven_cells_to_four():
@@ -91,7 +92,7 @@ def test_a_grid_that_would_vanish_is_refused_with_its_sizes_and_what_works():
 def test_the_layer_table_counts_parameters_and_multiply_adds():
     net = ConvPoolDense(PICTURE, BackboneConfig(kernels=(4,), dense=(6,)), n_classes=2)
     layers = {layer.name: layer for layer in net.layers()}
-    convolution = layers["blocks.0.convolutions.0.0"]
+    convolution = layers["blocks.0.convs.0.0"]
     assert convolution.shape == (4, 20, 30)
     assert convolution.parameters == 4 * 3 * 9
     assert convolution.multiply_adds == 4 * 3 * 9 * 20 * 30
@@ -103,7 +104,7 @@ def test_the_layer_table_counts_parameters_and_multiply_adds():
 def test_global_heads_take_the_largest_and_the_mean_of_each_map():
     maps = torch.arange(12.0).reshape(1, 2, 2, 3)
     columns = {
-        head: ConvPoolDense(PICTURE, BackboneConfig(head=head), 2).column(maps).tolist()
+        head: ConvPoolDense(PICTURE, BackboneConfig(head=head), 2).features(maps).tolist()
         for head in ("flatten", "global_max", "global_average")
     }
     assert columns == {"flatten": [list(range(12))], "global_max": [[5, 11]], "global_average": [[2.5, 8.5]]}
@@ -112,15 +113,15 @@ def test_global_heads_take_the_largest_and_the_mean_of_each_map():
 def test_kernels_of_several_sizes_stand_side_by_side():
     net = ConvPoolDense(FLAT, BackboneConfig(kernels=(4,), kernel_sizes=(2, 5)), 2)
     assert [tuple(m.weight.shape) for m in net.modules() if isinstance(m, nn.Conv1d)] == [(4, 3, 2), (4, 3, 5)]
-    assert net.votes.in_features == 8 * math.ceil(50 / 2)
+    assert net.output.in_features == 8 * math.ceil(50 / 2)
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"kernels": ()}, "kernels is empty"),
+        ({"kernels": ()}, "kernels must be a tuple of numbers, at least 1 of them"),
         ({"kernels": (0,)}, "at least 1"),
-        ({"pool": "median"}, "max, average"),
+        ({"pool": "median"}, "one of 'max', 'average'"),
         ({"dropout": 1.0}, r"\[0, 1\)"),
         ({"padding": "valid", "kernel_sizes": (3, 5)}, "use padding='same'"),
         ({"pool_stride": 0}, "pool_stride"),

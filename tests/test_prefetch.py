@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gridcnn import prefetch
+from gridcnn.pipeline import prefetch
 from gridcnn.pipeline.prefetch import batches
 
 ROWS, ROW = 40, 1_000  # bytes

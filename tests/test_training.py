@@ -7,12 +7,15 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from gridcnn import training
 from gridcnn.grid import GridSpec
-from gridcnn.network.augment import AugmentConfig, Augmenter
-from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.model import Network
+from gridcnn.network.augment import Augmenter
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.network.config import AugmentConfig, BackboneConfig
 from gridcnn.network.layers import to_channels_last
-from gridcnn.training.loop import Examples, Network, TrainingConfig, _backpropagate, _uphill, seeded, train
+from gridcnn.training import loop as training
+from gridcnn.training.config import TrainingConfig
+from gridcnn.training.loop import Examples, _backpropagate, _uphill, seeded, train
 
 SPEC = GridSpec.of("level", 1, height=6, width=6)
 CPU = torch.device("cpu")
@@ -65,10 +68,10 @@ def test_feature_maps_have_their_channels_last_whatever_the_number_of_channels_o
     spec = GridSpec.of("colour", channels, height=6, width=6)
     network = Network(torch.nn.Identity(), ConvPoolDense(spec, BackboneConfig(kernels=(4,)), 2))
     network.kernels_channels_last()
-    convolution = network.backbone.blocks[0].convolutions[0]
+    convolution = network.backbone.blocks[0].convs[0]
     for grids in (torch.zeros(5, *spec.shape), to_channels_last(torch.zeros(5, *spec.shape))):
         assert convolution(grids).is_contiguous(memory_format=torch.channels_last)
-    plain = ConvPoolDense(spec, BackboneConfig(kernels=(4,)), 2).blocks[0].convolutions[0]
+    plain = ConvPoolDense(spec, BackboneConfig(kernels=(4,)), 2).blocks[0].convs[0]
     assert plain(to_channels_last(torch.zeros(5, *spec.shape))).is_contiguous(memory_format=torch.channels_last)
 
 
@@ -80,7 +83,7 @@ def test_the_loop_learns():
 
 @pytest.mark.parametrize(
     ("rate", "moved"),
-    [({"kernel_learning_rate": 1e-12}, {"votes", "norms"}), ({"learning_rate": 1e-12}, {"convolutions"})],
+    [({"kernel_learning_rate": 1e-12}, {"output", "norms"}), ({"learning_rate": 1e-12}, {"convs"})],
 )
 def test_one_rate_moves_the_kernels_and_the_other_the_rest(rate, moved):
     with seeded(0, CPU):

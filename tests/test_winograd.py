@@ -8,12 +8,13 @@ import torch
 from torch import nn
 from torch.nn.functional import max_pool2d
 
-from gridcnn import inference, winograd
 from gridcnn.grid import GridSpec
-from gridcnn.inference.predictor import Predictor
+from gridcnn.inference import winograd
+from gridcnn.inference.predictor import WORTH_IT, Predictor, _use_tiles
 from gridcnn.inference.winograd import TILES, Winograd, cheapest_tile, transforms
-from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
-from gridcnn.training.loop import Network
+from gridcnn.model import Network
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.network.config import BackboneConfig
 
 CPU = torch.device("cpu")
 PICTURE = GridSpec.of("colour", 3, height=15, width=16)
@@ -86,7 +87,7 @@ def test_a_large_batch_is_computed_in_parts(monkeypatch):
 def test_many_maps_and_kernels_are_worth_it_and_few_are_not():
     shares = [cheapest_tile(width, width, (16, 16))[0] for width in (8, 32, 128, 256)]
     assert shares == sorted(shares, reverse=True)
-    assert shares[0] > 1 > inference.WORTH_IT > shares[2]
+    assert shares[0] > 1 > WORTH_IT > shares[2]
 
 
 def test_the_tile_fits_the_maps():
@@ -112,10 +113,11 @@ def eager(network, windows):
 def used_by(network):
     """Return how many convolutions the prediction of a network computes in tiles."""
     built = []
-    original = inference._use_tiles
+    original = _use_tiles
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            inference, "_use_tiles", lambda folded, tiles: built.append(len(tiles)) or original(folded, tiles)
+            "gridcnn.inference.predictor._use_tiles",
+            lambda folded, tiles: built.append(len(tiles)) or original(folded, tiles),
         )
         runtime = Predictor(network, CPU).runtime
     return built[0] if runtime == "torch" else 0
@@ -153,7 +155,7 @@ def test_a_wide_network_answers_the_same_in_torch(config):
 )
 def test_other_networks_are_computed_as_before(spec, config, monkeypatch):
     network = network_for(spec, **config)
-    monkeypatch.setattr(inference, "_in_onnxruntime", lambda _: None)
+    monkeypatch.setattr("gridcnn.inference.predictor.in_onnxruntime", lambda _: None)
     windows = np.random.default_rng(0).normal(size=(4, *spec.shape)).astype(np.float32)
     assert used_by(network) == 0
     np.testing.assert_allclose(Predictor(network, CPU)(windows), eager(network, windows), atol=1e-5, rtol=0)

@@ -14,7 +14,7 @@ from gridcnn.cli.sources import MANIFESTS, Columns
 from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from gridcnn.estimator import GridClassifier
+    from gridcnn.model import FittedModel
 
 
 def explain(
@@ -50,26 +50,26 @@ def explain(
         prepare_output(output)
     elif output.is_file():
         raise ConfigurationError(f"{output} is a file: --png writes several pictures, so name a folder.")
-    classifier = load_model(model)
-    raw, name = _find(classifier, item, row, Columns(text=text, path=path, encoding=encoding))
+    fitted = load_model(model)
+    raw, name = _find(fitted, item, row, Columns(text=text, path=path, encoding=encoding))
     if png:
         from gridcnn.explain import trace
         from gridcnn.render.plots import write_all
 
-        written = write_all(trace(classifier, raw), output, label)
+        written = write_all(trace(fitted, raw), output, label)
         note(f"{len(written)} pictures: {output}")
         return
     from gridcnn.render.explain_page import explain_page
 
-    output.write_text(explain_page(classifier, raw, name=name, label=label), encoding="utf-8")
+    output.write_text(explain_page(fitted, raw, name=name, label=label), encoding="utf-8")
     note(f"page: {output}")
 
 
-def _find(classifier: GridClassifier, item: str, row: int | None, columns: Columns) -> tuple[Any, str | None]:
+def _find(model: FittedModel, item: str, row: int | None, columns: Columns) -> tuple[Any, str | None]:
     """Return the raw item, and what to call it where that does not follow from it."""
-    place, is_table = Path(item), classifier.adapter_.modality == "array"
+    place, is_table = Path(item), not (model.adapter.reads_texts or model.adapter.reads_files)
     if row is not None:
-        return item_of_row(classifier, place, row, columns), f"{place.name}, row {row}" if is_table else None
+        return item_of_row(model, place, row, columns), f"{place.name}, row {row}" if is_table else None
     if columns.given():
         raise ConfigurationError(f"{', '.join(columns.given())}: for a row of a file, so say which one: --row NUMBER.")
     if is_table:

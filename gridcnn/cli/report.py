@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gridcnn.cli.models import known_columns, load_model
+from gridcnn.cli.models import load_model
 from gridcnn.cli.options import (
     EncodingOption,
     LabelOption,
@@ -23,7 +23,7 @@ from gridcnn.cli.sources import Columns, read_labelled
 
 if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
-    from gridcnn.estimator import GridClassifier
+    from gridcnn.model import FittedModel
 
 
 def report(
@@ -54,10 +54,10 @@ def report(
 ) -> None:
     """Score a model on held-out items and save a page: scores, curves, mistakes to look at and listen to."""
     prepare_output(output)
-    classifier = load_model(model)
+    fitted = load_model(model)
     columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding)
-    data = _read(source, columns, classifier)
-    held_out, learned = data, None if train is None else _read(train, columns, classifier)
+    data = _read(source, columns, fitted)
+    held_out, learned = data, None if train is None else _read(train, columns, fitted)
     if data.split is not None:
         held_out = replace(data.part(split_part or "test"), skipped=data.skipped)
         learned = data if learned is None else learned
@@ -65,17 +65,18 @@ def report(
         learned = learned.part("train") if "train" in learned.split else None
 
     from gridcnn.evaluation.report import make_report
+    from gridcnn.render.report_page import report_page
 
     made = make_report(
-        classifier,
-        known_columns(classifier, held_out.items),
+        fitted,
+        held_out.items,
         held_out.labels,
-        train=None if learned is None else (known_columns(classifier, learned.items), learned.labels),
+        train=None if learned is None else (learned.items, learned.labels),
         model=model.name,
         source=source,
         skipped=held_out.skipped,
     )
-    output.write_text(made.to_html(), encoding="utf-8")
+    output.write_text(report_page(made), encoding="utf-8")
     print(made)
     print(f"report saved to {output}")
     if made.skipped:
@@ -83,5 +84,5 @@ def report(
         list_skipped(made.skipped)
 
 
-def _read(source: str, columns: Columns, classifier: GridClassifier) -> Dataset:
-    return read_labelled(source, columns, on_error="skip", modality=classifier.adapter_.modality, allow_one_class=True)
+def _read(source: str, columns: Columns, model: FittedModel) -> Dataset:
+    return read_labelled(source, columns, on_error="skip", adapter=model.adapter, allow_one_class=True)

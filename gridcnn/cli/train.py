@@ -78,8 +78,8 @@ def train(
         typer.Option(
             "--group",
             metavar="COLUMN",
-            help="Column of what must stay on one side of the validation split: speaker, site, patient. The final model "
-            "is trained on all of them.",
+            help="Column of what must stay on one side of the validation split: speaker, site, patient. The final "
+            "model is trained on all of them.",
         ),
     ] = None,
     split: SplitOption = None,
@@ -300,7 +300,7 @@ def _report_skipped(skipped: Sequence[Skipped], n_items: int, output: Path) -> b
     if not skipped:
         path.unlink(missing_ok=True)  # an earlier run's list would mislead
         return False
-    pd.DataFrame(skipped, columns=["item", "reason"]).to_csv(path, index=False)
+    pd.DataFrame([(each.item, each.reason) for each in skipped], columns=["item", "reason"]).to_csv(path, index=False)
     note(f"skipped {len(skipped)} of {n_items} items, listed in {path}:")
     list_skipped(skipped)
     too_many = len(skipped) > TOLERATED_SHARE * n_items

@@ -1,9 +1,9 @@
 """A trained network made ready to predict: the same answers, up to rounding, in less time.
 
 Batch normalisation is folded into the convolutions, and the rest runs in onnxruntime if that is installed
-(`pip install gridcnn[fast]`) and there is one thread; otherwise in torch, whose threads share the work better. Two kinds
-always run in torch, which has faster ways for them: wide networks over pictures, by Winograd's algorithm with fewer
-multiplications, and texts, without padding and with each distinct word computed once.
+(`pip install gridcnn[fast]`) and there is one thread; otherwise in torch, whose threads share the work better. Two
+kinds always run in torch: wide networks over pictures, by Winograd's algorithm with fewer multiplications, and texts,
+without padding and with each distinct word computed once.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ Result = tuple[int, "Encoded | ItemError"]
 
 
 class Entry(NamedTuple):
-    """All windows, the item of each, the digests of the items that have windows, and the failures with their reasons."""
+    """All windows, the item of each, the digests of the encoded items, and the failures with their reasons."""
 
     windows: np.ndarray
     item: np.ndarray

@@ -197,8 +197,8 @@ def encode_ahead(
 def _threads(adapter: Adapter, n_jobs: int | None) -> int | None:
     """Return the number of threads that encode items; None means one a core.
 
-    Decoders of files release Python's lock. Tokenisers are Python code, of which one thread runs at a time: more threads
-    would only delay the thread that computes with the results.
+    Decoders of files release Python's lock. Tokenisers are Python code, of which one thread runs at a time: more
+    threads would only delay the thread that computes with the results.
     """
     return n_jobs if adapter.reads_files else 1
 
@@ -295,7 +295,6 @@ def _key(adapter: Adapter, *parts: Any) -> str:
     return hashlib.blake2b(json.dumps(identity, sort_keys=True, default=str).encode(), digest_size=20).hexdigest()
 
 
-@functools.cache
 def _code(kind: type[Adapter]) -> str:
     """Return a digest of all modules that an adapter class is made of, and of the versions of what these import.
 
@@ -314,21 +313,20 @@ def _code(kind: type[Adapter]) -> str:
         path = getattr(sys.modules.get(module), "__file__", None)
         sources[module] = Path(path).read_bytes() if path is not None and Path(path).is_file() else b""
         for name in _imported(sources[module]):
-            if any(name == package or name.startswith(f"{package}.") for package in packages):
+            if name in sys.modules and any(name == package or name.startswith(f"{package}.") for package in packages):
                 waiting.append(name)
-            else:
-                foreign.add(name.partition(".")[0])
+            foreign.add(name.partition(".")[0])
     versions = {name: str(getattr(sys.modules.get(name), "__version__", "")) for name in foreign - {"gridcnn"}}
     return hashlib.blake2b(repr([sorted(sources.items()), sorted(versions.items())]).encode()).hexdigest()
 
 
-def _imported(source: bytes) -> Iterator[str]:
-    """Yield the name of every module that a source file imports absolutely, inside functions as well."""
+@functools.lru_cache(maxsize=256)
+def _imported(source: bytes) -> tuple[str, ...]:
+    """Return the names that a source file imports absolutely, inside functions as well; not all of them are modules."""
+    found: list[str] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (
-                f"{node.module}.{alias.name}" for alias in node.names if f"{node.module}.{alias.name}" in sys.modules
-            )
+            found += (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+    return tuple(found)

@@ -53,7 +53,7 @@ class FlipTest(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"a simple classifier is right about {self.upright:.0%} of the pictures and {self.flip_axes:.0%} of their "
+            f"a simple classifier is right about {self.upright:.0%} of the pictures and {self.flipped:.0%} of their "
             f"mirror images ({self.z:.1f} standard errors)"
         )
 

@@ -10,18 +10,18 @@ from gridcnn import GridClassifier
 from gridcnn.adapters import ImageAdapter
 from gridcnn.adapters.standardise import Standardise
 from gridcnn.grid import GridSpec
+from gridcnn.training.callbacks import Callback
 from gridcnn.training.flip_test import flip_test
-from gridcnn.training.loop import NullProgress
 
 SPEC = GridSpec.of("colour", 3, height=16, width=16)
 N = 120
 
 
-class Notes(NullProgress):
+class Notes(Callback):
     def __init__(self):
         self.lines = []
 
-    def note(self, line):
+    def on_message(self, line):
         self.lines.append(line)
 
 
@@ -52,7 +52,7 @@ def mirror_tested(pictures, target, axis="width"):
 def test_arrows_that_point_left_and_right_are_not_mirrored_into_each_other():
     test = mirror_tested(*drawn(ARROW, BACK))
     assert test.upright > 0.9
-    assert test.mirrored < 0.2
+    assert test.flipped < 0.2
     assert not test.keeps_classes
     assert mirror_tested(*drawn(ARROW, BACK), axis="height").keeps_classes
 
@@ -60,13 +60,13 @@ def test_arrows_that_point_left_and_right_are_not_mirrored_into_each_other():
 def test_crosses_and_boxes_may_be_mirrored():
     test = mirror_tested(*drawn(CROSS, BOX))
     assert test.upright > 0.9
-    assert test.mirrored > 0.9
+    assert test.flipped > 0.9
     assert test.keeps_classes
 
 
 def test_a_classifier_mirrors_in_training_and_in_its_answers_only_where_that_keeps_the_classes():
     notes = Notes()
-    settings = {"adapter": ImageAdapter(), "kernels": (8,), "epochs": 6, "device": "cpu", "progress": notes}
+    settings = {"adapter": ImageAdapter(), "kernels": (8,), "epochs": 6, "device": "cpu", "callbacks": [notes]}
     pictures, target = drawn(ARROW, BACK)
     arrows = GridClassifier(**settings).fit(list(pictures), target)
     assert arrows.network_.flip_axes == ()

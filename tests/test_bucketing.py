@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from gridcnn.adapters.text import Embed
+from gridcnn.adapters.embed import Embed
 from gridcnn.grid import GridSpec
 from gridcnn.inference.predictor import Predictor
-from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.model import Network
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.network.config import BackboneConfig
 from gridcnn.pipeline.bucketing import POOL, batches_in_order, lengths_needed, shuffled_batches, without_padding
-from gridcnn.training.loop import Network
 
 LENGTH, DIM = 40, 6
 TEXT = GridSpec.of("embedding", DIM, token=LENGTH)
@@ -20,7 +21,7 @@ def network_for(**config):
     torch.manual_seed(3)
     network = Network(Embed(30, DIM), ConvPoolDense(TEXT, BackboneConfig(**{"kernels": (8,), **config}), 3))
     for block in network.backbone.blocks:
-        for branch in block.convolutions[0]:
+        for branch in block.convs[0]:
             if branch.bias is not None:
                 torch.nn.init.normal_(branch.bias)  # so that padding has something to say
     return network.eval()

@@ -15,14 +15,14 @@ import soundfile
 import torch
 from PIL import Image
 
-from gridcnn import cache as cache_module
-from gridcnn import encoding
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter, image
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.estimator import GridClassifier
+from gridcnn.pipeline import cache as cache_module
+from gridcnn.pipeline import encode as encoding
 from gridcnn.pipeline.cache import default_cache_folder
 from gridcnn.pipeline.encode import encode_items, fit_adapter
-from gridcnn.training.loop import NullProgress
+from gridcnn.training.callbacks import Callback
 
 forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -390,13 +390,15 @@ def test_a_lift_that_learns_is_left_to_the_training():
 
 
 def test_training_tells_of_all_that_it_reads(recordings, tmp_path):
-    class Told(NullProgress):
-        def encoding(self, done: int, total: int) -> None:
+    class Told(Callback):
+        def on_encode(self, done: int, total: int) -> None:
             told.append((done, total))
 
     for _ in range(2):
         told: list[tuple[int, int]] = []
-        classifier = GridClassifier(AudioAdapter(duration=1.0), kernels=(4,), epochs=1, cache=tmp_path, progress=Told())
+        classifier = GridClassifier(
+            AudioAdapter(duration=1.0), kernels=(4,), epochs=1, cache=tmp_path, callbacks=[Told()]
+        )
         classifier.fit(recordings, ["a", "b", "b"], validation=(recordings[:1], ["a"]))
         assert told == [(3, 3), (1, 1)]
 

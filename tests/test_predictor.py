@@ -11,14 +11,16 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from gridcnn import GridClassifier, estimator, inference
+from gridcnn import GridClassifier
 from gridcnn.adapters import ArrayAdapter, ImageAdapter, TextAdapter
 from gridcnn.errors import ItemError
 from gridcnn.grid import GridSpec
-from gridcnn.inference.predictor import Predictor, predictor
-from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.inference import onnx_runtime, predictions
+from gridcnn.inference.predictor import LARGEST_BATCH, Predictor, predictor
+from gridcnn.model import Network
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.network.config import BackboneConfig
 from gridcnn.pipeline.parallel import TRIED
-from gridcnn.training.loop import Network
 
 CPU = torch.device("cpu")
 CURVE = GridSpec.of("sensor", 3, time=21)
@@ -117,7 +119,7 @@ def test_large_maps_are_computed_in_small_batches():
     spec = GridSpec.of("colour", 1, height=128, width=128)
     sizes = [Predictor(trained(spec, kernels=(kernels,)), CPU).batch_size for kernels in (4, 64, 256)]
     assert sizes == [32, 2, 1]
-    assert Predictor(trained(CURVE), CPU).batch_size == inference.LARGEST_BATCH
+    assert Predictor(trained(CURVE), CPU).batch_size == LARGEST_BATCH
 
 
 def test_more_windows_than_a_batch_come_back_in_their_order():
@@ -147,7 +149,7 @@ def fake_runtime(monkeypatch):
     options = types.SimpleNamespace(add_session_config_entry=lambda *_: None)
     module = types.SimpleNamespace(SessionOptions=lambda: options, InferenceSession=FakeSession)
     monkeypatch.setitem(sys.modules, "onnxruntime", module)
-    monkeypatch.setattr(inference, "_onnx_model", lambda _: b"")
+    monkeypatch.setattr(onnx_runtime, "_onnx_model", lambda _: b"")
     return module
 
 
@@ -165,7 +167,7 @@ def test_a_runtime_that_fails_is_named_and_torch_answers(fake_runtime):
 
 # ---- the whole way, from items --------------------------------------------------------------------------------------
 
-N = 3 * estimator.PREDICTION_PART
+N = 3 * predictions.PART
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +214,7 @@ def test_the_next_items_are_decoded_while_the_network_computes(classifier, curve
     classifier = clone(classifier).set_params(n_jobs=2).fit(*curves)
     monkeypatch.setattr(ArrayAdapter, "encode", encode)
     monkeypatch.setattr(ArrayAdapter, "reads_files", True)  # so that it is taken for a decoder
-    monkeypatch.setattr(estimator, "predictor", lambda *_: compute)
+    monkeypatch.setattr(predictions, "predictor", lambda *_: compute)
     assert classifier.predict_proba(curves[0]).shape == (N, 2)
 
 
@@ -263,7 +265,7 @@ def test_ctrl_c_ends_a_prediction_and_the_next_one_works(classifier, curves, mon
 
     interrupted.batch_size = 1
     with monkeypatch.context() as patched:
-        patched.setattr(estimator, "predictor", lambda *_: interrupted)
+        patched.setattr(predictions, "predictor", lambda *_: interrupted)
         with pytest.raises(KeyboardInterrupt):
             classifier.predict_proba(curves[0])
     assert np.isfinite(classifier.predict_proba(curves[0])).all()

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from gridcnn import inference
-from gridcnn.adapters.text import Embed
+from gridcnn.adapters.embed import Embed
 from gridcnn.grid import GridSpec
 from gridcnn.inference.distinct_words import DistinctWords
-from gridcnn.inference.predictor import Predictor, fold_normalisation
-from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
-from gridcnn.training.loop import Network
+from gridcnn.inference.folding import fold_batch_norm
+from gridcnn.inference.predictor import Predictor
+from gridcnn.model import Network
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.network.config import BackboneConfig
 
 LENGTH, DIM, N_TOKENS, N_PIECES = 19, 6, 40, 25
 TEXT = GridSpec.of("embedding", DIM, token=LENGTH)
@@ -64,7 +65,7 @@ def test_an_item_gets_the_same_answer_alone():
 
 def test_the_maps_are_those_of_the_first_convolution():
     network, ids = network_for(kernel_sizes=(3, 4)), texts()
-    convolution = fold_normalisation(network.backbone).blocks[0].convolutions[0]
+    convolution = fold_batch_norm(network.backbone).blocks[0].convs[0]
     with torch.inference_mode():
         torch.testing.assert_close(
             DistinctWords(network.frontend, convolution)(ids), convolution(network.frontend(torch.from_numpy(ids)))
@@ -86,7 +87,7 @@ def test_each_different_word_is_looked_up_once(monkeypatch):
 def test_as_many_texts_as_memory_allows_are_computed_at_once(monkeypatch):
     network, ids = network_for(kernel_sizes=(3, 4, 5)), texts()
     few = 4 * 5 * 21 * LENGTH * 3  # bytes: numbers, places under a kernel, maps, cells, texts
-    monkeypatch.setattr(inference, "MEMORY", few)
+    monkeypatch.setattr("gridcnn.inference.predictor.MEMORY", few)
     predict = Predictor(network, CPU)
     assert predict.batch_size == 3
     np.testing.assert_allclose(predict(ids), eager(network, ids), atol=1e-6, rtol=0)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gridcnn import cache as cache_module
-from gridcnn import contents
+from gridcnn.pipeline import cache as cache_module
+from gridcnn.pipeline import fingerprint as contents
 from gridcnn.pipeline.cache import NOTES, clear
 from gridcnn.pipeline.fingerprint import fingerprint
 

@@ -42,9 +42,9 @@ def test_freed_memory_is_used_again_without_asking_the_kernel_and_handed_back_in
 
 
 def test_another_c_library_is_left_alone(monkeypatch):
-    from gridcnn import memory
+    from gridcnn.training import malloc
 
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
-    with memory.keep_freed_memory():
+    monkeypatch.setattr(malloc.ctypes, "CDLL", lambda name: object())
+    with malloc.keep_freed_memory():
         ran = True
     assert ran
