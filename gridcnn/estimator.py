@@ -182,7 +182,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @classmethod
     def from_model(cls, model: FittedModel) -> Self:
         """Return a fitted classifier around a model, with the parameters that the model was trained with."""
-        classifier = cls(clone(model.adapter), **{name: model.parameters.get(name) for name in model.parameters})
+        ordering = getattr(model.adapter, "ordering", "check")
+        classifier = cls(clone(model.adapter), ordering=ordering, **model.parameters)
         classifier.model_ = model
         classifier.ordering_report_ = getattr(model.adapter, "report_", None)
         columns = getattr(model.adapter, "columns_", None)

@@ -1,4 +1,4 @@
-"""Which cells of the input an answer rests on, by gradients (captum)."""
+"""Attribution: which cells of the input an answer rests on, by gradients (captum)."""
 
 from __future__ import annotations
 
@@ -26,16 +26,15 @@ BATCH = 8
 def attribute(trace: Trace, label: Any = None, *, method: str = METHODS[0], random_state: int = 0) -> np.ndarray:
     """Return how much each cell of the grid speaks for a class.
 
-    What is explained is the logarithm of the class's probability. Integrated gradients go from an empty grid to the
-    item's and add up to the difference between the two. Empty is the median cell of each channel
-    (the paper of a drawing, the background of a sound), and padding for a text. The smooth kind adds random noise to
-    each step of the path, which leaves out gradients that change from one cell to the next, and goes over the middle of
-    the path only: near its ends either nothing is to be seen yet, or the answer is settled.
+    The explained quantity is the log-probability of the class. Integrated gradients are taken along the path from an
+    empty grid (`Adapter.empty_grid`) to the item's, and add up to the difference between the two. The smooth kind adds
+    random noise to each step of the path, which averages out gradients that change from one cell to the next, and
+    covers only the middle of the path: near its ends either nothing is visible yet, or the answer is settled.
 
     Parameters
     ----------
     trace : Trace
-        What the network did to an item.
+        The record of one item.
     label : object
         The class; None takes the predicted one.
     method : str
@@ -53,8 +52,8 @@ def attribute(trace: Trace, label: Any = None, *, method: str = METHODS[0], rand
     ConfigurationError
         If there is no such class or method.
 
-    Source
-    ------
+    References
+    ----------
     Sundararajan et al. 2017, "Axiomatic attribution for deep networks"; Smilkov et al. 2017, "SmoothGrad".
     """
     from captum.attr import InputXGradient, IntegratedGradients, Saliency  # noqa: PLC0415  (a trace needs no captum)
@@ -63,9 +62,7 @@ def attribute(trace: Trace, label: Any = None, *, method: str = METHODS[0], rand
         raise ConfigurationError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     score = _LogProbability(trace, label)
     grid = torch.from_numpy(trace.grid).float()[None]
-    empty = torch.zeros_like(grid)
-    if trace.modality != "text":
-        empty += grid.flatten(2).median(dim=2).values[(..., *(None,) * len(trace.spec.axes))]
+    empty = trace.adapter.empty_grid(grid[0])[None].clone()
     if method == "smooth_integrated_gradients":
         drawn = np.random.default_rng(random_state).normal(size=(PATH_STEPS // 2, *trace.grid.shape))
         noise = torch.from_numpy(np.stack([drawn, -drawn], axis=1)).float().flatten(0, 1)  # in pairs, whose mean is 0
@@ -89,7 +86,7 @@ def grad_cam(trace: Trace, label: Any = None, block: int | None = None) -> np.nd
     Parameters
     ----------
     trace : Trace
-        What the network did to an item.
+        The record of one item.
     label : object
         The class; None takes the predicted one.
     block : int or None
@@ -105,8 +102,8 @@ def grad_cam(trace: Trace, label: Any = None, block: int | None = None) -> np.nd
     ConfigurationError
         If there is no such class or block.
 
-    Source
-    ------
+    References
+    ----------
     Selvaraju et al. 2017, "Grad-CAM", equations 1 and 2.
     """
     from captum.attr import LayerAttribution, LayerGradCam  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""How every number of the column voted."""
+"""Contributions: how much every feature adds to the logit of a class."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import torch
 from gridcnn.explain.patches import Patch, patch_under
 from gridcnn.explain.tracing import Trace
 
-__all__ = ["Contribution", "Contributions", "votes"]
+__all__ = ["Contribution", "Contributions", "contributions"]
 
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one entry of the column said for or against a class.
+    """The contribution of one feature to the logit of a class.
 
     Parameters
     ----------
-    entry : int
-        Its index in the column that votes.
-    value, weight, product : float
-        The entry, its weight for the class, and the vote: their product.
+    index : int
+        Its index in the feature vector.
+    feature, weight, product : float
+        The feature, its weight for the class, and their product, which is the contribution.
     patch : Patch
-        The piece of the input that the entry rests on most.
+        The piece of the input that the feature rests on most.
     """
 
-    entry: int
-    value: float
+    index: int
+    feature: float
     weight: float
     product: float
     patch: Patch
@@ -37,14 +37,14 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Contributions:
-    """The classic weight picture of one class: the sum of column × weights, plus the bias, is the logit.
+    """All contributions to the logit of a class; with the bias they add up to it.
 
     Parameters
     ----------
     label : object
         The class.
-    column, weights, products : ndarray of shape (entries,)
-        The entries that vote (after the last dense layer, where there is one), their weights, and the votes.
+    features, weights, products : ndarray of shape (features,)
+        The input of the last dense layer, its weights for the class, and the contributions.
     bias, logit : float
         `logit` is the sum of `products` and `bias`.
     strongest_for, strongest_against : tuple of Contribution
@@ -52,7 +52,7 @@ class Contributions:
     """
 
     label: Any
-    column: np.ndarray
+    features: np.ndarray
     weights: np.ndarray
     products: np.ndarray
     bias: float
@@ -61,17 +61,17 @@ class Contributions:
     strongest_against: tuple[Contribution, ...]
 
 
-def votes(trace: Trace, label: Any = None, count: int = 10) -> Contributions:
-    """Return how the column voted for a class, with its strongest votes for and against.
+def contributions(trace: Trace, label: Any = None, count: int = 10) -> Contributions:
+    """Return how much every feature adds to the logit of a class, with the strongest for and against it.
 
     Parameters
     ----------
     trace : Trace
-        What the network did to an item.
+        The record of one item.
     label : object
         The class; None takes the predicted one.
     count : int
-        How many votes each way at most; entries that are 0 have no vote.
+        Largest number of strongest contributions each way; features that are 0 contribute nothing.
 
     Raises
     ------
@@ -79,21 +79,19 @@ def votes(trace: Trace, label: Any = None, count: int = 10) -> Contributions:
         If there is no such class.
     """
     step, target = trace.steps[-1], trace.class_index(label)
-    column, weights = step.input, step.weights[target]
-    products = column * weights
+    features, weights = step.input, step.weights[target]
+    products = features * weights
     order = np.argsort(-products, kind="stable")
 
-    def strongest(entries: np.ndarray) -> tuple[Contribution, ...]:
+    def strongest(indices: np.ndarray) -> tuple[Contribution, ...]:
         return tuple(
-            Contribution(
-                entry, float(column[entry]), float(weights[entry]), float(products[entry]), _origin(trace, entry)
-            )
-            for entry in map(int, entries[:count])
+            Contribution(at, float(features[at]), float(weights[at]), float(products[at]), _origin(trace, at))
+            for at in map(int, indices[:count])
         )
 
     return Contributions(
         label=trace.classes[target],
-        column=column,
+        features=features,
         weights=weights,
         products=products,
         bias=float(step.bias[target]),
@@ -103,17 +101,17 @@ def votes(trace: Trace, label: Any = None, count: int = 10) -> Contributions:
     )
 
 
-def _origin(trace: Trace, entry: int) -> Patch:
-    """Return the piece of the input under the cell of the last maps that an entry of the column rests on most.
+def _origin(trace: Trace, index: int) -> Patch:
+    """Return the piece of the input under the cell of the last maps that a feature rests on most.
 
-    Asking the gradient serves every head: a flattened map (one cell), its maximum (one), its mean (all), dense layers.
+    The gradient finds it for every head: a flattened map (one cell), its maximum (one), its mean (all), dense layers.
     """
     last = [step for step in trace.steps if step.block][-1]
     maps = torch.from_numpy(last.output)[None].requires_grad_()
     values = maps
     for step in trace.steps[trace.steps.index(last) + 1 : -1]:
         values = step.run(values)
-    (gradient,) = torch.autograd.grad(values[0, entry], maps)
+    (gradient,) = torch.autograd.grad(values[0, index], maps)
     share = (gradient * maps)[0].detach().numpy()
     kernel, *cell = np.unravel_index(share.argmax(), share.shape)
     return patch_under(trace, last, int(kernel) + 1, cell)

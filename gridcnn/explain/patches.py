@@ -1,4 +1,4 @@
-"""Where the network looked: the piece of the input under a cell of a map."""
+"""Patches: the piece of the input under a cell of a map, and the items of a data set that excite each kernel most."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
 
 from gridcnn.errors import ConfigurationError, DataError
-from gridcnn.estimator import GridClassifier
-from gridcnn.explain.coordinates import Coordinates, coordinates
-from gridcnn.explain.tracing import Step, Trace, name_of, record
+from gridcnn.explain.steps import Step, record
+from gridcnn.explain.tracing import Trace, name_of
+from gridcnn.grid import Coordinates, GridSpec
+from gridcnn.model import FittedModel, fitted_model
 from gridcnn.pipeline.encode import EncodedItems, encode_items
 
-__all__ = ["Patch", "class_patch", "patch_under", "strongest_patch", "top_patches"]
+__all__ = ["Patch", "patch_under", "top_patches"]
 
 BATCH = 128
 
@@ -36,13 +36,17 @@ class Patch:
     cell : tuple of int
         The cell, indexed from 0 on each ordered axis.
     value : float
-        What stands in the cell.
+        The value of the cell.
     region : tuple of slice
         The cells of the grid on each ordered axis, as far as they lie inside it.
     cells : ndarray of shape (channels, *patch sizes)
         The piece of the grid.
     where : str
         The same in words: `"height 3–7, width 4–8"`, `"420–880 Hz, 0.31–0.44 s"`, `"not bad at all"`.
+    words : tuple of str
+        The symbols (tokens) under the patch; empty if cells are numbers.
+    spec : GridSpec
+        The grid that it was cut from.
     """
 
     item: str
@@ -53,17 +57,19 @@ class Patch:
     region: tuple[slice, ...]
     cells: np.ndarray
     where: str
+    words: tuple[str, ...]
+    spec: GridSpec
 
 
 def patch_under(trace: Trace, step: Step, kernel: int, cell: Sequence[SupportsIndex]) -> Patch:
-    """Cut out what one cell of a map was computed from.
+    """Return the receptive field of one cell of a map.
 
     Parameters
     ----------
     trace : Trace
-        What the network did to an item.
+        The record of one item.
     step : Step
-        One of its steps that make maps.
+        One of its steps whose output is maps.
     kernel : int
         Number of the map, from 1.
     cell : sequence of int
@@ -83,68 +89,19 @@ def patch_under(trace: Trace, step: Step, kernel: int, cell: Sequence[SupportsIn
     if len(place) != len(sizes) or not all(0 <= index < size for index, size in zip(place, sizes, strict=True)):
         raise ConfigurationError(f"{step.name} has no cell {place}; its maps have {' × '.join(map(str, sizes))}")
     value = float(step.output[(kernel - 1, *place)])
-    return _cut(trace.name, trace.grid, trace.coordinates, step, kernel, place, value)
-
-
-def strongest_patch(trace: Trace, block: int, kernel: int) -> Patch:
-    """Return the piece of the input that excites a kernel most, before the block's pooling.
-
-    Parameters
-    ----------
-    trace : Trace
-        What the network did to an item.
-    block, kernel : int
-        Their numbers, from 1; the kernel is one of the block's last convolution.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such block or kernel.
-    """
-    step = trace.activation(block)
-    if not 1 <= kernel <= len(step.output):
-        raise ConfigurationError(f"block {block} has no kernel {kernel}; they are counted from 1 to {len(step.output)}")
-    values = step.output[kernel - 1]
-    return patch_under(trace, step, kernel, np.unravel_index(values.argmax(), values.shape))
-
-
-def class_patch(trace: Trace, block: int, label: Any = None) -> Patch:
-    """Return the piece of the input through which a block speaks most for a class.
-
-    That is the cell of the block's last ReLU with the largest product of value and gradient of the class's logit.
-
-    Parameters
-    ----------
-    trace : Trace
-        What the network did to an item.
-    block : int
-        Its number, from 1.
-    label : object
-        The class; None takes the predicted one.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such block or class.
-    """
-    step, target = trace.activation(block), trace.class_index(label)
-    values = torch.from_numpy(step.output)[None].requires_grad_()
-    (gradient,) = torch.autograd.grad(trace.run_from(step, values)[0, target], values)
-    spoken = (gradient * values)[0].detach().numpy()
-    kernel, *cell = np.unravel_index(spoken.argmax(), spoken.shape)
-    return patch_under(trace, step, int(kernel) + 1, cell)
+    return _cut(trace.name, trace.spec, trace.grid, trace.coordinates, step, kernel, place, value)
 
 
 @torch.inference_mode()
-def top_patches(classifier: GridClassifier, items: Sequence[Any], block: int, count: int = 9) -> list[list[Patch]]:
-    """Return the items of a data set that excite each kernel of a block most, each with the piece that does.
+def top_patches(model: Any, items: Sequence[Any], block: int, count: int = 9) -> list[list[Patch]]:
+    """Return the items of a data set that excite each kernel of a block most, each with the exciting piece.
 
     Parameters
     ----------
-    classifier : GridClassifier
-        Fitted, or loaded from a bundle.
+    model : FittedModel or GridClassifier
+        A fitted one.
     items : sequence
-        Raw items; those that cannot be read are passed over.
+        Raw items; items that cannot be read are passed over.
     block : int
         Its number, from 1.
     count : int
@@ -161,8 +118,8 @@ def top_patches(classifier: GridClassifier, items: Sequence[Any], block: int, co
     ConfigurationError
         If there is no such block.
     """
-    check_is_fitted(classifier, "network_")
-    adapter, network = classifier.adapter_, classifier.network_
+    model = fitted_model(model)
+    adapter, network = model.adapter, model.network
     items = adapter.check_items(items)
     steps = record(network.backbone, np.zeros(adapter.spec_.shape, dtype=np.float32))
     found = [step for step in steps if step.block == block and step.kind == "relu"]
@@ -171,7 +128,7 @@ def top_patches(classifier: GridClassifier, items: Sequence[Any], block: int, co
             f"there is no block {block}; blocks are counted from 1 to {len(network.backbone.blocks)}"
         )
     steps = steps[: steps.index(found[-1]) + 1]
-    encoded = encode_items(adapter, items, on_error="skip", n_jobs=classifier.n_jobs)
+    encoded = encode_items(adapter, items, on_error="skip")
     if not len(encoded.item):
         raise DataError(f"none of the {len(items)} items can be read; the first: {encoded.skipped[0].reason}")
     peaks, cells = [], []
@@ -185,7 +142,7 @@ def top_patches(classifier: GridClassifier, items: Sequence[Any], block: int, co
     peak_of, cell_of = np.concatenate(peaks).T, np.concatenate(cells).T  # (kernels, windows)
     return [
         [
-            _patch_of_window(classifier, items, encoded, steps[-1], kernel, window, peak[window], cell[window])
+            _patch_of_window(model, items, encoded, steps[-1], kernel, window, peak[window], cell[window])
             for window in _best_windows(peak, encoded.item, count)
         ]
         for kernel, (peak, cell) in enumerate(zip(peak_of, cell_of, strict=True), start=1)
@@ -203,7 +160,7 @@ def _best_windows(peak: np.ndarray, item: np.ndarray, count: int) -> list[int]:
 
 
 def _patch_of_window(
-    classifier: GridClassifier,
+    model: FittedModel,
     items: Sequence[Any],
     encoded: EncodedItems,
     step: Step,
@@ -215,15 +172,16 @@ def _patch_of_window(
     """Cut the patch under a cell out of one of many encoded windows."""
     item = items[encoded.item[window]]
     of_item = np.flatnonzero(encoded.item == encoded.item[window])
-    axes = coordinates(classifier.adapter_, item, 1 + window - int(of_item[0]), len(of_item))
+    axes = model.adapter.coordinates(item, 1 + window - int(of_item[0]), len(of_item))
     encoded_window = torch.from_numpy(np.array(encoded.windows[window : window + 1]))
-    grid = classifier.network_.frontend(encoded_window)[0].double().numpy()
+    grid = model.network.frontend(encoded_window)[0].double().numpy()
     cell = np.unravel_index(flat_cell, step.output.shape[1:])
-    return _cut(name_of(item), grid, axes, step, kernel, cell, float(value))
+    return _cut(name_of(item), model.adapter.spec_, grid, axes, step, kernel, cell, float(value))
 
 
 def _cut(
     name: str,
+    spec: GridSpec,
     grid: np.ndarray,
     axes: Sequence[Coordinates],
     step: Step,
@@ -242,4 +200,6 @@ def _cut(
         region=region,
         cells=grid[:, *region],
         where=", ".join(axis.between(cells) for axis, cells in zip(axes, region, strict=True)),
+        words=axes[-1].words[region[-1]],
+        spec=spec,
     )

@@ -1,4 +1,4 @@
-"""Which cells of a lower array a cell of a feature map was computed from."""
+"""Receptive fields: the cells of a lower array that a cell of a feature map was computed from."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import nn
 
 from gridcnn.network.layers import ParallelBranches
 
-__all__ = ["ReceptiveField", "reaches"]
+__all__ = ["ReceptiveField", "receptive_fields"]
 
 _SLIDING = (nn.Conv1d, nn.Conv2d, nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d)
 
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """The patch under a cell: on each ordered axis, cell `i` covers `size` cells from `offset + i * stride` on.
+    """The receptive field of a cell: on each ordered axis, cell `i` covers `size` cells from `offset + i * stride` on.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class ReceptiveField:
 
     @classmethod
     def cell(cls, n_axes: int) -> Self:
-        """Return the reach of a step that works cell by cell."""
+        """Return the receptive field of a step that works cell by cell."""
         return cls((0,) * n_axes, (1,) * n_axes, (1,) * n_axes)
 
     def patch(self, cell: Sequence[int], sizes: Sequence[int] | None = None) -> tuple[slice, ...]:
@@ -50,7 +50,7 @@ class ReceptiveField:
         return tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
 
     def then(self, upper: ReceptiveField) -> ReceptiveField:
-        """Return the reach of a step that stands on this one: its cells, in cells of what lies below both."""
+        """Return the receptive field of a step after this one, in cells of the array below both."""
         axes = list(zip(self.offset, self.size, self.stride, upper.offset, upper.size, upper.stride, strict=True))
         return ReceptiveField(
             tuple(offset + up * stride for offset, _, stride, up, _, _ in axes),
@@ -59,28 +59,28 @@ class ReceptiveField:
         )
 
     @staticmethod
-    def around(reaches: Sequence[ReceptiveField]) -> ReceptiveField:
-        """Return the smallest reach that holds several of one stride: under a kernel that spans several maps."""
-        ends = [[start + size for start, size in zip(r.offset, r.size, strict=True)] for r in reaches]
-        first = tuple(min(starts) for starts in zip(*(r.offset for r in reaches), strict=True))
+    def around(fields: Sequence[ReceptiveField]) -> ReceptiveField:
+        """Return the smallest field that contains several of one stride, as a kernel over several maps has it."""
+        ends = [[start + size for start, size in zip(r.offset, r.size, strict=True)] for r in fields]
+        first = tuple(min(starts) for starts in zip(*(r.offset for r in fields), strict=True))
         size = tuple(max(stops) - start for *stops, start in zip(*ends, first, strict=True))
-        return ReceptiveField(first, size, reaches[0].stride)
+        return ReceptiveField(first, size, fields[0].stride)
 
 
 def receptive_fields(step: object, n_axes: int, n_maps: int) -> tuple[ReceptiveField, ...]:
-    """Return the reach of each map that a step makes, in cells of its input.
+    """Return the receptive field of each map of a step, in cells of its input.
 
     Parameters
     ----------
     step : nn.Module or callable
-        A convolution, several side by side, a pooling; anything else works cell by cell.
+        A convolution, parallel branches, a pooling; anything else works cell by cell.
     n_axes : int
         Number of ordered axes.
     n_maps : int
-        Number of maps that the step makes.
+        Number of maps of the step.
     """
     if isinstance(step, ParallelBranches):
-        return tuple(reach for branch in step for reach in receptive_fields(branch, n_axes, branch.out_channels))  # type: ignore[arg-type]
+        return tuple(field for branch in step for field in receptive_fields(branch, n_axes, branch.out_channels))  # type: ignore[arg-type]
     if not isinstance(step, _SLIDING):
         return (ReceptiveField.cell(n_axes),) * n_maps
     size = _each_axis(step.kernel_size, n_axes)

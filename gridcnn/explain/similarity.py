@@ -1,4 +1,4 @@
-"""How well a kernel matches each patch, as a number in [-1, 1]."""
+"""Cosine similarity of a kernel with each patch of a grid, in [-1, 1]."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["cosine_similarity_map", "pool_map", "random_kernel"]
 
 
 def cosine_similarity_map(kernel: np.ndarray, grid: np.ndarray, *, padding: str = "valid") -> np.ndarray:
-    """Return the match of a kernel with every patch of a grid.
+    """Return the cosine similarity of a kernel with every patch of a grid, the match map of the classic walk.
 
-    The match is the cosine between the two: 1 where the patch is the kernel (at any strength: to a convolution with
-    normalisation behind it these are the same), 0 where they have nothing in common or the patch is empty, -1 where the
-    patch is the kernel's negative. For a picture and a kernel of ±1 it is the mean of the products.
+    It is 1 if the patch equals the kernel at any strength (with normalisation after the convolution strength makes no
+    difference), 0 if they have nothing in common or the patch is empty, and -1 if the patch is the negative of the
+    kernel. For a picture and a kernel of ±1 it is the mean of the products.
 
     Parameters
     ----------
@@ -56,8 +56,11 @@ def cosine_similarity_map(kernel: np.ndarray, grid: np.ndarray, *, padding: str 
     convolve = (F.conv1d, F.conv2d)[grid.ndim - 2]
     weights = torch.from_numpy(np.array(kernel, dtype=np.float64))[None]
     cells = torch.from_numpy(np.array(grid, dtype=np.float64))[None]
-    products: Tensor = convolve(cells, weights, padding=padding)[0, 0]
-    squares: Tensor = convolve(cells**2, torch.ones_like(weights), padding=padding)[0, 0]
+    if padding == "same":  # by hand: torch warns of kernels of even size
+        borders = [((size - 1) // 2, size // 2) for size in reversed(kernel.shape[1:])]
+        cells = F.pad(cells, [cells_added for border in borders for cells_added in border])
+    products: Tensor = convolve(cells, weights)[0, 0]
+    squares: Tensor = convolve(cells**2, torch.ones_like(weights))[0, 0]
     lengths = squares.clamp(min=0).sqrt() * weights.norm()
     match: np.ndarray = (products / lengths.clamp(min=1e-12)).clamp(-1, 1).numpy()
     return match
@@ -91,9 +94,9 @@ def pool_map(values: np.ndarray, size: int = 2, *, kind: str = "max") -> np.ndar
 
 
 def random_kernel(like: np.ndarray, random_state: int = 0) -> np.ndarray:
-    """Return a kernel of the same shape and strength that nobody trained, to see what its match map looks like.
+    """Return an untrained kernel of the same shape and norm, to compare its similarity map with.
 
-    Its mean is 0, so that it does not answer to brightness.
+    Its mean is 0, so that it does not respond to brightness.
     """
     drawn = np.random.default_rng(random_state).normal(size=like.shape)
     drawn -= drawn.mean() if drawn.size > 1 else 0.0
