@@ -1,9 +1,10 @@
 """Adapters turn raw items of one modality (pictures, sounds, texts, arrays) into grids.
 
-Other packages add adapters by an entry point in the group `gridcnn.adapters`, whose name is the name of the class:
+Other packages add adapters by an entry point in the group `gridcnn.adapters`. An adapter is found by the name of its
+class, which a bundle stores, and by the name of its entry point:
 
     [project.entry-points."gridcnn.adapters"]
-    ProteinAdapter = "my_package.protein:ProteinAdapter"
+    protein = "my_package.protein:ProteinAdapter"
 """
 
 from __future__ import annotations
@@ -57,19 +58,30 @@ __all__ = [
 
 @functools.cache
 def _installed() -> dict[str, EntryPoint]:
-    """Return the adapters that other installed packages announce, by name; built-in ones keep their names."""
-    return {point.name: point for point in entry_points(group="gridcnn.adapters") if point.name not in _BUILT_IN}
+    """Return the adapters that other installed packages announce, by both names; built-in ones keep their names."""
+    return {
+        name: point
+        for point in entry_points(group="gridcnn.adapters")
+        for name in (point.name, point.attr)
+        if name and name not in _BUILT_IN
+    }
 
 
 def names() -> list[str]:
-    """Return the names of all adapters, the built-in ones first."""
+    """Return the names that `by_name` takes, those of built-in adapters first."""
     return [*_BUILT_IN, *sorted(_installed())]
 
 
 def by_name(name: str) -> type[Adapter]:
     """Return the adapter class of a name.
 
-    Only built-in adapters and those announced by installed packages are found: no module is imported by its name.
+    Only built-in adapters and those that installed packages announce are found, so a name from a file that a stranger
+    wrote imports nothing else.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
 
     Raises
     ------
@@ -94,18 +106,40 @@ def by_name(name: str) -> type[Adapter]:
 
 
 def for_modality(modality: str) -> type[Adapter]:
-    """Return the built-in adapter for a modality of a `Dataset`: image, sound, text, array or table."""
-    if modality not in _OF_MODALITY:
-        raise ConfigurationError(f"there is no adapter for {modality!r}; there are those for {', '.join(_OF_MODALITY)}")
-    return by_name(_OF_MODALITY[modality])
+    """Return the adapter class of a modality.
+
+    Parameters
+    ----------
+    modality : str
+        `"image"`, `"sound"`, `"text"`, `"array"`, `"table"`, or the `modality` of an adapter of an installed package.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such adapter.
+    """
+    if modality in _OF_MODALITY:
+        return by_name(_OF_MODALITY[modality])
+    announced = {kind.modality: kind for kind in map(by_name, sorted(_installed()))}
+    if modality not in announced:
+        known = ", ".join([*_OF_MODALITY, *announced])
+        raise ConfigurationError(f"there is no adapter for {modality!r}; there are those for {known}")
+    return announced[modality]
 
 
 def provider(kind: type[Adapter]) -> str:
-    """Return the name of the installed package that an adapter class belongs to, as far as it is announced."""
+    """Return the name of the distribution to install for an adapter class.
+
+    It is `"gridcnn"` for a built-in adapter, the top-level module for a class that no distribution announces, and empty
+    for one of the running program itself.
+    """
     if _BUILT_IN.get(kind.__name__) == kind.__module__:
         return "gridcnn"
+    top = kind.__module__.partition(".")[0]
     point = _installed().get(kind.__name__)
-    return point.dist.name if point is not None and point.dist is not None else kind.__module__.partition(".")[0]
+    if point is not None and point.dist is not None and point.module.partition(".")[0] == top:
+        return point.dist.name
+    return "" if top == "__main__" else top
 
 
 def from_state(name: str, settings: Mapping[str, Any], state: Mapping[str, Any]) -> Adapter:

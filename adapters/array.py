@@ -65,23 +65,24 @@ class ArrayAdapter(Adapter):
     units : mapping of str to str or None, default None
         Unit of one step along an ordered axis, such as `{"time": "s"}`.
     scaling : {"channel", "both", "cell"} or None, default None
-        What has a mean and standard deviation of its own, over the training items, to be standardised by: each channel,
-        which keeps the shape of a curve, or each cell. `"both"` has every channel twice: like `"channel"`, which keeps
+        Whether each channel or each cell is standardised by its own mean and standard deviation over the training
+        items; the former keeps the shape of a curve. `"both"` has every channel twice: like `"channel"`, which keeps
         the level of an item, and standardised within the item, which shows its shape at any level. None takes `"both"`
-        where the standard deviations of a channel within the training items differ tenfold (between the first and the
-        last tenth of them), as those of recordings of far and near things do, and `"channel"` elsewhere.
+        if the standard deviations of a channel within the training items differ tenfold (between the first and the
+        last tenth of them), as those of recordings of far and near things do, and `"channel"` otherwise.
 
     Attributes
     ----------
     sizes_ : list of int
         Size of each axis in `axes`.
-    scaling_ : str
-        What `scaling` came to.
+    scaling_ : {"channel", "both", "cell"}
+        `scaling` as it is used.
     mean_, std_ : nested list of float
         Over the training items, shape `(channels, 1, …)` or `(channels, *sizes)`.
     """
 
     modality: ClassVar[str] = "array"
+    noun: ClassVar[str] = "array"
     fitted_attributes: ClassVar[tuple[str, ...]] = ("sizes_", "scaling_", "mean_", "std_")
 
     constraints: ClassVar[Mapping[str, Constraint]] = {"scaling": Optional(Choice(("channel", "both", "cell")))}
@@ -140,7 +141,7 @@ class ArrayAdapter(Adapter):
 
     @property
     def spec_(self) -> GridSpec:
-        """The channels, one if no axis has that name, twice where `scaling_` is `"both"`; then the ordered axes."""
+        """The channels, one if no axis has that name, twice if `scaling_` is `"both"`; then the ordered axes."""
         sizes, units = dict(zip(self.axes, self.sizes_, strict=True)), self.units or {}
         channels = sizes.pop(CHANNELS, 1) * (2 if self.scaling_ == "both" else 1)
         ordered = tuple(Axis(name, size, unit=units.get(name, "")) for name, size in sizes.items())
@@ -164,6 +165,21 @@ class ArrayAdapter(Adapter):
         standardise = Standardise(torch.tensor(self.mean_), torch.tensor(self.std_))
         return nn.Sequential(standardise, WithOwnScale()) if self.scaling_ == "both" else standardise
 
+    def describe_grid(self) -> str:
+        """Give sizes and channels, and how they are standardised."""
+        grid, several = self.spec_, self.spec_.channels.size // (2 if self.scaling_ == "both" else 1)
+        flat = len(grid.axes) == 1
+        channels = f" of {several} channels" if several > 1 else ""
+        drawn = " in a row" if flat else ", drawn as the mean of the channels" if several > 1 else ""
+        about = f"{' × '.join(map(str, grid.sizes))} cells{channels}{drawn}, standardised."
+        if self.scaling_ != "both":
+            return about
+        which, its = ("each channel", "its") if several > 1 else ("them", "their")
+        return (
+            f"{about} The network sees {which} twice: by the mean and spread of the training items, which keeps the level, "
+            f"and by {its} own, which shows the shape at any level{' (dashed)' if flat else ''}."
+        )
+
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit arrays of this size."""
         sizes = self.spec_.sizes
@@ -185,7 +201,7 @@ class ArrayAdapter(Adapter):
             raise ConfigurationError(f"units names {', '.join(unknown)}, but the ordered axes are {', '.join(ordered)}")
 
     def _channels_first(self, numbers: np.ndarray, first_axis: int) -> np.ndarray:
-        """Move the channel axis to `first_axis`, where the named axes begin, or make one of size 1."""
+        """Move the channel axis to `first_axis`, the first of the named axes, or make one of size 1."""
         if CHANNELS in self.axes:
             return np.moveaxis(numbers, first_axis + list(self.axes).index(CHANNELS), first_axis)
         return np.expand_dims(numbers, first_axis)

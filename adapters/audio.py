@@ -87,7 +87,7 @@ class AudioAdapter(Adapter):
         Samples in a frame of the short-time Fourier transform. None takes the power of two that is at least 25 ms and
         two hops.
     hop_length : int or None, default None
-        Samples between frames. None takes 10 ms, or more where a window would have more than 128 frames.
+        Samples between frames. None takes 10 ms, or more if a window would have more than 128 frames.
     f_min, f_max : float, default 20.0 and None
         Lowest and highest frequency in Hz; None for the highest takes half the sample rate.
     top_db : float, default 80.0
@@ -97,10 +97,11 @@ class AudioAdapter(Adapter):
     ----------
     sample_rate_, samples_, n_fft_, hop_length_, n_mels_ : int
     f_min_, f_max_ : float
-        What the parameters came to; `samples_` is the window's length in samples.
+        The parameters as they are used; `samples_` is the length of a window in samples.
     """
 
     modality: ClassVar[str] = "sound"
+    noun: ClassVar[str] = "sound"
     fitted_attributes: ClassVar[tuple[str, ...]] = (
         "sample_rate_",
         "samples_",
@@ -168,7 +169,7 @@ class AudioAdapter(Adapter):
             rates.append(rate)
             durations.append(duration)
         if not rates:
-            raise DataError(f"none of the training recordings looked at can be read; the first: {failure}")
+            raise DataError(f"none of the sampled training recordings can be read; the first: {failure}")
         self.sample_rate_ = int(self.sample_rate or min(Counter(rates).most_common(1)[0][0], HIGHEST_LEARNED_RATE))
         learned = float(np.clip(np.percentile(durations, 95), SHORTEST_LEARNED_DURATION, LONGEST_LEARNED_DURATION))
         self.samples_ = max(round((self.duration or learned) * self.sample_rate_), 1)
@@ -177,7 +178,7 @@ class AudioAdapter(Adapter):
         return self
 
     def coarser(self, share: float) -> Self | None:
-        """Return a new adapter with fewer mel bands and longer hops; None where one of them was set."""
+        """Return a new adapter with fewer mel bands and longer hops; None if one of them was set."""
         if self.n_mels is not None or self.hop_length is not None:
             return None
         fewer = {"n_mels": max(round(share * self.n_mels_), 1), "hop_length": math.ceil(self.hop_length_ / share)}
@@ -244,6 +245,10 @@ class AudioAdapter(Adapter):
     def preview_window(self, window: np.ndarray) -> Preview:
         """Return an encoded window as a clip."""
         return Preview(waveform=window, sample_rate=self.sample_rate_)
+
+    def describe_grid(self) -> str:
+        """Explain a spectrogram."""
+        return "A sound as a picture: time runs to the right, pitch upwards, bright is loud. Press play and follow the line."
 
     def coordinates(self, item: Any, window: int = 1, n_windows: int = 1) -> tuple[Coordinates, ...]:
         """Return the mel bands in Hz and the frames in seconds of the recording.

@@ -84,6 +84,9 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
     modality: ClassVar[str]
     """What the items are called: `"image"`, `"sound"`, `"text"`, `"array"`, …"""
 
+    noun: ClassVar[str] = "item"
+    """A person's word for one item: picture, sound, sentence."""
+
     fitted_attributes: ClassVar[tuple[str, ...]]
     """Names of the attributes that `fit` sets, all JSON-ready."""
 
@@ -217,6 +220,12 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
     def preview_window(self, window: np.ndarray) -> Preview:
         """Return the same of one encoded window, shape `encoded_shape`, as exactly as the network sees it."""
         return Preview()
+
+    def describe_grid(self) -> str:
+        """Say in a sentence or two how a grid shows an item."""
+        spec = self.spec_
+        channels = f" of {spec.channels.size} channels" if spec.channels.size > 1 else ""
+        return f"{' × '.join(map(str, spec.sizes))} cells{channels}, as the network sees them."
 
     def coordinates(self, item: Any, window: int = 1, n_windows: int = 1) -> tuple[Coordinates, ...]:
         """Return what the cells of a window (counted from 1) of an item mean, one entry for each ordered axis."""

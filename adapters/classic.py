@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 
 from gridcnn.adapters.base import ClassicModel
 
-__all__ = ["first_window", "order_free", "principal_components"]
+__all__ = ["order_free", "principal_components", "tf_idf"]
 
 COMPONENTS = 60
 
@@ -25,15 +26,38 @@ COMPONENTS = 60
 def order_free(random_state: int) -> ClassicModel:
     """Return the best of three models that know no order, chosen by cross-validation on the training items."""
     name = "the best of logistic regression, SVM and gradient boosting"
-    return ClassicModel(name, first_window, BestOfThree(random_state))
+    return ClassicModel(name, _first_window, BestOfThree(random_state))
 
 
 def principal_components(random_state: int) -> ClassicModel:
     """Return an SVM on the principal components of the cells."""
-    return ClassicModel(f"pixels, {COMPONENTS} principal components + SVM", first_window, ComponentsSVM(random_state))
+    return ClassicModel(f"pixels, {COMPONENTS} principal components + SVM", _first_window, ComponentsSVM(random_state))
 
 
-def first_window(items: Sequence[Any], windows: Sequence[np.ndarray]) -> np.ndarray:
+def tf_idf(tokenise: Callable[[str], list[str]], token: str, longest: int) -> ClassicModel:
+    """Return a linear SVM on TF-IDF of runs of tokens.
+
+    Parameters
+    ----------
+    tokenise : callable
+        Cuts a text into tokens.
+    token : str
+        What a token is called.
+    longest : int
+        Tokens in the longest run.
+    """
+    vectors = TfidfVectorizer(
+        tokenizer=tokenise, token_pattern=None, lowercase=False, sublinear_tf=True, ngram_range=(1, longest)
+    )
+    name = f"TF-IDF of 1 to {longest} {token}s + linear SVM"
+    return ClassicModel(name, _the_items, make_pipeline(vectors, LinearSVC()))
+
+
+def _the_items(items: Sequence[Any], windows: Sequence[np.ndarray]) -> Sequence[Any]:
+    return items
+
+
+def _first_window(items: Sequence[Any], windows: Sequence[np.ndarray]) -> np.ndarray:
     """Return the cells of the first window of each item, float32 of shape `(n, cells)`."""
     return np.stack([each[0].ravel() for each in windows]).astype(np.float32)
 

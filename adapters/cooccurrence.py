@@ -1,4 +1,4 @@
-"""First vectors for tokens from the company they keep in the training texts."""
+"""Initial vectors of tokens from their neighbours in the training texts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cooccurrence_vectors(sentences: Sequence[np.ndarray], n_tokens: int, dim: in
     Returns
     -------
     ndarray of shape (n_tokens, dim), float32
-        With standard deviation 1 over all entries, or all 0 where no two tokens stand together.
+        With standard deviation 1 over all entries, or all 0 if no two tokens stand together.
 
     References
     ----------

@@ -49,7 +49,7 @@ SETTINGS: dict[str, Any] = {
 GREY: dict[str, Any] = {
     "kernels": (24, 48, 96),
     "head": "flatten",
-    "augment": {  # digits and letters may not be mirrored
+    "augment": {  # no flips: a flipped digit or letter is another one
         "shift": {"height": 0.1, "width": 0.1},
         "scale": {"height": 0.1, "width": 0.1},
         "rotate": 10.0,
@@ -94,6 +94,7 @@ class ImageAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "image"
+    noun: ClassVar[str] = "picture"
     fitted_attributes: ClassVar[tuple[str, ...]] = ("height_", "width_", "colour_", "mean_", "std_")
     constraints: ClassVar[Mapping[str, Constraint]] = {
         "size": Optional(Several(Number(int, low=1), fewest=1)),
@@ -143,13 +144,13 @@ class ImageAdapter(Adapter):
             counts[True] += _histogram(picture)
             counts[False] += _histogram(_grey(picture))
         if not counts[True].any():
-            raise DataError(f"none of the {len(sample)} training pictures looked at can be read; the first: {failure}")
+            raise DataError(f"none of the {len(sample)} sampled training pictures can be read; the first: {failure}")
         self.colour_ = coloured if self.colour is None else bool(self.colour)
         self.mean_, self.std_ = _moments(counts[self.colour_])
         return self
 
     def coarser(self, share: float) -> Self | None:
-        """Return a new adapter for smaller pictures, of 8 cells a side at least; None where `size` was set."""
+        """Return a new adapter for smaller pictures, of 8 cells a side at least; None if `size` was set."""
         sides = (self.height_, self.width_)
         size = tuple(max(round(share * side), min(side, SHORTEST_LEARNED_SIDE)) for side in sides)
         smaller: Self = clone(self).set_params(size=size)
@@ -219,6 +220,11 @@ class ImageAdapter(Adapter):
         pixels = window.transpose(1, 2, 0)  # (height, width, colour)
         return Preview(pixels=pixels if pixels.shape[2] == 3 else pixels[..., 0])
 
+    def describe_grid(self) -> str:
+        """Give the size and the colours."""
+        colours = ", in red, green and blue" if self.colour_ else ""
+        return f"{self.height_} × {self.width_} pixels{colours}: this is all the network sees."
+
     def baseline(self, random_state: int = 0) -> ClassicModel:
         """Return an SVM on the principal components of the pixels."""
         from gridcnn.adapters.classic import principal_components  # noqa: PLC0415  (as in the base class)
@@ -283,7 +289,7 @@ def _as_eight_bit(picture: Image.Image, mode: str) -> Image.Image:
 
 
 def _typical_size(sample: Sequence[Any]) -> tuple[int, int]:
-    """Return the median height and width, read from the headers, shrunk and grown to the learnable range."""
+    """Return the median height and width from the headers, shrunk or grown to the learnable range."""
     sizes = []
     for item in sample:
         try:
@@ -315,7 +321,7 @@ def _histogram(picture: np.ndarray) -> np.ndarray:
 
 
 def _moments(counts: np.ndarray) -> tuple[list[float], list[float]]:
-    """Return mean and standard deviation of each channel; the latter 1 where there is no spread to divide by."""
+    """Return mean and standard deviation of each channel; the latter 1 if there is no spread to divide by."""
     levels, shares = np.arange(256), counts / counts.sum(axis=1, keepdims=True)
     mean = shares @ levels
     std = np.sqrt((shares * np.square(levels - mean[:, None])).sum(axis=1))

@@ -54,7 +54,8 @@ class LogMel(nn.Module):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by the settings: a pickled transform names torchaudio, which may not be importable."""
-        return _rebuilt, (self._settings, self.mel.mel_scale.fb.device, self.training)
+        filters = self.mel.mel_scale.fb
+        return _rebuilt, (self._settings, filters.device, filters.dtype, self.training)
 
     def power(self, waveforms: Tensor) -> Tensor:
         """Map float waveforms `(batch, samples)` to the power in each band, `(batch, mels, frames)`."""
@@ -75,5 +76,5 @@ class LogMel(nn.Module):
         return centred / variance.sqrt().clamp(min=1.0)  # type: ignore[no-any-return]
 
 
-def _rebuilt(settings: dict[str, Any], device: torch.device, training: bool) -> LogMel:
-    return LogMel(**settings).to(device).train(training)
+def _rebuilt(settings: dict[str, Any], device: torch.device, dtype: torch.dtype, training: bool) -> LogMel:
+    return LogMel(**settings).to(device, dtype).train(training)

@@ -12,7 +12,7 @@ from sklearn.svm import SVC
 
 from gridcnn.adapters.base import ClassicModel
 
-__all__ = ["mfcc_svm"]
+__all__ = ["mfcc_statistics", "mfcc_svm"]
 
 COEFFICIENTS = 20
 TOP_DB = 80.0
@@ -30,23 +30,44 @@ def mfcc_svm(sample_rate: int) -> ClassicModel:
     """
 
     def features(items: Sequence[Any], windows: Sequence[np.ndarray]) -> np.ndarray:
-        return np.stack([np.mean([_statistics(window, sample_rate) for window in each], axis=0) for each in windows])
+        return np.stack([mfcc_statistics(each, sample_rate).mean(axis=0) for each in windows])
 
     return ClassicModel("MFCC statistics + SVM", features, make_pipeline(StandardScaler(), SVC(C=10)))
 
 
-def _statistics(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Return mean, standard deviation, minimum and maximum of each MFCC over the sounding frames, `(4 × 20,)`."""
-    import librosa  # noqa: PLC0415  (a second of imports that only a baseline needs)
+def mfcc_statistics(waveforms: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Return mean, standard deviation, minimum and maximum of each MFCC over the sounding frames.
 
-    wide = sample_rate > WIDE_BAND
-    n_fft = 2048 if wide else 512
-    power = librosa.feature.melspectrogram(
-        y=np.asarray(waveform), sr=sample_rate, n_fft=n_fft, hop_length=n_fft // 4, n_mels=128 if wide else 40, htk=True
+    Parameters
+    ----------
+    waveforms : ndarray of shape (windows, samples), float32
+        In [-1, 1].
+    sample_rate : int
+        Samples a second (Hz).
+
+    Returns
+    -------
+    ndarray of shape (windows, 4 × 20)
+    """
+    import librosa  # noqa: PLC0415  (slow to import, and only a baseline needs it)
+
+    n_fft, n_mels = (2048, 128) if sample_rate > WIDE_BAND else (512, 40)
+    power = librosa.feature.melspectrogram(  # the filters and the padding of the network's own frontend
+        y=np.asarray(waveforms),
+        sr=sample_rate,
+        n_fft=n_fft,
+        hop_length=n_fft // 4,
+        n_mels=n_mels,
+        htk=True,
+        norm=None,
+        pad_mode="reflect",
     )
-    levels = librosa.power_to_db(power, top_db=TOP_DB)  # (mels, frames)
-    sounding = levels.max(axis=0) > levels.min() + SOUNDING
-    if not sounding.any():  # in silence all frames count
-        sounding[:] = True
-    mfcc = librosa.feature.mfcc(S=levels, n_mfcc=COEFFICIENTS)[:, sounding]
-    return np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1), mfcc.min(axis=1), mfcc.max(axis=1)])
+    rows = []
+    for each in power:  # (mels, frames); top_db counts from the loudest cell of one window
+        levels = librosa.power_to_db(each, top_db=TOP_DB)
+        sounding = levels.max(axis=0) > levels.min() + SOUNDING
+        if not sounding.any():  # in silence all frames count
+            sounding[:] = True
+        mfcc = librosa.feature.mfcc(S=levels, n_mfcc=COEFFICIENTS)[:, sounding]
+        rows.append(np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1), mfcc.min(axis=1), mfcc.max(axis=1)]))
+    return np.stack(rows)

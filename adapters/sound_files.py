@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import warnings
 from pathlib import Path
 
@@ -23,6 +24,7 @@ OTHER_FORMATS = frozenset({".aac", ".amr", ".m4a", ".mp4", ".webm", ".wma"})
 """Suffixes of sound files that libsndfile cannot decode, but other decoders can."""
 
 _LEAST_SHARE = 0.95  # the length in an mp3 header is an estimate
+_LOCK = threading.Lock()  # files are read in threads, and what `catch_warnings` changes belongs to all of them
 
 
 def read_header(path: str | os.PathLike[str]) -> tuple[int, float]:
@@ -86,9 +88,11 @@ def _by_librosa(path: str | os.PathLike[str], refusal: ItemError) -> tuple[np.nd
     import librosa  # noqa: PLC0415  (slow to import, and seldom needed)
 
     try:
-        with warnings.catch_warnings():
+        with _LOCK, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # librosa announces each fallback
             samples, rate = librosa.load(place, sr=None, mono=False)
+        if rate < 1:
+            raise ValueError("the decoder states no sample rate")
     except Exception as error:  # its backends raise anything
         kind = place.suffix.lower().lstrip(".")
         raise ItemError(

@@ -1,4 +1,4 @@
-"""Standardisation: by what was learned on the training part, and by what each grid itself has."""
+"""Standardisation: by the mean and deviation of the training items, and by those of each grid itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 __all__ = ["Standardise", "WithOwnScale"]
 
 FAINTEST_SHAPE = 1e-4
-"""Of a channel within a grid, where 1 is that of the training part: below it there is a level and no shape."""
+"""Standard deviation of a channel within a standardised grid, below which it has a level and no shape."""
 
 
 class Standardise(nn.Module):

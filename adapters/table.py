@@ -1,4 +1,4 @@
-"""Tables of numbers: a grid where the order of the columns says something, a refusal where it does not."""
+"""Tables of numbers: a grid if the order of the columns says something, otherwise a refusal."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ AXES = {1: ("column",), 2: ("height", "width"), 3: ("height", "width", "channels
 class TableAdapter(Adapter):
     """Turns the rows of a numeric table into grids, if the order of its columns carries information.
 
-    Every column is one cell. A table is read as a series, `(1, columns)`; where its columns turn out to be a flattened
-    picture, as that picture, `(channels, height, width)`. Constant columns stay where they are: they are the dark
-    margin of a picture. Missing values are refused, as scikit-learn does: which value suits, you know best.
+    Every column is one cell. A table is read as a series, `(1, columns)`, or as a picture, `(channels, height, width)`,
+    if its columns turn out to be a flattened one. Constant columns keep their places: they are the dark margin of a
+    picture. Missing values are refused, as scikit-learn does: you know best which value suits.
 
     Parameters
     ----------
     ordering : {"check", "assume"}, default "check"
-        Test whether the order of the columns carries information, and refuse the table where it does not, or may not;
-        or `"assume"`, your word that neighbouring columns are related: the table is then read as a series. For a
-        picture, reshape it and use `ArrayAdapter`.
+        Test whether the order of the columns carries information, and refuse the table if it does not, or may not; or
+        `"assume"`, your word that neighbouring columns are related: the table is then read as a series. For a picture,
+        reshape it and use `ArrayAdapter`.
 
     Attributes
     ----------
     columns_ : list of str or None
-        Names of the columns of a DataFrame; None for an array.
+        Names of the columns of a DataFrame; None for an array, or if they are no strings or not unique.
     ordering_ : str
         Why the columns are taken for ordered: `"assumed"`, or the test that found it.
     shape_ : list of int
@@ -51,7 +51,7 @@ class TableAdapter(Adapter):
     scaling_, mean_, std_ : str and nested lists of float
         How each channel is standardised, see `ArrayAdapter`.
     report_ : OrderReport or None
-        The evidence; None where the order was assumed, and in an adapter that was loaded.
+        The evidence; None if the order was assumed, or the adapter was loaded.
 
     Examples
     --------
@@ -65,6 +65,7 @@ class TableAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "array"
+    noun: ClassVar[str] = "row"
     fitted_attributes: ClassVar[tuple[str, ...]] = ("columns_", "ordering_", "shape_", "scaling_", "mean_", "std_")
 
     constraints: ClassVar[Mapping[str, Constraint]] = {"ordering": Choice(("check", "assume"))}
@@ -130,16 +131,23 @@ class TableAdapter(Adapter):
                     f"{', '.join(map(str, X.columns[:10]))}: give a table with the columns of the training table."
                 )
             X = X[names]
+            if X.shape[1] != len(names):
+                doubled = dict.fromkeys(map(str, X.columns[X.columns.duplicated()]))
+                raise DataError(
+                    f"the table has columns of the same name: {', '.join([*doubled][:10])}. Keep one of each"
+                )
         self.check_columns(X)
         return check_array(X, dtype=np.float32, input_name="X", ensure_min_samples=0)
 
     def column_names(self, X: Any) -> list[str] | None:
-        """Return the names of the columns of a DataFrame, if all of them are strings; None for anything else."""
-        names = list(X.columns) if isinstance(X, pd.DataFrame) else []
+        """Return the names of the columns of a DataFrame, if they are strings and unique; None for anything else."""
+        if not isinstance(X, pd.DataFrame) or not X.columns.is_unique:
+            return None
+        names = list(X.columns)
         return names if names and all(isinstance(name, str) for name in names) else None
 
     def check_order(self, X: Any, labels: Any = None) -> OrderReport | None:
-        """Return the evidence that the columns of a whole table are ordered, None where that is assumed; or refuse.
+        """Return the evidence that the columns of a whole table are ordered, None if that is assumed; or refuse it.
 
         Parameters
         ----------
@@ -247,6 +255,10 @@ class TableAdapter(Adapter):
     def frontend(self) -> nn.Module:
         """Return the module that standardises float32 `(batch, channels, …)`, as that of `ArrayAdapter` does."""
         return self._grids.frontend()
+
+    def describe_grid(self) -> str:
+        """As that of `ArrayAdapter`."""
+        return self._grids.describe_grid()
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit grids of this size."""

@@ -10,9 +10,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import make_pipeline
-from sklearn.svm import LinearSVC
 from torch import Tensor, nn
 
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview
@@ -39,7 +36,7 @@ RAREST_PIECE = 3  # different words of the training texts that a piece must stan
 
 LONGEST_PREVIEW = 600  # characters
 
-MOST_REFITTED = 20_000  # texts, of which the tenth held back is worth the time to learn once more from all
+MOST_REFITTED = 20_000  # texts, up to which training once more, on the validation split too, is worth its time
 
 SETTINGS: dict[str, Any] = {
     "kernels": (100,),
@@ -76,8 +73,8 @@ class TextAdapter(Adapter):
     Parameters
     ----------
     tokens : {"auto", "word", "character"}, default "auto"
-        What a token is. `"auto"` takes characters where the training texts have no spaces between words, as in Chinese,
-        Japanese, Thai or DNA, and words elsewhere. Punctuation marks count as words.
+        What a token is. `"auto"` takes characters if the training texts have no spaces between words, as in Chinese,
+        Japanese, Thai or DNA, and words otherwise. Punctuation marks count as words.
     length : int or None, default None
         Tokens in a grid. None learns the 98th percentile of the training texts, within 8 to 400.
     embedding_dim : int or None, default None
@@ -99,7 +96,7 @@ class TextAdapter(Adapter):
     ----------
     tokens_ : {"word", "character"}
     length_, embedding_dim_ : int
-        What the parameters came to.
+        The parameters as they are used.
     vocabulary_ : list of str
         The known tokens, the most frequent first; ids 0 and 1 are padding and unknown, so the first has id 2.
     pieces_ : list of str
@@ -112,6 +109,7 @@ class TextAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "text"
+    noun: ClassVar[str] = "sentence"
     fitted_attributes: ClassVar[tuple[str, ...]] = ("tokens_", "length_", "embedding_dim_", "vocabulary_", "pieces_")
 
     constraints: ClassVar[Mapping[str, Constraint]] = {
@@ -190,7 +188,7 @@ class TextAdapter(Adapter):
     def encode(self, item: Any) -> np.ndarray:
         """Return the ids of one text's tokens and of their pieces, int32, shape `(windows, length_, 1 + pieces)`.
 
-        The first of the ids of a token is its own; `pieces` is 16, or 0 where there are none.
+        The first of the ids of a token is its own; `pieces` is 16, or 0 if there are none.
 
         Raises
         ------
@@ -232,6 +230,13 @@ class TextAdapter(Adapter):
         note = f"the first {LONGEST_PREVIEW} of {len(item)} characters" if shortened else ""
         return Preview(text=item[:LONGEST_PREVIEW], note=note)
 
+    def describe_grid(self) -> str:
+        """Explain vectors of words."""
+        return (
+            f"Every word is a list of {self.embedding_dim_} numbers that the network learned. Underlined with dots: words "
+            "it does not know."
+        )
+
     def coordinates(self, item: Any, window: int = 1, n_windows: int = 1) -> tuple[Coordinates, ...]:
         """Return the token of each cell of a window, `""` in the padding, and whether it is known."""
         tokens, first = self.tokenise(item), 0
@@ -258,12 +263,9 @@ class TextAdapter(Adapter):
 
     def baseline(self, random_state: int = 0) -> ClassicModel:
         """Return a linear SVM on TF-IDF of n-grams of the adapter's own tokens."""
-        longest = 2 if self.tokens_ == "word" else 4
-        tf_idf = TfidfVectorizer(
-            tokenizer=self.tokenise, token_pattern=None, lowercase=False, sublinear_tf=True, ngram_range=(1, longest)
-        )
-        name = f"TF-IDF of 1 to {longest} {self.tokens_}s + linear SVM"
-        return ClassicModel(name, lambda items, windows: items, make_pipeline(tf_idf, LinearSVC()))
+        from gridcnn.adapters.classic import tf_idf  # noqa: PLC0415  (as in the base class)
+
+        return tf_idf(self.tokenise, self.tokens_, 2 if self.tokens_ == "word" else 4)
 
     def restore(self, state: Any) -> Self:
         """Set what `fit` learned in an earlier run; the file of vectors is not needed again."""

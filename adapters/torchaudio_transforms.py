@@ -1,4 +1,4 @@
-"""torchaudio's transforms, also where its compiled extension cannot load. Nothing else in gridcnn imports torchaudio.
+"""torchaudio's transforms, even if its compiled extension cannot load. Nothing else in gridcnn imports torchaudio.
 
 On Linux x86-64 the PyPI wheel of torchaudio is linked against CUDA. Beside a CPU-only torch its extension fails to load
 with OSError (`libc10_cuda.so: cannot open shared object file`), and so does `import torchaudio`. The transforms need no

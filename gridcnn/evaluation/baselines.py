@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 from gridcnn.adapters import Adapter
 from gridcnn.adapters.base import ClassicModel
@@ -82,8 +81,8 @@ def fit_baseline(adapter: Adapter, items: Sequence[Any], labels: Any, random_sta
     labels = labels[chosen][good]
     if len(np.unique(labels)) < 2:
         raise DataError("a baseline needs readable training items of at least two classes")
-    fitted = clone(classic.estimator).fit(features, labels)
-    return Baseline(adapter, ClassicModel(classic.name, classic.features, fitted), len(labels))
+    classic.estimator.fit(features, labels)
+    return Baseline(adapter, classic, len(labels))
 
 
 def _features(adapter: Adapter, model: ClassicModel, items: Sequence[Any], on_error: str) -> tuple[Any, np.ndarray]:
