@@ -176,8 +176,8 @@ class ArrayAdapter(Adapter):
             return about
         which, its = ("each channel", "its") if several > 1 else ("them", "their")
         return (
-            f"{about} The network sees {which} twice: by the mean and spread of the training items, which keeps the level, "
-            f"and by {its} own, which shows the shape at any level{' (dashed)' if flat else ''}."
+            f"{about} The network sees {which} twice: by the mean and spread of the training items, which keeps the "
+            f"level, and by {its} own, which shows the shape at any level{' (dashed)' if flat else ''}."
         )
 
     def defaults(self, n_items: int) -> dict[str, Any]:

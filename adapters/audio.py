@@ -248,7 +248,8 @@ class AudioAdapter(Adapter):
 
     def describe_grid(self) -> str:
         """Explain a spectrogram."""
-        return "A sound as a picture: time runs to the right, pitch upwards, bright is loud. Press play and follow the line."
+        about = "A sound as a picture: time runs to the right, pitch upwards, bright is loud."
+        return f"{about} Press play and follow the line."
 
     def coordinates(self, item: Any, window: int = 1, n_windows: int = 1) -> tuple[Coordinates, ...]:
         """Return the mel bands in Hz and the frames in seconds of the recording.

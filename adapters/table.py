@@ -43,7 +43,7 @@ class TableAdapter(Adapter):
     Attributes
     ----------
     columns_ : list of str or None
-        Names of the columns of a DataFrame; None for an array, or if they are no strings or not unique.
+        Names of the columns of a DataFrame; None for an array, or if some are no strings.
     ordering_ : str
         Why the columns are taken for ordered: `"assumed"`, or the test that found it.
     shape_ : list of int
@@ -90,7 +90,7 @@ class TableAdapter(Adapter):
         ConfigurationError
             If `X` holds strings or paths, which other adapters read.
         DataError
-            If a DataFrame has columns of text, categories or dates.
+            If a DataFrame has columns of text, categories or dates, or two of the same name.
         """
         self.check_parameters()
         if isinstance(X, Sequence) and len(X) and isinstance(X[0], str | os.PathLike):
@@ -99,6 +99,9 @@ class TableAdapter(Adapter):
                 "TextAdapter() from gridcnn.adapters"
             )
         if isinstance(X, pd.DataFrame):
+            if not X.columns.is_unique:
+                doubled = ", ".join(map(str, X.columns[X.columns.duplicated()].unique()[:10]))
+                raise DataError(f"the table has several columns of the same name: {doubled}. Rename them, or keep one")
             is_number = pd.api.types.is_numeric_dtype
             odd = [f"{name} ({kind})" for name, kind in X.dtypes.items() if not is_number(kind)]
             if odd:
@@ -131,19 +134,12 @@ class TableAdapter(Adapter):
                     f"{', '.join(map(str, X.columns[:10]))}: give a table with the columns of the training table."
                 )
             X = X[names]
-            if X.shape[1] != len(names):
-                doubled = dict.fromkeys(map(str, X.columns[X.columns.duplicated()]))
-                raise DataError(
-                    f"the table has columns of the same name: {', '.join([*doubled][:10])}. Keep one of each"
-                )
         self.check_columns(X)
         return check_array(X, dtype=np.float32, input_name="X", ensure_min_samples=0)
 
     def column_names(self, X: Any) -> list[str] | None:
-        """Return the names of the columns of a DataFrame, if they are strings and unique; None for anything else."""
-        if not isinstance(X, pd.DataFrame) or not X.columns.is_unique:
-            return None
-        names = list(X.columns)
+        """Return the names of the columns of a DataFrame, if all of them are strings; None for anything else."""
+        names = list(X.columns) if isinstance(X, pd.DataFrame) else []
         return names if names and all(isinstance(name, str) for name in names) else None
 
     def check_order(self, X: Any, labels: Any = None) -> OrderReport | None:

@@ -233,8 +233,8 @@ class TextAdapter(Adapter):
     def describe_grid(self) -> str:
         """Explain vectors of words."""
         return (
-            f"Every word is a list of {self.embedding_dim_} numbers that the network learned. Underlined with dots: words "
-            "it does not know."
+            f"Every word is a list of {self.embedding_dim_} numbers that the network learned. Underlined with dots: "
+            "words it does not know."
         )
 
     def coordinates(self, item: Any, window: int = 1, n_windows: int = 1) -> tuple[Coordinates, ...]:

@@ -11,6 +11,7 @@ import torch
 from scipy import sparse
 
 from gridcnn.adapters import ArrayAdapter, from_state
+from gridcnn.adapters.base import Preview
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 
 NUMBERS = np.random.default_rng(0).normal(3, 2, (20, 3, 4, 5)).astype(np.float32)
@@ -138,7 +139,7 @@ def test_another_shape_at_prediction_is_refused():
         ({"axes": ("time", "time")}, "one or two ordered axes"),
         ({"axes": ("x", "y", "z")}, "one or two ordered axes"),
         ({"units": {"time": "s"}}, "ordered axes are length"),
-        ({"scaling": "row"}, "'channel', 'both', 'cell' or None"),
+        ({"scaling": "row"}, "scaling must be one of 'channel', 'both', 'cell', or None, got 'row'"),
     ],
 )
 def test_impossible_parameters_are_refused(settings, message):
@@ -147,7 +148,7 @@ def test_impossible_parameters_are_refused(settings, message):
 
 
 @pytest.mark.parametrize("scaling", ["both", "channel", "cell"])
-def test_a_restored_adapter_encodes_and_lifts_alike(scaling):
+def test_a_restored_adapter_makes_the_same_grids(scaling):
     adapter = ArrayAdapter(axes=("channels", "height", "width"), scaling=scaling).fit(NUMBERS)
     settings, state = json.loads(json.dumps([adapter.get_params(), adapter.state()]))
     again = from_state("ArrayAdapter", settings, state)
@@ -167,3 +168,36 @@ def test_fewer_arrays_are_seen_more_often():
     assert [adapter.defaults(n_items)["epochs"] for n_items in (30, 100, 250, 60_000)] == [200, 100, 40, 20]
     maps = ArrayAdapter(axes=("height", "width")).fit(np.zeros((3, 9, 9)))
     assert [maps.defaults(n_items)["epochs"] for n_items in (30, 60_000)] == [200, 30]
+
+
+# --- what a person sees ----------------------------------------------------------------------------------------------
+
+
+def test_a_cell_of_a_sampled_axis_is_a_point_in_the_unit_of_the_caller():
+    adapter = ArrayAdapter(axes=("channels", "time"), units={"time": "s"}).fit(NUMBERS[:, 0])
+    (time,) = adapter.coordinates(NUMBERS[0, 0])
+    assert (time.name, time.unit, time.words) == ("time", "s", ())
+    for edge in (time.low, time.centre, time.high):
+        np.testing.assert_array_equal(edge, [0, 1, 2, 3, 4])
+
+
+def test_arrays_show_their_grid_and_no_symbols():
+    adapter = ArrayAdapter().fit(NUMBERS[:, 0, 0])
+    item = NUMBERS[0, 0, 0]
+    assert adapter.preview(item) == adapter.preview_window(adapter.encode(item)[0]) == Preview()
+    assert adapter.symbols(item) is None
+    assert adapter.known_symbols(9) is None
+    assert (adapter.reads_files, adapter.reads_texts, adapter.reads_rows) == (False, False, False)
+
+
+def test_an_empty_grid_has_the_median_of_each_channel():
+    grid = torch.tensor([[[0.0, 1.0, 9.0]], [[5.0, 7.0, 6.0]]])
+    empty = ArrayAdapter().empty_grid(grid)
+    torch.testing.assert_close(empty, torch.tensor([[[1.0, 1.0, 1.0]], [[6.0, 6.0, 6.0]]]))
+
+
+def test_the_content_of_an_item_is_its_encoded_numbers():
+    adapter = ArrayAdapter().fit(NUMBERS[:, 0, 0])
+    contents = [adapter.content(item, adapter.encode(item)) for item in (NUMBERS[0, 0, 0], NUMBERS[0, 0, 0].tolist())]
+    assert contents[0] == contents[1] == NUMBERS[0, 0, 0].tobytes()
+    assert adapter.content(NUMBERS[1, 0, 0], adapter.encode(NUMBERS[1, 0, 0])) != contents[0]

@@ -176,11 +176,11 @@ def test_decompression_bombs_are_not_opened(tmp_path, monkeypatch):
 def test_unreadable_training_pictures_are_passed_over_unless_all_are(tmp_path):
     (tmp_path / "empty.png").touch()
     assert ImageAdapter().fit([tmp_path / "empty.png", grey(10, 10)]).spec_.sizes == (10, 10)
-    with pytest.raises(DataError, match="none of the 1 training pictures"):
+    with pytest.raises(DataError, match="none of the 1 sampled training pictures"):
         ImageAdapter().fit([tmp_path / "empty.png"])
 
 
-def test_lift_standardises_and_black_pictures_are_never_nan():
+def test_the_frontend_standardises_and_black_pictures_are_never_nan():
     pixels = [grey(8, 8, 3, seed=seed) for seed in range(4)]
     adapter = ImageAdapter().fit(pixels)
     grids = adapter.frontend()(torch.from_numpy(np.concatenate([adapter.encode(item) for item in pixels])))
@@ -193,13 +193,17 @@ def test_lift_standardises_and_black_pictures_are_never_nan():
 
 
 def test_impossible_parameters_are_refused():
-    with pytest.raises(ConfigurationError, match="'resize' or 'crop'"):
+    with pytest.raises(ConfigurationError, match="framing must be one of 'resize', 'crop', got 'stretch'"):
         ImageAdapter(framing="stretch").fit([grey(8, 8)])
-    with pytest.raises(ConfigurationError, match="at least 1 pixel"):
+    with pytest.raises(ConfigurationError, match="size must be .* whole number of at least 1"):
         ImageAdapter(size=(0, 8)).fit([grey(8, 8)])
+    with pytest.raises(ConfigurationError, match="a height and a width"):
+        ImageAdapter(size=(8, 8, 3)).fit([grey(8, 8)])
+    with pytest.raises(ConfigurationError, match="colour must be True or False, or None, got 'red'"):
+        ImageAdapter(colour="red").fit([grey(8, 8)])
 
 
-def test_a_restored_adapter_encodes_and_lifts_alike():
+def test_a_restored_adapter_makes_the_same_grids():
     pixels = grey(20, 30, 3)
     adapter = ImageAdapter(size=(10, 12), framing="crop").fit([pixels])
     settings, state = json.loads(json.dumps([adapter.get_params(), adapter.state()]))
@@ -213,7 +217,7 @@ def test_a_restored_adapter_encodes_and_lifts_alike():
         from_state("os.system", {}, {})
 
 
-def test_only_colour_pictures_are_mirrored_and_small_ones_get_fewer_blocks():
+def test_only_colour_pictures_are_flipped_and_small_ones_get_fewer_blocks():
     coloured = ImageAdapter().fit([grey(32, 32, 3)]).defaults(1000)
     small = ImageAdapter().fit([grey(8, 20)]).defaults(1000)
     assert coloured["augment"]["flip"] == ["width"]
@@ -235,3 +239,50 @@ def test_learning_holds_one_picture_at_a_time():
     assert peak < 10 * pictures[0].nbytes
     assert adapter.mean_ == pytest.approx([14.5])
     assert adapter.std_ == pytest.approx([np.std(range(30))])
+
+
+# --- what a person sees ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "shown"),
+    [((9, 12), (9, 12)), ((9, 12, 3), (9, 12, 3)), ((100, 300, 3), (63, 192, 3)), ((300, 100), (192, 63))],
+)
+def test_a_preview_is_small_and_keeps_colours_and_proportions(shape, shown):
+    pixels = grey(*shape)
+    adapter = ImageAdapter(size=5, colour=False).fit([pixels])  # not what the network sees
+    preview = adapter.preview(pixels)
+    assert (preview.pixels.shape, preview.pixels.dtype) == (shown, np.uint8)
+    assert (preview.waveform, preview.text, preview.note) == (None, "", "")
+    if shape == shown:
+        np.testing.assert_array_equal(preview.pixels, pixels)
+
+
+def test_the_preview_of_a_window_is_exactly_what_the_network_sees():
+    coloured, plain = grey(8, 8, 3), grey(8, 8)
+    for pixels, colour in ((coloured, True), (plain, False)):
+        adapter = ImageAdapter(colour=colour).fit([pixels])
+        np.testing.assert_array_equal(adapter.preview_window(adapter.encode(pixels)[0]).pixels, pixels)
+
+
+def test_what_cannot_be_decoded_has_no_preview(tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    adapter = ImageAdapter().fit([grey(8, 8)])
+    for item, reason in ((7, "expected a path"), (tmp_path / "text.png", "not a picture")):
+        with pytest.raises((ItemError, DataError), match=reason):
+            adapter.preview(item)
+
+
+def test_a_cell_of_a_picture_is_a_pixel_with_a_width():
+    height, width = ImageAdapter(size=(3, 4)).fit([grey(8, 8)]).coordinates(grey(8, 8))
+    assert (height.name, height.unit, width.name) == ("height", "pixel", "width")
+    np.testing.assert_array_equal(
+        [width.low, width.centre, width.high], [[0, 1, 2, 3], [0.5, 1.5, 2.5, 3.5], [1, 2, 3, 4]]
+    )
+    assert height.between(slice(0, 2)) == "height 0–1"
+
+
+def test_pictures_are_files_and_have_no_symbols():
+    adapter = ImageAdapter().fit([grey(8, 8)])
+    assert (adapter.reads_files, adapter.reads_texts, adapter.reads_rows) == (True, False, False)
+    assert adapter.symbols(grey(8, 8)) is None

@@ -148,7 +148,7 @@ def test_assume_skips_the_check_and_is_recorded_in_the_bundle(grades, tmp_path):
     classifier.save(tmp_path / "m.safetensors")
     loaded = GridClassifier.load(tmp_path / "m.safetensors")
     assert loaded.adapter_.ordering_ == loaded.summary_["ordering"] == "assumed"
-    assert loaded.ordering == "assume"
+    assert loaded.adapter.ordering == "assume"
 
 
 @pytest.mark.parametrize("adapter", [None, TableAdapter()])
@@ -196,5 +196,76 @@ def test_what_is_no_table_of_measurements_says_what_to_do(X, error, words):
 
 
 def test_an_unknown_ordering_is_refused(walks):
-    with pytest.raises(ConfigurationError, match="'check' or 'assume'"):
+    with pytest.raises(ConfigurationError, match="ordering must be one of 'check', 'assume', got 'asume'"):
         TableAdapter(ordering="asume").fit(walks[0])
+
+
+# --- columns by their names ------------------------------------------------------------------------------------------
+
+
+def test_a_fitted_adapter_takes_its_columns_by_name_in_any_order(walks):
+    frame, _ = walks
+    adapter = TableAdapter(ordering="assume").fit(frame)
+    assert adapter.columns_ == [f"t{i}" for i in range(24)]
+    shuffled = frame[frame.columns[::-1]].assign(label="a", number=1)
+    np.testing.assert_array_equal(adapter.check_items(shuffled), frame.to_numpy(np.float32))
+    again = from_state("TableAdapter", adapter.get_params(), json.loads(json.dumps(adapter.state())))
+    np.testing.assert_array_equal(again.check_items(shuffled), frame.to_numpy(np.float32))
+
+
+def test_columns_that_are_missing_are_named(walks):
+    frame, _ = walks
+    adapter = TableAdapter(ordering="assume").fit(frame)
+    with pytest.raises(DataError, match=r"lacks columns that the model was trained on: t3, t7; it has t0, t1, t2, t4"):
+        adapter.check_items(frame.drop(columns=["t3", "t7"]))
+
+
+def test_a_column_that_stands_twice_is_refused_by_name(walks):
+    frame, _ = walks
+    doubled = pd.concat([frame, frame[["t3"]]], axis=1)
+    for adapter in (TableAdapter(ordering="assume"), TableAdapter(ordering="assume").fit(frame)):
+        with pytest.raises(DataError, match=r"several columns of the same name: t3\."):
+            adapter.check_items(doubled)
+
+
+def test_columns_that_are_only_numbered_are_taken_in_their_order(walks):
+    frame, _ = walks
+    numbered = frame.set_axis(range(24), axis=1)
+    adapter = TableAdapter(ordering="assume").fit(numbered)
+    assert adapter.columns_ is None
+    np.testing.assert_array_equal(adapter.check_items(numbered), frame.to_numpy(np.float32))
+    assert TableAdapter(ordering="assume").fit(frame.to_numpy()).columns_ is None
+
+
+def test_an_array_is_read_by_position_whatever_the_training_table_was_called(walks):
+    frame, _ = walks
+    adapter = TableAdapter(ordering="assume").fit(frame)
+    np.testing.assert_array_equal(adapter.check_items(frame.to_numpy()), frame.to_numpy(np.float32))
+
+
+def test_rows_of_an_array_are_named_by_whoever_holds_the_table(walks):
+    frame, _ = walks
+    adapter = TableAdapter(ordering="assume")
+    assert adapter.column_names(frame) == list(frame.columns)
+    assert adapter.column_names(frame.to_numpy()) is None
+    adapter.fit(frame.to_numpy(), columns=list(frame.columns))
+    assert adapter.columns_ == list(frame.columns)
+
+
+def test_fitting_again_forgets_the_columns_of_before(walks):
+    frame, _ = walks
+    adapter = TableAdapter(ordering="assume").fit(frame)
+    other = frame.iloc[:, :9].set_axis(list("abcdefghi"), axis=1)
+    assert adapter.fit(other).columns_ == list("abcdefghi")
+
+
+def test_the_report_on_the_whole_table_spares_its_rows_another_check(walks):
+    frame, labels = walks
+    report = TableAdapter().check_order(frame, labels)
+    adapter = TableAdapter().fit(frame.to_numpy()[:5], report=report)  # far too few to be checked themselves
+    assert adapter.report_ is report
+    assert TableAdapter(ordering="assume").check_order(frame) is None
+
+
+def test_only_tables_read_rows():
+    assert (TableAdapter.reads_files, TableAdapter.reads_texts, TableAdapter.reads_rows) == (False, False, True)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from gridcnn.adapters import TextAdapter, from_state
+from gridcnn.adapters.base import Preview
 from gridcnn.adapters.tokens import characters, has_words, words
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 
@@ -110,7 +111,7 @@ def test_training_texts_without_a_word_are_refused():
         TextAdapter().fit(["", None])
 
 
-def test_lift_looks_up_a_vector_for_each_token():
+def test_the_frontend_looks_up_a_vector_for_each_token():
     adapter = TextAdapter(embedding_dim=6).fit(TEXTS)
     frontend = adapter.frontend()
     grid = frontend(torch.from_numpy(adapter.encode("the dog")))
@@ -255,3 +256,68 @@ def test_a_single_column_is_read_and_several_are_refused():
     assert TextAdapter().check_items(table["text"]) == TEXTS
     with pytest.raises(DataError, match=r"2 \(text, other\): choose one"):
         TextAdapter().check_items(table)
+
+
+# --- what a person sees ----------------------------------------------------------------------------------------------
+
+
+def test_content_tells_unknown_words_apart_and_knows_one_text_in_two_unicode_forms():
+    adapter = TextAdapter().fit(TEXTS)
+
+    def content(text):
+        return adapter.content(text, adapter.encode(text))
+
+    np.testing.assert_array_equal(adapter.encode("zebra"), adapter.encode("quagga"))
+    assert content("zebra") != content("quagga")
+    assert content("cafe\u0301") == content("caf\u00e9") == "caf\u00e9".encode()
+    assert content("\ud800")  # half a surrogate pair, as broken files hold
+
+
+def test_a_preview_is_the_text_and_says_what_it_leaves_out():
+    adapter = TextAdapter().fit(TEXTS)
+    assert adapter.preview("the cat") == Preview(text="the cat")
+    assert adapter.preview("x" * 601) == Preview(text="x" * 600, note="the first 600 of 601 characters")
+
+
+def test_the_coordinates_of_a_text_are_its_tokens_and_whether_they_are_known():
+    adapter = TextAdapter(length=4).fit(TEXTS)
+    (axis,) = adapter.coordinates("The zebra sat")
+    assert (axis.name, axis.unit) == ("token", "")
+    assert axis.words == ("the", "zebra", "sat", "")
+    assert axis.known == (True, False, True, False)
+    assert axis.between(slice(1, 4)) == "zebra sat ·"
+
+
+def test_the_coordinates_of_a_window_count_from_the_beginning_of_the_text():
+    adapter = TextAdapter(length=4).fit(TEXTS)
+    text = "a b c d e f g h i j"
+    assert len(adapter.encode(text)) == 3
+    (axis,) = adapter.coordinates(text, window=2, n_windows=3)
+    assert axis.words == ("d", "e", "f", "g")
+    np.testing.assert_array_equal(axis.centre, [3, 4, 5, 6])
+
+
+def test_an_empty_grid_is_padding():
+    adapter = TextAdapter(embedding_dim=5).fit(TEXTS)
+    frontend = adapter.frontend()
+    grid, padding = (frontend(torch.from_numpy(adapter.encode(text)))[0].detach() for text in ("the cat sat", ""))
+    assert torch.equal(adapter.empty_grid(grid), padding)
+    assert not torch.equal(grid, padding)
+
+
+def test_symbols_are_the_tokens_of_a_text():
+    assert TextAdapter().fit(TEXTS).symbols("The zebra sat!") == ["the", "zebra", "sat", "!"]
+
+
+@pytest.mark.parametrize(("tokens", "expected"), [("word", ["the", "cat"]), ("character", ["t", "h"])])
+def test_known_symbols_are_the_most_frequent_ones_encoded_in_a_row(tokens, expected):
+    texts = ["the cat", "the cat", "the", "th", "t"]
+    adapter = TextAdapter(tokens=tokens).fit(texts)
+    symbols, windows = adapter.known_symbols(2)
+    assert symbols == expected
+    assert windows[0, :3, 0].tolist() == [2, 3, 0]  # the ids of the two most frequent tokens, then padding
+    assert len(adapter.known_symbols(1)[0]) == 1
+
+
+def test_texts_are_neither_files_nor_rows():
+    assert (TextAdapter.reads_files, TextAdapter.reads_texts, TextAdapter.reads_rows) == (False, True, False)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy.fft
+import torch
 from PIL import Image
+from sklearn.dummy import DummyClassifier
 
-from gridcnn import GridClassifier, datasets
+from gridcnn import datasets, load
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
-from gridcnn.cli import main
+from gridcnn.adapters.base import ClassicModel
+from gridcnn.adapters.mfcc import mfcc_statistics
+from gridcnn.adapters.torchaudio_transforms import AmplitudeToDB, MelSpectrogram
 from gridcnn.errors import DataError, ItemError
-from gridcnn.evaluation.baselines import compare, fit_baseline
+from gridcnn.evaluation import baselines
+from gridcnn.evaluation.baselines import fit_baseline
+from gridcnn.evaluation.comparison import compare
 
 
 def test_pixels_through_components_read_digits() -> None:
@@ -50,6 +59,51 @@ def test_mfcc_statistics_tell_noise_from_tones_and_pass_over_padding() -> None:
     shorter = [sounds[0][:1500], sounds[1][:1500]]  # stand in the middle of zeros
     assert baseline.predict(shorter).tolist() == ["tone", "noise"]
     assert baseline.predict([np.zeros(4000)]).shape == (1,)
+
+
+@pytest.mark.parametrize(("rate", "n_fft", "n_mels"), [(8_000, 512, 40), (16_000, 512, 40), (44_100, 2_048, 128)])
+def test_mfcc_are_those_of_the_bands_that_the_network_hears(rate: int, n_fft: int, n_mels: int) -> None:
+    rng = np.random.default_rng(0)
+    loud = rng.normal(0, 0.1, rate).astype(np.float32)
+    quiet = np.concatenate([loud[: rate // 4] / 1000, np.zeros(rate - rate // 4, np.float32)])  # most of it is silent
+    windows = np.stack([loud, quiet])
+    mel = MelSpectrogram(rate, n_fft=n_fft, hop_length=n_fft // 4, n_mels=n_mels)
+    levels = AmplitudeToDB("power", top_db=80.0)(mel(torch.from_numpy(windows))[:, None])[:, 0].numpy()
+
+    for found, each in zip(mfcc_statistics(windows, rate), levels, strict=True):
+        sounding = each.max(axis=0) > each.min() + 1
+        mfcc = scipy.fft.dct(each, axis=0, norm="ortho")[:20, sounding]
+        expected = np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1), mfcc.min(axis=1), mfcc.max(axis=1)])
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=0.05)
+    assert (levels[1].max(axis=0) <= levels[1].min() + 1).mean() > 0.5
+
+
+def test_an_adapter_may_bring_a_classic_model_of_its_own() -> None:
+    class Counted(ArrayAdapter):
+        def baseline(self, random_state: int = 0) -> ClassicModel:
+            def features(items: Any, windows: Any) -> np.ndarray:
+                assert [each.shape for each in windows] == [(1, 1, 3)] * len(items)
+                return np.asarray(items)
+
+            return ClassicModel("the most frequent label", features, DummyClassifier())
+
+    rows = np.arange(12.0).reshape(4, 3)
+    baseline = fit_baseline(Counted().fit(rows), rows, ["a", "b", "b", "b"])
+
+    assert (baseline.name, baseline.n_items) == ("the most frequent label", 4)
+    assert baseline.predict(rows[:2]).tolist() == ["b", "b"]
+
+
+def test_a_large_set_is_sampled_by_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "MOST_ITEMS", 20)
+    rows = np.random.default_rng(0).normal(size=(200, 3))
+    labels = np.where(rows[:, 0] > 0, "up", "down")
+    fitted = [fit_baseline(ArrayAdapter().fit(rows), rows, labels, random_state=seed) for seed in (0, 0, 1)]
+    first, again, other = [each.model.estimator.model_.best_estimator_["scale"].mean_ for each in fitted]
+
+    assert {each.n_items for each in fitted} == {20}
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other)
 
 
 def test_the_windows_of_a_long_recording_make_one_answer() -> None:
@@ -100,9 +154,7 @@ def test_the_verdict_names_the_winner_only_where_chance_is_unlikely() -> None:
     assert close.verdict.startswith("The network is ahead by 2.5 points on 40 items, which may be chance (p = 1)")
 
 
-def test_train_compares_on_the_items_it_held_back_and_keeps_the_outcome(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_train_compares_on_the_validation_split_and_keeps_the_outcome(tmp_path: Path, run: Callable[..., Any]) -> None:
     rng = np.random.default_rng(0)
     for label, level in (("dark", 0), ("light", 200)):
         (tmp_path / "data" / label).mkdir(parents=True)
@@ -111,13 +163,11 @@ def test_train_compares_on_the_items_it_held_back_and_keeps_the_outcome(
             Image.fromarray(pixels).save(tmp_path / "data" / label / f"{at}.png")
     model = tmp_path / "m.safetensors"
     arguments = ["--compare", "--epochs", "1", "--kernels", "4", "--no-cache", "--quiet"]
-    with pytest.raises(SystemExit) as ended:
-        main(["train", str(tmp_path / "data"), "-o", str(model), *arguments])
-    printed = capsys.readouterr().out
-    kept = GridClassifier.load(model).scores_
+    done = run("train", tmp_path / "data", "-o", model, *arguments)
 
-    assert not ended.value.code
-    assert "validation accuracy of the baseline 1.0000, of the network" in printed
+    assert done.code == 0, done.err
+    kept = load(model).scores
+    assert "validation accuracy of the baseline 1.0000, of the network" in done.out
     assert kept["baseline"]["accuracy"] == 1.0
     assert kept["baseline"]["network"] == pytest.approx(kept["validation_accuracy"])  # the same items
 
