@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,9 +15,8 @@ from torch import nn
 
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, is_path, sample_of
 from gridcnn.adapters.counts import block_count, epoch_count
-from gridcnn.adapters.log_mel import LogMel
+from gridcnn.adapters.log_mel import LogMel, has_empty_band
 from gridcnn.adapters.sound_files import as_float32, read_header, read_sound
-from gridcnn.adapters.torchaudio_transforms import melscale_fbanks
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, Coordinates, GridSpec
@@ -328,12 +326,7 @@ class AudioAdapter(Adapter):
             )
 
     def _has_empty_band(self) -> bool:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torchaudio warns of what is asked for here
-            filters = melscale_fbanks(
-                self.n_fft_ // 2 + 1, self.f_min_, self.f_max_, self.n_mels_, self.sample_rate_, norm=None
-            )
-        return bool((filters.amax(dim=0) == 0).any())
+        return has_empty_band(self.sample_rate_, self.n_fft_, self.n_mels_, self.f_min_, self.f_max_)
 
     def _windows(self, mono: np.ndarray) -> np.ndarray:
         excess = len(mono) - self.samples_

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,56 +12,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from gridcnn.adapters.records import ClassicModel, Preview
 from gridcnn.errors import DataError
 from gridcnn.grid import Coordinates, GridSpec
 from gridcnn.parameters import Constraint, check
 
 __all__ = ["Adapter", "ClassicModel", "Preview", "is_path", "sample_of"]
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What a person can look at, listen to or read of an item; None and empty where there is nothing of that kind.
-
-    Parameters
-    ----------
-    pixels : ndarray of shape (height, width) or (height, width, 3), uint8, or None
-        A picture of it. Without one, and without `text`, the grid itself is drawn.
-    waveform : ndarray of shape (samples,), float32 in [-1, 1], or None
-        A clip of at most one window.
-    sample_rate : int
-        Its samples a second (Hz).
-    text : str
-        The words.
-    note : str
-        What the preview leaves out.
-    """
-
-    pixels: np.ndarray | None = None
-    waveform: np.ndarray | None = None
-    sample_rate: int = 0
-    text: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class ClassicModel:
-    """The classic model of a modality, not fitted, which knows no convolution.
-
-    Parameters
-    ----------
-    name : str
-        What it is, such as `"TF-IDF + linear SVM"`.
-    features : callable
-        From a list of raw items and their encoded windows (one array of shape `(windows, *encoded_shape)` an item) to
-        what the estimator reads, one row an item.
-    estimator : scikit-learn classifier
-        Is fitted on the features and labels.
-    """
-
-    name: str
-    features: Callable[[Sequence[Any], Sequence[np.ndarray]], Any]
-    estimator: Any
 
 
 class Adapter(BaseEstimator):  # type: ignore[misc]

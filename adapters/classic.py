@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from gridcnn.adapters.base import ClassicModel
+from gridcnn.adapters.records import ClassicModel
 
 __all__ = ["order_free", "principal_components", "tf_idf"]
 

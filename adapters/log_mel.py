@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gridcnn.adapters.torchaudio_transforms import AmplitudeToDB, MelSpectrogram
+from gridcnn.adapters.torchaudio_transforms import AmplitudeToDB, MelSpectrogram, melscale_fbanks
 
-__all__ = ["LogMel"]
+__all__ = ["LogMel", "has_empty_band"]
 
 
 class LogMel(nn.Module):
@@ -78,3 +79,11 @@ class LogMel(nn.Module):
 
 def _rebuilt(settings: dict[str, Any], device: torch.device, dtype: torch.dtype, training: bool) -> LogMel:
     return LogMel(**settings).to(device, dtype).train(training)
+
+
+def has_empty_band(sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float) -> bool:
+    """Whether a mel band contains no frequency of the Fourier transform."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torchaudio warns of the bands that are asked for here
+        filters = melscale_fbanks(n_fft // 2 + 1, f_min, f_max, n_mels, sample_rate, norm=None)
+    return bool((filters.amax(dim=0) == 0).any())

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from gridcnn.adapters.base import ClassicModel
+from gridcnn.adapters.records import ClassicModel
 
 __all__ = ["mfcc_statistics", "mfcc_svm"]
 

@@ -64,11 +64,17 @@ def check(
     with Waiting(Console(stderr=True), "reading") as waiting:
         report = _check(source, columns, seed, waiting)
         waiting.now("drawing")
-        page = None if output is None else report.to_html()
+        page = None if output is None else _page(report)
     if output is not None and page is not None:
         output.write_text(page, encoding="utf-8")
     print(json.dumps(report.to_dict(), indent=2) if as_json else report)
     raise typer.Exit(_VERDICT_CODES[report.verdict])
+
+
+def _page(report: OrderReport | AxesReport | GridReport) -> str:
+    from gridcnn.render.ordering_page import ordering_page
+
+    return ordering_page(report)
 
 
 def _check(source: str, columns: Columns, seed: int, waiting: Waiting) -> OrderReport | AxesReport | GridReport:
@@ -84,13 +90,14 @@ def _check(source: str, columns: Columns, seed: int, waiting: Waiting) -> OrderR
     if place.is_file() and columns.text is None and columns.path is None:
         return _check_table(place, columns, seed, waiting)
     data = read_unlabelled(source, columns)
-    if data.modality == "table":
+    adapter = adapter_for(data, {})
+    if adapter.reads_rows:
         waiting.now("checking")
         return check_order(data.items, data.labels, alternatives=data.labels is not None, random_state=seed)
 
     from gridcnn.evaluation.axes import check_grids
 
-    report = check_grids(adapter_for(data, {}), data.items, random_state=seed, progress=waiting.progress)
+    report = check_grids(adapter, data.items, random_state=seed, progress=waiting.progress)
     skipped = [*data.skipped, *report.skipped]
     if skipped:
         note(f"{len(skipped)} items could not be read and are left out:")

@@ -72,7 +72,7 @@ def report(
         held_out.items,
         held_out.labels,
         train=None if learned is None else (learned.items, learned.labels),
-        model=model.name,
+        name=model.name,
         source=source,
         skipped=held_out.skipped,
     )

@@ -1,4 +1,4 @@
-"""The ordering check for what is no table: the axes of the grids that an adapter makes of pictures, sounds or texts."""
+"""The ordering check of the grids that an adapter makes of pictures, sounds or texts, axis by axis."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ import pandas as pd
 import torch
 
 from gridcnn.adapters.base import Adapter, sample_of
-from gridcnn.adapters.text import TextAdapter
 from gridcnn.errors import DataError, Skipped
 from gridcnn.grid import Axis, GridSpec
 from gridcnn.ordering import OrderReport, Verdict, check_axes, check_order
-from gridcnn.ordering.report import html_page
 from gridcnn.pipeline.encode import Progress, encode_items
 
 __all__ = ["GridReport", "check_grids"]
@@ -86,15 +84,6 @@ class GridReport:
             ],
         }
 
-    def to_html(self) -> str:
-        """Return a page of its own with the words and a picture for each axis on which something was measured."""
-        pictures = {
-            f"{axis.name}, {axis.size} cells": report.plot()
-            for axis, report in zip(self.axes, self.reports, strict=True)
-            if report.figure_data
-        }
-        return html_page(self.verdict, self.reason, pictures, str(self))
-
     def __str__(self) -> str:
         lines = [
             f"{self.verdict.upper()}: {self.reason}",
@@ -117,9 +106,9 @@ def check_grids(
 ) -> GridReport:
     """Check each axis of the grids that an adapter makes of some hundred items.
 
-    Of pictures and sounds the finished grids are checked. The vectors of an untrained embedding say nothing about
-    which tokens stand together, so that the token axis is checked by the tokens themselves, in texts that are long
-    enough to have no padding where it looks.
+    The finished grids are checked, except along an axis of symbols (tokens of a text): the vectors of an untrained
+    embedding say nothing about which tokens stand together, so the tokens themselves are checked, in texts that are
+    long enough to have no padding.
 
     Parameters
     ----------
@@ -159,9 +148,10 @@ def check_grids(
         raise DataError(f"none of the {len(sample)} items can be read; the first: {worst.item}: {worst.reason}")
     windows = np.asarray(encoded.windows[first])
     reports = check_axes(_apply_frontend(adapter, windows, random_state), random_state=random_state).axes
-    if isinstance(adapter, TextAdapter):
-        sentences = [adapter.tokenise(text) for text in sample]
-        reports = (reports[0], _check_tokens(sentences, adapter.length_, random_state))
+    symbols = [adapter.symbols(item) for item in sample]
+    sequences = [each for each in symbols if each is not None]
+    if sequences:
+        reports = (reports[0], _check_symbols(sequences, adapter.spec_.sizes[0], random_state))
     return GridReport(adapter.spec_, reports, len(items), len(first), encoded.skipped)
 
 
@@ -173,15 +163,15 @@ def _apply_frontend(adapter: Adapter, windows: np.ndarray, seed: int) -> np.ndar
         return torch.cat([frontend(batch) for batch in batches]).numpy()
 
 
-def _check_tokens(sentences: list[list[str]], longest: int, seed: int) -> OrderReport:
-    """Check the token axis by which token follows which; texts that end in padding would always look ordered."""
-    lengths = np.array([len(tokens) for tokens in sentences])
+def _check_symbols(sequences: list[list[str]], longest: int, seed: int) -> OrderReport:
+    """Check an axis of symbols by which of them follow each other, without padding, which always looks ordered."""
+    lengths = np.array([len(tokens) for tokens in sequences])
     length = min(longest, max(FEWEST_TOKENS, int(np.median(lengths))))
-    full = [tokens[:length] for tokens in sentences if len(tokens) >= length]
+    full = [tokens[:length] for tokens in sequences if len(tokens) >= length]
     if full:
         return check_order(pd.factorize(np.ravel(full))[0].reshape(-1, length), kind="categorical", random_state=seed)
     reason = f"No text has {length} tokens or more, which is too short to tell order from chance."
-    return OrderReport("undecided", reason, "size", len(sentences), longest, 0, 0)
+    return OrderReport("undecided", reason, "size", len(sequences), longest, 0, 0)
 
 
 def _listed(axes: Sequence[Axis]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gridcnn.adapters import Adapter
-from gridcnn.adapters.base import ClassicModel
+from gridcnn.adapters.records import ClassicModel
 from gridcnn.errors import DataError
 from gridcnn.pipeline.encode import encode_items
 

@@ -1,7 +1,4 @@
-"""How good a model is on items it has not seen: scores with their uncertainty, and the items behind them to look at.
-
-`make_report` computes, `Report.to_html` draws one self-contained page.
-"""
+"""A report: scores of a model with their uncertainty, calibration, and the items behind them to look at."""
 
 from __future__ import annotations
 
@@ -11,63 +8,47 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.stats
+import torch
 
+from gridcnn.adapters.records import Preview
 from gridcnn.errors import DataError, ItemError, Skipped
-from gridcnn.estimator import GridClassifier
-from gridcnn.evaluation.baselines import Comparison, compare, fit_baseline
+from gridcnn.evaluation.baselines import fit_baseline
+from gridcnn.evaluation.calibration import Calibration, calibrate
+from gridcnn.evaluation.comparison import Comparison, compare
 from gridcnn.evaluation.metrics import Evaluation, evaluate
-from gridcnn.render.html import render
-from gridcnn.render.preview import Exhibit, exhibit
-from gridcnn.training.loop import EpochRecord
+from gridcnn.grid import GridSpec
+from gridcnn.inference import predict
+from gridcnn.model import EpochRecord, FittedModel, fitted_model
 
-__all__ = ["Answer", "Calibration", "Report", "calibrate", "make_report"]
+__all__ = ["Answer", "Report", "make_report"]
 
 MOST_SHOWN = 12
-"""Mistakes, and hits, that are shown."""
-
-MOST_CLASSES = 30
-"""Up to this many classes the confusion matrix is drawn whole; beyond, the pairs that are confused most."""
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Whether a stated confidence of 80 % is right in 80 % of the cases.
-
-    Parameters
-    ----------
-    confidence, accuracy : list of float
-        Mean confidence and share of hits in each bin that has items, in [0, 1].
-    counts : list of int
-        Items in each of these bins.
-    error : float
-        Expected calibration error: mean distance of the two, weighted by the items, in [0, 1].
-
-    Source: Guo et al. 2017, "On calibration of modern neural networks", equation 3.
-    """
-
-    confidence: list[float]
-    accuracy: list[float]
-    counts: list[int]
-    error: float
+"""Largest number of mistakes, and of hits, that are shown."""
 
 
 class Answer(NamedTuple):
-    """One answer of the model; `confidence` is the probability of `prediction`, `exhibit` what a page shows."""
+    """One answer of the model.
+
+    `confidence` is the probability of `prediction`; `name` and `preview` show the item, or, if the preview has neither
+    pixels nor text, `grid` `(channels, *sizes)` does.
+    """
 
     truth: str
     prediction: str
     confidence: float
-    exhibit: Exhibit
+    item: Any
+    preview: Preview
+    grid: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Report:
-    """Scores of a model on held-out items, and what explains them.
+    """Scores of a model on labelled items, and the items that explain them.
 
     Parameters
     ----------
     model, source : str
-        What the model and the held-out items are called.
+        Names of the model and of the items.
     scores : Evaluation
         Accuracy, balanced accuracy, macro F1, a row for each class, the confusion matrix.
     interval : (float, float)
@@ -87,9 +68,15 @@ class Report:
     best_epoch : int
         Epoch whose weights were kept.
     skipped : list of Skipped
-        Held-out items that could not be read.
+        Items that could not be read.
+    n_trained_on : int
+        Number of the scored items that the model was trained on, by their content.
+    accuracy_on_others : float or None
+        Accuracy on the items that it was not trained on; None if there are no others, or nothing but others.
+    spec : GridSpec
+        The grids of the model.
     training : dict
-        What the model was trained on, with which versions, and the scores that were known then.
+        Counts of the training items, versions, and the scores that were known then.
     configuration : dict
         Adapter, grid, network and training.
     """
@@ -106,16 +93,27 @@ class Report:
     history: list[EpochRecord]
     best_epoch: int
     skipped: list[Skipped]
+    n_trained_on: int
+    accuracy_on_others: float | None
+    spec: GridSpec
     training: dict[str, Any]
     configuration: dict[str, dict[str, Any]]
 
-    def to_html(self) -> str:
-        """Return one page that needs nothing else: no network, no script."""
-        return render("report.html", report=self, confusion=_confusion(self.scores), curves=_curves(self.history))
+    @property
+    def warning(self) -> str:
+        """What a reader must know first: scores on training items say little; empty if there are none."""
+        if not self.n_trained_on:
+            return ""
+        count = f"{self.n_trained_on} of the {self.scores.n_items} items were trained on (by their content)"
+        if self.accuracy_on_others is None:
+            return f"{count}: these scores say nothing about new items."
+        others = self.scores.n_items - self.n_trained_on
+        return f"{count}; accuracy on the other {others}: {self.accuracy_on_others:.4f}. Only that speaks of new items."
 
     def __str__(self) -> str:
         low, high = self.interval
         lines = [
+            *([self.warning] if self.warning else []),
             f"accuracy           {self.scores.accuracy:.4f} on {self.scores.n_items} items "
             f"(95 % interval {low:.4f} to {high:.4f})",
             f"balanced accuracy  {self.scores.balanced_accuracy:.4f}",
@@ -128,27 +126,27 @@ class Report:
 
 
 def make_report(
-    classifier: GridClassifier,
+    model: Any,
     items: Any,
     labels: Any,
     *,
     train: tuple[Any, Any] | None = None,
-    model: str = "",
+    name: str = "",
     source: str = "",
     skipped: Sequence[Skipped] = (),
 ) -> Report:
-    """Score a trained classifier on held-out items.
+    """Score a trained model on labelled items.
 
     Parameters
     ----------
-    classifier : GridClassifier
-        A fitted classifier.
+    model : FittedModel or GridClassifier
+        A fitted one.
     items, labels : sequence of n raw items, array-like of shape (n,)
-        What it has not seen.
+        Items to score, which the model should not have seen.
     train : (items, labels), optional
-        What it was trained on, to fit the classic baseline of the modality beside it.
-    model, source : str
-        What the page calls the model and the items.
+        The training items, to fit the classic baseline of the modality beside the model.
+    name, source : str
+        Names of the model and of the items.
     skipped : sequence of Skipped
         Items that could not even be listed.
 
@@ -159,131 +157,93 @@ def make_report(
 
     Examples
     --------
-    >>> from gridcnn import datasets
+    >>> from gridcnn import datasets, fit
     >>> from gridcnn.adapters import ImageAdapter
     >>> digits = datasets.load("digits").take(range(200))
-    >>> classifier = GridClassifier(adapter=ImageAdapter(), epochs=2).fit(digits.items[:150], digits.labels[:150])
-    >>> report = make_report(classifier, digits.items[150:], digits.labels[150:])
-    >>> report.scores.n_items
-    50
+    >>> model = fit(ImageAdapter(), digits.items[:150], digits.labels[:150], {"epochs": 2})
+    >>> report = make_report(model, digits.items[150:], digits.labels[150:])
+    >>> report.scores.n_items, report.n_trained_on
+    (50, 0)
     """
-    rows = classifier.predict_frame(items)
-    errors = rows.iloc[:, -1].to_numpy()  # by place: a class may be called "error"
-    good = np.flatnonzero(errors == "")
+    model = fitted_model(model)
+    answers = predict(model, items, fingerprints=True)
+    good = np.flatnonzero(answers.good)
     if not len(good):
-        raise DataError(f"none of the {len(rows)} held-out items can be read; the first: {errors[0]}")
-    unreadable = [Skipped(str(rows.iat[at, 0]), str(errors[at])) for at in np.flatnonzero(errors != "").tolist()]
-    names = [str(name) for name in classifier.classes_]
+        raise DataError(f"none of the {len(answers)} items can be read; the first: {answers.errors[0]}")
+    unreadable = [Skipped(item, why) for item, why in zip(answers.items, answers.errors, strict=True) if why]
     truth = np.asarray(labels).astype(str)[good]
-    prediction = rows.iloc[:, 1].to_numpy()[good].astype(str)
-    scores = evaluate(truth, prediction, names)
-    known = np.isin(truth, names)
+    prediction = answers.labels[good].astype(str)
+    scores = evaluate(truth, prediction, model.class_names)
+    known = np.isin(truth, model.class_names)
     good, truth, prediction = good[known], truth[known], prediction[known]
-    confidence = rows.iloc[:, 2:-1].to_numpy(dtype=np.float64)[good].max(axis=1)
+    confidence = answers.probabilities[good].max(axis=1)
     hit = truth == prediction
+    assert answers.fingerprints is not None  # for the type checker: they were asked for
+    trained_on = model.trained_on(answers.fingerprints[good])
+    mixed = 0 < trained_on.sum() < len(good)
     interval = scipy.stats.binomtest(int(hit.sum()), len(hit)).proportion_ci(method="wilson")
-    checked = classifier.adapter_.check_items(items)
+    checked = model.adapter.check_items(items)
 
-    def answers(positions: np.ndarray) -> list[Answer]:
+    def shown(positions: np.ndarray) -> list[Answer]:
         return [
-            Answer(truth[at], prediction[at], float(confidence[at]), _exhibit(classifier, checked[good[at]]))
+            _answer(model, checked[good[at]], truth[at], prediction[at], float(confidence[at]))
             for at in positions[:MOST_SHOWN].tolist()
         ]
 
     by_confidence = np.argsort(-confidence, kind="stable")
     baseline = None
     if train is not None:
-        fitted = fit_baseline(classifier.adapter_, classifier.adapter_.check_items(train[0]), train[1])
+        fitted = fit_baseline(model.adapter, model.adapter.check_items(train[0]), train[1])
         baseline = compare(fitted.name, truth, fitted.predict([checked[index] for index in good.tolist()]), prediction)
     return Report(
-        model=model,
+        model=name,
         source=source,
         scores=scores,
         interval=(float(interval.low), float(interval.high)),
         calibration=calibrate(hit, confidence),
-        mistakes=answers(by_confidence[~hit[by_confidence]]),
-        hits=answers(by_confidence[hit[by_confidence]][::-1]),
+        mistakes=shown(by_confidence[~hit[by_confidence]]),
+        hits=shown(by_confidence[hit[by_confidence]][::-1]),
         n_mistakes=int((~hit).sum()),
         baseline=baseline,
-        history=classifier.history_,
-        best_epoch=classifier.best_epoch_,
+        history=list(model.history),
+        best_epoch=model.best_epoch,
         skipped=[*skipped, *unreadable],
-        training={**classifier.summary_, **classifier.scores_},
-        configuration=_configuration(classifier),
+        n_trained_on=int(trained_on.sum()),
+        accuracy_on_others=float(hit[~trained_on].mean()) if mixed else None,
+        spec=model.adapter.spec_,
+        training={**model.summary, **model.scores},
+        configuration=_configuration(model),
     )
 
 
-def calibrate(hit: np.ndarray, confidence: np.ndarray, n_bins: int = 10) -> Calibration:
-    """Compare confidence with accuracy in bins of equal width.
-
-    >>> round(calibrate(np.array([True, True, False, True]), np.array([0.9, 0.9, 0.7, 0.7])).error, 2)
-    0.15
-    """
-    bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
-    counts = np.bincount(bins, minlength=n_bins)
-    filled = counts > 0
-    mean = np.bincount(bins, weights=confidence, minlength=n_bins)[filled] / counts[filled]
-    share = np.bincount(bins, weights=hit, minlength=n_bins)[filled] / counts[filled]
-    error = float(np.abs(mean - share) @ counts[filled] / len(hit))
-    return Calibration(mean.tolist(), share.tolist(), counts[filled].tolist(), error)
-
-
-def _exhibit(classifier: GridClassifier, item: Any) -> Exhibit:
+def _answer(model: FittedModel, item: Any, truth: str, prediction: str, confidence: float) -> Answer:
+    """Return an answer with a preview of its item, or with its grid."""
     try:
-        return exhibit(classifier.adapter_, item)
+        preview = model.adapter.preview(item)
+        if preview.pixels is not None or preview.text:
+            return Answer(truth, prediction, confidence, item, preview)
+        window = model.adapter.encode(item)[:1]
     except ItemError as error:  # it could be read a moment ago
-        return Exhibit(str(error.item), note=error.reason)
+        return Answer(truth, prediction, confidence, item, Preview(note=error.reason))
+    with torch.inference_mode():
+        grid = model.network.frontend(torch.from_numpy(window))[0].numpy()
+    return Answer(
+        truth, prediction, confidence, item, preview, grid[: max(window.shape[1] if window.ndim > 2 else 1, 1)]
+    )
 
 
-def _confusion(scores: Evaluation) -> dict[str, Any]:
-    """Return the whole matrix with the share of each cell in its row, or the pairs that are confused most."""
-    counts = np.array(scores.confusion)
-    names = [row.name for row in scores.classes]
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    wrong = counts * ~np.eye(len(counts), dtype=bool)
-    pairs = [
-        {"truth": names[row], "prediction": names[column], "count": int(wrong[row, column])}
-        for row, column in (divmod(int(at), len(counts)) for at in np.argsort(-wrong, axis=None, kind="stable")[:10])
-        if wrong[row, column]
-    ]
-    return {"whole": len(names) <= MOST_CLASSES, "names": names, "share": share.tolist(), "pairs": pairs}
-
-
-def _configuration(classifier: GridClassifier) -> dict[str, dict[str, Any]]:
-    adapter, network = classifier.adapter_, classifier.network_.backbone
-    state = adapter.state()
+def _configuration(model: FittedModel) -> dict[str, dict[str, Any]]:
+    adapter, network = model.adapter, model.network.backbone
     given = {name: value for name, value in adapter.get_params().items() if value is not None}
     learned = {  # a vocabulary is counted, not listed
         name.rstrip("_"): f"{len(value):,}" if isinstance(value, list) and len(value) > 20 else value
-        for name, value in state.items()
+        for name, value in adapter.state().items()
     }
-    summary: dict[str, Any] = classifier.summary_
-    training = asdict(classifier._configuration(summary["training_items"], summary.get("time", {}).get("chosen"))[1])
-    augment = {name: value for name, value in training.pop("augment").items() if value}
-    chosen = {name: getattr(classifier, name) for name in ("class_weight", "validation_fraction", "random_state")}
+    training = dict(model.recipe)
+    augment = {name: value for name, value in dict(training.pop("augment", {})).items() if value}
+    chosen = {name: model.parameters[name] for name in ("class_weight", "random_state") if name in model.parameters}
     return {
         "Input": {"adapter": type(adapter).__name__, "grid": str(adapter.spec_), **given, **learned},
-        "Network": {**asdict(network.config), "learned weights": f"{classifier.n_parameters_:,}"},
+        "Network": {**asdict(network.config), "learned weights": f"{model.n_parameters:,}"},
         "Training": {**training, **chosen, "augmentation": augment},
     }
-
-
-def _curves(history: list[EpochRecord]) -> list[dict[str, Any]]:
-    """Return what the learning curves show: lines, their ends' heights and the range of each chart."""
-    charts = []
-    for title, name, form in (("Loss", "loss", "%.2f"), ("Accuracy", "accuracy", "%.2f")):
-        series: list[dict[str, Any]] = [
-            {"name": label, "colour": colour, "values": [getattr(record, field) for record in history]}
-            for label, colour, field in (("training", "two", name), ("validation", "one", f"validation_{name}"))
-        ]
-        series = [line for line in series if np.isfinite(line["values"]).all() and line["values"]]
-        if not series:
-            continue
-        low, high = min(min(line["values"]) for line in series), max(max(line["values"]) for line in series)
-        ends = [1 - (line["values"][-1] - low) / ((high - low) or 1.0) for line in series]
-        if len(ends) == 2 and abs(ends[0] - ends[1]) < 0.08:  # labels need room
-            middle, up = sum(ends) / 2, np.sign(ends[0] - ends[1]) or 1.0
-            ends = [middle + 0.04 * up, middle - 0.04 * up]
-        series = [{**line, "label_at": float(end)} for line, end in zip(series, ends, strict=True)]
-        charts.append({"title": title, "series": series, "low": low, "high": high, "format": form})
-    return charts

@@ -24,6 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
 from gridcnn.errors import ConfigurationError, DataError
+from gridcnn.ordering.random_kernels import RandomKernel, match_map
 from gridcnn.ordering.trees import Floats
 
 __all__ = ["Alternatives", "Score", "score_alternatives"]
@@ -221,27 +222,25 @@ def _cells(frame: pd.DataFrame) -> Floats:
     return np.asarray(StandardScaler().fit_transform(cells))
 
 
-def _kernels(columns: int, rng: np.random.Generator) -> list[tuple[Floats, int, float]]:
+def _kernels(columns: int, rng: np.random.Generator) -> list[RandomKernel]:
     """Random weights of sum 0, dilation and bias of each kernel."""
     kernels = []
     for _ in range(KERNELS):
         size = int(rng.choice([size for size in (3, 5, 7, 9) if size <= max(3, columns // 2)]))
         dilation = int(2 ** rng.uniform(0, np.log2(max(1, (columns - 1) / (size - 1)))))
         weights = rng.normal(size=size)
-        kernels.append(((weights - weights.mean()) / np.sqrt(size), dilation, float(rng.uniform(-0.5, 0.5))))
+        kernels.append(
+            RandomKernel((weights - weights.mean()) / np.sqrt(size), dilation, float(rng.uniform(-0.5, 0.5)))
+        )
     return kernels
 
 
-def _convolve(cells: Floats, kernels: list[tuple[Floats, int, float]]) -> Floats:
+def _convolve(cells: Floats, kernels: list[RandomKernel]) -> Floats:
     """Kernels, negatives cut off, maximum of up to 8 segments: (rows, columns) → (rows, kernels × segments)."""
     rows, columns = cells.shape
     starts = np.unique(np.linspace(0, columns, min(SEGMENTS, columns), endpoint=False).astype(np.intp))
     features = np.empty((rows, len(kernels), len(starts)))
-    for at, (weights, dilation, bias) in enumerate(kernels):
-        reach = (len(weights) - 1) * dilation // 2
-        padded = np.pad(cells, ((0, 0), (reach, reach)))
-        match = np.full((rows, columns), bias)
-        for tap, weight in enumerate(weights):
-            match += weight * padded[:, tap * dilation : tap * dilation + columns]
+    for at, kernel in enumerate(kernels):
+        match = match_map(cells, kernel, padded=True)
         features[:, at] = np.maximum.reduceat(np.maximum(match, 0), starts, axis=1)
     return features.reshape(rows, -1)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from gridcnn.errors import DataError
+from gridcnn.ordering.decision import FEW_COLUMNS
 from gridcnn.ordering.neighbours import compare_neighbours, halves
 from gridcnn.ordering.prepare import rank_scores
 from gridcnn.ordering.report import AxesReport, OrderReport, Verdict
-from gridcnn.ordering.rule import FEW_COLUMNS, FEW_ROWS
+from gridcnn.ordering.rule import FEW_ROWS
 from gridcnn.ordering.trees import Floats, correlations, similarity
 
 __all__ = ["check_axes"]

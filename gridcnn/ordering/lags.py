@@ -32,7 +32,6 @@ class Lags:
     z_flip: float
     share_flip: float
     z_shuffle: float
-    raw: float  # covariance explained: the statistic that is compared with the nulls
     profile: Floats
     """Mean atanh r at lags 1, 2, … up to half the columns."""
 
@@ -92,6 +91,5 @@ def compare_lags(pairs: list[tuple[Floats, Floats]], tree: Floats, rng: np.rando
         z_flip=against(explained[0], flipped),
         share_flip=float((flipped >= explained[0]).mean()),
         z_shuffle=against(explained[0], shuffled),
-        raw=float(explained[0]),
         profile=profile,
     )

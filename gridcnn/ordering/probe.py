@@ -12,6 +12,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from gridcnn.ordering.neighbours import against
+from gridcnn.ordering.random_kernels import RandomKernel, match_map
 from gridcnn.ordering.trees import Floats
 
 __all__ = ["probe"]
@@ -48,7 +49,10 @@ def probe(scores: Floats, target: Any, rng: np.random.Generator) -> dict[str, fl
     length = rng.choice([length for length in (3, 5, 7, 9) if length <= max(3, columns // 2)], KERNELS)
     dilation = rng.choice([1, 2, 4], KERNELS)
     dilation = np.where((length - 1) * dilation < columns, dilation, 1)
-    kernels = [(rng.normal(size=n), int(step), rng.normal() * 0.5) for n, step in zip(length, dilation, strict=True)]
+    kernels = [
+        RandomKernel(rng.normal(size=n), int(step), rng.normal() * 0.5)
+        for n, step in zip(length, dilation, strict=True)
+    ]
     value = _loo(_gram(_features(table, kernels)), wanted)
     square = ((table[:, None] - table[None]) ** 2).mean(axis=2) if columns <= 64 else _distances(table)
     order_free = max(_loo(_gram(table), wanted), _loo(np.exp(-square / max(float(np.median(square)), 1e-9)), wanted))
@@ -84,15 +88,11 @@ def _ranks(values: Any) -> Floats:
     return np.asarray(rankdata(np.asarray(values, dtype=np.float64)) / len(values))[:, None]
 
 
-def _features(table: Floats, kernels: list[tuple[Floats, int, float]]) -> Floats:
+def _features(table: Floats, kernels: list[RandomKernel]) -> Floats:
     """Share of positive values and maximum of each kernel's match map, (rows, columns) → (rows, 2 × kernels)."""
-    columns = table.shape[1]
     out = np.empty((len(table), 2 * len(kernels)))
-    for at, (kernel, dilation, bias) in enumerate(kernels):
-        span = columns - (len(kernel) - 1) * dilation
-        match = np.full((len(table), span), bias)
-        for tap, weight in enumerate(kernel):
-            match += weight * table[:, tap * dilation : tap * dilation + span]
+    for at, kernel in enumerate(kernels):
+        match = match_map(table, kernel)
         out[:, 2 * at] = (match > 0).mean(axis=1)
         out[:, 2 * at + 1] = match.max(axis=1)
     return out

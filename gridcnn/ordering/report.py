@@ -1,20 +1,14 @@
-"""What the ordering check found: verdicts with their evidence, as text, JSON, picture and page."""
+"""Reports of the ordering check: verdicts with their evidence, as text and JSON."""
 
 from __future__ import annotations
 
-import html
-import io
 import textwrap
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from gridcnn.ordering.alternatives import Alternatives
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["AxesReport", "OrderReport", "Verdict"]
 
@@ -116,16 +110,6 @@ class OrderReport:
         filled = [textwrap.fill(line, 88, subsequent_indent=" " * 12) if line else "" for line in lines]
         return "\n".join(filled + (["", str(self.alternatives)] if self.alternatives else []))
 
-    def plot(self) -> Figure:
-        """Draw the correlations in the given order and in the tree's, and the statistic beside its null orders."""
-        from gridcnn.ordering.drawing import draw  # noqa: PLC0415 - matplotlib is slow to import
-
-        return draw(self)
-
-    def to_html(self) -> str:
-        """Return a page of its own with the words and the picture."""
-        return html_page(self.verdict, self.reason, {"": self.plot()}, str(self))
-
 
 @dataclass(frozen=True)
 class AxesReport:
@@ -175,11 +159,6 @@ class AxesReport:
             "axes": [axis.to_dict() for axis in self.axes],
         }
 
-    def to_html(self) -> str:
-        """Return a page of its own with the words and a picture for each axis on which something was measured."""
-        pictures = {f"Axis {at}": axis.plot() for at, axis in enumerate(self.axes, 1) if axis.figure_data}
-        return html_page(self.verdict, self.advice, pictures, str(self))
-
     def __str__(self) -> str:
         lines = [f"array {' × '.join(map(str, self.shape))}: {self.advice}"]
         lines += [
@@ -187,24 +166,6 @@ class AxesReport:
             for at, axis in enumerate(self.axes, 1)
         ]
         return "\n".join(lines)
-
-
-def html_page(verdict: Verdict, reason: str, pictures: Mapping[str, Figure], text: str) -> str:
-    """Return a page of its own: the verdict, pictures by their headings, and the whole report as text."""
-    sections = []
-    for heading, figure in pictures.items():
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg")
-        picture = buffer.getvalue()
-        sections.append((f"<h2>{html.escape(heading)}</h2>" if heading else "") + picture[picture.index("<svg") :])
-    return (
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Ordering check</title>"
-        "<meta name='viewport' content='width=device-width,initial-scale=1'>"
-        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;"
-        "color:#0f172a;background:#fff}pre{white-space:pre-wrap;font-size:.9rem}svg{max-width:100%;height:auto}</style>"
-        f"<h1>Ordering check: {verdict}</h1><p>{html.escape(reason)}</p>{''.join(sections)}"
-        f"<pre>{html.escape(text)}</pre></html>"
-    )
 
 
 def _plain(value: Any) -> Any:

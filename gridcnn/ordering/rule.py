@@ -1,21 +1,21 @@
-"""The rule: which tests are asked in which order, and what their answers mean together."""
+"""The rule: which tests are asked in which order."""
 
 from __future__ import annotations
 
-import math
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.ordering.alternatives import score_alternatives
 from gridcnn.ordering.columns import counting_names, name_some
-from gridcnn.ordering.lags import Lags, compare_lags
-from gridcnn.ordering.neighbours import SPLITS, Neighbours, compare_neighbours, halves
+from gridcnn.ordering.decision import FEW_COLUMNS, SORTED_SEAM, Answer, by_correlation, otherwise
+from gridcnn.ordering.lags import compare_lags
+from gridcnn.ordering.neighbours import SPLITS, compare_neighbours, halves
 from gridcnn.ordering.pictures import Picture, fold, hidden_picture
 from gridcnn.ordering.prepare import Prepared, prepare
 from gridcnn.ordering.probe import probe
-from gridcnn.ordering.report import ADVICE, OrderReport, Verdict
+from gridcnn.ordering.report import ADVICE, OrderReport
 from gridcnn.ordering.tokens import bigrams_against_nulls
 from gridcnn.ordering.trees import R_LIMIT, Floats, correlations, similarity, tree_of
 
@@ -23,18 +23,9 @@ __all__ = ["check_order"]
 
 CENTRAL = 400  # columns that take part in tests with trees
 LAG_COLUMNS = 160
-SORTED_SEAM = 0.85
-FEW_COLUMNS, FEW_ROWS = 5, 20
+FEW_ROWS = 20
 
 Kind = Literal["auto", "numeric", "categorical"]
-
-
-class Answer(NamedTuple):
-    """A verdict with its sentence and the test behind it."""
-
-    verdict: Verdict
-    reason: str
-    test: str
 
 
 def check_order(
@@ -202,7 +193,7 @@ def _ask(
             f"The columns look like a {shape} picture: similarity returns at every {picture.width}th column.",
             "hidden picture",
         ), picture
-    answer = _by_correlation(near, lags)
+    answer = by_correlation(near, lags)
     if answer and answer.verdict == "ordered":
         return answer, None
     felt = None
@@ -222,88 +213,11 @@ def _ask(
                 "the columns may have been sorted by similarity: neighbours are close, the columns after them are not"
             )
         return answer, None
-    return _otherwise(near, lags, felt, rows, columns), None
+    return otherwise(near, lags, felt, rows, columns), None
 
 
 def _signed(r: Floats) -> Floats:
     return np.ascontiguousarray(np.arctanh(np.clip(r, -R_LIMIT, R_LIMIT)))
-
-
-def _by_correlation(near: Neighbours, lags: Lags | None) -> Answer | None:
-    """Ordered, suspected of having been sorted (undecided), nearly ordered (undecided), or None."""
-    if lags and lags.z_shuffle >= 4:
-        share = min(lags.value, lags.rest + 0.2)
-        if (
-            share >= 0.6
-            and lags.rest >= 0.4
-            and lags.z_flip >= 3.5
-            and (near.seam < 0.9 or near.z_flip < 0 or share >= 0.8)
-        ) or (share >= 0.5 and lags.rest >= 0.45 and lags.z_flip >= 8):
-            return Answer(
-                "ordered",
-                f"The distance between columns explains {lags.value:.0%} of how they correlate, more than groups do.",
-                "lags",
-            )
-    close = min(near.z_flip, near.z_tree) >= 2.5 and near.share_flip <= 0.06
-    paired = min(near.z_pair, near.z_pair_tree) >= 3 and near.share_pair <= 0.03
-    if (close or paired) and near.z_shuffle >= 2.5:
-        annealed = lags is not None and lags.z_flip >= 2.5 and near.z_second >= 0.4 * near.z_flip
-        clear = lags is not None and lags.value >= 0.8 and lags.rest >= 0.8 and lags.z_flip >= 2.5
-        if near.seam < SORTED_SEAM or annealed or clear:
-            return Answer(
-                "ordered", "Neighbouring columns are more alike than groups of similar columns explain.", "neighbours"
-            )
-        return Answer(
-            "undecided",
-            "Neighbours are close, but the columns after them are not: this may be a table sorted by similarity.",
-            "sorted by similarity?",
-        )
-    return None
-
-
-def _otherwise(near: Neighbours, lags: Lags | None, felt: dict[str, float] | None, rows: int, columns: int) -> Answer:
-    if lags and lags.z_flip >= 5 and lags.value >= 0.4 and lags.rest >= 0.3:
-        return Answer(
-            "undecided", "Distance explains some of how columns correlate, but not enough to call them ordered.", "lags"
-        )
-    if lags and lags.value >= 0.65 and lags.rest >= 0.6 and lags.z_shuffle >= 10 and near.z_pair >= 3:
-        return Answer(
-            "undecided", "Distance explains how columns correlate, but groups of columns explain it as well.", "lags"
-        )
-    if (min(near.z_flip, near.z_tree) >= 1.5 or min(near.z_pair, near.z_pair_tree) >= 2) and near.z_shuffle >= 2.5:
-        return Answer(
-            "undecided",
-            "Neighbours are a little closer than groups explain, but not enough to call them ordered.",
-            "neighbours",
-        )
-    if rows >= 100 and near.z_flip >= 2.5 and near.z_shuffle >= 2.5 and near.z_tree > -2.5:
-        return Answer(
-            "undecided",
-            "Neighbours are closer than the groups that half of the rows show, but not than those that all rows show.",
-            "neighbours",
-        )
-    if near.z_flip <= -3:
-        return Answer("exchangeable", "The columns most like each other do not stand side by side.", "neighbours")
-    if columns >= FEW_COLUMNS and near.z_shuffle >= 2.3:
-        return Answer(
-            "exchangeable",
-            "Related columns stand together in groups, and within and between groups the order says nothing.",
-            "groups",
-        )
-    if (near.flip_mean - near.shuffle_mean) * math.sqrt(rows) > 1:
-        return Answer(
-            "exchangeable", "Some columns belong together, but the order of the columns does not follow it.", "groups"
-        )
-    if rows >= 100 and near.shuffle_mean * math.sqrt(rows) > 3 and near.z_shuffle < 2 and lags and lags.z_shuffle < 2:
-        reason = "The columns are alike, but no more so side by side than far apart."
-        return Answer("exchangeable", reason, "lags")
-    if felt and felt["order_free"] > felt["value"] + 0.03:
-        return Answer(
-            "exchangeable", "Models that ignore the order predict the labels better than convolutions do.", "labels"
-        )
-    return Answer(
-        "undecided", "The columns hardly correlate, so that nothing speaks for an order or against it.", "nothing found"
-    )
 
 
 def _tokens(table: Prepared, rng: np.random.Generator, evidence: dict[str, Any]) -> Answer | None:

@@ -1,7 +1,7 @@
-"""Values into one self-contained HTML page: a template, one style sheet, no network.
+"""Self-contained HTML pages: a template, one style sheet, no network.
 
-What a page shows comes from users (sentences, file names, labels), so the templates escape everything, and the page
-itself tells the browser to fetch nothing and to run no script but the one whose digest it states.
+Pages show text of users (sentences, file names, labels), so the templates escape everything, and each page tells the
+browser to fetch nothing and to run no script but the one whose digest it states.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["render"]
 
 
 def render(template: str, *, script: str = "", **values: Any) -> str:
-    """Fill a template of `gridcnn/templates`.
+    """Fill a template of `gridcnn/render/templates`.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def render(template: str, *, script: str = "", **values: Any) -> str:
     script : str
         Name of the one script that the page may run; empty for none.
     **values
-        What the template shows; strings are escaped.
+        The values that the template shows; strings are escaped.
     """
     environment = _environment()
     code = environment.get_template(script).render() if script else ""
@@ -56,7 +56,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _percent(share: float) -> str:
-    """Write a share as a percentage; what is not all is not rounded up to all."""
+    """Write a share as a percentage; a share below 1 is not rounded up to 100 %."""
     if 0.9995 <= share < 1:
         return f"{100 * min(share, 0.9999):.2f}\N{NO-BREAK SPACE}%"
     return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"

@@ -1,27 +1,25 @@
-"""One raw item as something that a page can show: a picture, a player with a spectrogram, a sentence, a curve."""
+"""Previews of items as a page shows them: pictures, clips and texts, as data URIs."""
 
 from __future__ import annotations
 
 import base64
 import io
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
 import soxr
-import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from gridcnn.adapters import Adapter
-from gridcnn.errors import ItemError
+from gridcnn.adapters.records import Preview
 
-__all__ = ["Exhibit", "clip_uri", "exhibit", "name_of", "picture_uri", "tinted"]
+__all__ = ["Shown", "clip_uri", "draw_grid", "name_of", "picture_uri", "show", "tinted"]
 
-LONGEST_SIDE = 192  # pixels of a thumbnail
-LONGEST_SENTENCE = 600  # characters
+LONGEST_SIDE = 192  # pixels of a curve
+LONGEST_NAME = 600  # characters
+MOST_CURVES = 8
 MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 # A ramp of ever lighter colours, readable for colour-blind people and in grey: matplotlib's viridis at nine places.
@@ -31,22 +29,21 @@ _RAMP = np.array(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Exhibit:
-    """What a page shows of an item; empty strings where there is nothing of that kind.
+class Shown(NamedTuple):
+    """A preview as a page shows it; empty strings if there is nothing of that kind.
 
     Parameters
     ----------
     name : str
         File name, or the sentence, or the shape of an array.
     picture : str
-        Data URI of a PNG: thumbnail, spectrogram, curve.
+        Data URI of a PNG.
     sound : str
-        Data URI of a clip of at most one window.
+        Data URI of a clip.
     text : str
-        Sentence, shortened where it is long.
+        Words.
     note : str
-        What the picture or clip leaves out.
+        What the preview leaves out.
     """
 
     name: str
@@ -56,43 +53,32 @@ class Exhibit:
     note: str = ""
 
 
-def exhibit(adapter: Adapter, item: Any) -> Exhibit:
-    """Show one item that the adapter can decode.
-
-    Raises
-    ------
-    ItemError
-        If it cannot be decoded.
-    """
-    from gridcnn.adapters import AudioAdapter, ImageAdapter, TextAdapter  # noqa: PLC0415  (each brings its libraries)
-
-    name = name_of(adapter, item)
-    if isinstance(adapter, TextAdapter):
-        shortened = len(item) > LONGEST_SENTENCE
-        note = f"the first {LONGEST_SENTENCE} of {len(item)} characters" if shortened else ""
-        return Exhibit(name, text=item[:LONGEST_SENTENCE], note=note)
-    if isinstance(adapter, ImageAdapter):
-        return Exhibit(name, picture=picture_uri(_thumbnail(item)))
-    windows = adapter.encode(item)
-    with torch.inference_mode():
-        grid = adapter.frontend()(torch.from_numpy(windows[:1]))[0].numpy()  # (channels, *sizes)
-    if isinstance(adapter, AudioAdapter):
-        seconds = adapter.samples_ / adapter.sample_rate_
-        note = f"the first {seconds:.3g} s" if len(windows) > 1 else ""
-        clip = clip_uri(windows[0], adapter.sample_rate_)
-        return Exhibit(name, picture=picture_uri(tinted(grid[0, ::-1])), sound=clip, note=note)
-    measured = grid[: windows.shape[1]]  # without the second copy of each channel that an array may have
-    if grid.ndim == 3:
-        return Exhibit(name, picture=picture_uri(tinted(measured.mean(axis=0))))
-    return Exhibit(name, picture=picture_uri(_curves(measured)))
+def show(name: str, preview: Preview) -> Shown:
+    """Return a preview as a page shows it."""
+    return Shown(
+        name,
+        picture="" if preview.pixels is None else picture_uri(preview.pixels),
+        sound="" if preview.waveform is None else clip_uri(preview.waveform, preview.sample_rate),
+        text=preview.text,
+        note=preview.note,
+    )
 
 
-def name_of(adapter: Adapter, item: Any) -> str:
+def draw_grid(grid: np.ndarray, *, upwards: bool) -> np.ndarray:
+    """Draw a grid `(channels, *sizes)`, uint8: curves along one axis, or the mean of the channels over two axes."""
+    if grid.ndim == 2:
+        return _curves(grid)
+    values = grid.mean(axis=0)
+    return tinted(values[::-1] if upwards else values)
+
+
+def name_of(item: Any) -> str:
     """Name an item as a person would: a file without its folders, a sentence, the shape of an array."""
-    if isinstance(item, os.PathLike) or (isinstance(item, str) and adapter.reads_files):
+    if isinstance(item, os.PathLike):
         return Path(item).name
     if isinstance(item, str):
-        return item if len(item) <= LONGEST_SENTENCE else f"{item[:LONGEST_SENTENCE]}…"
+        name = Path(item).name if len(item) < LONGEST_NAME and os.path.isfile(item) else item  # noqa: PTH113
+        return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
     shape = getattr(item, "shape", None)
     return f"array of shape {tuple(shape)}" if shape is not None else type(item).__name__
 
@@ -120,20 +106,6 @@ def _uri(kind: str, buffer: io.BytesIO) -> str:
     return f"data:{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _thumbnail(item: Any) -> np.ndarray:
-    """Return a picture in its own colours and proportions, small; decoded as the network's input is."""
-    if not isinstance(item, str | os.PathLike | np.ndarray | Image.Image):
-        raise ItemError(item, "expected a path, a Pillow image or a uint8 array")
-    from gridcnn.adapters import ImageAdapter  # noqa: PLC0415
-
-    own = ImageAdapter().fit([item])  # its sides, of at most 64 pixels
-    if max(own.height_, own.width_) >= 64:
-        grown = LONGEST_SIDE / max(own.height_, own.width_)
-        own = ImageAdapter(size=(round(own.height_ * grown), round(own.width_ * grown))).fit([item])
-    pixels: np.ndarray = own.encode(item)[0].transpose(1, 2, 0)
-    return pixels if pixels.shape[2] == 3 else pixels[..., 0]
-
-
 def tinted(values: np.ndarray) -> np.ndarray:
     """Colour `(height, width)` numbers, low to high, each cell large enough to be seen."""
     low, high = float(values.min()), float(values.max())
@@ -144,15 +116,13 @@ def tinted(values: np.ndarray) -> np.ndarray:
 
 def _curves(grid: np.ndarray, height: int = 64) -> np.ndarray:
     """Draw `(channels, length)` numbers as curves, black on white."""
-    from PIL import ImageDraw  # noqa: PLC0415  only for arrays
-
     scale = 3  # drawn large and reduced, so that lines are smooth
     width = LONGEST_SIDE
     picture = Image.new("L", (width * scale, height * scale), 255)
     pen = ImageDraw.Draw(picture)
     low, high = float(grid.min()), float(grid.max())
     across = np.linspace(4, width * scale - 4, grid.shape[1])
-    for curve in grid[:8]:
+    for curve in grid[:MOST_CURVES]:
         up = (1 - (curve - low) / (high - low or 1.0)) * (height * scale - 12) + 6
         pen.line(list(zip(across.tolist(), up.tolist(), strict=True)), fill=40, width=scale + 1)
     return np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS))

@@ -276,7 +276,7 @@ function explainMatch(g, k, cell, stage, value, parts) {
   const scale = stage.scale ? stage.scale[k] : 1, shift = stage.shift ? stage.shift[k] : 0, raw = scale ? (value - shift) / scale : 0;
   const each = products(g, k, cell), known = each.reduce((sum, one) => sum + one.sum, 0);
   const [top, , left] = region(group.below[k], cell);
-  if (data.modality === "text" && first && each.length) {
+  if (data.axes[0].words.length && first && each.length) {
     each[0].product[0].forEach((_, at) => {
       const word = data.axes[0].words[left + at];
       rows.push([word ? `“${word}”` : "· (padding)", each.reduce((sum, one) => sum + one.product[0][at], 0)]);
@@ -366,7 +366,7 @@ function selectEntry(box, y, x) {
 function selectInput(y, x) {
   lightInput([y, y + 1, x, x + 1]);
   if (!grid) return;
-  const names = grid.length === 3 && data.modality === "image" ? ["red", "green", "blue"] : grid.map((_, at) => (grid.length > 1 ? `channel ${at + 1}` : "level"));
+  const names = grid.length === 3 && data.channel === "colour" ? ["red", "green", "blue"] : grid.map((_, at) => (grid.length > 1 ? `channel ${at + 1}` : "level"));
   const rows = grid.slice(0, 12).map((plane, at) => [names[at], plane[y * width + x]]);
   finish(one("#input"), y, x, rows[0][1], [make("h3", "The input"), make("p", `${where([y, y + 1, x, x + 1])}; standardised, as the network reads it.`, "soft small"), ledger(rows)], `input ${where([y, y + 1, x, x + 1])}: ${number(rows[0][1])}`);
 }

@@ -1,8 +1,8 @@
-"""The picture of a report: correlations in the given order and in the tree's, and the statistic beside its nulls."""
+"""The picture of an ordering report: correlations in two orders, and the statistic beside its null distribution."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,10 +10,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from scipy.cluster import hierarchy
 
+from gridcnn.ordering import OrderReport
 from gridcnn.ordering.trees import tree_of
-
-if TYPE_CHECKING:
-    from gridcnn.ordering.report import OrderReport
 
 __all__ = ["draw"]
 
@@ -21,7 +19,7 @@ GIVEN, NULL = "#c2410c", "#94a3b8"
 
 
 def draw(report: OrderReport) -> Figure:
-    """Draw a report; where no statistic was measured the figure holds the reason in words."""
+    """Draw a report; without a statistic the figure holds the reason in words."""
     data = report.figure_data
     figure = Figure(figsize=(14, 4), layout=ConstrainedLayoutEngine(wspace=0.06))
     figure.suptitle(f"{report.verdict}: {report.reason}", fontsize=11, x=0.01, ha="left")
