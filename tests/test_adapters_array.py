@@ -201,3 +201,26 @@ def test_the_content_of_an_item_is_its_encoded_numbers():
     contents = [adapter.content(item, adapter.encode(item)) for item in (NUMBERS[0, 0, 0], NUMBERS[0, 0, 0].tolist())]
     assert contents[0] == contents[1] == NUMBERS[0, 0, 0].tobytes()
     assert adapter.content(NUMBERS[1, 0, 0], adapter.encode(NUMBERS[1, 0, 0])) != contents[0]
+
+
+@pytest.mark.parametrize(
+    ("axes", "X", "scaling", "words"),
+    [
+        (("length",), NUMBERS[:, 0, 0], "channel", "5 cells in a row, standardised."),
+        (
+            ("channels", "time"),
+            NUMBERS[:, 0],
+            "both",
+            "5 cells of 4 channels in a row, standardised. The network sees each",
+        ),
+        (("height", "width"), NUMBERS[:, 0], "cell", "4 × 5 cells, standardised."),
+        (
+            ("channels", "height", "width"),
+            NUMBERS,
+            "cell",
+            "4 × 5 cells of 3 channels, drawn as the mean of the channels",
+        ),
+    ],
+)
+def test_a_grid_is_described_by_its_sizes_and_channels(axes, X, scaling, words):
+    assert ArrayAdapter(axes=axes, scaling=scaling).fit(X).describe_grid().startswith(words)

@@ -286,3 +286,8 @@ def test_pictures_are_files_and_have_no_symbols():
     adapter = ImageAdapter().fit([grey(8, 8)])
     assert (adapter.reads_files, adapter.reads_texts, adapter.reads_rows) == (True, False, False)
     assert adapter.symbols(grey(8, 8)) is None
+
+
+def test_a_grid_is_described_by_its_size_and_colours():
+    assert ImageAdapter(size=(3, 4)).fit([grey(8, 8)]).describe_grid().startswith("3 × 4 pixels: ")
+    assert "4 × 4 pixels, in red, green and blue" in ImageAdapter(size=4).fit([grey(8, 8, 3)]).describe_grid()
