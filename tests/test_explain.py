@@ -12,7 +12,8 @@ from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapt
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.explain.tracing import record
 from gridcnn.grid import GridSpec
-from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.network.config import BackboneConfig
 
 WORDS = ["good not bad at all", "bad not good", "a film that was good", "a play that was bad"] * 2
 
@@ -87,7 +88,7 @@ def test_every_recorded_step_can_be_repeated_and_the_votes_add_up(case):
         np.testing.assert_allclose(step.again(), step.output, rtol=1e-10, atol=1e-12)
         below = step.output
     for label in trace.classes:
-        found = explain.votes(trace, label)
+        found = explain.contributions(trace, label)
         assert found.products.sum() + found.bias == pytest.approx(found.logit, rel=1e-5, abs=1e-9)
     window = torch.from_numpy(classifier.adapter_.encode(item))
     with torch.inference_mode():
@@ -152,11 +153,11 @@ def test_steps_blocks_and_windows_that_do_not_exist_are_named():
     with pytest.raises(ConfigurationError, match="there is no block 2; blocks are counted from 1 to 1"):
         trace.block(2)
     with pytest.raises(ConfigurationError, match="has no kernel 0; they are counted from 1 to 3"):
-        explain.strongest_patch(trace, 1, 0)
+        explain.patch_under(trace, trace.activation(1), 0, (0, 0))
     with pytest.raises(ConfigurationError, match="there is no step 'block 7'; there are block 1 convolution 1"):
         trace["block 7"]
     with pytest.raises(ConfigurationError, match="there is no class 'z'; there are a, b"):
-        explain.votes(trace, "z")
+        explain.contributions(trace, "z")
     with pytest.raises(ConfigurationError, match="no window 2; windows are counted from 1 to 1"):
         explain.trace(image_classifier(kernels=(3,)), pictures()[0], window=2)
     with pytest.raises(ConfigurationError, match="has no cell"):
@@ -185,7 +186,7 @@ def test_the_loudest_band_of_a_tone_holds_its_pitch_and_the_frames_end_with_the_
     assert (bands.unit, frames.unit) == ("Hz", "s")
     assert frames.low[0] == pytest.approx(0)
     assert frames.high[-1] == pytest.approx(0.5, abs=0.01)
-    assert explain.strongest_patch(trace, 1, 1).where.count("–") == 2
+    assert explain.patch_under(trace, trace.activation(1), 1, (0, 0)).where.count("–") == 2
 
 
 def test_seconds_count_from_the_beginning_of_a_long_recording():
@@ -206,13 +207,13 @@ def test_the_trace_shows_the_picture_as_it_is_and_says_what_its_mirror_image_add
     trace, mirror = explain.trace(classifier, picture), explain.trace(classifier, picture[:, ::-1])
     best = trace.item_probabilities.argmax()
 
-    assert trace.n_views == 2
+    assert trace.n_copies == 2
     np.testing.assert_allclose(trace.item_probabilities, (trace.probabilities + mirror.probabilities) / 2)
     np.testing.assert_allclose(trace.item_probabilities, classifier.predict_proba([picture])[0], atol=1e-5)
     upright, mirrored = trace.probabilities[best], mirror.probabilities[best]
-    assert f"“{trace.classes[best]}” has {upright:.1%} as it is and {mirrored:.1%} mirrored" in trace.remarks[0]
+    assert f"“{trace.classes[best]}” has {upright:.1%} as it is and {mirrored:.1%} flipped" in trace.remarks[0]
     grey = explain.trace(image_classifier(), pictures()[0])
-    assert (grey.n_views, grey.remarks) == (1, ())
+    assert (grey.n_copies, grey.remarks) == (1, ())
 
 
 def test_the_window_that_is_surest_of_the_answer_is_traced():
@@ -317,23 +318,23 @@ def spot_finder():
     classifier = fitted(
         ImageAdapter(), bright_spots(), list("ab" * 4), kernels=(2, 2), batch_norm=False, convs_per_block=1
     )
-    first = classifier.network_.backbone.blocks[0].convolutions[0][0]
+    first = classifier.network_.backbone.blocks[0].convs[0][0]
     first.weight.data[0] = 0.0
     first.weight.data[0, :, 1, 1] = 1.0
     first.bias.data[0] = 0.0
     return classifier
 
 
-def test_the_strongest_patch_holds_what_excites_the_kernel():
+def test_a_patch_holds_what_excites_the_kernel():
     trace = explain.trace(spot_finder(), bright_spots()[3])
 
-    patch = explain.strongest_patch(trace, 1, 1)
+    patch = explain.patch_under(trace, trace.activation(1), 1, (5, 6))
 
-    assert patch.cell == (5, 6)
     assert patch.region == (slice(4, 7), slice(5, 8))
     assert patch.where == "height 4–6, width 5–7"
     assert patch.cells.shape == (1, 3, 3)
-    assert patch.value == pytest.approx(trace.grid.max())
+    assert patch.value == pytest.approx(trace.grid.max()) == trace.activation(1).output[0].max()
+    assert (patch.spec, patch.words) == (trace.spec, ())
 
 
 def test_the_inputs_that_excite_a_kernel_most_come_first_one_patch_an_item():
@@ -363,14 +364,14 @@ def test_top_patches_pass_over_items_that_cannot_be_read(tmp_path):
 def test_votes_are_sorted_and_lead_back_to_a_patch(settings):
     trace = explain.trace(image_classifier(kernels=(4, 6), **settings), pictures()[1])
 
-    found = explain.votes(trace, count=4)
+    found = explain.contributions(trace, count=4)
 
     strengths = [vote.product for vote in found.strongest_for]
     assert strengths == sorted(strengths, reverse=True)
     assert strengths[0] == found.products.max() > 0
     assert found.strongest_against[0].product == found.products.min() < 0
     for vote in (*found.strongest_for, *found.strongest_against):
-        assert vote.product == pytest.approx(vote.value * vote.weight)
+        assert vote.product == pytest.approx(vote.feature * vote.weight)
         np.testing.assert_array_equal(vote.patch.cells, trace.grid[:, *vote.patch.region])
 
 
@@ -378,25 +379,9 @@ def test_an_entry_of_a_flat_column_goes_back_to_its_own_cell():
     trace = explain.trace(image_classifier(kernels=(4, 6)), pictures()[1])
     last = [step for step in trace.steps if step.block][-1].output
 
-    for vote in explain.votes(trace).strongest_for:
-        kernel, *cell = np.unravel_index(vote.entry, last.shape)
+    for vote in explain.contributions(trace).strongest_for:
+        kernel, *cell = np.unravel_index(vote.index, last.shape)
         assert (vote.patch.kernel, vote.patch.cell) == (kernel + 1, tuple(cell))
-
-
-def test_the_patch_of_a_class_is_where_the_block_speaks_most_for_it():
-    trace = explain.trace(image_classifier(kernels=(4,)), pictures()[1])
-    step = trace.activation(1)
-
-    patch = explain.class_patch(trace, 1, "a")
-
-    raised = []
-    for kernel, *cell in np.argwhere(step.output > 0):
-        without = step.output.copy()
-        without[(kernel, *cell)] = 0.0  # only a cell that its pooling window lets through matters
-        raised.append(trace.logits[0] - trace.run_from(step, torch.from_numpy(without)[None])[0, 0].item())
-    spoken = step.output[(patch.kernel - 1, *patch.cell)]
-    assert spoken == patch.value > 0
-    assert max(raised) > 0
 
 
 # ---- attribution -----------------------------------------------------------------------------------------------------

@@ -258,7 +258,7 @@ def test_a_page_of_64_pixels_in_colour_stays_below_3_mb() -> None:
 def test_what_is_too_large_to_draw_is_left_out_and_said(
     browser: Any, tmp_path: Path, digits: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gridcnn.render.explain_page.LARGEST_MAP", 20)  # fewer cells than 8 × 8, more than 4 × 4
+    monkeypatch.setattr("gridcnn.render.drawn_kernels.LARGEST_MAP", 20)  # fewer cells than 8 × 8, more than 4 × 4
     monkeypatch.setattr("gridcnn.render.explain_page.LONGEST_COLUMN", 9)
     html = explain_page(*digits)
     opened = Opened(browser, tmp_path, html)
@@ -275,7 +275,7 @@ def test_what_is_too_large_to_draw_is_left_out_and_said(
 
 
 def test_of_a_large_input_fewer_kernels_are_drawn(digits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gridcnn.render.explain_page.MOST_CELLS", 1_000)
+    monkeypatch.setattr("gridcnn.render.drawn_kernels.MOST_CELLS", 1_000)
     html = explain_page(*digits)
 
     drawn = {len(group["maps"]) for group in data_of(html)["groups"]}

@@ -114,13 +114,13 @@ def test_a_block_or_kernel_that_does_not_exist_is_refused(image_trace, text_trac
     with pytest.raises(ConfigurationError, match="has no kernel 9; they are counted from 1 to 3"):
         plots.relu(image_trace, kernel=9)
     with pytest.raises(ConfigurationError, match="there is no kernel 9; kernels are counted from 1 to 3"):
-        plots.match(image_trace, kernel=9)
+        plots.cosine_similarity(image_trace, kernel=9)
     with pytest.raises(ConfigurationError, match="block 1 pools nothing"):
         plots.pooling(text_trace)
 
 
 def test_the_match_of_a_learned_kernel_stands_above_that_of_a_random_one(image_trace):
-    axes = plots.match(image_trace, kernel=1).axes
+    axes = plots.cosine_similarity(image_trace, kernel=1).axes
     step = image_trace.steps[0]
 
     np.testing.assert_allclose(
@@ -187,11 +187,11 @@ def test_top_patches_are_drawn_strongest_first():
     classifier = fitted(ImageAdapter(), PICTURES)
     best = explain.top_patches(classifier, PICTURES, block=1, count=4)
 
-    figure = plots.top_patches(best, "image")
+    figure = plots.top_patches(best)
 
     assert [ax.get_title() for ax in figure.axes[:4]] == [f"{patch.value:.2f}" for patch in best[0]]
     with pytest.raises(ConfigurationError, match="no kernel is excited"):
-        plots.top_patches([[], []], "image")
+        plots.top_patches([[], []])
 
 
 def test_arrays_are_drawn_with_their_numbers_where_these_can_be_read():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import re
 from html import unescape
 from importlib import metadata
@@ -18,7 +18,9 @@ from gridcnn import GridClassifier, datasets
 from gridcnn.adapters import AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.cli import main
 from gridcnn.errors import DataError, Skipped
-from gridcnn.evaluation.report import calibrate, make_report
+from gridcnn.evaluation.calibration import calibrate
+from gridcnn.evaluation.report import make_report
+from gridcnn.render.report_page import report_page
 
 QUICK: dict[str, Any] = {"epochs": 2, "validation_fraction": 0.0, "cache": False, "kernels": (4,)}
 HOSTILE = "<script>alert(1)</script>"
@@ -81,14 +83,14 @@ def test_items_that_cannot_be_read_are_listed_and_not_counted(shades: GridClassi
 
     assert report.scores.n_items == 1
     assert [Path(each.item).name for each in report.skipped] == ["notes.txt", "bad.png"]
-    assert "2 held-out items could not be read" in report.to_html()
-    with pytest.raises(DataError, match="none of the 1 held-out items can be read"):
+    assert "2 held-out items could not be read" in report_page(report)
+    with pytest.raises(DataError, match="none of the 1 items can be read"):
         make_report(shades, [bad], ["dark"])
 
 
 def test_items_of_classes_that_training_lacked_are_not_scored(shades: GridClassifier) -> None:
     report = make_report(shades, [shade(0, 1), shade(200, 2), shade(90, 3)], ["dark", "light", HOSTILE])
-    html = report.to_html()
+    html = report_page(report)
 
     assert report.scores.n_items == 2
     assert "Not scored, because training had no such class" in html
@@ -104,14 +106,16 @@ def test_a_baseline_that_is_better_is_said_to_be() -> None:
 
     assert report.baseline is not None
     assert report.baseline.baseline == 1.0
-    assert "The baseline wins: TF-IDF" in report.to_html()
+    assert "The baseline wins: TF-IDF" in report_page(report)
     assert "The baseline wins" in str(report)
 
 
 def test_sentences_are_shown_as_text(tmp_path: Path) -> None:
     data = datasets.load("word_order").take(range(40))
     classifier = GridClassifier(adapter=TextAdapter(), **QUICK).fit(data.items, data.labels)
-    html = make_report(classifier, [HOSTILE, *data.items[:5]], data.labels[:6], model=HOSTILE, source=HOSTILE).to_html()
+    html = report_page(
+        make_report(classifier, [HOSTILE, *data.items[:5]], data.labels[:6], name=HOSTILE, source=HOSTILE)
+    )
 
     assert HOSTILE not in html
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 4
@@ -122,7 +126,7 @@ def test_sounds_can_be_played_and_stay_small() -> None:
     data = datasets.load("tones").take(range(24))
     adapter = AudioAdapter(sample_rate=data.sample_rate)
     classifier = GridClassifier(adapter=adapter, **QUICK).fit(data.items, data.labels)
-    html = make_report(classifier, data.items, data.labels).to_html()
+    html = report_page(make_report(classifier, data.items, data.labels))
 
     clips = re.findall(r'<audio [^>]*src="data:audio/mpeg;base64,([^"]*)"', html)
     assert 12 <= len(clips) <= 24
@@ -141,17 +145,17 @@ def test_forty_classes_are_told_by_the_pairs_that_are_confused(shades: GridClass
     labels = [f"class {n:02}" for n in range(40)]
     pictures = [shade(6 * n, n) for n in range(40)]
     classifier = GridClassifier(adapter=ImageAdapter(), **QUICK).fit(pictures, labels)
-    html = make_report(classifier, pictures, labels).to_html()
+    html = report_page(make_report(classifier, pictures, labels))
 
     assert "40 classes are too many to draw as a matrix" in html
     assert '<table class="confusion">' not in html
-    assert '<table class="confusion">' in make_report(shades, pictures[:1], ["dark"]).to_html()
+    assert '<table class="confusion">' in report_page(make_report(shades, pictures[:1], ["dark"]))
 
 
 def test_the_versions_at_training_stand_beside_those_in_use(shades: GridClassifier) -> None:
-    older = copy.copy(shades)
-    older.summary_ = {**shades.summary_, "versions": {"torch": "1.2.3", "Python": "3.6"}}
-    html = make_report(older, [shade(0, 1), shade(200, 2)], ["dark", "light"]).to_html()
+    versions = {"torch": "1.2.3", "Python": "3.6"}
+    older = dataclasses.replace(shades.model_, summary={**shades.summary_, "versions": versions})
+    html = report_page(make_report(older, [shade(0, 1), shade(200, 2)], ["dark", "light"]))
 
     assert shades.summary_["versions"]["torch"] == metadata.version("torch")
     assert "<dt>trained with</dt><dd>torch 1.2.3, Python 3.6</dd>" in html
@@ -159,7 +163,7 @@ def test_the_versions_at_training_stand_beside_those_in_use(shades: GridClassifi
 
 
 def test_the_page_needs_nothing_else(shades: GridClassifier) -> None:
-    html = make_report(shades, [shade(0, 1), shade(200, 2)], ["dark", "light"]).to_html()
+    html = report_page(make_report(shades, [shade(0, 1), shade(200, 2)], ["dark", "light"]))
 
     assert "http:" not in html.replace("http-equiv", "")
     assert "https:" not in html
@@ -193,6 +197,6 @@ def test_a_recording_of_several_windows_gives_its_first(tmp_path: Path) -> None:
     long = tmp_path / "long.wav"
     soundfile.write(long, np.tile(data.items[0], 3), data.sample_rate)
 
-    html = make_report(classifier, [long], [data.labels[0]]).to_html()
+    html = report_page(make_report(classifier, [long], [data.labels[0]]))
     assert "the first 0.4 s" in html
     assert "long.wav" in html
