@@ -24,7 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
 from gridcnn.errors import ConfigurationError, DataError
-from gridcnn.ordering.random_kernels import RandomKernel, match_map
+from gridcnn.ordering.random_kernels import RandomKernel, random_features, sizes_for
 from gridcnn.ordering.trees import Floats
 
 __all__ = ["Alternatives", "Score", "score_alternatives"]
@@ -167,9 +167,14 @@ def score_alternatives(X: Any, y: Any, *, models: dict[str, Any] | None = None, 
     ]
     cells = _cells(frame)
     kernels = _kernels(cells.shape[1], rng)
-    votes = make_pipeline(StandardScaler(), RidgeClassifier(alpha=KERNELS))
+    linear = make_pipeline(StandardScaler(), RidgeClassifier(alpha=KERNELS))
+    starts = np.unique(np.linspace(0, cells.shape[1], min(SEGMENTS, cells.shape[1]), endpoint=False).astype(np.intp))
+
+    def maxima(feature_map: Floats) -> Floats:
+        return np.asarray(np.maximum.reduceat(np.maximum(feature_map, 0), starts, axis=1))
+
     given, *shuffled = (
-        cross_val_score(votes, _convolve(cells[:, order], kernels), codes, cv=folds)
+        cross_val_score(linear, random_features(cells[:, order], kernels, maxima, padded=True), codes, cv=folds)
         for order in [np.arange(cells.shape[1]), *(rng.permutation(cells.shape[1]) for _ in range(SHUFFLES))]
     )
     return Alternatives(
@@ -226,21 +231,10 @@ def _kernels(columns: int, rng: np.random.Generator) -> list[RandomKernel]:
     """Random weights of sum 0, dilation and bias of each kernel."""
     kernels = []
     for _ in range(KERNELS):
-        size = int(rng.choice([size for size in (3, 5, 7, 9) if size <= max(3, columns // 2)]))
+        size = int(rng.choice(sizes_for(columns)))
         dilation = int(2 ** rng.uniform(0, np.log2(max(1, (columns - 1) / (size - 1)))))
         weights = rng.normal(size=size)
         kernels.append(
             RandomKernel((weights - weights.mean()) / np.sqrt(size), dilation, float(rng.uniform(-0.5, 0.5)))
         )
     return kernels
-
-
-def _convolve(cells: Floats, kernels: list[RandomKernel]) -> Floats:
-    """Kernels, negatives cut off, maximum of up to 8 segments: (rows, columns) → (rows, kernels × segments)."""
-    rows, columns = cells.shape
-    starts = np.unique(np.linspace(0, columns, min(SEGMENTS, columns), endpoint=False).astype(np.intp))
-    features = np.empty((rows, len(kernels), len(starts)))
-    for at, kernel in enumerate(kernels):
-        match = match_map(cells, kernel, padded=True)
-        features[:, at] = np.maximum.reduceat(np.maximum(match, 0), starts, axis=1)
-    return features.reshape(rows, -1)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gridcnn.errors import DataError
-from gridcnn.ordering.decision import FEW_COLUMNS
+from gridcnn.ordering.evidence import FEW_COLUMNS
 from gridcnn.ordering.neighbours import compare_neighbours, halves
 from gridcnn.ordering.prepare import rank_scores
 from gridcnn.ordering.report import AxesReport, OrderReport, Verdict

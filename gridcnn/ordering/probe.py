@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from gridcnn.ordering.neighbours import against
-from gridcnn.ordering.random_kernels import RandomKernel, match_map
+from gridcnn.ordering.random_kernels import RandomKernel, random_features, sizes_for
 from gridcnn.ordering.trees import Floats
 
 __all__ = ["probe"]
@@ -46,20 +46,21 @@ def probe(scores: Floats, target: Any, rng: np.random.Generator) -> dict[str, fl
     if float((wanted**2).sum()) <= 0:
         return None
     columns = table.shape[1]
-    length = rng.choice([length for length in (3, 5, 7, 9) if length <= max(3, columns // 2)], KERNELS)
+    size = rng.choice(sizes_for(columns), KERNELS)
     dilation = rng.choice([1, 2, 4], KERNELS)
-    dilation = np.where((length - 1) * dilation < columns, dilation, 1)
+    dilation = np.where((size - 1) * dilation < columns, dilation, 1)
     kernels = [
-        RandomKernel(rng.normal(size=n), int(step), rng.normal() * 0.5)
-        for n, step in zip(length, dilation, strict=True)
+        RandomKernel(rng.normal(size=n), int(step), rng.normal() * 0.5) for n, step in zip(size, dilation, strict=True)
     ]
-    value = _loo(_gram(_features(table, kernels)), wanted)
+    value = _loo(_gram(random_features(table, kernels, _share_and_maximum)), wanted)
     square = ((table[:, None] - table[None]) ** 2).mean(axis=2) if columns <= 64 else _distances(table)
     order_free = max(_loo(_gram(table), wanted), _loo(np.exp(-square / max(float(np.median(square)), 1e-9)), wanted))
     null: list[float] = []
     beaten = 0
     for _ in range(SHUFFLES):
-        null.append(_loo(_gram(_features(table[:, rng.permutation(columns)], kernels)), wanted))
+        null.append(
+            _loo(_gram(random_features(table[:, rng.permutation(columns)], kernels, _share_and_maximum)), wanted)
+        )
         beaten += null[-1] >= value
         if beaten or (len(null) == 5 and value < order_free + 0.02):
             break
@@ -88,14 +89,9 @@ def _ranks(values: Any) -> Floats:
     return np.asarray(rankdata(np.asarray(values, dtype=np.float64)) / len(values))[:, None]
 
 
-def _features(table: Floats, kernels: list[RandomKernel]) -> Floats:
-    """Share of positive values and maximum of each kernel's match map, (rows, columns) → (rows, 2 × kernels)."""
-    out = np.empty((len(table), 2 * len(kernels)))
-    for at, kernel in enumerate(kernels):
-        match = match_map(table, kernel)
-        out[:, 2 * at] = (match > 0).mean(axis=1)
-        out[:, 2 * at + 1] = match.max(axis=1)
-    return out
+def _share_and_maximum(feature_map: Floats) -> Floats:
+    """Return the share of positive values and the maximum of each row."""
+    return np.stack([(feature_map > 0).mean(axis=1), feature_map.max(axis=1)], axis=1)
 
 
 def _gram(features: Floats) -> Floats:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-__all__ = ["Floats", "Ints", "cophenetic", "correlations", "flips", "shuffles", "similarity", "tree_of"]
+__all__ = ["Floats", "Ints", "cophenetic", "correlations", "fisher", "flips", "shuffles", "similarity", "tree_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -22,27 +22,32 @@ R_LIMIT = 0.9995  # Fisher's atanh diverges at 1: copies count as very similar, 
 
 
 def correlations(scores: Floats) -> Floats:
-    """Correlation matrix of the columns of `scores`, (rows, columns) → (columns, columns); constant columns give 0."""
+    """Correlate the columns of `scores`, (rows, columns) → (columns, columns); a constant column gives 0."""
     centred = scores - scores.mean(axis=0)
     length = np.sqrt(np.einsum("ij,ij->j", centred, centred))
     centred /= np.where(length > 1e-9, length, np.inf)
     return np.asarray(centred.T @ centred)
 
 
+def fisher(r: Floats) -> Floats:
+    """Return Fisher's atanh of r: equal steps are equally surprising, whatever the size of r."""
+    return np.ascontiguousarray(np.arctanh(np.clip(r, -R_LIMIT, R_LIMIT)))
+
+
 def similarity(r: Floats) -> Floats:
-    """Fisher's atanh of |r|: equal steps are equally surprising, whatever the size of r."""
+    """Return Fisher's atanh of |r|."""
     return np.arctanh(np.minimum(np.abs(r), R_LIMIT))
 
 
 def tree_of(similar: Floats) -> Floats:
-    """Average-linkage tree, in scipy's form, of the distance 1 - |r|; `similar` is atanh |r|, (columns, columns)."""
+    """Build the average-linkage tree, in scipy's form, of the distance 1 - |r| from atanh |r|, (columns, columns)."""
     distance = 1.0 - np.tanh(similar)
     np.fill_diagonal(distance, 0.0)
     return np.asarray(hierarchy.average(squareform(distance, checks=False)))
 
 
 def cophenetic(tree: Floats) -> Floats:
-    """Height of the fork at which two columns part, condensed as scipy does."""
+    """Return the height of the fork at which two columns part, condensed as scipy does."""
     return np.asarray(hierarchy.cophenet(tree))
 
 
