@@ -1,4 +1,4 @@
-"""What `gridcnn check` promises: a verdict and an exit code for every kind of source, and plain words for bad ones."""
+"""`gridcnn check`: a verdict and an exit code for every kind of source, and a plain error for bad ones."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_texts_too_short_to_judge_are_undecided(run: Run, tmp_path: Path) -> Non
     done = run("check", source, "--text", "text")
 
     assert done.code == 4
-    assert "No text has 8 tokens" in " ".join(done.out.split())
+    assert "No sentence has 8 tokens" in " ".join(done.out.split())
 
 
 def test_a_named_set_is_checked(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""The ordering check: what it finds, what it refuses, and what it says about odd tables."""
+"""The ordering check: orders that it finds, tables that it refuses, and remarks on odd tables."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import pytest
 
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.ordering import check_axes, check_order
+from gridcnn.render.ordering_page import ordering_page
+from gridcnn.render.ordering_plots import draw
 
 FOLDER = Path(os.environ.get("GRIDCNN_DATA", "")) / "ordering"
 shared = pytest.mark.skipif(
@@ -248,14 +250,14 @@ def test_the_report_fits_a_terminal_and_becomes_json_and_html(rng):
     report = check_order(walks(rng, 200, 30), rng.integers(2, size=200))
     assert max(len(line) for line in str(report).splitlines()) <= 90
     assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["verdict"] == "ordered"
-    page = report.to_html()
+    page = ordering_page(report)
     assert "<svg" in page
     assert "Ordering check: ordered" in page
 
 
 def test_the_figure_shows_the_numbers_of_the_report(rng):
     report = check_order(grade_sheet(rng))
-    line = report.plot().axes[2].lines[0]
+    line = draw(report).axes[2].lines[0]
     assert line.get_xdata()[0] == pytest.approx(report.figure_data["given"])
 
 
@@ -263,7 +265,7 @@ def test_the_figure_of_a_hidden_picture_compares_its_rows_or_columns(rng):
     from scipy.ndimage import gaussian_filter
 
     pictures = gaussian_filter(rng.normal(size=(300, 12, 20)), (0, 1.2, 1.2)).reshape(300, -1)
-    panel = check_order(pictures).plot().axes[2]
+    panel = draw(check_order(pictures)).axes[2]
     assert "of the picture" in panel.get_title()
     assert panel.lines[0].get_xdata()[0] > max(patch.get_x() for patch in panel.patches)
 
@@ -273,7 +275,7 @@ def test_labels_of_the_figure_do_not_overlap(rng):
 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    figure = check_order(grade_sheet(rng)).plot()
+    figure = draw(check_order(grade_sheet(rng)))
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     boxes = [axes.get_tightbbox(canvas.get_renderer()) for axes in figure.axes]

@@ -1,4 +1,4 @@
-"""The axes of the adapters' own grids: what kernels slide along is ordered, what they span is not."""
+"""The axes of the adapters' own grids: those that kernels slide along are ordered, and the channels are not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def windows_of(adapter, items):
 
 
 def grids_of(adapter, items):
-    """Grids of shape (items, channels, …), lifted by an untrained adapter."""
+    """Grids of shape (items, channels, …) from an untrained frontend."""
     windows = windows_of(adapter.fit(items), items)
     torch.manual_seed(0)
     with torch.inference_mode():

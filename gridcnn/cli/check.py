@@ -31,7 +31,7 @@ def check(
         typer.Argument(
             metavar="SOURCE",
             help="A csv, tsv, parquet or jsonl table, a .npy array (n, A, B…), a folder of pictures or sounds, or the "
-            "name of a set that `gridcnn datasets` lists.",
+            "name of a data set from `gridcnn datasets`.",
         ),
     ],
     *,
@@ -40,41 +40,36 @@ def check(
         typer.Option(
             "--label",
             metavar="COLUMN",
-            help="Column of labels: they can only help to find an order, and where the table is refused, models that "
-            "need none are scored.",
+            help="Column of labels: they can only help to find an order. If none is found, models that need no order are "
+            "scored.",
         ),
     ] = None,
     text: TextOption = None,
     path: PathOption = None,
     encoding: EncodingOption = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="A page (.html) with the picture.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write a page (.html) with the figure.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Two runs with one seed give the same report.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same report.")] = 0,
 ) -> None:
-    """Test whether the order of a table's columns, or of an array's or a grid's axes, carries information.
+    """Test whether the order of a table's columns, or of the cells along each axis of an array or grid, matters.
 
-    Exit code 0: ordered. 3: exchangeable, the columns or an axis could be shuffled. 4: undecided. A table larger than
-    memory is sampled, never read whole.
+    Exit code 0: ordered. 3: exchangeable, so the columns or the cells of an axis could be shuffled. 4: undecided. A
+    large table is sampled rather than read into memory.
     """
     if output is not None:
         prepare_output(output)
     columns = Columns(label=label, text=text, path=path, encoding=encoding)
     with Waiting(Console(stderr=True), "reading") as waiting:
         report = _check(source, columns, seed, waiting)
-        waiting.now("drawing")
-        page = None if output is None else _page(report)
-    if output is not None and page is not None:
-        output.write_text(page, encoding="utf-8")
+        if output is not None:
+            from gridcnn.render.ordering_page import ordering_page
+
+            waiting.now("drawing")
+            output.write_text(ordering_page(report), encoding="utf-8")
     print(json.dumps(report.to_dict(), indent=2) if as_json else report)
     raise typer.Exit(_VERDICT_CODES[report.verdict])
-
-
-def _page(report: OrderReport | AxesReport | GridReport) -> str:
-    from gridcnn.render.ordering_page import ordering_page
-
-    return ordering_page(report)
 
 
 def _check(source: str, columns: Columns, seed: int, waiting: Waiting) -> OrderReport | AxesReport | GridReport:

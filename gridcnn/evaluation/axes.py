@@ -1,4 +1,4 @@
-"""The ordering check of the grids that an adapter makes of pictures, sounds or texts, axis by axis."""
+"""The ordering check of the grids that an adapter makes of its items, axis by axis."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["GridReport", "check_grids"]
 
 ITEMS = 1000
 BATCH = 64
-FEWEST_TOKENS = 8
+FEWEST_SYMBOLS = 8
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,19 @@ class GridReport:
     Attributes
     ----------
     spec : GridSpec
-        The grids: channels, then the axes that the adapter takes for ordered.
+        The grids: channels, then the axes that the adapter declares ordered.
     reports : tuple of OrderReport
-        One for the channels and one for each axis.
+        One report for the channels and one for each ordered axis.
     items, items_used : int
-        How many items there are, and how many were looked at.
+        Number of items, and of those that were looked at.
     skipped : tuple of Skipped
         Items that could not be read, and why.
+    axes : tuple of Axis
+        The channels, then the ordered axes.
+    verdict : {"ordered", "exchangeable", "undecided"}
+        On the axes that kernels slide along: ordered if all are, exchangeable if one is, else undecided.
+    reason : str
+        One sentence in plain words.
     """
 
     spec: GridSpec
@@ -53,7 +59,7 @@ class GridReport:
 
     @property
     def verdict(self) -> Verdict:
-        """Of the axes that kernels slide along: ordered if all are, exchangeable if one is, else undecided."""
+        """Verdict on the axes that kernels slide along: ordered if all are, exchangeable if one is, else undecided."""
         verdicts = [report.verdict for report in self.reports[1:]]
         if "exchangeable" in verdicts:
             return "exchangeable"
@@ -106,26 +112,27 @@ def check_grids(
 ) -> GridReport:
     """Check each axis of the grids that an adapter makes of some hundred items.
 
-    The finished grids are checked, except along an axis of symbols (tokens of a text): the vectors of an untrained
-    embedding say nothing about which tokens stand together, so the tokens themselves are checked, in texts that are
-    long enough to have no padding.
+    The finished grids are checked, except along an axis of symbols, such as the tokens of a text: an untrained embedding
+    says nothing about which symbols follow each other, so the symbols themselves are checked, in the items that are long
+    enough to need no padding.
 
     Parameters
     ----------
     adapter : Adapter
-        It is fitted to the items.
+        Is fitted to the items.
     items : sequence
         Raw items; at most 1,000 of them are looked at.
     n_jobs : int, optional
-        Number of threads that read items.
+        Number of threads that read items; None takes the cores that this process may use.
     random_state : int, default 0
-        Seed of the check.
+        Seed of the frontend and of the check.
     progress : callable, optional
-        Called with the number of items read and the number of all.
+        Called with the number of items read and the number of all items.
 
     Returns
     -------
     GridReport
+        One verdict for each axis.
 
     Raises
     ------
@@ -148,10 +155,9 @@ def check_grids(
         raise DataError(f"none of the {len(sample)} items can be read; the first: {worst.item}: {worst.reason}")
     windows = np.asarray(encoded.windows[first])
     reports = check_axes(_apply_frontend(adapter, windows, random_state), random_state=random_state).axes
-    symbols = [adapter.symbols(item) for item in sample]
-    sequences = [each for each in symbols if each is not None]
+    sequences = [symbols for at in encoded.item[first] if (symbols := adapter.symbols(sample[at])) is not None]
     if sequences:
-        reports = (reports[0], _check_symbols(sequences, adapter.spec_.sizes[0], random_state))
+        reports = (reports[0], _check_symbols(adapter, sequences, random_state))
     return GridReport(adapter.spec_, reports, len(items), len(first), encoded.skipped)
 
 
@@ -163,15 +169,15 @@ def _apply_frontend(adapter: Adapter, windows: np.ndarray, seed: int) -> np.ndar
         return torch.cat([frontend(batch) for batch in batches]).numpy()
 
 
-def _check_symbols(sequences: list[list[str]], longest: int, seed: int) -> OrderReport:
-    """Check an axis of symbols by which of them follow each other, without padding, which always looks ordered."""
-    lengths = np.array([len(tokens) for tokens in sequences])
-    length = min(longest, max(FEWEST_TOKENS, int(np.median(lengths))))
-    full = [tokens[:length] for tokens in sequences if len(tokens) >= length]
+def _check_symbols(adapter: Adapter, sequences: list[list[str]], seed: int) -> OrderReport:
+    """Check the axis of symbols by which symbol follows which; padding would always make it look ordered."""
+    (axis,) = adapter.spec_.axes
+    length = min(axis.size, max(FEWEST_SYMBOLS, int(np.median([len(symbols) for symbols in sequences]))))
+    full = [symbols[:length] for symbols in sequences if len(symbols) >= length]
     if full:
         return check_order(pd.factorize(np.ravel(full))[0].reshape(-1, length), kind="categorical", random_state=seed)
-    reason = f"No text has {length} tokens or more, which is too short to tell order from chance."
-    return OrderReport("undecided", reason, "size", len(sequences), longest, 0, 0)
+    reason = f"No {adapter.noun} has {length} {axis.name}s or more: too few to tell order from chance."
+    return OrderReport("undecided", reason, "size", len(sequences), axis.size, 0, 0)
 
 
 def _listed(axes: Sequence[Axis]) -> str:

@@ -1,8 +1,8 @@
-"""What instead: cross-validated scores of models that know no order, beside a small convolution.
+"""Alternatives to a convolution: cross-validated scores of models that know no order, beside a small convolution.
 
-The convolution has the parts of the network (kernels, negatives cut off, pooling, votes), but its kernels are random
-and only the votes are learned, as in ROCKET (Dempster, Petitjean and Webb 2020). That takes milliseconds, so that it
-can be asked about shuffled orders as well: where it does as well on those, the given order buys nothing.
+The small convolution has the parts of the network (kernels, ReLU, pooling, a linear layer), but its kernels are random
+and only the linear layer is learned, as in ROCKET (Dempster, Petitjean and Webb 2020). That takes milliseconds, so the
+model is scored on shuffled orders as well: if it does as well on those, the given order buys nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from gridcnn.ordering.trees import Floats
 __all__ = ["Alternatives", "Score", "score_alternatives"]
 
 ROWS, COLUMNS = 2000, 1024
-CELLS = 2_000_000  # rows × columns × classes: beyond it fewer rows are taken, so that it takes seconds
+CELLS = 2_000_000  # most rows × columns × classes, so that it takes seconds: larger tables are sampled
 FEWEST_ROWS = 300
 CLASSES = 50
 SHUFFLES = 5
@@ -38,7 +38,17 @@ KERNELS, SEGMENTS = 32, 8
 
 
 class Score(NamedTuple):
-    """Accuracy of one model: mean and standard deviation over the folds."""
+    """Accuracy of one model in cross-validation.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model.
+    accuracy : float
+        Mean over the folds, in [0, 1].
+    spread : float
+        Standard deviation over the folds.
+    """
 
     model: str
     accuracy: float
@@ -47,7 +57,7 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True)
 class Alternatives:
-    """What models without order make of a table, beside a small convolution; `print` shows it as a table.
+    """Scores of models that know no order, beside a small convolution; `print` shows them as a table.
 
     Attributes
     ----------
@@ -56,9 +66,11 @@ class Alternatives:
     given, shuffled : Score
         The small convolution on the columns in the given order, and in shuffled orders.
     chance : float
-        Share of the largest class.
+        Share of the largest class, in [0, 1].
     folds, rows_used : int
-        Folds of the cross-validation, and the rows in it.
+        Number of folds of the cross-validation, and of rows in it.
+    conclusion : str
+        One sentence: how much the order buys, and the best model.
     """
 
     scores: tuple[Score, ...]
@@ -70,7 +82,7 @@ class Alternatives:
 
     @property
     def conclusion(self) -> str:
-        """One sentence: what the order buys, and which model to use."""
+        """One sentence: how much the order buys, and the best model."""
         best = self.scores[0]
         gain = self.given.accuracy - self.shuffled.accuracy
         bought = "nothing" if gain <= max(self.given.spread, 0.01) else f"{100 * gain:.1f} points"
@@ -106,19 +118,20 @@ def score_alternatives(X: Any, y: Any, *, models: dict[str, Any] | None = None, 
 
     Parameters
     ----------
-    X : array or DataFrame, shape (rows, columns)
-        The table; numbers may be missing, texts are taken as categories, dates left out. At most 2,000 rows and 1,024
-        columns are used.
-    y : array, shape (rows,)
-        Class labels; rows without one are left out, and rows of a class that has one row.
+    X : array or DataFrame of shape (rows, columns)
+        The table. Missing values become the median of their column, texts are taken as categories, dates are left out.
+        At most 2,000 rows and 1,024 columns are used.
+    y : array of shape (rows,)
+        Class labels. Rows without a label are left out, and so are classes with a single row.
     models : dict of str to scikit-learn classifier, optional
-        Further classifiers to score beside them; they are given the columns as numbers, scaled.
+        Further classifiers to score. They read the columns as scaled numbers.
     random_state : int, default 0
         Seed of the rows, folds, kernels and shuffles.
 
     Returns
     -------
     Alternatives
+        The scores; the same seed gives the same ones.
 
     Raises
     ------
@@ -127,8 +140,10 @@ def score_alternatives(X: Any, y: Any, *, models: dict[str, Any] | None = None, 
     ConfigurationError
         If one of `models` is not a classifier.
 
-    Source: A. Dempster, F. Petitjean and G. I. Webb, "ROCKET: exceptionally fast and accurate time series
-    classification using random convolutional kernels", Data Mining and Knowledge Discovery 34 (2020).
+    References
+    ----------
+    A. Dempster, F. Petitjean and G. I. Webb, "ROCKET: exceptionally fast and accurate time series classification using
+    random convolutional kernels", Data Mining and Knowledge Discovery 34 (2020).
 
     Examples
     --------
@@ -188,7 +203,7 @@ def score_alternatives(X: Any, y: Any, *, models: dict[str, Any] | None = None, 
 
 
 def _score(name: str, folds: list[Any]) -> Score:
-    """Mean over all folds; the spread is that over the folds of one order, averaged over the orders."""
+    """Average the folds of all orders; the spread is that over the folds of one order, averaged over the orders."""
     return Score(name, float(np.mean(folds)), float(np.mean([values.std() for values in folds])))
 
 
@@ -217,7 +232,7 @@ def _sample(X: Any, y: Any, rng: np.random.Generator) -> tuple[pd.DataFrame, Any
 
 
 def _cells(frame: pd.DataFrame) -> Floats:
-    """Every column as one cell: standardised numbers, categories as codes, what is missing as the median."""
+    """Return each column as standardised numbers: categories as codes, missing values as the median."""
     numbers = [
         frame[name] if pd.api.types.is_numeric_dtype(frame[name]) else pd.Series(pd.factorize(frame[name])[0])
         for name in frame
@@ -228,7 +243,7 @@ def _cells(frame: pd.DataFrame) -> Floats:
 
 
 def _kernels(columns: int, rng: np.random.Generator) -> list[RandomKernel]:
-    """Random weights of sum 0, dilation and bias of each kernel."""
+    """Draw kernels; the weights of each add up to 0."""
     kernels = []
     for _ in range(KERNELS):
         size = int(rng.choice(sizes_for(columns)))

@@ -17,7 +17,7 @@ from gridcnn.ordering.trees import Floats, correlations, similarity
 __all__ = ["check_axes"]
 
 ITEMS, POSITIONS, CELLS = 1000, 24, 256
-FEW_ORDERS = 12  # a tree of so few cells has so few leaf orders that even the best of them scores no more than about 3
+FEW_ORDERS = 12  # a tree of at most so many cells has few leaf orders: even the best scores no more than about 3
 SPLITS = 3
 
 
@@ -26,16 +26,18 @@ def check_axes(X: Any, y: Any = None, *, random_state: int = 0) -> AxesReport:
 
     Parameters
     ----------
-    X : array, shape (items, A, B, …)
-        At least three axes, the first one items.
-    y : array, shape (items,), optional
-        Taken so that both checks are called alike; this one does not look at labels.
+    X : array of shape (items, A, B, …)
+        Numbers with at least three axes; the first one counts items. NaN and infinity count as 0. At most 1,000 items
+        are looked at, and the middle 256 cells of an axis.
+    y : array of shape (items,), optional
+        Ignored; both checks take the same arguments.
     random_state : int, default 0
-        Seed: the same array gives the same report.
+        Seed: the same array and seed give the same report.
 
     Returns
     -------
     AxesReport
+        One verdict for each axis after the first.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the columns of a table are: numbers, categories, identifiers, dates or texts."""
+"""The roles of the columns of a table: numbers, categories, identifiers, dates or texts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gridcnn.ordering.trees import Floats
 
 __all__ = ["Roles", "counting_names", "is_token_table", "name_some", "roles_of_array", "roles_of_frame"]
 
-CATEGORIES = 20  # a text column of more values than this, and than a twentieth of the rows, is text
-ARRAY_IDENTIFIERS = 64  # columns of an array that are looked at for identifiers
+CATEGORIES = 20  # a column of strings holds text if it has more values than this, and than a twentieth of the rows
+ARRAY_IDENTIFIERS = 64  # identifiers are looked for in the first columns of an array only
 DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}")
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
@@ -39,7 +39,7 @@ class Roles:
 
     @property
     def left_out(self) -> list[int]:
-        """Columns that are no cells of a grid."""
+        """Columns that cannot be cells of a grid."""
         return sorted(self.identifiers + self.dates + self.texts)
 
 
@@ -88,7 +88,7 @@ def _without_identifiers(numbers: list[int], counting: dict[int, str]) -> Roles:
 
 
 def _counts(values: Any) -> str:
-    """Tell how a column counts rows: `"evenly"` from row to row, restarting or not, `"numbers"` them, or not: ''."""
+    """Return how a column counts rows: `"evenly"` (restarts allowed), `"numbers"` (in any order), or `""`: not at all."""
     if len(values) < 20 or not np.isfinite(values[:2000]).all():
         return ""
     head = np.asarray(values[:2000], dtype=np.float64)
@@ -114,7 +114,7 @@ def is_token_table(frame: pd.DataFrame) -> bool:
 
 
 def counting_names(names: list[str]) -> str:
-    """Describe names that count or carry units (t0…t99, 400nm, Jan…Dec); empty where they do not."""
+    """Describe names that count or carry units (t0…t99, 400nm, Jan…Dec); empty for other names."""
     if len(names) >= 5 and names == [str(i) for i in range(len(names))]:
         return ""  # positions, not names
     if len(names) >= 6 and [name[:3].lower() for name in names][:12] == MONTHS[: len(names)]:

@@ -117,7 +117,7 @@ class Evidence:
         return near
 
     def lags(self) -> Lags | None:
-        """Measure how far the distance explains the correlations of the middle columns; None for too few columns."""
+        """Measure how well the distance explains the correlations of the middle columns; None for too few columns."""
         if self.columns < FEW_FOR_TESTS:
             return None
         first = max(0, (len(self._similar) - LAG_COLUMNS) // 2)

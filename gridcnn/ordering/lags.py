@@ -1,8 +1,8 @@
-"""How far the distance between two columns explains how they correlate.
+"""Lags: how well the distance between two columns explains their correlation.
 
-On an ordered axis r(i, j) depends on the lag j - i: it annealed, or comes and goes with a period. The share of the
-variance of r that the lag explains is measured between two halves of the rows, as a covariance: noise, which the halves
-do not share, drops out, so that the share does not shrink where rows are few.
+On an ordered axis r(i, j) depends on the lag j - i: it decays, or comes and goes with a period. The share of the
+variance of r that the lag explains is measured as a covariance between two halves of the rows. The halves do not share
+noise, so it drops out, and the share does not shrink with the number of rows.
 
 Columns that come as repeated blocks (mean, error and worst of thirty measurements) also have a lag structure, at one
 lag and its multiples only: such isolated peaks are left out of the share called `rest`.
@@ -24,20 +24,30 @@ PEAKS = 3  # isolated peaks that a table of repeated blocks may have
 
 @dataclass(frozen=True)
 class Lags:
-    """How much the lag explains, and the effect scores against the null orders."""
+    """The share of the variance of r that the lag explains, and its effect scores against the null orders.
+
+    Attributes
+    ----------
+    value, rest : float
+        The share, at most 1, and the share without isolated peaks.
+    flip_mean : float
+        Mean share of the flips.
+    z_flip, z_shuffle : float
+        Effect scores against flips and shuffles.
+    profile : array of shape (lags,)
+        Mean atanh r at lags 1, 2, … up to half the columns.
+    """
 
     value: float
     rest: float
     flip_mean: float
     z_flip: float
-    share_flip: float
     z_shuffle: float
     profile: Floats
-    """Mean atanh r at lags 1, 2, … up to half the columns."""
 
 
 def _sums(matrix: Floats, orders: Ints, lags: int) -> Floats:
-    """Sum of `matrix` over the pairs at each lag, (orders, columns) → (orders, lags)."""
+    """Sum `matrix` over the pairs at each lag, (orders, columns) → (orders, lags)."""
     columns = orders.shape[1]
     flat = matrix.ravel()
     starts = orders * columns
@@ -59,7 +69,11 @@ def compare_lags(pairs: list[tuple[Floats, Floats]], tree: Floats, rng: np.rando
     rng : numpy.random.Generator
         Source of randomness.
     count : int, default 99
-        Null orders of each kind.
+        Number of null orders of each kind.
+
+    Returns
+    -------
+    Lags
     """
     columns = len(tree) + 1
     lags = max(2, columns // 2)
@@ -89,7 +103,6 @@ def compare_lags(pairs: list[tuple[Floats, Floats]], tree: Floats, rng: np.rando
         rest=float(min(1.0, (explained[0] - peaks) / total)),
         flip_mean=float(flipped.mean() / total),
         z_flip=against(explained[0], flipped),
-        share_flip=float((flipped >= explained[0]).mean()),
         z_shuffle=against(explained[0], shuffled),
         profile=profile,
     )

@@ -1,11 +1,11 @@
-"""Whether neighbours stand closer together than the groups of columns explain.
+"""Neighbours: whether they are more alike than the groups of columns explain.
 
 The similarity of neighbours, S = mean atanh |r|, is compared with two kinds of null orders. *Shuffles* are random
 orders: they ask whether the order means anything at all. *Flips* keep groups of similar columns together (see
 `gridcnn.ordering.trees`): they ask whether the order means more than the groups.
 
-A tree built on the rows that S is measured on bends towards their noise, which favours the flips; a tree built on other
-rows misses groups where rows are few, which favours the given order. So both are asked, and the weaker answer counts.
+A tree of the rows on which S is measured follows their noise, which favours the flips. A tree of other rows misses
+groups if there are few rows, which favours the given order. So both trees are used, and the weaker score counts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SPLITS = 5
 
 @dataclass(frozen=True)
 class Neighbours:
-    """How close neighbours stand, in units of atanh |r|, and the effect scores against the null orders.
+    """The similarity of neighbours, in units of atanh |r|, and its effect scores against the null orders.
 
     Each `z` is (value - null mean) / null sd, averaged over half-splits of the rows: an effect score, not a p-value.
     """
@@ -37,24 +37,24 @@ class Neighbours:
     z_shuffle: float
     share_flip: float  # share of flips that reach the given order
     share_closer: float  # share of flips that are closer, the given order itself not counted
-    z_pair: float  # as z_flip, for lags 1 and 2 together: pairs that changed places do not hurt it
+    z_pair: float  # as z_flip, for lags 1 and 2 together: swapped neighbours do not hurt it
     z_pair_tree: float
     share_pair: float
     z_second: float  # as z_flip, for lag 2 alone: an order sorted by similarity is close at lag 1 only
     seam: float  # slope of neighbours' similarity on the height of the fork between them: 1 groups, 0 order
     null: Floats
-    """Values of the flips, for the picture."""
+    """Values of the flips, for the figure."""
 
 
 def against(value: float, null: Floats) -> float:
-    """Effect score of a value against its null; 0 where the null does not vary and the value is in it."""
+    """Return the effect score of a value: its distance from the null mean in null standard deviations."""
     spread = float(null.std())
     gap = value - float(null.mean())
     return gap / max(spread, 1e-6 + 1e-3 * abs(gap))
 
 
 def halves(scores: Floats, splits: int, rng: np.random.Generator) -> list[tuple[Floats, Floats]]:
-    """Correlation matrices of random halves of the rows."""
+    """Correlate the columns in random halves of the rows, once for each split."""
     rows = len(scores)
     pairs = []
     for _ in range(splits):
@@ -64,7 +64,7 @@ def halves(scores: Floats, splits: int, rng: np.random.Generator) -> list[tuple[
 
 
 def lag_means(matrix: Floats, orders: Ints, lags: int) -> Floats:
-    """Mean of `matrix` over pairs at each lag, (orders, columns) → (orders, lags)."""
+    """Average `matrix` over the pairs at each lag, (orders, columns) → (orders, lags)."""
     columns = orders.shape[1]
     means = np.empty((len(orders), lags))
     flat = matrix.ravel()
@@ -88,7 +88,7 @@ def compare_neighbours(
     rng : numpy.random.Generator
         Source of randomness.
     count : int, default 99
-        Null orders of each kind per half.
+        Number of null orders of each kind for each half.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def compare_neighbours(
 
 
 def _seam(whole: Floats, tree: Floats) -> float:
-    """Slope of neighbours' similarity on that of the branches they belong to (their cophenetic similarity)."""
+    """Regress the similarity of neighbours on that of their branches (their cophenetic similarity): the slope."""
     height = np.diagonal(squareform(cophenetic(tree)), 1)
     branch = np.arctanh(np.clip(1 - height, 0, 0.9995))
     near = np.diagonal(whole, 1)

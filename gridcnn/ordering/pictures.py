@@ -1,4 +1,4 @@
-"""Are the columns a flattened picture? Then pixels above one another stand one row width apart, and correlate."""
+"""Hidden pictures: in a flattened picture, pixels above one another are one row width apart, and correlate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,21 @@ LEAST = 0.3  # atanh |r| by which a true width stands out
 
 @dataclass(frozen=True)
 class Picture:
-    """The most likely row width, how far it stands out, and the same for shuffled columns."""
+    """A flattened picture: its size in columns, and how far its width stands out.
+
+    Attributes
+    ----------
+    height, width : int
+        Size; `width` counts each colour of a pixel.
+    channels : int
+        Colours of a pixel.
+    score, null_max : float
+        How far the width stands out, in units of atanh |r|, and the highest score of shuffled columns.
+    z : float
+        Effect score against the shuffles.
+    profile : array of shape (lags,)
+        Mean similarity at lags 1, 2, …
+    """
 
     height: int
     width: int
@@ -24,7 +38,7 @@ class Picture:
     score: float
     null_max: float
     z: float
-    profile: Floats  # mean similarity at lags 1, 2, …
+    profile: Floats
 
 
 def hidden_picture(similar: Floats, columns: int, rng: np.random.Generator, count: int = 39) -> Picture | None:
@@ -35,16 +49,16 @@ def hidden_picture(similar: Floats, columns: int, rng: np.random.Generator, coun
     similar : array, shape (d, d)
         Similarity atanh |r| of the first d columns, constant ones included (as 0).
     columns : int
-        Number of columns of the whole table, which the width divides.
+        Number of columns of the whole table, a multiple of the width.
     rng : numpy.random.Generator
         Source of randomness.
     count : int, default 39
-        Shuffles for the null of the best width.
+        Number of shuffles in the null distribution.
 
     Returns
     -------
     Picture or None
-        None where no width stands out by 0.3 and above all shuffles.
+        None if no width stands out by 0.3 and above all shuffles.
     """
     here = len(similar)
     widths = np.array([w for w in range(4, min(columns // 4, here // 3) + 1) if columns % w == 0])
@@ -71,7 +85,7 @@ def hidden_picture(similar: Floats, columns: int, rng: np.random.Generator, coun
 
 
 def _scores(similar: Floats, orders: Ints, widths: Ints) -> tuple[Floats, Floats]:
-    """Score of each width, (orders, widths): the smaller of a ridge at that lag and a break at the row ends."""
+    """Score each width, (orders, widths): the smaller of a ridge at that lag and a break at the row ends."""
     most = int(widths.max()) + 4
     profile = lag_means(similar, orders, min(most, similar.shape[0] - 1))
     nearest = similar.ravel()[orders[:, :-1] * similar.shape[0] + orders[:, 1:]]
@@ -89,10 +103,10 @@ def _scores(similar: Floats, orders: Ints, widths: Ints) -> tuple[Floats, Floats
 
 
 def _channels(similar: Floats, profile: Floats, width: int) -> int:
-    """Colours per pixel of a channel-last picture, from lags in which similarity returns or breaks.
+    """Count the colours of a pixel of a channel-last picture by the lags at which similarity returns or breaks.
 
-    Where colours differ, the same colour of the next pixel is nearer than the next colour: a ridge at that lag. Where
-    they hardly do, neighbours are near within a pixel, and less so across its end.
+    If colours differ, the same colour of the next pixel is more similar than the next colour: a ridge at that lag. If
+    they hardly differ, neighbours are similar within a pixel, and less so across its end.
     """
     near = np.diagonal(similar, 1)
     at = np.arange(len(near))
@@ -109,7 +123,7 @@ def _channels(similar: Floats, profile: Floats, width: int) -> int:
 
 
 def fold(similar: Floats, width: int, axis: int) -> Floats:
-    """Similarity along one axis of a folded picture, averaged over the other; axis 0 is height, 1 width."""
+    """Average similarity along one axis of a folded picture over the other; axis 0 is height, 1 width."""
     height = len(similar) // width
     blocks = similar[: height * width, : height * width].reshape(height, width, height, width)
     return np.ascontiguousarray(

@@ -1,4 +1,4 @@
-"""From any table to scores: which columns take part, at most 2,000 rows and 1,024 columns of them, ranked."""
+"""Preparation: from any table to the rank scores of at most 2,000 rows and 1,024 columns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Prepared:
 
 
 def rank_scores(values: Floats) -> Floats:
-    """Ranks of each column as z-scores clipped at ±4: units and outliers do not matter; constant columns give 0."""
+    """Rank each column and return z-scores clipped at ±4: units and outliers do not matter; constant columns give 0."""
     ranks = np.asarray(rankdata(values, axis=0), dtype=np.float64)
     ranks -= ranks.mean(axis=0)
     spread = ranks.std(axis=0)
@@ -46,7 +46,7 @@ def rank_scores(values: Floats) -> Floats:
 
 
 def prepare(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Prepared:
-    """Sample, encode and rank a table; see `gridcnn.ordering.check_order` for what is accepted and raised."""
+    """Sample, encode and rank a table; as `gridcnn.ordering.check_order` describes."""
     shape = np.shape(X)
     if len(shape) != 2:
         remedy = (
@@ -114,7 +114,7 @@ def _labels(y: Any, rows: int, warnings: list[str]) -> Any:
 
 
 def _numbers(frame: pd.DataFrame, roles: Roles, names: list[str], warnings: list[str]) -> Floats:
-    """Numbers of the sampled rows of a frame, categories as codes, (rows, kept columns)."""
+    """Return the sampled rows of a frame as numbers, categories as codes, (rows, kept columns)."""
     if not roles.kept:
         raise DataError(
             f"none of the {frame.shape[1]} columns holds numbers or categories "

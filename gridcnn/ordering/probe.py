@@ -1,7 +1,7 @@
-"""Does a convolution see the labels better than models that know no order? Random kernels answer without training.
+"""The probe: whether convolutions with random kernels predict the labels better than models that know no order.
 
-It finds motifs at random positions, where no two columns correlate. It can only rescue, never refuse: on smooth data a
-model without order does as well.
+It finds motifs at random positions, which leave no correlation between columns. It can show an order, but not refute
+one: on smooth data a model that knows no order does as well.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ ROWS, COLUMNS, KERNELS, SHUFFLES = 300, 512, 64, 49
 
 
 def probe(scores: Floats, target: Any, rng: np.random.Generator) -> dict[str, float] | None:
-    """Leave-one-out R² of ridge on random convolutions, of the same on shuffled columns, and of order-free models.
+    """Score random convolutions, the same on shuffled columns, and models that know no order.
+
+    The score is the leave-one-out R² of a ridge regression on the features.
 
     Parameters
     ----------
@@ -35,7 +37,8 @@ def probe(scores: Floats, target: Any, rng: np.random.Generator) -> dict[str, fl
     Returns
     -------
     dict or None
-        value, order_free, z_shuffle, share_shuffle (of the shuffles looked at: it stops at the second that is better).
+        value, order_free, z_shuffle and share_shuffle, the share of shuffles that are as good; the first of them
+        ends the shuffles. None if the target cannot be predicted.
     """
     wanted = _one_column_per_class(target)
     if wanted is None or len(scores) < 40:
@@ -85,7 +88,7 @@ def _one_column_per_class(target: Any) -> Floats | None:
 
 
 def _ranks(values: Any) -> Floats:
-    """Ranks, so that a few large numbers to predict do not drown the others."""
+    """Return ranks, so that a few large numbers do not drown the others."""
     return np.asarray(rankdata(np.asarray(values, dtype=np.float64)) / len(values))[:, None]
 
 
@@ -106,7 +109,7 @@ def _distances(table: Floats) -> Floats:
 
 
 def _loo(gram: Floats, wanted: Floats) -> float:
-    """Best leave-one-out R² of kernel ridge over penalties, from one eigendecomposition."""
+    """Return the best leave-one-out R² of kernel ridge over penalties, from one eigendecomposition."""
     values, vectors = np.linalg.eigh(gram)
     projected = vectors.T @ wanted
     total = float((wanted**2).sum())

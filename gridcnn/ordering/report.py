@@ -33,22 +33,27 @@ class OrderReport:
         One sentence in plain words.
     test : str
         The test that decided.
-    evidence : dict
-        Effect scores beside their null orders. A score z is (value - null mean) / null sd; it is no p-value.
+    rows, columns : int
+        Size of the table, or number of items and size of one axis of an array.
     rows_used, columns_used : int
-        What the tests looked at; `rows` and `columns` are the size of the table.
+        Rows and varying columns that the tests looked at.
+    evidence : dict
+        Effect scores and null means by test. A score z is (value - null mean) / null sd; it is no p-value.
     grid : tuple of int or None
-        Height and width where the columns are a flattened picture.
+        Height and width if the columns are a flattened picture.
     channels : int
-        Colours per pixel, where the picture is channel-last; `grid` then counts them in its width.
+        Colours of a pixel if the picture is channel-last; the width of `grid` counts them.
     warnings : tuple of str
-        What is odd about the table.
+        Remarks on the table.
     left_out : tuple of str
-        Columns that are no cells of a grid: identifiers, dates and texts.
+        Columns that cannot be cells of a grid: identifiers, dates and texts.
     advice : str
-        What to do.
+        The next step.
     alternatives : Alternatives or None
-        Scores of models that need no order, where they were asked for and the table was refused.
+        Scores of models that know no order, if they were asked for and the table was not called ordered.
+    figure_data : dict
+        Arrays for the figure by name, such as `"similar"`, atanh |r| of shape (columns, columns); empty if nothing was
+        measured.
     """
 
     verdict: Verdict
@@ -68,7 +73,7 @@ class OrderReport:
     figure_data: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON-ready values (without the arrays of the picture)."""
+        """Return the report as JSON-ready values, without `figure_data`."""
         return {
             "verdict": self.verdict,
             "reason": self.reason,
@@ -121,6 +126,12 @@ class AxesReport:
         Shape of the array.
     axes : tuple of OrderReport
         One report for each axis after the first.
+    verdict : {"ordered", "exchangeable", "undecided"}
+        Ordered if every axis is, exchangeable if one is, else undecided.
+    verdicts : tuple of str
+        Verdict of each axis.
+    advice : str
+        The next step for each axis.
     """
 
     shape: tuple[int, ...]
@@ -138,7 +149,7 @@ class AxesReport:
 
     @property
     def advice(self) -> str:
-        """What each axis should become."""
+        """The next step for each axis."""
         kernels = [str(at) for at, axis in enumerate(self.axes, 1) if axis.verdict == "ordered"]
         channels = [str(at) for at, axis in enumerate(self.axes, 1) if axis.verdict == "exchangeable"]
         parts = []

@@ -87,7 +87,7 @@ def _by_labels(labels: dict[str, float]) -> bool:
 
 
 def _by_correlation(near: Neighbours, lags: Lags | None) -> Answer | None:
-    """Return ordered, or undecided if the table may have been sorted by similarity, or None."""
+    """Return ordered, undecided for a table that may have been sorted by similarity, or None for anything else."""
     if lags and lags.z_shuffle >= 4:
         share = min(lags.value, lags.rest + 0.2)
         if (
@@ -119,7 +119,7 @@ def _by_correlation(near: Neighbours, lags: Lags | None) -> Answer | None:
 
 
 def _otherwise(near: Neighbours, lags: Lags | None, labels: dict[str, float] | None, rows: int, columns: int) -> Answer:
-    """Return the answer for a table that no test called ordered: exchangeable with evidence, or undecided."""
+    """Answer for a table that no test called ordered: exchangeable if there is evidence for it, else undecided."""
     if lags and lags.z_flip >= 5 and lags.value >= 0.4 and lags.rest >= 0.3:
         return Answer(
             "undecided", "Distance explains some of how columns correlate, but not enough to call them ordered.", "lags"

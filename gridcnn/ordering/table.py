@@ -27,27 +27,28 @@ def check_order(
 
     Parameters
     ----------
-    X : array or DataFrame, shape (rows, columns)
-        The table; missing values are allowed. At most 2,000 rows and 1,024 columns are looked at, and no copy of the
-        whole is made.
-    y : array, shape (rows,), optional
-        Labels or numbers to predict. They can show an order that correlations do not, and never hide one.
+    X : array or DataFrame of shape (rows, columns)
+        The table; missing values are allowed. At most 2,000 rows and 1,024 columns are looked at, and the table is
+        never copied as a whole.
+    y : array of shape (rows,), optional
+        Labels or numbers to predict. They can show an order that correlations do not show; they never hide one.
     kind : {"auto", "numeric", "categorical"}, default "auto"
         `"categorical"` says that the columns hold codes, such as token ids.
     alternatives : bool, default False
-        Where the table is refused and `y` holds classes, score models that need no order, see `score_alternatives`.
-        Takes seconds.
+        Whether models that know no order are scored if the table is not called ordered and `y` holds classes, see
+        `score_alternatives`. Takes seconds.
     random_state : int, default 0
-        Seed: the same table gives the same report.
+        Seed: the same table and seed give the same report.
 
     Returns
     -------
     OrderReport
+        The verdict, its reason and the evidence.
 
     Raises
     ------
     DataError
-        If X is not a table, holds no numbers or categories, or y does not fit it.
+        If `X` is not a table, is empty, or holds neither numbers nor categories, or if `y` does not fit it.
     ConfigurationError
         If `kind` is not one of the three.
 

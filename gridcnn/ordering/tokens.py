@@ -1,4 +1,4 @@
-"""Are the columns positions of tokens? Then which token follows which is not left to chance."""
+"""Tokens: if the columns are positions in a sequence, the token at one position depends on the one before."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ def bigrams_against_nulls(codes: Floats, rng: np.random.Generator) -> dict[str, 
     Parameters
     ----------
     codes : array, shape (rows, columns)
-        Token ids; any numbers will do.
+        Token ids, in any numbering.
     rng : numpy.random.Generator
         Source of randomness.
 
     Returns
     -------
     dict
-        value (nats), z_shuffle, z_flip, share_shuffle and share_flip.
+        value (nats), the effect scores z_shuffle and z_flip, and share_shuffle and share_flip, the shares of null
+        orders that reach the value.
     """
     _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
     rank = np.empty(len(counts), dtype=np.intp)
@@ -63,7 +64,7 @@ def _pooled(table: Ints, order: Ints, size: int) -> float:
 
 
 def _information(pairs: NDArray[np.intp], size: int) -> float:
-    """Mutual information, in nats, of the two codes in `first * size + second`."""
+    """Return the mutual information, in nats, of the two codes in `first * size + second`."""
     joint = np.bincount(pairs, minlength=size * size).reshape(size, size) / len(pairs)
     expected = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0)
     seen = joint > 0

@@ -1,9 +1,9 @@
 """Trees of similar columns, and the orders that such a tree leaves open.
 
-Real tables keep related columns side by side, so comparing them with columns shuffled at random proves nothing: any
-shuffle tears the groups apart. The fair comparison keeps the groups. A tree of similar columns is built, and a *flip*
-is one of its leaf orders: at each fork the two branches are swapped with probability one half. Whatever is grouped
-stays grouped; only an order that goes beyond the groups can be closer than the flips.
+Real tables keep related columns together, so a comparison with shuffled columns proves nothing: any shuffle tears the
+groups apart. A fair comparison keeps the groups. A *flip* is one of the leaf orders of a tree of similar columns: at
+each fork the two branches are swapped with probability one half. Groups stay together in every flip, so the given order
+beats the flips only if it goes beyond the groups.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def flips(tree: Floats, count: int, rng: np.random.Generator) -> Ints:
     tree : array, shape (columns - 1, 4)
         A tree in scipy's linkage form.
     count : int
-        How many orders to draw.
+        Number of orders.
     rng : numpy.random.Generator
         Source of randomness.
 
