@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from gridcnn import adapters
 from gridcnn.errors import (
     BundleError,
     BundleVersionError,
+    ConfigurationError,
     MissingAdapterError,
     NotABundleError,
     TamperedBundleError,
@@ -64,6 +66,13 @@ def save(model: Any, path: str | Path) -> None:
     model, path = fitted_model(model), Path(path)
     if not path.parent.is_dir():
         raise BundleError(f"{path}: the folder {path.parent} does not exist; make it first")
+    kind = type(model.adapter)
+    if kind.__name__ not in adapters.names():
+        warnings.warn(
+            f"no installed package announces the adapter {kind.__name__}, so this bundle cannot be loaded; announce it "
+            "by an entry point in the group gridcnn.adapters",
+            stacklevel=2,
+        )
     tensors = {f"network.{name}": tensor.contiguous() for name, tensor in model.network.state_dict().items()}
     tensors[FINGERPRINTS] = torch.from_numpy(np.ascontiguousarray(model.fingerprints))
     description = json.dumps(_describe(model), ensure_ascii=False, sort_keys=True, default=_plain)
@@ -119,12 +128,17 @@ def load(path: str | Path) -> FittedModel:
     try:
         values = json.loads(metadata["gridcnn"])
         stored = values["adapter"]
-        known = stored["name"] in adapters.names()
-        provider = str(stored["package"])
+        name, package = str(stored["name"]), str(stored["package"])
     except (KeyError, TypeError, ValueError) as error:
         raise _inconsistent(path, error) from error
-    if not known:
-        raise MissingAdapterError(path, str(stored["name"]), provider)
+    if name not in adapters.names():
+        raise MissingAdapterError(path, name, package)
+    try:
+        provider = adapters.provider(adapters.by_name(name))
+    except ConfigurationError as error:
+        raise BundleError(f"{path}: {error}") from error
+    if provider != package:
+        raise MissingAdapterError(path, name, package)
     try:
         return _rebuild(values, tensors)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:

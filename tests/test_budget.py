@@ -16,11 +16,15 @@ from gridcnn.adapters import AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.cli.options import seconds_of
 from gridcnn.cli.progress import LiveProgress, PlainProgress
 from gridcnn.errors import ConfigurationError, DataError
-from gridcnn.evaluation.report import _configuration
 from gridcnn.grid import GridSpec
-from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.model import EpochRecord, Network
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.network.config import BackboneConfig
 from gridcnn.training.budget import Budget, Pace, Schedule, fewest_epochs, measure, probe, smaller_share
-from gridcnn.training.loop import EpochRecord, Examples, Network, NullProgress, TrainingConfig
+from gridcnn.training.callbacks import Callback
+from gridcnn.training.config import TrainingConfig
+from gridcnn.training.loop import Examples
+from gridcnn.training.recipe import Recipe
 
 CPU = torch.device("cpu")
 
@@ -58,13 +62,13 @@ def examples(n=24):
     return Examples(np.zeros((n, 1, 8, 8), np.float32), np.arange(n) % 2, np.ones(n))
 
 
-class Notes(NullProgress):
+class Notes(Callback):
     """A display that remembers what it was told."""
 
     def __init__(self):
         self.lines = []
 
-    def note(self, line):
+    def on_message(self, line):
         self.lines.append(line)
 
 
@@ -87,8 +91,8 @@ def test_epochs_are_at_most_twice_and_at_least_a_quarter_of_the_usual(clock):
 
 @pytest.mark.parametrize("limit", [0, -5, math.nan, math.inf, "60"])
 def test_a_limit_that_is_no_time_is_refused(limit):
-    with pytest.raises(ConfigurationError, match="seconds above 0"):
-        Budget(limit)
+    with pytest.raises(ConfigurationError, match="time_limit must be a number above 0, or None, got"):
+        GridClassifier(adapter=ImageAdapter(), time_limit=limit).fit(pictures(20), [0, 1] * 10)
 
 
 def test_a_smaller_share_is_the_largest_that_should_fit():
@@ -141,7 +145,7 @@ def test_ctrl_c_while_measuring_is_not_lost(monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gridcnn.training.budget._Stopwatch.step", interrupt)
+    monkeypatch.setattr("gridcnn.training.budget._Stopwatch.on_step", interrupt)
     with pytest.raises(KeyboardInterrupt):
         measure(small_network(), examples(), TrainingConfig(batch_size=8), CPU)
 
@@ -151,7 +155,9 @@ def test_a_probe_counts_the_windows_of_long_items():
     sounds = [rng.normal(size=3000).astype(np.float32) for _ in range(8)]
     adapter = AudioAdapter(sample_rate=8000, duration=0.125).fit(sounds)
 
-    cost = probe(adapter, sounds, BackboneConfig(kernels=(2,)), TrainingConfig(batch_size=8), 2, CPU)
+    cost = probe(
+        adapter, sounds, Recipe(BackboneConfig(kernels=(2,)), TrainingConfig(batch_size=8), refit=False), 2, CPU
+    )
 
     assert cost.windows == 3
     assert cost.epoch(8, 0, batch_size=8) == pytest.approx(3 * cost.pace.step)
@@ -161,7 +167,7 @@ def test_a_probe_of_nothing_but_broken_items_says_so(tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no picture")
     adapter = ImageAdapter().fit(pictures(2))
     with pytest.raises(DataError, match="none of the 2 items"):
-        probe(adapter, [tmp_path / "bad.png"] * 2, BackboneConfig(), TrainingConfig(), 2, CPU)
+        probe(adapter, [tmp_path / "bad.png"] * 2, Recipe(BackboneConfig(), TrainingConfig(), refit=False), 2, CPU)
 
 
 # ----------------------------------------------------------------------------------------- the estimator
@@ -169,7 +175,7 @@ def test_a_probe_of_nothing_but_broken_items_says_so(tmp_path):
 
 def test_a_limit_trains_as_many_epochs_as_fit_and_records_them(pace):
     notes = Notes()
-    limited = GridClassifier(adapter=ImageAdapter(), time_limit=60, progress=notes).fit(pictures(40), [0, 1] * 20)
+    limited = GridClassifier(adapter=ImageAdapter(), time_limit=60, callbacks=[notes]).fit(pictures(40), [0, 1] * 20)
 
     assert len(limited.history_) == 10  # of five steps each: 50 of the 54 seconds planned for
     assert limited.summary_["time"] == {
@@ -217,7 +223,7 @@ def test_texts_get_fewer_kernels_where_few_epochs_do_not_fit(pace):
     assert plan.backbone.kernels == (50,)  # three epochs of three steps take 900 s with 100 kernels, and 450 s with 50
     assert plan.schedule.epochs == plan.training.epochs == 3
     notes = Notes()
-    GridClassifier(adapter=TextAdapter(), time_limit=520, progress=notes).fit(texts, [0, 1] * 10)
+    GridClassifier(adapter=TextAdapter(), time_limit=520, callbacks=[notes]).fit(texts, [0, 1] * 10)
     assert notes.lines[0].endswith("about 7 min 30 s of the 8 min 40 s allowed, with fewer kernels (50,)")
 
 
@@ -249,14 +255,7 @@ def test_a_bundle_keeps_what_was_chosen(pace, tmp_path):
     loaded = GridClassifier.load(tmp_path / "m.safetensors")
     assert loaded.summary_["time"] == limited.summary_["time"]
     assert loaded.time_limit == 60
-    assert _configuration(loaded)["Training"]["epochs"] == len(limited.history_)
-
-
-def test_a_bundle_from_before_there_were_limits_loads(monkeypatch, tmp_path):
-    classifier = GridClassifier(adapter=ImageAdapter(), epochs=1).fit(pictures(20), [0, 1] * 10)
-    monkeypatch.setattr("gridcnn.bundle._NOT_SAVED", {"adapter", "progress", "time_limit"})
-    classifier.save(tmp_path / "m.safetensors")
-    assert GridClassifier.load(tmp_path / "m.safetensors").time_limit is None
+    assert loaded.model_.recipe["epochs"] == len(limited.history_)
 
 
 def test_without_a_limit_no_time_is_kept():
@@ -266,7 +265,7 @@ def test_without_a_limit_no_time_is_kept():
 # --------------------------------------------------------------------------------------- the command line
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("5m", 300), ("1h30m", 5400), ("2 h", 7200), (None, None)])
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("5m", 300), ("1h30m", 5400), ("2 h", 7200)])
 def test_durations_are_read_with_their_units(text, seconds):
     assert seconds_of("--time", text) == seconds
 
@@ -310,11 +309,11 @@ def record(epoch):
 def test_the_live_bar_fits_80_columns():
     screen = io.StringIO()
     display = LiveProgress(Console(file=screen, force_terminal=True, width=80, legacy_windows=False))
-    display.start(epochs=40, steps_per_epoch=1)
+    display.on_start(epochs=40, steps_per_epoch=1)
     for epoch in range(1, 41):
-        display.step(1000)
-        display.epoch(record(epoch))
-    display.stop()
+        display.on_step(1000)
+        display.on_epoch(record(epoch), None)
+    display.on_end()
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue()).splitlines()[-1]
     assert last.startswith("epoch 40/40")
     assert "accuracy 0.987, validation 0.967" in last
@@ -326,9 +325,9 @@ def test_plain_lines_count_all_the_time_that_an_epoch_takes(monkeypatch, capsys)
     now = [0.0]
     monkeypatch.setattr("gridcnn.cli.progress.time.perf_counter", lambda: now[0])
     display = PlainProgress(Console())
-    display.start(epochs=10, steps_per_epoch=1)
+    display.on_start(epochs=10, steps_per_epoch=1)
     now[0] = 20.0  # two seconds of steps, the rest on validation
-    display.epoch(record(1))
+    display.on_epoch(record(1), None)
     assert capsys.readouterr().out.endswith("validation accuracy 0.967  12,345 samples/s  3 min left\n")
 
 
@@ -336,10 +335,10 @@ def test_plain_lines_of_short_epochs_come_once_a_second_and_the_last_always(monk
     now = [5.0]
     monkeypatch.setattr("gridcnn.cli.progress.time.perf_counter", lambda: now[0])
     display = PlainProgress(Console())
-    display.start(epochs=9, steps_per_epoch=1)
+    display.on_start(epochs=9, steps_per_epoch=1)
     for epoch in range(1, 10):
         now[0] += 0.3
-        display.epoch(record(epoch))
+        display.on_epoch(record(epoch), None)
     assert re.findall(r"epoch (\d)/9", capsys.readouterr().out) == ["1", "5", "9"]
 
 

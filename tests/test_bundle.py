@@ -106,20 +106,20 @@ def test_a_newer_format_says_upgrade(saved, tmp_path):
     header, body = header_of(saved[1])
     header["__metadata__"]["gridcnn_format"] = "99"
     write(tmp_path / "new.safetensors", header, body)
-    with pytest.raises(BundleVersionError, match="Upgrade gridcnn"):
+    with pytest.raises(BundleVersionError, match="upgrade gridcnn"):
         bundle.load(tmp_path / "new.safetensors")
 
 
 @pytest.mark.parametrize("adapter", [AudioAdapter(sample_rate=1_000, duration=1.0), ArrayAdapter()])
-def test_a_format_that_made_other_grids_says_train_again(tmp_path, adapter):
+def test_a_bundle_of_an_earlier_format_says_train_again(tmp_path, adapter):
     series = np.random.default_rng(0).normal(size=(4, 1_000)).astype(np.float32)
     path = tmp_path / "series.safetensors"
     GridClassifier(adapter=adapter, epochs=1, kernels=(2,)).fit(series, [0, 1] * 2).save(path)
-    assert bundle.load(path).classes_.tolist() == [0, 1]
+    assert bundle.load(path).classes.tolist() == [0, 1]
     header, body = header_of(path)
-    header["__metadata__"]["gridcnn_format"] = "2"
+    header["__metadata__"]["gridcnn_format"] = "3"
     write(path, header, body)
-    with pytest.raises(BundleVersionError, match="Train it again"):
+    with pytest.raises(BundleVersionError, match="train the model again"):
         bundle.load(path)
 
 
@@ -139,7 +139,11 @@ def test_metadata_that_contradicts_the_weights_is_refused_even_with_a_fitting_di
     values = json.loads(header_of(saved[1])[0]["__metadata__"]["gridcnn"])
     values["classes"]["labels"] = ["dog", "man", "cat"]
     text = json.dumps(values)
-    metadata = {"gridcnn": text, "gridcnn_format": "1", "gridcnn_digest": bundle._digest(text, weights)}
+    metadata = {
+        "gridcnn": text,
+        "gridcnn_format": str(bundle.FORMAT_VERSION),
+        "gridcnn_digest": bundle._digest(text, weights),
+    }
     safetensors.torch.save_file(weights, tmp_path / "c.safetensors", metadata=metadata)
     with pytest.raises(TamperedBundleError, match="do not agree"):
         bundle.load(tmp_path / "c.safetensors")

@@ -14,7 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import gridcnn
 from gridcnn.cli import main
+from gridcnn.network.config import BackboneConfig
+from gridcnn.parameters import parameters_of
+from gridcnn.training.config import TrainingConfig
 
 QUICK = ("--epochs", "2", "--kernels", "4", "--no-cache", "--quiet")
 
@@ -172,12 +176,12 @@ def test_test_rows_are_scored_and_never_trained_on(run: Run, tmp_path: Path) -> 
 
 
 def test_ctrl_c_saves_the_best_weights_so_far(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gridcnn import progress
+    from gridcnn.cli import progress
 
-    def interrupt(self: object, record: object) -> None:
+    def interrupt(self: object, record: object, network: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(progress.PlainProgress, "epoch", interrupt)
+    monkeypatch.setattr(progress.PlainProgress, "on_epoch", interrupt)
     options = [option for option in QUICK if option != "--quiet"]
 
     done = run("train", class_folders(tmp_path / "data"), "-o", tmp_path / "m.safetensors", *options)
@@ -306,11 +310,11 @@ def test_a_bad_item_keeps_its_row_with_its_error_and_no_prediction(run: Run, mod
 
     rows = read_rows((tmp_path / "predictions.csv").read_text())
     assert done.code == 0
-    assert list(rows[0]) == ["item", "prediction", "dark", "light", "error"]
+    assert list(rows[0]) == ["item", "prediction", "p(dark)", "p(light)", "error"]
     assert [row["item"] for row in rows] == list(map(str, inputs))
     assert [bool(row["error"]) for row in rows] == [True, False, True]
     assert [row["prediction"] in {"dark", "light"} for row in rows] == [False, True, False]
-    assert rows[0]["dark"] == rows[0]["light"] == ""
+    assert rows[0]["p(dark)"] == rows[0]["p(light)"] == ""
     assert float(rows[1]["dark"]) + float(rows[1]["light"]) == pytest.approx(1, abs=1e-5)
 
 
@@ -379,12 +383,28 @@ def test_datasets_are_listed_in_full_where_there_is_no_terminal(run: Run) -> Non
     assert "…" not in done.out
 
 
-@pytest.mark.parametrize("name", ["padding", "pool", "head"])
-def test_the_choices_of_a_flag_are_those_of_the_network(name: str) -> None:
-    from gridcnn.cli import options
-    from gridcnn.network.backbone import _CHOICES
+@pytest.mark.parametrize("config", [BackboneConfig, TrainingConfig])
+def test_every_declared_hyperparameter_is_an_option_with_its_help(run: Run, config: type, monkeypatch: Any) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    shown = " ".join(run("train", "--help").out.split())
 
-    assert {each.value for each in getattr(options, name.capitalize())} == set(_CHOICES[name])
+    for each in parameters_of(config).values():
+        assert f"--{each.flag} " in shown
+        assert each.help in shown
+
+
+def test_options_of_hyperparameters_reach_the_model(run: Run, tmp_path: Path) -> None:
+    flags = ["--kernels", "3,5", "--kernel-size", "3", "--kernel-size", "5", "--padding", "same", "--no-batch-norm"]
+    flags += ["--dense", "none", "--dropout", "0.25", "--weight-decay", "0.5", "--epochs", "2", "--no-augment"]
+
+    assert run("train", "xo", "-o", tmp_path / "m.safetensors", "--quiet", *flags).code == 0
+    model = gridcnn.load(tmp_path / "m.safetensors")
+    backbone = model.network.backbone.config
+    assert (backbone.kernels, backbone.kernel_sizes, backbone.batch_norm) == ((3, 5), (3, 5), False)
+    assert (backbone.dense, backbone.dropout) == ((), 0.25)
+    assert (model.recipe["weight_decay"], model.recipe["epochs"], model.recipe["augment"]["rotate"]) == (0.5, 2, 0.0)
+    refused = run("train", "xo", "-o", tmp_path / "n.safetensors", "--dropout", "nan")
+    assert (refused.code, "dropout must be a number in [0, 1), got nan" in refused.err) == (2, True)
 
 
 def test_rows_of_a_table_without_a_label_are_listed_and_left_out(run: Run, tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from gridcnn import GridClassifier, datasets
 from gridcnn.adapters import ArrayAdapter, ImageAdapter, TextAdapter
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
-from gridcnn.pipeline.split import TrainingSet, hold_back
-from gridcnn.training.loop import NullProgress, _standard_error
+from gridcnn.pipeline.split import LabelledItems, validation_indices
+from gridcnn.training.callbacks import Callback
+from gridcnn.training.loop import _standard_error
 
 
 @parametrize_with_checks([GridClassifier(ordering="assume", epochs=30)])  # of up to 200, which take minutes
@@ -191,8 +192,8 @@ def test_a_class_with_a_single_item_is_trained_on_with_a_warning(waves):
 def test_validation_holds_back_whole_groups(waves):
     groups = np.repeat(np.arange(10), 12)
     target = np.tile([0, 1], 60)
-    training = TrainingSet(waves[0], target, np.ones(120), groups)
-    held = hold_back(training, 0.1, 0, np.array([0, 1]))
+    training = LabelledItems(waves[0], target, np.ones(120), groups)
+    held = validation_indices(training, 0.1, 0, np.array([0, 1]))
     assert len(held)
     assert not set(groups[held]) & set(np.delete(groups, held))
 
@@ -246,17 +247,14 @@ def test_black_pictures_and_empty_sentences_give_finite_answers():
 
 
 def test_ctrl_c_keeps_the_best_weights_so_far(waves):
-    class Interrupting:
-        def __getattr__(self, name):
-            return lambda *_: None
-
-        def epoch(self, record):
+    class Interrupting(Callback):
+        def on_epoch(self, record, network):
             if record.epoch == 2:
                 raise KeyboardInterrupt
 
-    classifier = GridClassifier(ordering="assume", epochs=9, progress=Interrupting()).fit(*waves)
+    classifier = GridClassifier(ordering="assume", epochs=9, callbacks=[Interrupting()]).fit(*waves)
     assert classifier.interrupted_
-    assert classifier.best_epoch_ == 1
+    assert classifier.best_epoch_ == 2  # it was finished when the person interrupted
     assert len(classifier.history_) == 2
     assert classifier.predict(waves[0]).shape == (120,)
 
@@ -284,8 +282,9 @@ def test_a_bundle_predicts_bit_identically_in_a_fresh_process(waves, tmp_path):
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
-        ("kernels", (4, 4)), ("kernel_sizes", (3, 5)), ("convolutions", 2), ("padding", "valid"), ("normalise", False),
-        ("pool", "average"), ("pool_size", 4), ("pool_stride", 1), ("head", "global_max"), ("dense", (7,)),
+        ("kernels", (4, 4)), ("kernel_sizes", (3, 5)), ("convs_per_block", 2), ("padding", "valid"),
+        ("batch_norm", False), ("pool", "average"), ("pool_size", 4), ("pool_stride", 1),
+        ("head", "global_max"), ("dense", (7,)),
         ("dropout", 0.6), ("epochs", 3), ("batch_size", 8), ("learning_rate", 1e-4), ("weight_decay", 5.0),
         ("label_smoothing", 0.4), ("adversarial", 0.3), ("augment", {"shift": {"column": 0.5}}),
         ("class_weight", {"rising": 9.0}), ("validation_fraction", 0.3), ("random_state", 5),
@@ -329,19 +328,19 @@ def test_a_refit_learns_from_what_was_held_back_and_keeps_the_scores_of_the_firs
 
 
 def test_ctrl_c_in_a_refit_leaves_what_was_learned_the_first_time(waves):
-    class Impatient(NullProgress):
+    class Impatient(Callback):
         trainings = 0
 
-        def start(self, epochs, steps_per_epoch):
+        def on_start(self, epochs, steps_per_epoch):
             self.trainings += 1
 
-        def epoch(self, record):
+        def on_epoch(self, record, network):
             if self.trainings == 2:
                 raise KeyboardInterrupt
 
     X, y = waves
     first = GridClassifier(ordering="assume", epochs=2).fit(X, y)
-    ended = GridClassifier(ordering="assume", epochs=2, refit=True, progress=Impatient()).fit(X, y)
+    ended = GridClassifier(ordering="assume", epochs=2, refit=True, callbacks=[Impatient()]).fit(X, y)
     assert ended.interrupted_
     assert not ended.summary_["refit"]
     np.testing.assert_array_equal(ended.predict_proba(X), first.predict_proba(X))

@@ -187,13 +187,13 @@ def test_votes_add_up_to_the_logit(browser: Any, tmp_path: Path, digits: Any) ->
     classifier, item = digits
     label = str(classifier.classes_[4])
     html = explain_page(classifier, item, label=label)
-    votes = explain.votes(explain.trace(classifier, item), label)
+    votes = explain.contributions(explain.trace(classifier, item), label)
     column = data_of(html)["column"]
     opened = Opened(browser, tmp_path, html)
 
     assert opened.page.locator("#sum").inner_text().split(": ")[1].startswith(f"{votes.logit:.3f}".replace("-", "−"))
-    rows, wide = -(-len(votes.column) // column["in_a_row"]), column["in_a_row"]
-    entry = votes.strongest_for[0].entry
+    rows, wide = -(-len(votes.features) // column["in_a_row"]), column["in_a_row"]
+    entry = votes.strongest_for[0].index
     shown = opened.point('[data-part="votes"]', divmod(entry, wide), (rows, wide))
     assert shown == pytest.approx(votes.strongest_for[0].product, rel=1e-5)
     assert opened.page.locator("#supporting li").count() == len(votes.strongest_for)
@@ -258,7 +258,8 @@ def test_a_page_of_64_pixels_in_colour_stays_below_3_mb() -> None:
 def test_what_is_too_large_to_draw_is_left_out_and_said(
     browser: Any, tmp_path: Path, digits: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gridcnn.render.drawn_kernels.LARGEST_MAP", 20)  # fewer cells than 8 × 8, more than 4 × 4
+    for module in ("drawn_kernels", "explain_page"):  # fewer cells than 8 × 8, more than 4 × 4
+        monkeypatch.setattr(f"gridcnn.render.{module}.LARGEST_MAP", 20)
     monkeypatch.setattr("gridcnn.render.explain_page.LONGEST_COLUMN", 9)
     html = explain_page(*digits)
     opened = Opened(browser, tmp_path, html)

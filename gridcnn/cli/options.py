@@ -153,7 +153,9 @@ def with_hyperparameters(*panels: tuple[type, str]) -> Callable[[Callable[..., N
         ]
         hints = typing.get_type_hints(command, include_extras=True)
         hints.pop("hyperparameters")
-        wrapper.__signature__ = signature.replace(parameters=[*written, *options])  # type: ignore[attr-defined]
+        wrapper.__signature__ = signature.replace(
+            parameters=[*(each.replace(annotation=hints[each.name]) for each in written), *options]
+        )  # type: ignore[attr-defined]
         wrapper.__annotations__ = {**hints, **{option.name: option.annotation for option in options}}
         del wrapper.__wrapped__  # type: ignore[attr-defined]  # or its signature would be read
         return wrapper
