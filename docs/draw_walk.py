@@ -18,10 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 from PIL import Image, ImageDraw
 
-from gridcnn import GridClassifier, datasets, explain
+from gridcnn import Callback, GridClassifier, datasets, explain
 from gridcnn.adapters import AudioAdapter, ImageAdapter
 from gridcnn.ordering import score_alternatives
-from gridcnn.training.loop import NullProgress
 
 FOLDER = Path(__file__).parent / "walk"
 SIGNED = "PuOr_r"  # orange above zero, purple below, as everywhere in gridcnn
@@ -62,22 +61,15 @@ def match(kernel: np.ndarray, letter: np.ndarray) -> np.ndarray:
 # ---- the networks ----------------------------------------------------------------------------------------------------
 
 
-class KernelDiary(NullProgress):
-    """Keeps the kernels of the first convolution from before the training and after each epoch."""
+class KernelDiary(Callback):
+    """Keeps the kernels of the first convolution after each epoch."""
 
     def __init__(self) -> None:
         self.kernels: list[np.ndarray] = []
 
-    def start(self, epochs: int, steps_per_epoch: int) -> None:
-        """Keep the random kernels."""
-        self._keep()
-
-    def epoch(self, record) -> None:
-        """Keep the kernels so far."""
-        self._keep()
-
-    def _keep(self) -> None:
-        first = self.classifier.network_.backbone.blocks[0].convolutions[0][0]
+    def on_epoch(self, record, network) -> None:
+        """Keep the kernels as they are now."""
+        first = network.backbone.blocks[0].convs[0][0]
         self.kernels.append(first.weight.detach()[:, 0].clone().numpy())
 
 
@@ -99,11 +91,13 @@ def learn_letters() -> Letters:
     """Train on drawn letters; the strong decay wears off what was random and is of no use."""
     learning, unseen = datasets.xo(1500, SIDE, random_state=0), datasets.xo(500, SIDE, random_state=1)
     diary = KernelDiary()
-    classifier = GridClassifier(
-        adapter=ImageAdapter(size=SIDE), kernels=(4, 8), kernel_sizes=(5,), epochs=10, kernel_learning_rate=0.04,
-        weight_decay=1.0, random_state=2, progress=diary, **PLAIN,
-    )  # fmt: skip
-    diary.classifier = classifier
+    settings = {
+        "adapter": ImageAdapter(size=SIDE), "kernels": (4, 8), "kernel_sizes": (5,), "weight_decay": 1.0,
+        "random_state": 2, "callbacks": [diary], **PLAIN,
+    }  # fmt: skip
+    unmoved = {"epochs": 1, "learning_rate": 1e-12, "kernel_learning_rate": 1e-12}  # the kernels as they were drawn
+    GridClassifier(**settings, **unmoved).fit(learning.items, learning.labels)
+    classifier = GridClassifier(**settings, epochs=10, kernel_learning_rate=0.04)
     classifier.fit(learning.items, learning.labels)
     print(f"X or O: {classifier.score(unseen.items, unseen.labels):.3f} of {len(unseen)} unseen letters right")
     return Letters(classifier, unseen, diary.kernels)
@@ -563,7 +557,7 @@ def draw_four(trace: explain.Trace) -> None:
         row(trace.activation(number).output, 0.25 if number == 1 else 0.3)
         row(trace.block(number)[-1].output, 0.3)
     dense = trace.steps[-1].input
-    for values, cell in ((trace.column, 24.8 / len(trace.column)), (dense, 0.8)):
+    for values, cell in ((trace.feature_vector, 24.8 / len(trace.feature_vector)), (dense, 0.8)):
         across = cell * len(values)
         y -= 0.8
         for at, value in enumerate(values):
@@ -586,7 +580,7 @@ def draw_column(trace: explain.Trace) -> None:
     sheet = Sheet(34, 8.4)
     limit = maps.max()
     each = 33.2 / len(maps)
-    cell = 33.2 / len(trace.column)
+    cell = 33.2 / len(trace.feature_vector)
     for at, values in enumerate(maps):
         left = 0.4 + at * each + (each - 2.6) / 2
         sheet.cells(values, left, 0.5, 1.3, limit)
@@ -598,8 +592,8 @@ def draw_column(trace: explain.Trace) -> None:
                 [start[0], 0.4 + (index + 0.5) * cell], [start[1], 6.4], color=GREY, lw=0.8, zorder=4, marker="o",
                 markevery=[0], markersize=2.5,
             )  # fmt: skip
-    sheet.cells(trace.column, 0.4, 6.4, cell, limit)
-    sheet.words(17, 7.95, f"{len(maps)} × {maps.shape[1]}×{maps.shape[2]}  →  {len(trace.column)}", 11)
+    sheet.cells(trace.feature_vector, 0.4, 6.4, cell, limit)
+    sheet.words(17, 7.95, f"{len(maps)} × {maps.shape[1]}×{maps.shape[2]}  →  {len(trace.feature_vector)}", 11)
     sheet.save("16-column")
 
 
@@ -608,7 +602,9 @@ def mean_columns(letters: Letters, count: int = 60) -> dict[str, np.ndarray]:
     found = {}
     for kind in ("X", "O"):
         items = [item for item, name in zip(letters.unseen.items, letters.unseen.labels, strict=True) if name == kind]
-        found[kind] = np.mean([explain.trace(letters.classifier, item).column for item in items[:count]], axis=0)
+        found[kind] = np.mean(
+            [explain.trace(letters.classifier, item).feature_vector for item in items[:count]], axis=0
+        )
     return found
 
 
@@ -635,9 +631,9 @@ def draw_column_decides(letters: Letters) -> None:
 def draw_votes(trace: explain.Trace) -> None:
     """18. Every entry votes for every class: orange for, purple against, as thick as the vote."""
     sheet = Sheet(34, 13)
-    cell = 33.2 / len(trace.column)
+    cell = 33.2 / len(trace.feature_vector)
     places = {"X": 9.0, "O": 25.0}
-    everything = {kind: explain.votes(trace, kind) for kind in places}
+    everything = {kind: explain.contributions(trace, kind) for kind in places}
     largest = max(np.abs(found.products).max() for found in everything.values())
     for kind, x in places.items():
         found = everything[kind]
@@ -656,20 +652,20 @@ def draw_votes(trace: explain.Trace) -> None:
         sheet.words(
             x + 1.5, 3.2, f"{trace.probabilities[index]:.2f}", 13, ha="left", weight="bold" if chosen else "normal"
         )
-    sheet.cells(trace.column, 0.4, 11.2, cell, trace.column.max())
+    sheet.cells(trace.feature_vector, 0.4, 11.2, cell, trace.feature_vector.max())
     sheet.save("18-votes")
 
 
 def draw_dense(trace: explain.Trace) -> None:
     """19. Dense layers stack too: the column, a layer between, and ten digits."""
     sheet = Sheet(34, 14)
-    hidden_step, votes_step = trace.steps[-3], trace.steps[-1]
-    column, hidden = hidden_step.input, votes_step.input
+    hidden_step, logits_step = trace.steps[-3], trace.steps[-1]
+    column, hidden = hidden_step.input, logits_step.input
     n_column, n_hidden, n_classes = len(column), len(hidden), len(trace.classes)
     xs = [0.6 + 32.8 * (np.arange(n) + 0.5) / n for n in (n_column, n_hidden, n_classes)]
     for weights, values, below, above, y, to_y, most in (
         (hidden_step.weights, column, xs[0], xs[1], 12.6, 7.2, 1.6),
-        (votes_step.weights, hidden, xs[1], xs[2], 7.2, 1.8, 3.4),
+        (logits_step.weights, hidden, xs[1], xs[2], 7.2, 1.8, 3.4),
     ):
         products = weights * values
         limit = np.abs(products).max()
