@@ -1,8 +1,8 @@
 """Print how often the ordering check is right: `GRIDCNN_DATA=… python benchmarks/ordering.py [--seed N] [--grouped N]`.
 
-Tables come from $GRIDCNN_DATA/ordering; grouped and sorted tables are generated. Seeds 1,000 to 1,999 were used
-to make the rule, and runs on seeds from 100,000, 200,000 and 300,000 moved some bars; 400,000 was measured once, at the
-end.
+Tables come from $GRIDCNN_DATA/ordering; grouped and sorted tables are generated. The rule was made on seeds 1,000 to
+1,999, and some bars were moved after runs on seeds from 100,000, 200,000 and 300,000. Seeds from 400,000 were measured
+once, at the end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import ordering_tables as tables
 
 from gridcnn.ordering import check_axes, check_order
 
-# axis → expected verdict; None where either is honest
+# expected verdict of each axis; None if either is honest
 AXES = {
     "mnist": ("ordered", "ordered"),
     "cifar_gray": ("ordered", "ordered"),

@@ -1,4 +1,4 @@
-"""Seconds and peak memory of the ordering check on tables that are large, each in a process of its own.
+"""Seconds and peak memory of the ordering check on large tables, each in its own process.
 
     python benchmarks/ordering_scale.py [--gigabytes 2] [--folder FOLDER]
 
@@ -85,13 +85,13 @@ def write_csv(path: Path, size: int) -> int:
 
 
 def aside(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function in a process of its own: a process inherits the peak memory of the one that starts it."""
+    """Call a function in a new process, because a process inherits the peak memory of the one that starts it."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(work, *arguments).result()
 
 
 def run(code: str, *arguments: str) -> tuple[list[Any], str]:
-    """Run Python code in a process of its own; return the JSON of its last line, and all it printed."""
+    """Run Python code in a new process; return the JSON of its last line, and all that it printed before."""
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1]), "\n".join(done.stdout.splitlines()[:-1])
 

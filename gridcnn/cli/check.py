@@ -40,8 +40,8 @@ def check(
         typer.Option(
             "--label",
             metavar="COLUMN",
-            help="Column of labels: they can only help to find an order. If none is found, models that need no order are "
-            "scored.",
+            help="Column of labels, which can only help to find an order. If none is found, models that need no order "
+            "are scored.",
         ),
     ] = None,
     text: TextOption = None,

@@ -112,9 +112,9 @@ def check_grids(
 ) -> GridReport:
     """Check each axis of the grids that an adapter makes of some hundred items.
 
-    The finished grids are checked, except along an axis of symbols, such as the tokens of a text: an untrained embedding
-    says nothing about which symbols follow each other, so the symbols themselves are checked, in the items that are long
-    enough to need no padding.
+    The finished grids are checked, except along an axis of symbols, such as the tokens of a text: an untrained
+    embedding says nothing about which symbols follow each other, so the symbols themselves are checked, in the items
+    that are long enough to need no padding.
 
     Parameters
     ----------

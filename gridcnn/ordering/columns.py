@@ -88,7 +88,7 @@ def _without_identifiers(numbers: list[int], counting: dict[int, str]) -> Roles:
 
 
 def _counts(values: Any) -> str:
-    """Return how a column counts rows: `"evenly"` (restarts allowed), `"numbers"` (in any order), or `""`: not at all."""
+    """Return how a column counts rows: `"evenly"` (it may restart), `"numbers"` (in any order), or not: `""`."""
     if len(values) < 20 or not np.isfinite(values[:2000]).all():
         return ""
     head = np.asarray(values[:2000], dtype=np.float64)
