@@ -13,6 +13,7 @@ from sklearn.linear_model import LinearRegression
 from gridcnn import check_order, datasets
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.ordering import score_alternatives
+from gridcnn.ordering.random_kernels import RandomKernel, random_features
 
 
 @pytest.fixture
@@ -24,6 +25,17 @@ def table():
 
 def accuracy(alternatives, model):
     return {score.model: score.accuracy for score in alternatives.scores}[model]
+
+
+def test_random_features_are_those_of_a_dilated_convolution():
+    rng = np.random.default_rng(1)
+    table, kernel = rng.normal(size=(4, 12)), RandomKernel(rng.normal(size=3), 2, 0.5)
+    spread = np.zeros(5)
+    spread[::2] = kernel.weights
+    for padded, mode in ((False, "valid"), (True, "same")):
+        expected = [np.correlate(row, spread, mode).max() + 0.5 for row in table]
+        found = random_features(table, [kernel], lambda cells: cells.max(axis=1, keepdims=True), padded=padded)
+        assert found[:, 0] == pytest.approx(expected)
 
 
 def test_reversing_columns_changes_linear_scores_not_at_all(table):

@@ -14,6 +14,7 @@ from scipy.fft import dct
 from gridcnn import check_axes, check_order, datasets
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.adapters.text import PADDING
+from gridcnn.evaluation.axes import check_grids
 
 DATA = Path(os.environ.get("GRIDCNN_DATA") or "no such folder")
 
@@ -115,3 +116,11 @@ def test_real_pictures_height_and_width_are_ordered():
 def test_real_sensors_are_not_ordered_and_their_time_is():
     motions = np.load(DATA / "ordering" / "axes" / "BasicMotions.npz")["X"]
     assert_axes(grids_of(ArrayAdapter(axes=("channels", "time")), motions), "exchangeable", "ordered")
+
+
+def test_items_that_are_no_text_are_left_out_of_the_check_of_tokens():
+    texts = datasets.load("word_order").items[:300]
+    report = check_grids(TextAdapter(), [*texts, None])
+    assert [each.item for each in report.skipped] == ["None"]
+    assert report.items_used == 300
+    assert report.reports[1].to_dict() == check_grids(TextAdapter(), texts).reports[1].to_dict()
