@@ -152,8 +152,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         gaps instead.
         """
         model = fitted_model(self)
-        options = {"device": self.device, "n_jobs": self.n_jobs}  # type: ignore[attr-defined]
-        return predict(model, self._checked(X), on_error="raise", **options).probabilities
+        return predict(model, self._checked(X), on_error="raise", **self._machine()).probabilities
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable label of each item, shape `(n,)`."""
@@ -167,8 +166,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         An item that cannot be decoded keeps its row, with an empty prediction and its error.
         """
         model = fitted_model(self)
-        options = {"device": self.device, "n_jobs": self.n_jobs}  # type: ignore[attr-defined]
-        return predict(model, self._checked(X), **options).to_frame()
+        return predict(model, self._checked(X), **self._machine()).to_frame()
 
     def save(self, path: str | Path) -> None:
         """Write the trained model to one bundle file, see `gridcnn.save`."""
@@ -250,6 +248,9 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return what differs from the defaults, which are the adapter's choice."""
         given = {name: getattr(self, name) for name in PARAMETERS}
         return {name: value for name, value in given.items() if value is not _FIT_DEFAULTS.get(name)}
+
+    def _machine(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("device", "n_jobs")}
 
     def _checked(self, X: Any) -> Any:
         """Return the rows of a table as scikit-learn's contract wants them; other items as they are."""

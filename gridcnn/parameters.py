@@ -74,10 +74,11 @@ class Number:
         """Whether the value is such a number."""
         if not isinstance(value, Integral if self.kind is int else Real) or _is_bool(value):
             return False
-        if not math.isfinite(value):
+        number = float(value)
+        if not math.isfinite(number):
             return False
-        high_enough = value > self.low if self.above else value >= self.low
-        return bool(high_enough and (value <= self.high if self.closed else value < self.high))
+        high_enough = number > self.low if self.above else number >= self.low
+        return high_enough and (number <= self.high if self.closed else number < self.high)
 
     def __str__(self) -> str:
         what = "a whole number" if self.kind is int else "a number"
@@ -125,7 +126,8 @@ class Several:
         """Whether the value is such a sequence."""
         if isinstance(value, str | bytes | Mapping):
             return False
-        values = value if isinstance(value, Sequence) or getattr(value, "shape", ()) else [value]
+        is_array = len(getattr(value, "shape", [])) > 0
+        values = value if isinstance(value, Sequence) or is_array else [value]
         return len(values) >= self.fewest and all(self.each.allows(each) for each in values)
 
     def __str__(self) -> str:

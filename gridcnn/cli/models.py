@@ -46,7 +46,7 @@ def item_of_row(model: FittedModel, place: Path, number: int, columns: Columns) 
     if place.suffix.lower() not in MANIFESTS or not place.is_file():
         raise DataError(f"{place}: --row takes a row of a file that ends in {', '.join(sorted(MANIFESTS))}.")
     if not (adapter.reads_texts or adapter.reads_files):
-        table = load_table(place, encoding=columns.encoding).items
+        table: Any = load_table(place, encoding=columns.encoding).items
         _require_row(place, number, table.index)
         try:
             return adapter.check_items(table.loc[[number]])[0]

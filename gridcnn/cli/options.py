@@ -153,11 +153,12 @@ def with_hyperparameters(*panels: tuple[type, str]) -> Callable[[Callable[..., N
         ]
         hints = typing.get_type_hints(command, include_extras=True)
         hints.pop("hyperparameters")
-        wrapper.__signature__ = signature.replace(
+        described: Any = wrapper
+        described.__signature__ = signature.replace(
             parameters=[*(each.replace(annotation=hints[each.name]) for each in written), *options]
-        )  # type: ignore[attr-defined]
-        wrapper.__annotations__ = {**hints, **{option.name: option.annotation for option in options}}
-        del wrapper.__wrapped__  # type: ignore[attr-defined]  # or its signature would be read
+        )
+        described.__annotations__ = {**hints, **{option.name: option.annotation for option in options}}
+        del described.__wrapped__  # or its signature would be read
         return wrapper
 
     return decorate
@@ -169,17 +170,23 @@ def _constraint(parameter: Parameter) -> Constraint:
 
 def _annotation(panel: str, parameter: Parameter) -> Any:
     """Return the annotation that makes typer offer a parameter as an option; None means that it was not given."""
-    flag, constraint, kind, metavar = f"--{parameter.flag}", _constraint(parameter), str, parameter.metavar
+    flag, constraint, metavar = f"--{parameter.flag}", _constraint(parameter), parameter.metavar
+    kind: Any = str
     if isinstance(constraint, Flag):
         flag, kind = f"{flag}/--no-{parameter.flag}", bool
     elif isinstance(constraint, AnyOf):
-        kind = StrEnum(parameter.name, {each: each for each in constraint.allowed})
+        kind = _enumeration(parameter.name, constraint.allowed)
     elif isinstance(constraint, Number) and metavar is None:
         kind = constraint.kind
     elif isinstance(constraint, Several):
         kind, metavar = list[str], "LIST"
     option = typer.Option(flag, help=parameter.help, rich_help_panel=panel, metavar=metavar)
-    return Annotated[kind | None, option]  # type: ignore[valid-type]
+    return Annotated[kind | None, option]
+
+
+def _enumeration(name: str, members: tuple[str, ...]) -> Any:
+    make: Any = StrEnum  # a type checker wants to see the members
+    return make(name, {each: each for each in members})
 
 
 def _parsed(parameter: Parameter, value: Any) -> Any:

@@ -247,8 +247,9 @@ def _compare(model: FittedModel, known: Split, parts: dict[str, Dataset]) -> Non
     from gridcnn.evaluation.comparison import compare
     from gridcnn.inference import predict
 
-    (items, labels), judged = known
+    (items, labels), held_out = known
     part = "validation"
+    judged: tuple[Any, Any] | None = held_out
     if "test" in parts:
         part, judged = "test", (parts["test"].items, parts["test"].labels)
     if judged is None:

@@ -186,8 +186,3 @@ def _by_distinct_words(
     logits = run_in_sequence(others)
     at_once = max(MEMORY // (maps.bytes_a_cell * folded.spec.axes[0].size), 1)
     return at_once, lambda windows: [logits(maps(windows))]
-
-
-def _probabilities(logits: Tensor) -> np.ndarray:
-    probabilities: np.ndarray = logits.cpu().double().softmax(dim=1).numpy()
-    return probabilities
