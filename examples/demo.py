@@ -32,11 +32,12 @@ def draw_pictures(classifier, unseen) -> None:
     figure, axes = plt.subplots(2, 8, figsize=(12, 4.2))
     for ax, picture, (_, answer) in zip(axes.flat, unseen.items, answers.iterrows()):
         ax.imshow(picture, cmap="gray")
-        ax.set_title(f"{answer['prediction']}  {answer[answer['prediction']]:.2f}", fontsize=10)
+        letter = answer["prediction"]
+        ax.set_title(f"{letter}  {answer[f'p({letter})']:.2f}", fontsize=10)
         ax.axis("off")
     figure.suptitle("Letters never seen in training, with the answer and its probability")
     save(figure, "xo.png")
-    kernels = classifier.network_.backbone.blocks[0].convolutions[0][0].weight.detach()[:, 0].numpy()
+    kernels = classifier.network_.backbone.blocks[0].convs[0][0].weight.detach()[:, 0].numpy()
     figure, axes = plt.subplots(2, 8, figsize=(12, 3.4))
     limit = np.abs(kernels).max()
     for ax, kernel in zip(axes.flat, kernels):

@@ -45,15 +45,15 @@ def main(n_items: int = 2000, folder: str = "demo/x_or_o") -> float:
     plots.learning_curves(classifier).savefig(place / "learning.png")
     plots.confusion_matrix(unseen.labels, classifier.predict(unseen.items)).savefig(place / "confusion.png")
     best = explain.top_patches(classifier, unseen.items[:200], block=1)
-    plots.top_patches(best, "image").savefig(place / "top-patches.png")
+    plots.top_patches(best).savefig(place / "top-patches.png")
     for letter in ("X", "O"):
         item = unseen.items[list(unseen.labels).index(letter)]
         trace = explain.trace(classifier, item)
         pictures = plots.write_all(trace, place / letter)
-        votes = explain.votes(trace)
+        found = explain.contributions(trace)
         print(f"an {letter} was called {trace.prediction}: {len(pictures)} pictures in {place / letter}/")
-        print(f"  the votes for {votes.label}: {votes.products.sum():+.3f}, bias {votes.bias:+.3f}: {votes.logit:+.3f}")
-        strongest = votes.strongest_for[0]
+        print(f"  the votes for {found.label}: {found.products.sum():+.3f}, bias {found.bias:+.3f}: {found.logit:+.3f}")
+        strongest = found.strongest_for[0]
         print(f"  the strongest, {strongest.product:+.3f}, comes from {strongest.patch.where}")
     return accuracy
 
