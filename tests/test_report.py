@@ -141,6 +141,61 @@ def test_a_class_may_be_called_as_a_column_of_the_predictions() -> None:
     assert make_report(classifier, pictures, ["error", "item"] * 12).scores.accuracy == 1.0
 
 
+NAMES = ["", "1", "prediction", "two\nlines", "a, b", HOSTILE]
+
+
+def test_a_class_may_have_any_name() -> None:
+    pictures = [shade(40 * at, seed) for seed in range(8) for at in range(6)]
+    labels = NAMES * 8
+    classifier = GridClassifier(adapter=ImageAdapter(), **{**QUICK, "epochs": 12}).fit(pictures, labels)
+    report = make_report(classifier, pictures, labels, train=(pictures, labels))
+    html = report_page(report)
+
+    assert [row.name for row in report.scores.classes] == sorted(NAMES)
+    assert report.scores.accuracy == pytest.approx(np.mean(classifier.predict(pictures) == np.array(labels)))
+    assert [row.support for row in report.scores.classes] == [8] * 6
+    assert not report.scores.unseen
+    assert "a, b" in html
+    assert HOSTILE not in html
+
+
+def test_items_that_were_trained_on_are_counted_and_said(shades: GridClassifier, tmp_path: Path) -> None:
+    learned = [shade(level, seed) for seed in range(3) for level in (0, 200)]
+    new = [shade(level, 70 + seed) for seed in range(2) for level in (0, 200)]
+    path = tmp_path / "renamed.png"
+    Image.fromarray(learned[0]).save(path)  # the same pixels, from elsewhere
+
+    unknown = make_report(shades, new, ["dark", "light"] * 2)
+    assert (unknown.n_trained_on, unknown.accuracy_on_others, unknown.warning) == (0, None, "")
+    assert "trained on (by their content)" not in report_page(unknown)
+
+    known = make_report(shades, [path, *learned[1:]], ["dark", "light"] * 3)
+    assert (known.n_trained_on, known.accuracy_on_others) == (6, None)
+    said = "6 of the 6 items were trained on (by their content), so these scores say little about new items."
+    assert str(known).startswith(f"warning: {said}\n")
+    assert said in report_page(known)
+
+    mostly = make_report(shades, [*learned, *new], [*["dark", "light"] * 3, "dark", "dark", "dark", "light"])
+    assert (mostly.n_trained_on, mostly.accuracy_on_others) == (6, 0.75)
+    assert "so these scores say little about new items; accuracy on the other 4: 0.7500." in report_page(mostly)
+
+    hardly = make_report(shades, [learned[0], *new], ["dark", "dark", "light", "dark", "light"])
+    assert hardly.warning == "1 of the 5 items were trained on (by their content); accuracy on the other 4: 1.0000."
+
+
+def test_trained_items_of_an_unknown_class_are_not_counted_as_scored(shades: GridClassifier) -> None:
+    report = make_report(shades, [shade(0, 0), shade(200, 0)], ["dark", "grey"])
+
+    assert (report.scores.n_items, report.n_trained_on) == (1, 1)
+
+
+def test_a_report_says_how_the_model_was_set(shades: GridClassifier) -> None:
+    settings = make_report(shades, [shade(0, 90)], ["dark"]).configuration["Training"]
+
+    assert settings["epochs"] == 8
+    assert (settings["class_weight"], settings["validation_fraction"], settings["random_state"]) == (None, 0.0, 0)
+
+
 def test_forty_classes_are_told_by_the_pairs_that_are_confused(shades: GridClassifier) -> None:
     labels = [f"class {n:02}" for n in range(40)]
     pictures = [shade(6 * n, n) for n in range(40)]

@@ -19,6 +19,7 @@ from gridcnn.evaluation.metrics import Evaluation, evaluate
 from gridcnn.grid import GridSpec
 from gridcnn.inference import predict
 from gridcnn.model import EpochRecord, FittedModel, fitted_model
+from gridcnn.training.recipe import fit_config
 
 __all__ = ["Answer", "Report", "make_report"]
 
@@ -29,8 +30,8 @@ MOST_SHOWN = 12
 class Answer(NamedTuple):
     """One answer of the model.
 
-    `confidence` is the probability of `prediction`; `name` and `preview` show the item, or, if the preview has neither
-    pixels nor text, `grid` `(channels, *sizes)` does.
+    `confidence` is the probability of `prediction`, in [0, 1]. `preview` shows the item; if it has neither pixels nor
+    text, `grid` `(channels, *sizes)` is the first window as the network sees it.
     """
 
     truth: str
@@ -62,7 +63,7 @@ class Report:
     n_mistakes : int
         All wrong answers.
     baseline : Comparison or None
-        The classic baseline on the same items, where training items were given.
+        The classic baseline on the same items; None if no training items were given.
     history : list of EpochRecord
         The epochs of the training.
     best_epoch : int
@@ -72,7 +73,7 @@ class Report:
     n_trained_on : int
         Number of the scored items that the model was trained on, by their content.
     accuracy_on_others : float or None
-        Accuracy on the items that it was not trained on; None if there are no others, or nothing but others.
+        Accuracy on the items that it was not trained on; None if all or none of them were.
     spec : GridSpec
         The grids of the model.
     training : dict
@@ -101,19 +102,21 @@ class Report:
 
     @property
     def warning(self) -> str:
-        """What a reader must know first: scores on training items say little; empty if there are none."""
+        """How many of the scored items the model was trained on, and what that means; empty if there are none."""
         if not self.n_trained_on:
             return ""
-        count = f"{self.n_trained_on} of the {self.scores.n_items} items were trained on (by their content)"
-        if self.accuracy_on_others is None:
-            return f"{count}: these scores say nothing about new items."
-        others = self.scores.n_items - self.n_trained_on
-        return f"{count}; accuracy on the other {others}: {self.accuracy_on_others:.4f}. Only that speaks of new items."
+        n_others = self.scores.n_items - self.n_trained_on
+        sentence = f"{self.n_trained_on} of the {self.scores.n_items} items were trained on (by their content)"
+        if self.n_trained_on > n_others:
+            sentence += ", so these scores say little about new items"
+        if self.accuracy_on_others is not None:
+            sentence += f"; accuracy on the other {n_others}: {self.accuracy_on_others:.4f}"
+        return f"{sentence}."
 
     def __str__(self) -> str:
         low, high = self.interval
         lines = [
-            *([self.warning] if self.warning else []),
+            *([f"warning: {self.warning}"] if self.warning else []),
             f"accuracy           {self.scores.accuracy:.4f} on {self.scores.n_items} items "
             f"(95 % interval {low:.4f} to {high:.4f})",
             f"balanced accuracy  {self.scores.balanced_accuracy:.4f}",
@@ -227,9 +230,8 @@ def _answer(model: FittedModel, item: Any, truth: str, prediction: str, confiden
         return Answer(truth, prediction, confidence, item, Preview(note=error.reason))
     with torch.inference_mode():
         grid = model.network.frontend(torch.from_numpy(window))[0].numpy()
-    return Answer(
-        truth, prediction, confidence, item, preview, grid[: max(window.shape[1] if window.ndim > 2 else 1, 1)]
-    )
+    measured = grid[: len(window[0])]  # a frontend may add copies of the channels in another scale
+    return Answer(truth, prediction, confidence, item, preview, measured)
 
 
 def _configuration(model: FittedModel) -> dict[str, dict[str, Any]]:
@@ -241,7 +243,8 @@ def _configuration(model: FittedModel) -> dict[str, dict[str, Any]]:
     }
     training = dict(model.recipe)
     augment = {name: value for name, value in dict(training.pop("augment", {})).items() if value}
-    chosen = {name: model.parameters[name] for name in ("class_weight", "random_state") if name in model.parameters}
+    config = fit_config(model.parameters)
+    chosen = {name: getattr(config, name) for name in ("class_weight", "validation_fraction", "random_state")}
     return {
         "Input": {"adapter": type(adapter).__name__, "grid": str(adapter.spec_), **given, **learned},
         "Network": {**asdict(network.config), "learned weights": f"{model.n_parameters:,}"},

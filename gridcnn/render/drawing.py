@@ -52,7 +52,7 @@ def plain(words: str, most: int) -> str:
 
 
 def draw_input(ax: Axes, trace: Trace) -> None:
-    """Draw the grid itself with the axes of its modality."""
+    """Draw the grid itself with its units or words on the axes."""
     if len(trace.spec.axes) == 2:
         pixels = trace.adapter.preview_window(trace.encoded).pixels
         if pixels is not None:
@@ -99,7 +99,7 @@ def draw_bars(ax: Axes, values: np.ndarray, title: str) -> None:
 
 
 def draw_row(part: Any, maps: np.ndarray, chosen: Sequence[int], trace: Trace, title: str) -> None:
-    """Draw several maps on one scale: side by side, or maps of one axis as the rows of one picture."""
+    """Draw several maps on one scale, each by itself; maps of one axis are the rows of one picture."""
     limit = limit_of(maps[list(chosen)])
     if maps.ndim == 2:
         ax = part.subplots()
@@ -229,7 +229,7 @@ def colours_of(spec: GridSpec) -> str:
 
 
 def summary_of(values: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-    """Return the map with several cells made one where it is too large to be drawn, and how many on each axis."""
+    """Return the map with several cells made one if it is too large to be drawn, and how many on each axis."""
     factors = tuple(math.ceil(size / MOST_CELLS) for size in values.shape)
     if factors == (1, 1):
         return values, (1, 1)
@@ -241,7 +241,7 @@ def summary_of(values: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
 
 
 def write_numbers(ax: Axes, values: np.ndarray) -> None:
-    """Write the number into each cell, where there are few enough to be read."""
+    """Write the number into each cell if there are few enough to be read."""
     if max(values.shape) > 12:
         return
     limit = limit_of(values)
@@ -280,7 +280,7 @@ def unit_of(trace: Trace, axis: int) -> str:
 
 
 def face_of(kernel: np.ndarray) -> np.ndarray:
-    """Return the side of a kernel that is drawn: all of it where it has one ordered axis, else its heaviest map."""
+    """Return the side of a kernel that is drawn: all of it if it has one ordered axis, otherwise its heaviest map."""
     if kernel.ndim == 2:
         return kernel
     face: np.ndarray = kernel[np.abs(kernel).sum(axis=(1, 2)).argmax()]

@@ -49,6 +49,7 @@ from gridcnn.render.drawing import (
     summary_of,
     write_numbers,
 )
+from gridcnn.render.spectrogram import draw_spectrogram, is_spectrogram
 from gridcnn.render.training_plots import confusion_matrix, learning_curves
 
 __all__ = [
@@ -77,8 +78,8 @@ __all__ = [
 def input_grid(trace: Trace) -> Figure:
     """Draw the item as the network sees it: a picture, a spectrogram in Hz and seconds, words, a curve."""
     figure = new_figure(4.2 if len(trace.spec.axes) == 2 else 3.0)
-    ax = figure.subplots()
-    draw_input(ax, trace)
+    draw = draw_spectrogram if is_spectrogram(trace) else draw_input
+    draw(figure.subplots(), trace)
     return finished(figure, trace, f"The input: {trace.spec}")
 
 
@@ -142,7 +143,7 @@ def cosine_similarity(trace: Trace, kernel: int | None = None) -> Figure:
 
 
 def arrays(named: Mapping[str, np.ndarray], title: str = "") -> Figure:
-    """Draw arrays of shape (height, width) side by side on one scale, with their numbers where these can be read."""
+    """Draw arrays of shape (height, width) in a row on one scale, with their numbers if these can be read."""
     figure = new_figure(WIDTH / len(named) + 0.2)
     limit = max(limit_of(values) for values in named.values())
     axes = np.atleast_1d(figure.subplots(1, len(named)))
