@@ -88,9 +88,9 @@ def imports(path: Path) -> Iterator[tuple[ast.stmt, str]]:
 
 
 def own_imports(module: str) -> set[str]:
-    """Return the other rooms that a module imports from; its own version is no room."""
+    """Return the other rooms that a module imports from."""
     found = {part_of(name) for _, name in imports(SOURCES[module]) if name.startswith("gridcnn.")}
-    return found - {part_of(module), "__version__"}
+    return found - {part_of(module)}
 
 
 @pytest.mark.parametrize("module", SOURCES)

@@ -14,7 +14,6 @@ from typing import Annotated
 
 import typer
 
-from gridcnn import __version__
 from gridcnn.cli import cache, check, datasets, evaluate, explain, predict, report, train
 from gridcnn.cli.output import note
 from gridcnn.errors import GridcnnError
@@ -61,7 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"gridcnn {__version__}")
+        from gridcnn.versions import versions
+
+        print(f"gridcnn {versions()['gridcnn']}")
         raise typer.Exit
 
 

@@ -73,7 +73,7 @@ class CacheEntry(NamedTuple):
 
     key: str
     made_by: str
-    """The adapter, and whether it encoded or lifted."""
+    """The adapter, and whether the entry holds encoded windows or grids."""
     windows: int
     """How many arrays it holds: an item has one, or several where it is long."""
     size: int
