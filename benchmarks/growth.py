@@ -39,24 +39,24 @@ def run(folder: str, n_items: int) -> None:
     """Train on the first `n_items` pictures of a folder, and print how long each part took."""
     from gridcnn import GridClassifier  # noqa: PLC0415  (the start-up is timed)
     from gridcnn.adapters import ImageAdapter  # noqa: PLC0415
-    from gridcnn.training.loop import EpochRecord, NullProgress  # noqa: PLC0415
+    from gridcnn.training.callbacks import Callback  # noqa: PLC0415
 
-    class Watch(NullProgress):
+    class Watch(Callback):
         """Notes when training begins and ends."""
 
         began = ended = 0.0
 
-        def start(self, epochs: int, steps_per_epoch: int) -> None:
+        def on_start(self, *_: object) -> None:
             self.began = time.monotonic()
 
-        def epoch(self, record: EpochRecord) -> None:
+        def on_epoch(self, *_: object) -> None:
             self.ended = time.monotonic()
 
     def train(n: int) -> tuple[float, float]:
-        progress, started = Watch(), time.monotonic()
-        classifier = GridClassifier(ImageAdapter(), kernels=(8, 16), epochs=EPOCHS, batch_size=64, progress=progress)
+        training, started = Watch(), time.monotonic()
+        classifier = GridClassifier(ImageAdapter(), kernels=(8, 16), epochs=EPOCHS, batch_size=64, callbacks=[training])
         classifier.fit(paths[:n], [path.parent.name for path in paths[:n]])
-        return progress.began - started, progress.ended - progress.began
+        return training.began - started, training.ended - training.began
 
     paths = sorted(Path(folder).glob("*/*.png"), key=lambda path: path.name)
     train(200)

@@ -193,7 +193,7 @@ def run_start(folder: str) -> None:
         print(json.dumps({"start": now - imported, "with imports": now - float(os.environ["STARTED"])}), flush=True)
         os._exit(0)
 
-    PlainProgress.start = ready  # type: ignore[method-assign]
+    PlainProgress.on_start = ready  # type: ignore[method-assign]
     imported = time.monotonic()
     gridcnn.cli.main(["train", folder, "-o", f"{folder}.safetensors"])
 

@@ -1,16 +1,19 @@
-"""Speed of prediction: `predict_proba` beside torch eager, from items in memory and from files on disk.
+"""Speed of prediction: gridcnn's `predict` beside torch, from items in memory and from files on disk.
 
     python benchmarks/prediction.py [--turns 7] [--seconds 1.0] [--write]
 
-The reference decodes as many items at once as predict used to, 1,024, and then computes the same network as it was
-trained, whole and in torch's own layers, in evaluation mode, in batches of 256: in the layout in which torch makes
-networks, and with channels last, in which gridcnn trains them. It decodes with the same code, in as many threads, but
-not while it computes. All take turns; a figure is the reference's time over gridcnn's within one turn: above 1, gridcnn
-is faster.
+Both references decode 1,024 items at once, with the same code and in as many threads as gridcnn, and then compute the
+network whole, in torch's own layers, in float32, in evaluation and inference mode:
 
-The classifiers, with each adapter's defaults, are trained in another process, since training changes how a process
-gets its memory, and one that only predicts is what is asked about. Columns of onnxruntime are empty where it is not
-used.
+- plain torch: the network as it was trained, in torch's memory format, in batches of 256;
+- best torch: what a careful engineer would take for this network, this machine and these threads. Batch normalisation
+  is folded into the convolutions, tensors have channels last, and the fastest is chosen of eager, frozen TorchScript
+  (`torch.jit.optimize_for_inference`) and `torch.compile` (where there is a C++ compiler), in batches of 16, 64 or 256.
+
+All take turns; a figure is the reference's time over gridcnn's within one turn: above 1, gridcnn is faster.
+
+The models, with each adapter's defaults, are trained in another process, since training changes how a process gets its
+memory, and one that only predicts is what is asked about. Columns of onnxruntime are empty if it is not used.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import functools
 import importlib.util
 import multiprocessing
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -37,17 +41,20 @@ import torch
 from PIL import Image
 from results import save
 from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
 
-from gridcnn import GridClassifier
+from gridcnn import FittedModel, fit, load, predict
+from gridcnn import save as save_model
 from gridcnn.adapters import Adapter, AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.inference.predictor import predictor
+from gridcnn.model import Network
 from gridcnn.network.augment import flipped_copies
 from gridcnn.network.layers import to_channels_last
 from gridcnn.pipeline.encode import encode_items
-from gridcnn.training.loop import Network
 
 N_CLASSES = 10
-CHUNK, BATCH = 1024, 256  # of the reference
+CHUNK, BATCH = 1024, 256  # of the references
+BATCHES = (16, 64, BATCH)  # that the best torch may take
 HZ, TOKENS = 8000, 22
 CPU = torch.device("cpu")
 
@@ -95,26 +102,28 @@ def train(name: str, path: Path) -> None:
     case, rng = CASES[name], np.random.default_rng(0)
     items = [case.make(rng) for _ in range(1000 if case.write is None else 100)]  # a vocabulary needs more
     labels = np.arange(len(items)) % N_CLASSES
-    GridClassifier(adapter=case.adapter, epochs=1, validation_fraction=0, cache=False).fit(items, labels).save(path)
+    save_model(fit(case.adapter, items, labels, {"epochs": 1, "validation_fraction": 0, "cache": False}), path)
 
 
-@torch.inference_mode()
-def eager(network: Network, layout: Callable[[Tensor], Tensor], adapter: Adapter, items: Sequence[Any]) -> np.ndarray:
-    """Return probabilities as torch's own layers compute them; every item here has one window."""
-    answers = []
-    for start in range(0, len(items), CHUNK):
-        windows = encode_items(adapter, items[start : start + CHUNK]).windows
-        for at in range(0, len(windows), BATCH):
-            grids = network.frontend(torch.from_numpy(windows[at : at + BATCH]))
-            by_view = [
-                network.backbone(layout(view)) for view in flipped_copies(grids, adapter.spec_, network.flip_axes)
-            ]
-            answers.append(torch.stack(by_view).double().softmax(dim=2).mean(dim=0))
-    return torch.cat(answers).numpy()
+# --- the references --------------------------------------------------------------------------------------------------
+
+
+class Answers(nn.Module):
+    """From encoded windows to probabilities `(n, n_classes)`, the mean over the flipped copies if there are any."""
+
+    def __init__(self, network: Network, layout: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.network, self.layout = network, layout
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """(batch, *encoded_shape) → (batch, n_classes)."""
+        grids, backbone = self.network.frontend(windows), self.network.backbone
+        copies = flipped_copies(grids, backbone.spec, self.network.flip_axes)
+        return torch.stack([backbone(self.layout(each)).softmax(dim=1) for each in copies]).mean(dim=0)
 
 
 class OneByOne(nn.ModuleList):
-    """Convolutions side by side in torch's own layers, each for itself."""
+    """Parallel convolutions in torch's own layers, each for itself."""
 
     def forward(self, maps: Tensor) -> Tensor:
         """(batch, channels, *sizes) → (batch, maps, *sizes)."""
@@ -122,53 +131,115 @@ class OneByOne(nn.ModuleList):
 
 
 def in_torchs_layers(network: Network) -> Network:
-    """Return a copy that computes sentences as a script in torch would."""
+    """Return a copy that computes sentences as a script in torch would, and whose kernels lie as torch makes them."""
     network = copy.deepcopy(network)
     for block in network.backbone.blocks:
-        block.convolutions = nn.ModuleList(map(OneByOne, block.convolutions))
-    return network
-
-
-def in_usual_layout(network: Network) -> Network:
-    """Return a copy whose kernels lie as torch makes them: channels before rows and columns."""
-    network = copy.deepcopy(network)
+        block.convs = nn.ModuleList(map(OneByOne, block.convs))
     for parameter in network.parameters():
         parameter.data = parameter.data.contiguous()
+    return network.eval()
+
+
+def folded(network: Network) -> Network:
+    """Return a copy in channels last with torch's own folding of batch normalisation."""
+    network = in_torchs_layers(network)
+    for block in network.backbone.blocks:
+        for index, (branches, norm) in enumerate(zip(block.convs, block.norms, strict=True)):
+            if len(branches) == 1 and isinstance(norm, nn.BatchNorm2d):
+                branches[0] = fuse_conv_bn_eval(branches[0], norm)
+                block.norms[index] = nn.Identity()
+    network.kernels_channels_last()
     return network
 
 
-def contestants(path: Path) -> dict[str, Callable[[Sequence[Any]], np.ndarray]]:
-    """Return who computes probabilities, each made ready."""
-    without, with_it = GridClassifier.load(path), GridClassifier.load(path)
-    network, adapter = in_torchs_layers(without.network_), without.adapter_
-    with mock.patch.dict(sys.modules, {"onnxruntime": None}):  # as where it is not installed
-        assert predictor(without.network_, CPU).runtime == "torch"
-    all_of_them = {
-        "eager": functools.partial(eager, in_usual_layout(network), Tensor.contiguous, adapter),
-        "channels last": functools.partial(eager, network, to_channels_last, adapter),
-        "torch": without.predict_proba,
+@torch.inference_mode()
+def by_torch(answers: Callable[[Tensor], Tensor], batch: int, adapter: Adapter, items: Sequence[Any]) -> np.ndarray:
+    """Return probabilities; every item here has one window."""
+    parts = []
+    for start in range(0, len(items), CHUNK):
+        windows = torch.from_numpy(encode_items(adapter, items[start : start + CHUNK]).windows)
+        parts += [answers(each) for each in windows.split(batch)]
+    return torch.cat(parts).numpy()
+
+
+def compilers() -> dict[str, Callable[[Answers, Tensor], Callable[[Tensor], Tensor]]]:
+    """Return the ways to run a network, by name."""
+    ways: dict[str, Callable[[Answers, Tensor], Callable[[Tensor], Tensor]]] = {
+        "eager": lambda answers, windows: answers,
+        "TorchScript": lambda answers, windows: torch.jit.optimize_for_inference(
+            torch.jit.freeze(torch.jit.trace(answers, windows, check_trace=False))
+        ),
     }
-    if importlib.util.find_spec("onnxruntime") and predictor(with_it.network_, CPU).runtime == "onnxruntime":
-        all_of_them["onnxruntime"] = with_it.predict_proba
-    return all_of_them
+    if any(map(shutil.which, ("g++", "clang++"))):
+        ways["compiled"] = lambda answers, windows: torch.compile(answers, dynamic=False)
+    return ways
 
 
-def measure(path: Path, items: Sequence[Any], turns: int, seconds: float) -> dict[str, list[float]]:
-    """Return everyone's times over as many of the items as the reference computes in so many seconds."""
-    everyone = contestants(path)
+@torch.inference_mode()
+def best_torch(model: FittedModel, items: Sequence[Any]) -> tuple[str, Callable[[Sequence[Any]], np.ndarray]]:
+    """Return the name of the fastest way to compute in torch alone, and that way."""
+    answers = Answers(folded(model.network), to_channels_last).eval()
+    windows = torch.from_numpy(encode_items(model.adapter, items[:BATCH]).windows)
+    expected = answers(windows)
+    torch.compiler.reset()
+    times: dict[tuple[str, int], tuple[float, Callable[[Tensor], Tensor]]] = {}
+    for name, make in compilers().items():
+        for batch in BATCHES:
+            try:
+                run = make(answers, windows[:batch])
+                torch.testing.assert_close(torch.cat([run(each) for each in windows.split(batch)]), expected)
+            except Exception as error:
+                print(f"{name}, batches of {batch}: {type(error).__name__}", file=sys.stderr)
+                continue
+            seconds = []
+            for _ in range(5):
+                started = time.perf_counter()
+                for each in windows.split(batch):
+                    run(each)
+                seconds.append(time.perf_counter() - started)
+            times[name, batch] = min(seconds), run
+    (name, batch), (_, run) = min(times.items(), key=lambda each: each[1][0])
+    return f"{name}, {batch}", functools.partial(by_torch, run, batch, model.adapter)
+
+
+# --- turns -----------------------------------------------------------------------------------------------------------
+
+
+def contestants(path: Path, items: Sequence[Any]) -> tuple[str, dict[str, Callable[[Sequence[Any]], np.ndarray]]]:
+    """Return the name of the best torch, and who computes probabilities, each made ready."""
+    without, with_it = load(path), load(path)
+    with mock.patch.dict(sys.modules, {"onnxruntime": None}):  # as where it is not installed
+        assert predictor(without.network, CPU).runtime == "torch"
+    name, best = best_torch(without, items)
+    plain = Answers(in_torchs_layers(without.network), Tensor.contiguous).eval()
+    everyone = {
+        "plain": functools.partial(by_torch, plain, BATCH, without.adapter),
+        "best": best,
+        "torch": lambda items: predict(without, items).probabilities,
+    }
+    if importlib.util.find_spec("onnxruntime") and predictor(with_it.network, CPU).runtime == "onnxruntime":
+        everyone["onnxruntime"] = lambda items: predict(with_it, items).probabilities
+    return name, everyone
+
+
+def measure(
+    everyone: dict[str, Callable[[Sequence[Any]], np.ndarray]], items: Sequence[Any], turns: int, seconds: float
+) -> dict[str, list[float]]:
+    """Return everyone's times over as many items as plain torch computes in so many seconds."""
     few = items[:BATCH]
-    expected = everyone["eager"](few)
-    for name, compute in everyone.items():
-        np.testing.assert_allclose(compute(few), expected, atol=1e-5, rtol=0, err_msg=name)
+    expected = everyone["plain"](few)
+    for who, compute in everyone.items():
+        np.testing.assert_allclose(compute(few), expected, atol=1e-5, rtol=0, err_msg=who)
     started = time.perf_counter()
-    everyone["eager"](few)
-    enough = min(len(items), int(len(few) * seconds / (time.perf_counter() - started)) + 1)
-    times: dict[str, list[float]] = {name: [] for name in everyone}
+    everyone["plain"](few)
+    batches = int(seconds / (time.perf_counter() - started)) + 1  # whole ones: what is compiled is so for a size
+    enough = min(len(items) // BATCH, batches) * BATCH
+    times: dict[str, list[float]] = {who: [] for who in everyone}
     for _ in range(turns):
-        for name, compute in everyone.items():
+        for who, compute in everyone.items():
             started = time.perf_counter()
             compute(items[:enough])
-            times[name].append(time.perf_counter() - started)
+            times[who].append(time.perf_counter() - started)
     return times
 
 
@@ -182,7 +253,7 @@ def ratio(times: dict[str, list[float]], reference: str, name: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=1.0, help="that the reference may compute in each turn")
+    parser.add_argument("--seconds", type=float, default=1.0, help="that plain torch may compute in each turn")
     parser.add_argument("--items", type=int, default=8192, help="made of each kind, at most so many are computed")
     parser.add_argument("--write", action="store_true", help="keep the table for docs/RESULTS.md")
     options = parser.parse_args()
@@ -201,19 +272,25 @@ def main() -> None:
                 sources["files"] = files
             for threads in sorted({1, len(os.sched_getaffinity(0))}):
                 torch.set_num_threads(threads)
+                way, everyone = contestants(path, sources["memory"][:BATCH])
                 for source, items in sources.items():
-                    times = measure(path, items, options.turns, options.seconds)
-                    pairs = [(a, b) for b in ("torch", "onnxruntime") for a in ("eager", "channels last")]
-                    rows.append(" | ".join([name, source, str(threads), *(ratio(times, *pair) for pair in pairs)]))
+                    times = measure(everyone, items, options.turns, options.seconds)
+                    pairs = [(a, b) for b in ("torch", "onnxruntime") for a in ("best", "plain")]
+                    cells = [name, source, str(threads), way, *(ratio(times, *pair) for pair in pairs)]
+                    rows.append(" | ".join(cells))
                     print(rows[-1], flush=True)
     table = "\n".join([
         "## Prediction", "",
-        "`predict_proba`, the whole way from items to probabilities, beside torch eager: its time over gridcnn's, so",
-        "that above 1 gridcnn is faster. Median and range of the turns of one run; the default network of each kind;",
-        "equal probabilities, to 1e-5. Threads are those that compute; decoding has its own.", "",
-        "| items | from | threads | without onnxruntime: × torch eager | × eager, channels last "
-        "| with onnxruntime: × torch eager | × eager, channels last |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "`benchmarks/prediction.py`: the whole way from items to probabilities, beside torch alone: its time over",
+        "gridcnn's, so that above 1 gridcnn is faster. Median and range of the turns of one run; the default network",
+        "of each kind; equal probabilities, to 1e-5. Threads are those that compute; decoding has its own. “Best",
+        "torch” is the fastest of eager, frozen TorchScript and `torch.compile` (whose compiling is not counted) in",
+        "batches of 16, 64 or 256, as named, with batch normalisation folded and channels last. “Plain torch” is the",
+        "network as it was trained, in torch's memory format, in batches of 256. Both are in inference mode, and",
+        "decode as gridcnn does before they compute.", "",
+        "| items | from | threads | best torch | gridcnn without onnxruntime: × best torch | × plain torch "
+        "| with onnxruntime: × best torch | × plain torch |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
         *(f"| {row} |" for row in rows),
     ])  # fmt: skip
     print(f"\n{table}")

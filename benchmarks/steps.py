@@ -4,8 +4,13 @@ r"""Speed of training steps: gridcnn's loop beside a bare torch loop and beside 
 
 Everyone trains the same network on the same numbers, in memory, at the same batch size, with AdamW, without validation;
 gridcnn moves kernels by Muon, which is its default. Each has a process of its own, so that no setting of one reaches
-another, and they take turns, an epoch each; the first epoch is not counted. A share is the bare loop's time over
-theirs, within one turn: 1 is as fast as the bare loop, 0.5 takes twice its time.
+another, and they take turns, an epoch each; the first epoch is not counted. A share is the best loop's time over
+theirs, within one turn: 1 is as fast as that loop, 0.5 takes twice its time.
+
+The best loop is what a careful engineer would write for this network and this machine: tensors that lie ready in
+channels last, bfloat16 if the processor multiplies it, fused AdamW, freed memory kept (`gridcnn.keep_freed_memory`),
+and nothing else in the loop. All others keep freed memory too, unless their name says that they return it. The same
+loop compiled has a row of its own if there is a C++ compiler.
 
 skorch, Lightning and Keras come with the extra `bench`. fastai requires torchvision, which its learner does not use:
 
@@ -24,6 +29,7 @@ import importlib.util
 import logging
 import multiprocessing
 import os
+import shutil
 import statistics
 import time
 import warnings
@@ -37,18 +43,24 @@ from results import save
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.data import DataLoader, TensorDataset
 
+from gridcnn import keep_freed_memory
 from gridcnn.adapters import Adapter, AudioAdapter, ImageAdapter
 from gridcnn.grid import GridSpec
-from gridcnn.network.augment import AugmentConfig
-from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
+from gridcnn.model import Network
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.network.config import AugmentConfig, BackboneConfig
 from gridcnn.network.layers import to_channels_last
-from gridcnn.training.loop import Examples, Network, NullProgress, TrainingConfig, mixed_precision, train
-from gridcnn.training.malloc import keep_freed_memory
+from gridcnn.pipeline.device import mixed_precision
+from gridcnn.training.callbacks import Callback
+from gridcnn.training.config import TrainingConfig
+from gridcnn.training.loop import Examples, train
 
 N_CLASSES = 10
 SMOOTHING = 0.1
 LEARNING_RATE = 1e-3
-REFERENCE = "bare torch loop, channels last"
+REFERENCE = "best torch loop"
+RETURNED = ", freed memory returned"
+CPU = torch.device("cpu")
 KERAS = "Keras 3 on torch"
 
 EpochEnds = Callable[[], None]
@@ -91,31 +103,39 @@ CASES = {
 # --- who trains: each calls `epoch_ends` after every epoch -----------------------------------------------------------
 
 
-def bare(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds, *, channels_last: bool = True) -> None:
-    net = case.network().train()
-    x, y = torch.from_numpy(grids), torch.from_numpy(target)
-    if channels_last:
-        net, x = net.to(memory_format=torch.channels_last), to_channels_last(x)
+def best(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds, *, compiled: bool = False) -> None:
+    net = case.network().train().to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, fused=True)
+    run = torch.compile(net) if compiled else net
+    x, y = to_channels_last(torch.from_numpy(grids)), torch.from_numpy(target)
+    batches = list(zip(x.split(case.batch_size), y.split(case.batch_size), strict=True))
     for _ in range(epochs):
-        for at in range(0, len(y), case.batch_size):
-            with mixed_precision(torch.device("cpu")):  # float32, but where gridcnn takes bfloat16 too
-                logits = net(x[at : at + case.batch_size])
-            loss = F.cross_entropy(logits.float(), y[at : at + case.batch_size], label_smoothing=SMOOTHING)
+        for inputs, labels in batches:
+            with mixed_precision(CPU):
+                logits = run(inputs)
+            loss = F.cross_entropy(logits.float(), labels, label_smoothing=SMOOTHING)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
         epoch_ends()
 
 
-def bare_keeping_memory(*everything) -> None:
-    with keep_freed_memory():
-        bare(*everything)
+def plain(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds) -> None:
+    """A tutorial's loop: float32, torch's memory format."""
+    net = case.network().train()
+    optimiser = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE)
+    data = DataLoader(TensorDataset(torch.from_numpy(grids), torch.from_numpy(target)), case.batch_size, shuffle=True)
+    for _ in range(epochs):
+        for inputs, labels in data:
+            optimiser.zero_grad()
+            F.cross_entropy(net(inputs), labels, label_smoothing=SMOOTHING).backward()
+            optimiser.step()
+        epoch_ends()
 
 
 def gridcnn(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds, *, augment: bool = False) -> None:
-    class Display(NullProgress):
-        def epoch(self, record) -> None:
+    class Pause(Callback):
+        def on_epoch(self, record, network) -> None:
             epoch_ends()
 
     config = TrainingConfig(
@@ -123,8 +143,7 @@ def gridcnn(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds, *, au
         augment=case.augment if augment else AugmentConfig(),
     )  # fmt: skip
     examples = Examples(grids, target, np.ones(len(target), np.float32))
-    with keep_freed_memory():  # as `gridcnn train` does
-        train(Network(torch.nn.Identity(), case.network()), examples, config, progress=Display())
+    train(Network(torch.nn.Identity(), case.network()), examples, config, callback=Pause())
 
 
 def skorch(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds) -> None:
@@ -230,10 +249,12 @@ def keras(case: Case, grids, target, epochs: int, epoch_ends: EpochEnds, *, layo
 
 
 TRAINERS = {  # name: (module that it needs, what trains)
-    REFERENCE: ("torch", bare),
-    "the same, freed memory kept": ("torch", bare_keeping_memory),
-    "bare torch loop, torch's memory format": ("torch", functools.partial(bare, channels_last=False)),
+    REFERENCE: ("torch", best),
+    "the same, compiled": ("torch", functools.partial(best, compiled=True)),
+    f"the same{RETURNED}": ("torch", best),
+    f"plain torch loop{RETURNED}": ("torch", plain),
     "**gridcnn**": ("torch", gridcnn),
+    f"**gridcnn**{RETURNED}": ("torch", gridcnn),
     "**gridcnn**, its augmentation": ("torch", functools.partial(gridcnn, augment=True)),
     "skorch": ("skorch", skorch),
     "Lightning": ("lightning", lightning),
@@ -241,6 +262,12 @@ TRAINERS = {  # name: (module that it needs, what trains)
     KERAS: ("keras", functools.partial(keras, layout="channels_last")),
     f"{KERAS}, channels first": ("keras", functools.partial(keras, layout="channels_first")),
 }
+
+
+def can_run(name: str) -> bool:
+    if "compiled" in name:
+        return any(map(shutil.which, ("g++", "clang++")))
+    return importlib.util.find_spec(TRAINERS[name][0]) is not None
 
 
 # --- turns -----------------------------------------------------------------------------------------------------------
@@ -260,7 +287,8 @@ def work(name: str, case_name: str, n_items: int, epochs: int, threads: int, par
         started = time.perf_counter()
 
     case = CASES[case_name]
-    TRAINERS[name][1](case, *case.examples(n_items), epochs, epoch_ends)
+    with contextlib.nullcontext() if RETURNED in name else keep_freed_memory():
+        TRAINERS[name][1](case, *case.examples(n_items), epochs, epoch_ends)
 
 
 def measure(case: str, n_items: int, turns: int, threads: int) -> dict[str, list[float]]:
@@ -268,9 +296,7 @@ def measure(case: str, n_items: int, turns: int, threads: int) -> dict[str, list
     os.environ |= {"OMP_NUM_THREADS": str(threads), "KERAS_BACKEND": "torch"}
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
-    for name, (module, _) in TRAINERS.items():
-        if importlib.util.find_spec(module) is None:
-            continue
+    for name in filter(can_run, TRAINERS):
         pipes[name], child = context.Pipe()
         context.Process(target=work, args=(name, case, n_items, turns + 1, threads, child), daemon=True).start()
         child.close()
@@ -294,7 +320,7 @@ def shares(seconds: dict[str, list[float]], of: str) -> dict[str, list[float]]:
 
 
 def in_bfloat16() -> bool:
-    return isinstance(mixed_precision(torch.device("cpu")), torch.autocast)
+    return isinstance(mixed_precision(CPU), torch.autocast)
 
 
 def spread(values: list[float]) -> str:
@@ -314,23 +340,28 @@ def main() -> None:
         for threads in args.threads
     }
     rows = next(iter(columns.values()))
-    table = ["| share of the bare loop's speed | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 1) + "|"]
+    table = ["| share of the best loop's speed | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 1) + "|"]
     by_column = [shares(seconds, of=REFERENCE) for seconds in columns.values()]
     table += [f"| {name} | " + " | ".join(spread(column[name]) for column in by_column) + " |" for name in rows]
     text = [
         "## Training step",
         f"`benchmarks/steps.py`: {args.items} grids an epoch, {args.turns} turns, median (range). The same network, "
-        "numbers and batch size, AdamW (gridcnn: Muon for kernels), no validation; a process each. The bare loops are "
-        "given tensors that are laid out already, and compute, as gridcnn does, in "
-        f"{'bfloat16, which this CPU multiplies' if in_bfloat16() else 'float32'}; the other libraries compute in "
-        "float32, as they do unless told otherwise.",
+        "numbers and batch size, AdamW (gridcnn: Muon for kernels), no validation; a process each. The best loop is "
+        "what a careful engineer would write: tensors that lie ready in channels last, fused AdamW, freed memory kept "
+        f"in the process, {'bfloat16, which this CPU multiplies' if in_bfloat16() else 'float32'}, as in gridcnn. All "
+        "keep freed memory, unless the row says that they return it, as a Python program does that does not ask "
+        "otherwise. The plain loop is a tutorial's: DataLoader, float32, torch's memory format; the other libraries "
+        "compute in float32 too, as they do unless told otherwise.",
         "\n".join(table),
     ]
-    if KERAS in rows:
-        slower = [shares(seconds, of=KERAS)["**gridcnn**"] for seconds in columns.values()]
-        text.append(f"gridcnn's speed over that of {KERAS}: {', '.join(map(spread, slower))}, column by column.")
-    if missing := sorted({module for module, _ in TRAINERS.values() if importlib.util.find_spec(module) is None}):
-        text.append(f"Not installed here: {', '.join(missing)}.")
+    text += [
+        f"gridcnn's speed over that of {other}, column by column: "
+        f"{', '.join(spread(shares(seconds, of=other)['**gridcnn**']) for seconds in columns.values())}."
+        for other in (f"plain torch loop{RETURNED}", KERAS)
+        if other in rows
+    ]
+    if missing := [name for name in TRAINERS if not can_run(name)]:
+        text.append(f"Not measured, since it, or a C++ compiler, is not installed here: {', '.join(missing)}.")
     print("\n\n".join(text))
     if args.write:
         save("steps", "\n\n".join(text))

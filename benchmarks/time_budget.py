@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from real_data import manifests
 from results import save
+from sets import divisions
 
-from gridcnn import GridClassifier
+from gridcnn import load
 
 GRIDCNN = str(Path(sys.executable).with_name("gridcnn"))
 EMBEDDED = ("digits", "xo", "tones")
@@ -42,7 +42,7 @@ def sources(folder: Path) -> Iterator[tuple[str, list[str]]]:
     if "GRIDCNN_DATA" not in os.environ:
         return
     for name in REAL:
-        _, manifest, flags = next(manifests(name, folder))
+        _, manifest, flags = next(divisions(name, folder))
         learning = folder / f"{name}.csv"
         manifest[manifest["split"] == "train"].to_csv(learning, index=False)
         yield name, [str(learning), *flags]
@@ -53,11 +53,11 @@ def train(arguments: list[str], limit: str, folder: Path) -> dict[str, Any]:
     output = folder / "model.safetensors"
     command = [GRIDCNN, "train", *arguments, "--time", limit, "-o", str(output), "--quiet"]
     subprocess.run([*command, "--no-cache"], check=True, stdout=subprocess.DEVNULL)
-    classifier = GridClassifier.load(output)
+    model = load(output)
     return {
-        **classifier.summary_["time"],
-        "accuracy": classifier.scores_["validation_accuracy"],
-        "grid": " × ".join(map(str, classifier.adapter_.spec_.sizes)),
+        **model.summary["time"],
+        "accuracy": model.scores["validation_accuracy"],
+        "grid": " × ".join(map(str, model.adapter.spec_.sizes)),
     }
 
 
