@@ -190,10 +190,11 @@ def test_trained_items_of_an_unknown_class_are_not_counted_as_scored(shades: Gri
 
 
 def test_a_report_says_how_the_model_was_set(shades: GridClassifier) -> None:
-    settings = make_report(shades, [shade(0, 90)], ["dark"]).configuration["Training"]
+    settings = make_report(shades, [shade(0, 90)], ["dark"]).configuration
 
-    assert settings["epochs"] == 8
-    assert (settings["class_weight"], settings["validation_fraction"], settings["random_state"]) == (None, 0.0, 0)
+    assert settings["Input"]["adapter"] == "ImageAdapter"
+    assert settings["Network"]["kernels"] == (4,)
+    assert (settings["Training"]["epochs"], settings["Training"]["validation_fraction"]) == (8, 0.0)
 
 
 def test_forty_classes_are_told_by_the_pairs_that_are_confused(shades: GridClassifier) -> None:

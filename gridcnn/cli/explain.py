@@ -66,7 +66,7 @@ def explain(
 
 
 def _find(model: FittedModel, item: str, row: int | None, columns: Columns) -> tuple[Any, str | None]:
-    """Return the raw item, and what to call it where that does not follow from it."""
+    """Return the raw item, and its name if that does not follow from the item."""
     place, is_table = Path(item), not (model.adapter.reads_texts or model.adapter.reads_files)
     if row is not None:
         return item_of_row(model, place, row, columns), f"{place.name}, row {row}" if is_table else None

@@ -39,7 +39,7 @@ def report(
             "--train",
             metavar="SOURCE",
             help="What the model was trained on: the classic baseline is fitted on it, to stand beside the model.  "
-            "[default: the training part of SOURCE, where it comes divided]",
+            "[default: the training part of SOURCE, if it is divided]",
         ),
     ] = None,
     label: LabelOption = None,

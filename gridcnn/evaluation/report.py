@@ -1,4 +1,4 @@
-"""A report: scores of a model with their uncertainty, calibration, and the items behind them to look at."""
+"""A report: scores of a model with their uncertainty, calibration, and the items behind them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from gridcnn.evaluation.metrics import Evaluation, evaluate
 from gridcnn.grid import GridSpec
 from gridcnn.inference import predict
 from gridcnn.model import EpochRecord, FittedModel, fitted_model
-from gridcnn.training.recipe import fit_config
 
 __all__ = ["Answer", "Report", "make_report"]
 
@@ -243,8 +242,8 @@ def _configuration(model: FittedModel) -> dict[str, dict[str, Any]]:
     }
     training = dict(model.recipe)
     augment = {name: value for name, value in dict(training.pop("augment", {})).items() if value}
-    config = fit_config(model.parameters)
-    chosen = {name: getattr(config, name) for name in ("class_weight", "validation_fraction", "random_state")}
+    around = ("class_weight", "validation_fraction", "random_state")  # set by a person, and no part of the recipe
+    chosen = {name: model.parameters[name] for name in around if name in model.parameters}
     return {
         "Input": {"adapter": type(adapter).__name__, "grid": str(adapter.spec_), **given, **learned},
         "Network": {**asdict(network.config), "learned weights": f"{model.n_parameters:,}"},

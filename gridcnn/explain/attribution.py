@@ -109,7 +109,7 @@ def grad_cam(trace: Trace, label: Any = None, block: int | None = None) -> np.nd
     from captum.attr import LayerAttribution, LayerGradCam  # noqa: PLC0415
 
     number = trace.n_blocks if block is None else block
-    trace.block(number)  # says so where there is none
+    trace.block(number)  # raises an error if there is none
     score = _LogProbability(trace, label, number)
     grid = torch.from_numpy(trace.grid).float()[None].requires_grad_()
     coarse = LayerGradCam(score, score.after_block).attribute(grid, relu_attributions=True)

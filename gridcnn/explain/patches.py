@@ -110,7 +110,7 @@ def top_patches(model: Any, items: Sequence[Any], block: int, count: int = 9) ->
     Returns
     -------
     list of list of Patch
-        For each kernel its patches, strongest first, at most one from an item. Shorter than `count` where fewer items
+        For each kernel its patches, strongest first, at most one from an item. Shorter than `count` if fewer items
         excite the kernel at all.
 
     Raises

@@ -115,7 +115,7 @@ def record(backbone: ConvPoolDense, grid: np.ndarray) -> list[Step]:
 
 
 def _step_name(kind: str, block: int | None, before: Sequence[Step]) -> str:
-    """Name a step by its block and kind, and by a number where a block has several of the kind."""
+    """Name a step by its block and kind, and by a number if a block has several of the kind."""
     place = "" if block is None else f"block {block} "
     if kind in {"features", "logits", "pool"}:
         return place + kind

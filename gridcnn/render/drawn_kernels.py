@@ -18,7 +18,7 @@ MOST_MAPS = 12
 """Kernels drawn of each convolution, the most important first."""
 
 MOST_CELLS = 300_000
-"""Cells of all maps that are drawn, at most: fewer kernels are drawn where there are more."""
+"""Largest number of cells of all drawn maps: if there are more, fewer kernels are drawn."""
 
 LARGEST_MAP = 256 * 256
 """Cells of the largest map that is drawn."""

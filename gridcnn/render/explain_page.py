@@ -165,7 +165,7 @@ def _contributions(trace: Trace, target: int) -> dict[str, Any]:
 def _match(trace: Trace, drawn: list[Kernels], random_state: int) -> dict[str, Any] | None:
     """Return the similarity maps of a learned kernel and of a random one of the same size and norm.
 
-    Of the drawn kernels it takes the one whose best match exceeds chance most: kernels of only nine numbers match some
+    The chosen kernel is the drawn one whose best match exceeds chance most: kernels of only nine numbers match some
     edge even if they are random.
     """
     best: tuple[float, dict[str, Any]] | None = None

@@ -91,7 +91,7 @@ def picture_uri(pixels: np.ndarray) -> str:
 
 
 def clip_uri(waveform: np.ndarray, sample_rate: int, *, exact: bool = False) -> str:
-    """Return a waveform `(samples,)` in [-1, 1] as a data URI: MP3, or 16-bit WAV where `exact`."""
+    """Return a waveform `(samples,)` in [-1, 1] as a data URI: MP3, or 16-bit WAV if `exact`."""
     buffer = io.BytesIO()
     if exact:
         soundfile.write(buffer, waveform, sample_rate, format="WAV", subtype="PCM_16")

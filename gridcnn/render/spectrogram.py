@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -35,10 +37,10 @@ def draw_spectrogram(ax: Axes, trace: Trace) -> None:
         ax=ax,
     )
 
-    def row_of(hertz: np.ndarray) -> np.ndarray:
+    def row_of(hertz: np.ndarray) -> Any:
         return np.interp(hertz, edges, rows, left=-1, right=len(rows))
 
-    def hertz_of(row: np.ndarray) -> np.ndarray:
+    def hertz_of(row: np.ndarray) -> Any:
         return np.interp(row, rows, edges)
 
     ax.set_yscale("function", functions=(row_of, hertz_of))
