@@ -3,16 +3,17 @@
     GRIDCNN_DATA=… python benchmarks/end_to_end.py [--turns 3] [--threads 2] [--write]
 
 The spoken digits (FSDD): takes 0 to 4 are the test part, a tenth of the rest is held out for validation, the same for
-all. Each run is a process of its own, timed from its start to its saved model, imports and decoding included; gridcnn's
-cache is empty. Once each trains as it would by itself, and once only until the validation part is answered with
-`TARGET` accuracy: the scripts stop after the epoch that first reaches it, while gridcnn, whose schedule has to end in
-time, is told `--epochs`, the fewest of `EPOCHS` with which every turn reaches it. Test accuracy is read after the clock
-has stopped.
+all. Each run is a process of its own, timed from its start to its saved model, imports and decoding included;
+gridcnn's cache is empty. First each trains with its defaults, and nothing is searched: that is what a person waits
+for. Then each trains only until the validation part is answered with `TARGET` accuracy: the scripts stop after the
+epoch that first reaches it, while gridcnn, whose schedule has to end in time, is told `--epochs`, the fewest of
+`EPOCHS` with which every turn reaches it. That number was searched, and the search is not in the time. Test accuracy
+is read after the clock has stopped.
 
 Both scripts make log-mel spectrograms with librosa, file by file, padded to a second, at about gridcnn's resolution.
 
-Source: skorch's notebook "MNIST" for its network, Adam at 0.002, batches of 128 and 10 epochs; TensorFlow's tutorial
-"Simple audio recognition" for the network in Keras, Adam, batches of 64, at most 10 epochs and patience 2.
+References: skorch's notebook "MNIST" for its network, Adam at 0.002, batches of 128 and 10 epochs; TensorFlow's
+tutorial "Simple audio recognition" for the network in Keras, Adam, batches of 64, at most 10 epochs and patience 2.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from real_data import manifests
 from results import save
+from sets import divisions
 
 TARGET = 0.97
 EPOCHS = (1, 2, 3, 4, 5, 6, 8, 10, 15)
+LIMIT = "15s"  # that `gridcnn train --time` is given besides
 MOST_EPOCHS = 40  # of a script that does not reach the target
 RATE, MELS, WINDOW, HOP = 8_000, 40, 256, 128
 
@@ -171,13 +173,12 @@ def run_script(name: str, manifest: str, target: float | None, seed: int, thread
     return Run(*json.loads(ran.stdout.splitlines()[-1]))
 
 
-def run_gridcnn(manifest: str, epochs: int | None, seed: int, threads: int) -> Run:
+def run_gridcnn(manifest: str, flags: list[str], seed: int, threads: int) -> Run:
     gridcnn = str(Path(sys.executable).with_name("gridcnn"))
     columns = ["--path", "file", "--label", "label", "--split", "split"]
     with tempfile.TemporaryDirectory() as folder:
         output = str(Path(folder, "model.safetensors"))
-        command = [gridcnn, "train", manifest, *columns, "-o", output, "--seed", str(seed), "--quiet"]
-        command += [] if epochs is None else ["--epochs", str(epochs)]
+        command = [gridcnn, "train", manifest, *columns, "-o", output, "--seed", str(seed), "--quiet", *flags]
         env = environment(folder, threads)
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=env)
         seconds = time.time() - float(env["STARTED"])
@@ -203,7 +204,7 @@ def part_of(manifest: str, part: str, folder: str) -> str:
 
 def write_manifest(folder: str) -> str:
     """Write FSDD's files, labels and parts, with a tenth of the training part held out."""
-    _, frame, _ = next(manifests("fsdd", Path(folder)))
+    _, frame, _ = next(divisions("fsdd", Path(folder)))
     learning = frame.index[frame["split"] == "train"]
     held_out = np.random.default_rng(0).permutation(learning)[: len(learning) // 10]
     frame.loc[held_out, "split"] = "validation"
@@ -215,25 +216,26 @@ def write_manifest(folder: str) -> str:
     return path
 
 
-def measure(manifest: str, turns: int, threads: int) -> dict[str, tuple[list[Run], list[Run]]]:
-    """Return the runs of each trainer: as it would by itself, and until the target."""
-    alone: dict[str, list[Run]] = {name: [] for name in ("gridcnn", *SCRIPTS)}
+def measure(manifest: str, turns: int, threads: int) -> tuple[dict[str, list[Run]], dict[str, list[Run]]]:
+    """Return the runs of each trainer: with its defaults, and until the target."""
+    default: dict[str, list[Run]] = {name: [] for name in ("gridcnn", f"gridcnn, `--time {LIMIT}`", *SCRIPTS)}
     until: dict[str, list[Run]] = {name: [] for name in ("gridcnn", *SCRIPTS)}
     for seed in range(turns):
-        alone["gridcnn"].append(run_gridcnn(manifest, None, seed, threads))
+        default["gridcnn"].append(run_gridcnn(manifest, [], seed, threads))
+        default[f"gridcnn, `--time {LIMIT}`"].append(run_gridcnn(manifest, ["--time", LIMIT], seed, threads))
         for name in SCRIPTS:
-            alone[name].append(run_script(name, manifest, None, seed, threads))
+            default[name].append(run_script(name, manifest, None, seed, threads))
             until[name].append(run_script(name, manifest, TARGET, seed, threads))
     for epochs in EPOCHS:
         runs = []
         for seed in range(turns):
-            runs.append(run_gridcnn(manifest, epochs, seed, threads))
+            runs.append(run_gridcnn(manifest, ["--epochs", str(epochs)], seed, threads))
             if runs[-1].validation < TARGET:
                 break
         else:
             until["gridcnn"] = runs
             break
-    return {name: (alone[name], until[name]) for name in alone}
+    return default, until
 
 
 def row(name: str, runs: list[Run], reference: list[Run]) -> str:
@@ -259,21 +261,25 @@ def main() -> None:
         SCRIPTS[name][0](manifest, output, float(target[0]) if target else None, int(seed))
         return
     with tempfile.TemporaryDirectory() as folder:
-        runs = measure(write_manifest(folder), args.turns, args.threads)
+        default, until = measure(write_manifest(folder), args.turns, args.threads)
     head = ["| run | seconds, median (range) | × gridcnn | epochs | validation | test |", "| --- " * 6 + "|"]
-    alone = [row(name, own, runs["gridcnn"][0]) for name, (own, _) in runs.items()]
-    until = [row(name, own, runs["gridcnn"][1]) for name, (_, own) in runs.items() if own and runs["gridcnn"][1]]
+    tables = [
+        "\n".join(head + [row(name, own, runs["gridcnn"]) for name, own in runs.items() if own])
+        for runs in (default, until)
+        if runs["gridcnn"]
+    ]
     text = "\n\n".join([
         "## Files to saved model",
         f"`benchmarks/end_to_end.py`: spoken digits (FSDD), 2,430 wav files to learn from, {args.threads} threads, "
         f"{args.turns} seeds, mean accuracy. A process each, from its start to its saved model. The scripts use the "
         "networks and settings of skorch's notebook “MNIST” and of TensorFlow's tutorial “Simple audio recognition”, "
         "in Keras on torch, both on librosa's log-mel spectrograms.",
-        "As each trains by itself:",
-        "\n".join(head + alone),
-        f"Until validation accuracy is {TARGET:.0%}. The scripts stop after the first epoch that reaches it; gridcnn "
-        "is told `--epochs`, the fewest tried with which every seed reaches it:",
-        "\n".join(head + until),
+        "With the defaults of each, and nothing searched:",
+        tables[0],
+        f"The fewest epochs until validation accuracy is {TARGET:.0%}. The scripts stop after the first epoch that "
+        "reaches it. gridcnn is told `--epochs`, the fewest tried with which every seed reaches it. The time of that "
+        "search is not counted: whoever does not know the number beforehand waits longer.",
+        *tables[1:],
     ])  # fmt: skip
     print(text)
     if args.write:

@@ -25,7 +25,9 @@ class RealSet(NamedTuple):
     goal : float
         The accuracy that was aimed at, %.
     chosen : str
-        What the record of trials (`sections/tried.md`) says was chosen on data that are also test data here.
+        What was chosen by looking at data that are also test data here, in few words.
+    record : str
+        The same as the record of trials (`sections/tried.md`) has it.
     untouched : str
         The fold whose test part no choice has seen, where others have; empty if that is all of them, or none.
     title : str
@@ -42,6 +44,7 @@ class RealSet(NamedTuple):
     n_folds: int
     goal: float
     chosen: str
+    record: str
     untouched: str = ""
     title: str = ""
     published: str = ""
@@ -49,48 +52,57 @@ class RealSet(NamedTuple):
     train_flags: tuple[str, ...] = ()
 
 
-_SPEAKERS = "in part: sound settings were compared on three and on five of these speakers, each left out in turn"
+_SPEAKERS = (
+    "sound settings, in part",
+    "settings were compared on three and on five of these speakers, each left out in turn",
+)
 
 SETS = {
     "mnist": RealSet(
-        "official", 1, 99.5, "nothing: settings were tried on parts of the training part",
+        "official", 1, 99.5, "nothing", "settings were tried on parts of the training part",
         title="MNIST, handwritten digits",
     ),
     "cifar10": RealSet(
-        "official", 1, 90.0,
-        "nothing: settings were tried on parts of the training part (the test part was scored after five versions)",
+        "official", 1, 90.0, "nothing",
+        "settings were tried on parts of the training part; the test part was scored after each of five versions",
         title="CIFAR-10, photographs of 32 × 32",
     ),
     "fsdd": RealSet(
-        "official", 1, 99.3,
-        "nothing was compared on the test part; trials with speakers left out may have used some of its recordings",
+        "official", 1, 99.3, "perhaps sound settings",
+        "settings were compared on speakers left out, and the record does not say whether takes 0 to 4 were among them",
     ),
     "fsdd-speakers-grouped": RealSet(
-        "leave one speaker out", 6, 92.0, _SPEAKERS,
-        title="FSDD, spoken digits of a speaker never heard, `--group speaker`",
+        "leave one speaker out", 6, 92.0, *_SPEAKERS,
+        title="FSDD, spoken digits of a speaker never heard, with `--group speaker`",
         items_of="fsdd-speakers", train_flags=("--group", "speaker"),
     ),
-    "fsdd-speakers": RealSet("leave one speaker out", 6, 91.0, _SPEAKERS, title="the same without `--group`"),
+    "fsdd-speakers": RealSet(
+        "leave one speaker out", 6, 91.0, *_SPEAKERS, title="the same without `--group`"
+    ),
     "esc10": RealSet(
-        "5 folds", 5, 91.0, "in part: sound settings were chosen on folds 2 to 5", untouched="1",
-        title="ESC-10, sounds of the surroundings",
+        "5 folds", 5, 91.0, "sound settings, on folds 2 to 5", "each of folds 2 to 5 was held out in turn",
+        untouched="1", title="ESC-10, sounds of the surroundings",
     ),
     "trec": RealSet(
-        "official", 1, 92.0, "nothing: settings were tried on folds of the training part",
+        "official", 1, 92.0, "nothing", "settings were tried on folds of the training part",
         title="TREC, kinds of questions", published="CNN-rand 91.2 (Kim 2014)",
     ),
     "sst2": RealSet(
-        "official, sentences only", 1, 82.0,
-        "nothing: settings were tried on the development part, which also chooses the epoch here",
+        "official, sentences only", 1, 82.0, "nothing",
+        "settings were tried on the development part, which also chooses the epoch here",
         title="SST-2, film reviews, sentences only",
     ),
     "mr": RealSet(
-        "10 folds", 10, 78.5,
-        "in part: text settings were compared on the training part of fold 9, which holds test items of the others",
+        "10 folds", 10, 78.5, "text settings, in part",
+        "settings were compared on three fifths of the training part of fold 9, which holds test items of the others",
         untouched="9", title="MR, film reviews",
         published="CNN-rand 76.1 (Kim 2014), NBSVM-bi 79.4 (Wang and Manning 2012)",
     ),
-    "digits": RealSet("5 folds", 5, 99.2, "in part: it was among the sets on which settings for arrays were compared"),
+    "digits": RealSet(
+        "5 folds", 5, 99.2, "perhaps image settings",
+        "it was among the sets of the trials of arrays; the first image settings were tried on “digits”, without "
+        "saying which",
+    ),
 }  # fmt: skip
 
 
