@@ -50,11 +50,11 @@ same net on preloaded tensors in float32, measured right after it; the cores are
 says what a run costs; how fast steps are beside a well-written loop is under “Training step”. Texts are learned from
 twice a step, and once more from all; that loop does neither."""
 
-PROTOCOL = """**Protocol for later work.** Settings are chosen on development data only: the training parts of the sets above, and
-five sets that are there for nothing else (StatLog's DNA splice sites; surnames of 18 nations; SemEval-2018's irony in
-tweets; UCR's MedicalImages; single hits of drum machines, with whole machines held out). The official test parts,
-ESC-10's fold 1 and MR's fold 9 are part of no choice. Each set above is scored once a release, and every score is
-kept, also a worse one. If test data ever serve for a choice, the table above says so."""
+PROTOCOL = """**Protocol for later work.** Settings are chosen on development data only: the training parts of the
+sets above, and five sets that are there for nothing else (StatLog's DNA splice sites; surnames of 18 nations;
+SemEval-2018's irony in tweets; UCR's MedicalImages; single hits of drum machines, with whole machines held out). The
+official test parts, ESC-10's fold 1 and MR's fold 9 are part of no choice. Each set above is scored once a release,
+and every score is kept, also a worse one. If test data ever serve for a choice, the table above says so."""
 
 
 def main() -> None:
