@@ -82,7 +82,6 @@ class ArrayAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "array"
-    noun: ClassVar[str] = "array"
     fitted_attributes: ClassVar[tuple[str, ...]] = ("sizes_", "scaling_", "mean_", "std_")
 
     constraints: ClassVar[Mapping[str, Constraint]] = {"scaling": Optional(Choice(("channel", "both", "cell")))}
@@ -164,6 +163,11 @@ class ArrayAdapter(Adapter):
         """Return the module that standardises float32 `(batch, channels, …)`: to `(batch, *spec_.shape)`."""
         standardise = Standardise(torch.tensor(self.mean_), torch.tensor(self.std_))
         return nn.Sequential(standardise, WithOwnScale()) if self.scaling_ == "both" else standardise
+
+    @property
+    def noun(self) -> str:  # type: ignore[override]
+        """A series has one ordered axis, an array two."""
+        return "series" if len(self.spec_.axes) == 1 else "array"
 
     def describe_grid(self) -> str:
         """Give sizes and channels, and how they are standardised."""

@@ -99,7 +99,7 @@ class AudioAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "sound"
-    noun: ClassVar[str] = "sound"
+    noun: str = "sound"
     fitted_attributes: ClassVar[tuple[str, ...]] = (
         "sample_rate_",
         "samples_",

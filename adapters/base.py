@@ -39,7 +39,7 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
     modality: ClassVar[str]
     """What the items are called: `"image"`, `"sound"`, `"text"`, `"array"`, …"""
 
-    noun: ClassVar[str] = "item"
+    noun: str = "item"
     """A person's word for one item: picture, sound, sentence."""
 
     fitted_attributes: ClassVar[tuple[str, ...]]

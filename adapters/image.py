@@ -94,7 +94,7 @@ class ImageAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "image"
-    noun: ClassVar[str] = "picture"
+    noun: str = "picture"
     fitted_attributes: ClassVar[tuple[str, ...]] = ("height_", "width_", "colour_", "mean_", "std_")
     constraints: ClassVar[Mapping[str, Constraint]] = {
         "size": Optional(Several(Number(int, low=1), fewest=1)),

@@ -65,7 +65,7 @@ class TableAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "array"
-    noun: ClassVar[str] = "row"
+    noun: str = "row"
     fitted_attributes: ClassVar[tuple[str, ...]] = ("columns_", "ordering_", "shape_", "scaling_", "mean_", "std_")
 
     constraints: ClassVar[Mapping[str, Constraint]] = {"ordering": Choice(("check", "assume"))}

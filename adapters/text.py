@@ -109,7 +109,7 @@ class TextAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "text"
-    noun: ClassVar[str] = "sentence"
+    noun: str = "sentence"
     fitted_attributes: ClassVar[tuple[str, ...]] = ("tokens_", "length_", "embedding_dim_", "vocabulary_", "pieces_")
 
     constraints: ClassVar[Mapping[str, Constraint]] = {

@@ -315,7 +315,7 @@ def test_a_bad_item_keeps_its_row_with_its_error_and_no_prediction(run: Run, mod
     assert [bool(row["error"]) for row in rows] == [True, False, True]
     assert [row["prediction"] in {"dark", "light"} for row in rows] == [False, True, False]
     assert rows[0]["p(dark)"] == rows[0]["p(light)"] == ""
-    assert float(rows[1]["dark"]) + float(rows[1]["light"]) == pytest.approx(1, abs=1e-5)
+    assert float(rows[1]["p(dark)"]) + float(rows[1]["p(light)"]) == pytest.approx(1, abs=1e-5)
 
 
 def test_a_folder_is_predicted_file_by_file(run: Run, model: Path, tmp_path: Path) -> None:

@@ -107,10 +107,10 @@ def test_the_arithmetic_of_a_convolution_is_patch_times_kernel_plus_bias(case):
         for _ in range(5):
             index = rng.integers(len(step.output))
             cell = tuple(rng.integers(size) for size in step.output.shape[1:])
-            reach = step.below[index].patch(cell)
+            field = step.below[index].patch(cell)
             margin = 9
             padded = np.pad(step.input, [(0, 0), *[(margin, margin)] * len(cell)])
-            patch = padded[:, *(slice(part.start + margin, part.stop + margin) for part in reach)]
+            patch = padded[:, *(slice(part.start + margin, part.stop + margin) for part in field)]
             value = (patch * step.kernels[index]).sum() + step.bias[index]
             assert value == pytest.approx(step.output[(index, *cell)], rel=1e-9, abs=1e-9)
 

@@ -71,7 +71,7 @@ def test_a_classifier_mirrors_in_training_and_in_its_answers_only_where_that_kee
     arrows = GridClassifier(**settings).fit(list(pictures), target)
     assert arrows.network_.flip_axes == ()
     assert arrows.score(list(pictures), target) > 0.9
-    assert "not mirrored along their width" in notes.lines[0]
+    assert "no flips along the width" in notes.lines[0]
 
     insisted = GridClassifier(**settings, augment={"flip": ["width"]}).fit(list(pictures), target)
     assert insisted.network_.flip_axes == ("width",)

@@ -53,7 +53,7 @@ class ProteinAdapter(Adapter):
     """Turns protein sequences (str of one-letter codes) into grids `(properties, residues)`."""
 
     modality: ClassVar[str] = "protein"
-    noun: ClassVar[str] = "protein"
+    noun: str = "protein"
     fitted_attributes: ClassVar[tuple[str, ...]] = ("length_",)
     reads_texts: ClassVar[bool] = True
 

@@ -25,7 +25,9 @@ def load_model(model: Path, threads: int | None = None) -> FittedModel:
 
 
 def score_items(model: FittedModel, data: Dataset) -> tuple[Evaluation, list[Skipped], int]:
-    """Score the items that can be read; return the others with their reasons, and how many were trained on."""
+    """Score the readable items; return the others with reasons, and the number of scored items that were trained on."""
+    import numpy as np
+
     from gridcnn.evaluation.metrics import evaluate
     from gridcnn.inference import predict
 
@@ -35,7 +37,8 @@ def score_items(model: FittedModel, data: Dataset) -> tuple[Evaluation, list[Ski
     unreadable = [Skipped(item, why) for item, why in zip(answers.items, answers.errors, strict=True) if why]
     scores = evaluate(data.labels[good], answers.labels[good], model.classes.tolist())
     assert answers.fingerprints is not None  # for the type checker: they were asked for
-    return scores, unreadable, int(model.trained_on(answers.fingerprints[good]).sum())
+    scored = np.isin(data.labels[good].astype(str), model.class_names)
+    return scores, unreadable, int(model.trained_on(answers.fingerprints[good][scored]).sum())
 
 
 def item_of_row(model: FittedModel, place: Path, number: int, columns: Columns) -> Any:

@@ -242,10 +242,8 @@ def _configuration(model: FittedModel) -> dict[str, dict[str, Any]]:
     }
     training = dict(model.recipe)
     augment = {name: value for name, value in dict(training.pop("augment", {})).items() if value}
-    around = ("class_weight", "validation_fraction", "random_state")  # set by a person, and no part of the recipe
-    chosen = {name: model.parameters[name] for name in around if name in model.parameters}
     return {
         "Input": {"adapter": type(adapter).__name__, "grid": str(adapter.spec_), **given, **learned},
         "Network": {**asdict(network.config), "learned weights": f"{model.n_parameters:,}"},
-        "Training": {**training, **chosen, "augmentation": augment},
+        "Training": {**training, "augmentation": augment},
     }

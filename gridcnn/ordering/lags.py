@@ -19,6 +19,7 @@ from gridcnn.ordering.trees import Floats, Ints, flips, shuffles
 
 __all__ = ["Lags", "compare_lags"]
 
+NULL_ORDERS = 99  # of each kind
 PEAKS = 3  # isolated peaks that a table of repeated blocks may have
 
 
@@ -57,7 +58,7 @@ def _sums(matrix: Floats, orders: Ints, lags: int) -> Floats:
     return sums
 
 
-def compare_lags(pairs: list[tuple[Floats, Floats]], tree: Floats, rng: np.random.Generator, count: int = 99) -> Lags:
+def compare_lags(pairs: list[tuple[Floats, Floats]], tree: Floats, rng: np.random.Generator) -> Lags:
     """Compare the share explained by the lag with flips of the tree of all rows, and with shuffles.
 
     Parameters
@@ -68,8 +69,6 @@ def compare_lags(pairs: list[tuple[Floats, Floats]], tree: Floats, rng: np.rando
         Tree of the same columns.
     rng : numpy.random.Generator
         Source of randomness.
-    count : int, default 99
-        Number of null orders of each kind.
 
     Returns
     -------
@@ -78,7 +77,8 @@ def compare_lags(pairs: list[tuple[Floats, Floats]], tree: Floats, rng: np.rando
     columns = len(tree) + 1
     lags = max(2, columns // 2)
     sizes = columns - np.arange(1.0, lags + 1)
-    orders = np.concatenate([np.arange(columns)[None], flips(tree, count, rng), shuffles(columns, count, rng)])
+    given = np.arange(columns)[None]
+    orders = np.concatenate([given, flips(tree, NULL_ORDERS, rng), shuffles(columns, NULL_ORDERS, rng)])
     explained = np.zeros(len(orders))
     by_lag = np.zeros(lags)
     total = spread = 0.0
@@ -97,7 +97,7 @@ def compare_lags(pairs: list[tuple[Floats, Floats]], tree: Floats, rng: np.rando
     after = np.append(profile[2:], -np.inf)
     isolated = np.flatnonzero((profile[1:] > profile[:-1]) & (profile[1:] > after)) + 1
     peaks = np.sort(by_lag[isolated])[::-1][:PEAKS].sum()
-    flipped, shuffled = explained[1 : count + 1], explained[count + 1 :]
+    flipped, shuffled = explained[1 : NULL_ORDERS + 1], explained[NULL_ORDERS + 1 :]
     return Lags(
         value=float(min(1.0, explained[0] / total)),
         rest=float(min(1.0, (explained[0] - peaks) / total)),

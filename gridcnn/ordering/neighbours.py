@@ -20,6 +20,7 @@ from gridcnn.ordering.trees import Floats, Ints, cophenetic, correlations, flips
 __all__ = ["Neighbours", "against", "compare_neighbours", "halves", "lag_means"]
 
 SPLITS = 5
+NULL_ORDERS = 99  # of each kind for each half of the rows
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,7 @@ def lag_means(matrix: Floats, orders: Ints, lags: int) -> Floats:
     return means
 
 
-def compare_neighbours(
-    pairs: list[tuple[Floats, Floats]], whole: Floats, rng: np.random.Generator, count: int = 99
-) -> Neighbours:
+def compare_neighbours(pairs: list[tuple[Floats, Floats]], whole: Floats, rng: np.random.Generator) -> Neighbours:
     """Compare the given order with flips and shuffles.
 
     Parameters
@@ -87,8 +86,6 @@ def compare_neighbours(
         The same on all rows.
     rng : numpy.random.Generator
         Source of randomness.
-    count : int, default 99
-        Number of null orders of each kind for each half.
 
     Returns
     -------
@@ -101,8 +98,8 @@ def compare_neighbours(
         for build, measure in (pair, pair[::-1]):
             tree = tree_of(build)
             value = lag_means(measure, given, 2)[0]
-            flipped = lag_means(measure, flips(tree, count, rng), 2)
-            shuffled = lag_means(measure, shuffles(columns, count, rng), 1)[:, 0]
+            flipped = lag_means(measure, flips(tree, NULL_ORDERS, rng), 2)
+            shuffled = lag_means(measure, shuffles(columns, NULL_ORDERS, rng), 1)[:, 0]
             pair_value, pair_null = value.mean(), flipped.mean(axis=1)
             values.append(value[0])
             flip_means.append(flipped[:, 0].mean())
@@ -125,7 +122,7 @@ def compare_neighbours(
     z_flip, z_shuffle, z_pair, z_second = np.mean(scores, axis=0)
     tree = tree_of(whole)
     value = lag_means(whole, given, 2)[0]
-    flipped = lag_means(whole, flips(tree, 2 * count, rng), 2)
+    flipped = lag_means(whole, flips(tree, 2 * NULL_ORDERS, rng), 2)
     return Neighbours(
         value=float(np.mean(values)),
         flip_mean=float(np.mean(flip_means)),

@@ -11,6 +11,7 @@ from gridcnn.ordering.trees import Floats, Ints, shuffles
 
 __all__ = ["Picture", "fold", "hidden_picture"]
 
+SHUFFLES = 39
 LEAST = 0.3  # atanh |r| by which a true width stands out
 
 
@@ -41,7 +42,7 @@ class Picture:
     profile: Floats
 
 
-def hidden_picture(similar: Floats, columns: int, rng: np.random.Generator, count: int = 39) -> Picture | None:
+def hidden_picture(similar: Floats, columns: int, rng: np.random.Generator) -> Picture | None:
     """Find the row width of a flattened picture.
 
     Parameters
@@ -52,8 +53,6 @@ def hidden_picture(similar: Floats, columns: int, rng: np.random.Generator, coun
         Number of columns of the whole table, a multiple of the width.
     rng : numpy.random.Generator
         Source of randomness.
-    count : int, default 39
-        Number of shuffles in the null distribution.
 
     Returns
     -------
@@ -70,7 +69,7 @@ def hidden_picture(similar: Floats, columns: int, rng: np.random.Generator, coun
     score, width = float(scores[0, best]), int(widths[best])
     if score < LEAST:
         return None
-    null = _scores(similar, shuffles(here, count, rng), widths)[0].max(axis=1)
+    null = _scores(similar, shuffles(here, SHUFFLES, rng), widths)[0].max(axis=1)
     if score <= null.max():
         return None
     return Picture(

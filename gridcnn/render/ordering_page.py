@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from gridcnn.evaluation.axes import GridReport
@@ -36,9 +35,9 @@ def ordering_page(report: OrderReport | AxesReport | GridReport) -> str:
     return render("ordering.html", verdict=report.verdict, reason=reason, sections=sections, text=str(report))
 
 
-def _svg(figure: Figure) -> Markup:
-    """Return a figure as an svg element; matplotlib escapes the text in it."""
+def _svg(figure: Figure) -> str:
+    """Return a figure as an svg element, which the template inserts as it is; matplotlib escapes the text in it."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg")
     picture = buffer.getvalue()
-    return Markup(picture[picture.index("<svg") :])
+    return picture[picture.index("<svg") :]

@@ -44,7 +44,7 @@ class Recipe:
     refit: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every setting of the training, JSON-ready."""
+        """Return every setting of the training loop, JSON-ready."""
         return dataclasses.asdict(self.training)
 
 

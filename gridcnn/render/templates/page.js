@@ -14,7 +14,7 @@ function unpack(packed) {
   return { shape: packed.shape, values: new Float32Array(bytes.buffer) };
 }
 const square = (sizes) => (sizes.length === 1 ? [1, sizes[0]] : sizes);
-const squareReach = (reach) => (reach[0].length === 1 ? [[0, reach[0][0]], [1, reach[1][0]], [1, reach[2][0]]] : reach);
+const squareField = (field) => (field[0].length === 1 ? [[0, field[0][0]], [1, field[1][0]], [1, field[2][0]]] : field);
 const planes = ({ shape, values }) => {
   const cells = values.length / shape[0];
   return Array.from({ length: shape[0] }, (_, at) => values.subarray(at * cells, (at + 1) * cells));
@@ -29,11 +29,11 @@ const [height, width] = square(data.sizes);
 const grid = data.grid && planes(unpack(data.grid));
 for (const group of data.groups) {
   group.kernels = group.kernels.map(unpack);
-  group.below = group.below.map(squareReach);
+  group.below = group.below.map(squareField);
   group.stages.forEach((stage, at) => {
     stage.sizes = square(stage.sizes);
-    stage.field = stage.field.map(squareReach);
-    if (stage.below) stage.below = stage.below.map(squareReach);
+    stage.field = stage.field.map(squareField);
+    if (stage.below) stage.below = stage.below.map(squareField);
     const before = at && group.stages[at - 1].maps;
     stage.maps = stage.values ? planes(unpack(stage.values)) : before.map((map) => map.map((value) => Math.max(0, value)));
   });
@@ -46,8 +46,8 @@ const source = (g) => {
   const last = data.groups[g - 1].stages.at(-1);
   return { maps: last.maps, sizes: last.sizes, stage: data.groups[g - 1].stages.length - 1 };
 };
-function region(reach, [y, x]) {
-  const [offset, size, stride] = reach;
+function region(field, [y, x]) {
+  const [offset, size, stride] = field;
   const top = offset[0] + y * stride[0], left = offset[1] + x * stride[1];
   return [top, top + size[0], left, left + size[1]];
 }
