@@ -137,9 +137,9 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             validate_data(self, X, skip_check_array=True)  # sets the names and the number of features
         return self
 
-    def plan(self, X: Any, y: Any, *, measure_time: bool = False) -> Plan:
+    def plan(self, X: Any, y: Any, groups: Any = None, *, measure_time: bool = False) -> Plan:
         """Return what `fit` would do with these items; see `gridcnn.training.plan`."""
-        return plan(self._new_adapter(), X, y, self._parameters(), measure_time=measure_time)
+        return plan(self._new_adapter(), X, y, self._parameters(), groups=groups, measure_time=measure_time)
 
     def split(self, X: Any, y: Any, groups: Any = None, validation: tuple[Any, Any] | None = None) -> Split:
         """Return the training items and the validation split of `fit`; see `gridcnn.training.split`."""

@@ -131,8 +131,7 @@ class Several:
         return len(values) >= self.fewest and all(self.each.allows(each) for each in values)
 
     def __str__(self) -> str:
-        least = f"at least {self.fewest} of them" if self.fewest else "or an empty tuple"
-        return f"a tuple of numbers, {least}, each {self.each}"
+        return f"a number or a {'non-empty ' * bool(self.fewest)}tuple of numbers, each {self.each}"
 
 
 @dataclass(frozen=True)

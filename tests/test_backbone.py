@@ -119,7 +119,7 @@ def test_kernels_of_several_sizes_stand_side_by_side():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"kernels": ()}, "kernels must be a tuple of numbers, at least 1 of them"),
+        ({"kernels": ()}, "kernels must be a number or a non-empty tuple of numbers"),
         ({"kernels": (0,)}, "at least 1"),
         ({"pool": "median"}, "one of 'max', 'average'"),
         ({"dropout": 1.0}, r"\[0, 1\)"),

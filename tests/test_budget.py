@@ -244,6 +244,15 @@ def test_a_plan_counts_the_second_training_from_all_items(pace):
     assert twice == pytest.approx(2 * once, rel=0.2)
 
 
+def test_a_plan_counts_the_second_training_that_groups_bring(pace):
+    X, y = pictures(60), [0, 1] * 30
+    classifier = GridClassifier(adapter=ImageAdapter())
+    alone, grouped = (
+        classifier.plan(X, y, groups, measure_time=True).schedule.seconds for groups in (None, [*range(10)] * 6)
+    )
+    assert grouped == pytest.approx(2 * alone, rel=0.2)
+
+
 def test_epochs_beside_a_limit_are_refused():
     with pytest.raises(ConfigurationError, match="give one of them"):
         GridClassifier(adapter=ImageAdapter(), epochs=3, time_limit=60).fit(pictures(20), [0, 1] * 10)

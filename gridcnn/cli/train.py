@@ -178,7 +178,16 @@ def train(
     try:
         with keep_freed_memory():
             if output is None or dry_run:
-                _print_plan(plan(reader, learning.items, learning.labels, parameters, measure_time=True))
+                expected = plan(
+                    reader,
+                    learning.items,
+                    learning.labels,
+                    parameters,
+                    groups=learning.groups,
+                    validation=validation,
+                    measure_time=True,
+                )
+                _print_plan(expected)
                 return
             display = progress_reporter(Console(stderr=True), quiet=quiet)
             model = fit(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gridcnn.inference.predictor import predictor
-from gridcnn.model import FittedModel
+from gridcnn.model import FittedModel, fitted_model
 from gridcnn.pipeline.cache import FINGERPRINT
 from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.encode import encode_ahead
@@ -77,7 +77,7 @@ class Predictions:
 
 
 def predict(
-    model: FittedModel,
+    model: Any,
     items: Any,
     *,
     device: str = "auto",
@@ -92,8 +92,8 @@ def predict(
 
     Parameters
     ----------
-    model : FittedModel
-        The model.
+    model : FittedModel or GridClassifier
+        A fitted one.
     items : sequence of n raw items
         As the model's adapter reads them.
     device : str
@@ -105,6 +105,7 @@ def predict(
     fingerprints : bool
         Whether to compute the digest of each item's content, see `FittedModel.trained_on`.
     """
+    model = fitted_model(model)
     raw = model.adapter.check_items(items)
     parts = list(predict_in_parts(model, raw, device=device, n_jobs=n_jobs, on_error=on_error))
     return Predictions(

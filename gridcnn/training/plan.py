@@ -36,22 +36,34 @@ class Plan:
 
 
 def plan(
-    adapter: Adapter, X: Any, y: Any, parameters: Mapping[str, Any] | None = None, *, measure_time: bool = False
+    adapter: Adapter,
+    X: Any,
+    y: Any,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    groups: Any = None,
+    validation: tuple[Any, Any] | None = None,
+    measure_time: bool = False,
 ) -> Plan:
     """Return what `fit` would do with these items, without decoding them all or training.
 
-    With `measure_time`, or a `time_limit` among the parameters, the costs are measured, which takes a few seconds, and
-    the plan has a schedule.
+    Parameters
+    ----------
+    adapter, X, y, parameters, groups, validation
+        As in `gridcnn.training.fit.fit`.
+    measure_time : bool
+        Measure the costs, which takes a few seconds, so that the plan has a schedule; a `time_limit` does so too.
     """
     config = fit_config(parameters or {})
     budget = Budget(config.time_limit) if measure_time or config.time_limit is not None else None
-    job = make_job(adapter, X, y, parameters or {}, config)
-    training, checking = split_job(job, None, 0)
+    job = make_job(adapter, X, y, parameters or {}, config, groups=groups)
+    training, checking = split_job(job, validation, 0)
     fitted = job.fitted(job.adapter, training.items, cached=False)
     recipe, schedule = resolve(job.parameters, fitted, len(training.target)), None
     if budget is not None:
         device = choose_device(config.device)
-        fitted, chosen, schedule = fit_to_budget(budget, job, fitted, training, checking, device)
+        refits = validation is None and job.refits(fitted)
+        fitted, chosen, schedule = fit_to_budget(budget, job, fitted, training, checking, device, refits=refits)
         recipe = resolve({**job.parameters, **chosen, "epochs": schedule.epochs}, fitted, len(training.target))
     with torch.random.fork_rng(devices=[]):
         layers = ConvPoolDense(fitted.spec_, recipe.backbone, len(job.classes)).layers()
@@ -65,6 +77,8 @@ def fit_to_budget(
     training: LabelledItems,
     checking: LabelledItems | None,
     device: torch.device,
+    *,
+    refits: bool = False,
 ) -> tuple[Adapter, dict[str, Any], Schedule]:
     """Make the grid coarser, or the kernels fewer, until the fewest epochs fit the budget, judged by a sample of items.
 
@@ -83,7 +97,7 @@ def fit_to_budget(
             break
         share, (adapter, chosen) = smaller, reduced
     epochs = budget.epochs(recipe.training.epochs, epoch, reserved=encoding)
-    if n_validation and job.refits(adapter):
+    if n_validation and refits:
         epoch += cost.epoch(n_items + n_validation, 0, recipe.training.batch_size)
     expected = budget.elapsed + encoding + epochs * epoch
     return adapter, chosen, Schedule(n_items, adapter.spec_.sizes, epochs, expected, budget.limit)
