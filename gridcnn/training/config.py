@@ -140,3 +140,14 @@ class FitConfig:
             raise ConfigurationError(f"augment must be 'auto', a dict or None, got {self.augment!r}")
         if isinstance(self.class_weight, str) and self.class_weight != "balanced":
             raise ConfigurationError(f"class_weight must be 'balanced', a dict or None, got {self.class_weight!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings that decide what is learned, JSON-ready: class weights, validation split and seed."""
+        weights, seed = self.class_weight, self.random_state
+        return {
+            "class_weight": {str(name): each for name, each in weights.items()}
+            if isinstance(weights, Mapping)
+            else weights,
+            "validation_fraction": self.validation_fraction,
+            "random_state": seed if isinstance(seed, int) else None,
+        }

@@ -159,12 +159,7 @@ def _learn(
         best_epoch=outcome.best_epoch,
         scores=_scores(outcome) if held is not None else {},
         summary=summary,
-        recipe={
-            **recipe.to_dict(),
-            "class_weight": job.config.class_weight,
-            "validation_fraction": job.config.validation_fraction,
-            "random_state": job.config.random_state if isinstance(job.config.random_state, int) else None,
-        },
+        recipe={**recipe.to_dict(), **job.config.to_dict()},
         parameters=dict(job.parameters),
         fingerprints=np.unique(np.concatenate([part.fingerprints for part in parts]), axis=0),
         interrupted=outcome.interrupted,
