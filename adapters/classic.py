@@ -32,7 +32,7 @@ def order_free(random_state: int) -> ClassicModel:
 def principal_components(random_state: int) -> ClassicModel:
     """Return an SVM on the principal components of the cells."""
     return ClassicModel(
-        f"pixels, up to {COMPONENTS} principal components + SVM", _first_window, ComponentsSVM(random_state)
+        f"pixels, {COMPONENTS} principal components + SVM", _first_window, ComponentsSVM(random_state)
     )
 
 
