@@ -123,12 +123,12 @@ def test_a_report_on_training_items_says_so() -> None:
     ))  # fmt: skip
 
     assert (whole.n_trained_on, whole.accuracy_on_others) == (30, None)
-    assert "30 of the 30 items were trained on" in str(whole)
+    assert "30 of the 30 items were used in training" in str(whole)
     assert mixed.n_trained_on == 30
     assert mixed.accuracy_on_others == fresh.scores.accuracy
     assert "accuracy on the other 10" in report_page(mixed)
     assert fresh.n_trained_on == 0
-    assert "trained on" not in str(fresh)
+    assert "used in training" not in str(fresh)
 
 
 def test_evaluate_says_how_many_items_were_trained_on(run, tmp_path: Path) -> None:
@@ -144,9 +144,9 @@ def test_evaluate_says_how_many_items_were_trained_on(run, tmp_path: Path) -> No
     old, new = (run("evaluate", model, tmp_path / part, "--json") for part in ("old", "new"))
 
     assert json.loads(old.out)["trained_on"] == 12
-    assert "12 of the 12 items were trained on" in old.err
+    assert "12 of the 12 items were used in training" in old.err
     assert json.loads(new.out)["trained_on"] == 0
-    assert "trained on" not in new.err
+    assert "used in training" not in new.err
 
 
 NAMES = ["error", "item", "prediction", "", "1", "two\nlines", 'comma, "quoted"', "p(item)", "[red]", "nan"]

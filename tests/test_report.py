@@ -167,11 +167,11 @@ def test_items_that_were_trained_on_are_counted_and_said(shades: GridClassifier,
 
     unknown = make_report(shades, new, ["dark", "light"] * 2)
     assert (unknown.n_trained_on, unknown.accuracy_on_others, unknown.warning) == (0, None, "")
-    assert "trained on (by their content)" not in report_page(unknown)
+    assert "used in training" not in report_page(unknown)
 
     known = make_report(shades, [path, *learned[1:]], ["dark", "light"] * 3)
     assert (known.n_trained_on, known.accuracy_on_others) == (6, None)
-    said = "6 of the 6 items were trained on (by their content), so these scores say little about new items."
+    said = "6 of the 6 items were used in training (by their content), so these scores say little about new items."
     assert str(known).startswith(f"warning: {said}\n")
     assert said in report_page(known)
 
@@ -180,7 +180,9 @@ def test_items_that_were_trained_on_are_counted_and_said(shades: GridClassifier,
     assert "so these scores say little about new items; accuracy on the other 4: 0.7500." in report_page(mostly)
 
     hardly = make_report(shades, [learned[0], *new], ["dark", "dark", "light", "dark", "light"])
-    assert hardly.warning == "1 of the 5 items were trained on (by their content); accuracy on the other 4: 1.0000."
+    assert (
+        hardly.warning == "1 of the 5 items were used in training (by their content); accuracy on the other 4: 1.0000."
+    )
 
 
 def test_trained_items_of_an_unknown_class_are_not_counted_as_scored(shades: GridClassifier) -> None:

@@ -82,7 +82,7 @@ def _print_scores(scores: Evaluation) -> None:
 def trained_on(n_trained_on: int, n_items: int) -> str:
     """Warn of scores on items that the model was trained on."""
     return (
-        f"warning: {n_trained_on} of the {n_items} items were trained on (by their content), so these scores say "
+        f"warning: {n_trained_on} of the {n_items} items were used in training (by their content), so these scores say "
         f"{'nothing' if n_trained_on == n_items else 'less'} about new items."
     )
 

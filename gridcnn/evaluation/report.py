@@ -105,7 +105,7 @@ class Report:
         if not self.n_trained_on:
             return ""
         n_others = self.scores.n_items - self.n_trained_on
-        sentence = f"{self.n_trained_on} of the {self.scores.n_items} items were trained on (by their content)"
+        sentence = f"{self.n_trained_on} of the {self.scores.n_items} items were used in training (by their content)"
         if self.n_trained_on > n_others:
             sentence += ", so these scores say little about new items"
         if self.accuracy_on_others is not None:
