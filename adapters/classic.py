@@ -31,9 +31,7 @@ def order_free(random_state: int) -> ClassicModel:
 
 def principal_components(random_state: int) -> ClassicModel:
     """Return an SVM on the principal components of the cells."""
-    return ClassicModel(
-        f"pixels, {COMPONENTS} principal components + SVM", _first_window, ComponentsSVM(random_state)
-    )
+    return ClassicModel(f"pixels, {COMPONENTS} principal components + SVM", _first_window, ComponentsSVM(random_state))
 
 
 def tf_idf(tokenise: Callable[[str], list[str]], token: str, longest: int) -> ClassicModel:
