@@ -11,7 +11,7 @@ demo: .venv/installed
 	.venv/bin/python examples/demo.py
 
 test: .venv/installed-test
-	.venv/bin/pytest
+	.venv/bin/pytest -n auto --dist loadfile
 
 lint: style types
 
