@@ -12,13 +12,14 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from gridcnn.network.backbone import ConvPoolDense, Step
 
-__all__ = ["Logits", "fold_batch_norm", "folded_steps", "run_in_sequence"]
+__all__ = ["Logits", "fold_batch_norm", "folded_steps", "probabilities", "run_in_sequence"]
 
 Logits = Callable[[Tensor], Tensor]
 """From grids `(batch, *spec.shape)` to logits `(batch, n_classes)`."""
@@ -79,3 +80,9 @@ def run_in_sequence(steps: Iterable[Step]) -> Logits:
         return values
 
     return logits
+
+
+def probabilities(logits: Tensor) -> np.ndarray:
+    """Return the softmax of logits `(batch, n_classes)`, float64 on the host."""
+    shares: np.ndarray = logits.cpu().double().softmax(dim=1).numpy()
+    return shares

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gridcnn.inference.folding import Logits, folded_steps
+from gridcnn.inference.folding import Logits, folded_steps, probabilities
 from gridcnn.network.backbone import ConvPoolDense
 
 __all__ = ["in_onnxruntime"]
@@ -37,7 +37,7 @@ def in_onnxruntime(folded: ConvPoolDense) -> Logits | None:
 
         probes = torch.randn(PROBES, *folded.spec.shape, generator=torch.Generator().manual_seed(0))
         with torch.inference_mode():
-            difference = np.abs(_probabilities(logits(probes)) - _probabilities(folded(probes))).max()
+            difference = np.abs(probabilities(logits(probes)) - probabilities(folded(probes))).max()
     except ImportError:
         return None
     except Exception as error:  # another runtime may raise anything, and torch can answer
@@ -106,8 +106,3 @@ def _onnx_model(folded: ConvPoolDense) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     written: bytes = model.SerializeToString()
     return written
-
-
-def _probabilities(logits: Tensor) -> np.ndarray:
-    probabilities: np.ndarray = logits.cpu().double().softmax(dim=1).numpy()
-    return probabilities

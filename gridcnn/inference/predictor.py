@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from gridcnn.inference.distinct_words import DistinctWords
-from gridcnn.inference.folding import Logits, fold_batch_norm, folded_steps, run_in_sequence
+from gridcnn.inference.folding import Logits, fold_batch_norm, folded_steps, probabilities, run_in_sequence
 from gridcnn.inference.onnx_runtime import in_onnxruntime
 from gridcnn.inference.winograd import KERNEL, Tile, Winograd, cheapest_tile
 from gridcnn.model import Network
@@ -103,7 +103,7 @@ class Predictor:
         answers = np.empty((len(windows), self._backbone.n_classes))
         for batch in batches_in_order(len(windows), self.batch_size, sizes):
             by_copy = self._logits(without_padding(windows[batch], sizes, batch))
-            answers[batch] = np.mean([_probabilities(logits) for logits in by_copy], axis=0)
+            answers[batch] = np.mean([probabilities(logits) for logits in by_copy], axis=0)
         return answers
 
 
@@ -129,11 +129,6 @@ def _fastest(folded: ConvPoolDense, layers: list[Layer]) -> tuple[str, Logits]:
         return "onnxruntime", other
     _use_tiles(folded, tiles)
     return "torch", _in_torch(folded)
-
-
-def _probabilities(logits: Tensor) -> np.ndarray:
-    probabilities: np.ndarray = logits.cpu().double().softmax(dim=1).numpy()
-    return probabilities
 
 
 def _in_torch(folded: ConvPoolDense) -> Logits:
