@@ -176,6 +176,21 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
         """Return the same of one encoded window, shape `encoded_shape`, as exactly as the network sees it."""
         return Preview()
 
+    def remarks(self) -> list[str]:
+        """Return what a person must know before trusting a model that reads its items in this way, a sentence each.
+
+        What is cut off, resized, rescaled or lost, as `fit` found it in the training items; told from the fitted state.
+        """
+        return []
+
+    def cautions(self, item: Any) -> list[str]:
+        """Return why an answer for this item deserves less trust, a short sentence each: unknown words, silence.
+
+        Equal reasons have equal words, without the name of the item, so that they can be counted over many items. An
+        item that cannot be read has none.
+        """
+        return []
+
     def describe_grid(self) -> str:
         """Say in a sentence or two how a grid shows an item."""
         spec = self.spec_

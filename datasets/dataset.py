@@ -52,6 +52,9 @@ class Dataset:
         The items that were left out, with the reasons.
     description : str
         One sentence on the origin of the set.
+    notes : tuple of str
+        What a person should know about how the set was read, one sentence each: how its parts were recognised, a column
+        that was taken for an index.
 
     Raises
     ------
@@ -75,6 +78,7 @@ class Dataset:
     sample_rate: int | None = None
     skipped: tuple[Skipped, ...] = ()
     description: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field, column in (("labels", self.labels), ("groups", self.groups), ("split", self.split)):
