@@ -5,6 +5,7 @@
     ├── DataError                   (also a ValueError)
     │   ├── ItemError
     │   └── OrderingError
+    ├── DivergedError               (also an ArithmeticError)
     └── BundleError                 (also a ValueError)
         ├── NotABundleError
         ├── TruncatedBundleError
@@ -26,6 +27,7 @@ __all__ = [
     "BundleVersionError",
     "ConfigurationError",
     "DataError",
+    "DivergedError",
     "GridcnnError",
     "ItemError",
     "MissingAdapterError",
@@ -86,6 +88,10 @@ class OrderingError(DataError):
 
     def __reduce__(self) -> tuple[type[OrderingError], tuple[str, Any]]:
         return type(self), (str(self), self.report)
+
+
+class DivergedError(GridcnnError, ArithmeticError):
+    """The training has run into numbers that are not finite, so there is no model; the message says what to change."""
 
 
 class BundleError(GridcnnError, ValueError):

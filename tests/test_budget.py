@@ -184,7 +184,7 @@ def test_a_limit_trains_as_many_epochs_as_fit_and_records_them(pace):
         "taken": 0,
         "chosen": {"epochs": 10, "refit": False},
     }
-    assert notes.lines == ["40 items, 12 × 12, 10 epochs: about 50 s of the 1 min allowed"]
+    assert "40 items, 12 × 12, 10 epochs: about 50 s of the 1 min allowed" in notes.lines
 
 
 def test_the_chosen_recipe_repeats_the_weights_bit_for_bit(pace):
@@ -224,7 +224,7 @@ def test_texts_get_fewer_kernels_where_few_epochs_do_not_fit(pace):
     assert plan.schedule.epochs == plan.training.epochs == 3
     notes = Notes()
     GridClassifier(adapter=TextAdapter(), time_limit=520, callbacks=[notes]).fit(texts, [0, 1] * 10)
-    assert notes.lines[0].endswith("about 7 min 30 s of the 8 min 40 s allowed, with fewer kernels (50,)")
+    assert notes.lines[1].endswith("about 7 min 30 s of the 8 min 40 s allowed, with fewer kernels (50,)")
 
 
 def test_a_plan_without_a_limit_estimates_the_usual_epochs(pace):

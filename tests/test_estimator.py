@@ -192,7 +192,7 @@ def test_a_class_with_a_single_item_is_trained_on_with_a_warning(waves):
 def test_validation_holds_back_whole_groups(waves):
     groups = np.repeat(np.arange(10), 12)
     target = np.tile([0, 1], 60)
-    training = LabelledItems(waves[0], target, np.ones(120), groups)
+    training = LabelledItems(waves[0], target, np.ones(120), np.arange(120), groups)
     held = validation_indices(training, 0.1, 0, np.array([0, 1]))
     assert len(held)
     assert not set(groups[held]) & set(np.delete(groups, held))

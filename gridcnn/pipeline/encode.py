@@ -99,6 +99,7 @@ def encode_items(
     adapter: Adapter,
     items: Sequence[Any],
     *,
+    names: Sequence[Any] | None = None,
     frontend_on: torch.device | str | None = None,
     on_error: str = "raise",
     n_jobs: int | None = None,
@@ -113,6 +114,8 @@ def encode_items(
         A fitted adapter.
     items : sequence
         Raw items.
+    names : sequence, optional
+        What a person calls each item, for messages; without them, its path or text, or the shape of an array.
     frontend_on : torch.device, str or None
         Where the grids of a frozen frontend are computed, which then replace the windows; None computes none. A
         frontend that learns is left to the training.
@@ -144,7 +147,7 @@ def encode_items(
     if not len(items):
         raise DataError("there are no items to encode")
     device = torch.device(frontend_on) if frontend_on is not None and adapter.frontend_is_frozen else None
-    results = _encoded(adapter, items, on_error, n_jobs)  # a generator: nothing is encoded yet
+    results = _encoded(adapter, items, names, on_error, n_jobs)  # a generator: nothing is encoded yet
     if device is not None:
         results = _through_frontend(adapter, results, device)
     if progress is not None:
@@ -159,10 +162,11 @@ def encode_items(
         if found is not None and progress is not None:
             progress(len(items), len(items))
         entry = found or store(cache, key, results, f"{type(adapter).__name__}, {kind}")
-    skipped = tuple(Skipped(_name(items[position]), reason) for position, reason in entry.failures)
+    names = items if names is None else names
+    skipped = tuple(Skipped(_name(names[position]), reason) for position, reason in entry.failures)
     if skipped and on_error == "raise":
         position, reason = entry.failures[0]
-        raise ItemError(items[position], reason)
+        raise ItemError(names[position], reason)
     skipped_index = tuple(position for position, _ in entry.failures)
     return EncodedItems(entry.windows, entry.item, entry.fingerprints, skipped, skipped_index, key)
 
@@ -203,13 +207,15 @@ def _threads(adapter: Adapter, n_jobs: int | None) -> int | None:
     return n_jobs if adapter.reads_files else 1
 
 
-def _encoded(adapter: Adapter, items: Sequence[Any], on_error: str, n_jobs: int | None) -> Iterator[Result]:
+def _encoded(
+    adapter: Adapter, items: Sequence[Any], names: Sequence[Any] | None, on_error: str, n_jobs: int | None
+) -> Iterator[Result]:
     """Yield the windows of each item in order, and raise what is to be raised at once."""
     chunks = in_threads(functools.partial(_encode_chunk, adapter), items, _threads(adapter, n_jobs), CHUNK)
     try:
         for position, result in enumerate(itertools.chain.from_iterable(chunks)):
             if isinstance(result, ItemError) and on_error == "raise":
-                raise result
+                raise result if names is None else ItemError(names[position], result.reason)
             yield position, result
     finally:
         chunks.close()

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 
-from gridcnn.errors import ConfigurationError, DataError
+from gridcnn.pipeline.duplicates import content_keys, identity
 
-__all__ = [
-    "SMALLEST_SPLIT",
-    "LabelledItems",
-    "check_labels",
-    "class_weights",
-    "merge_repeats",
-    "take",
-    "validation_indices",
-]
+__all__ = ["SMALLEST_SPLIT", "LabelledItems", "few", "merge_repeats", "take", "validation_indices"]
 
 SMALLEST_SPLIT = 50
 """Fewer items have no validation split: a handful would say nothing."""
@@ -33,50 +21,49 @@ SMALLEST_SPLIT = 50
 
 @dataclass(frozen=True)
 class LabelledItems:
-    """Items with class indices `(n,)`, weights `(n,)` and, if there are any, group indices `(n,)`."""
+    """Items with class indices, weights, the rows that they stand in and, if any, group indices, each `(n,)`."""
 
     items: Sequence[Any]
     target: np.ndarray
     weight: np.ndarray
+    rows: np.ndarray
     groups: np.ndarray | None = None
 
     def take(self, indices: np.ndarray) -> LabelledItems:
         """Return some of the items."""
         groups = None if self.groups is None else self.groups[indices]
-        return LabelledItems(take(self.items, indices), self.target[indices], self.weight[indices], groups)
+        return LabelledItems(
+            take(self.items, indices), self.target[indices], self.weight[indices], self.rows[indices], groups
+        )
+
+    @property
+    def names(self) -> list[Any]:
+        """What a person calls each item: its path or text, or else the row that it stands in."""
+        return [
+            item if isinstance(item, str | os.PathLike) else f"row {row}"
+            for item, row in zip(self.items, self.rows.tolist(), strict=True)
+        ]
 
 
-def check_labels(y: Any, n_items: int) -> np.ndarray:
-    """Return the labels `(n_items,)`, or raise what scikit-learn raises for labels that do not fit."""
-    if y is None:
-        raise ValueError("requires y to be passed, but the target y is None")
-    labels: np.ndarray = column_or_1d(y, warn=True)
-    if len(labels) != n_items:
-        raise ValueError(f"Found input variables with inconsistent numbers of samples: [{n_items}, {len(labels)}]")
-    if missing := np.flatnonzero(pd.isna(labels)).tolist():
-        raise DataError(f"y has missing labels at {missing[:5]}: leave those items out, or label them")
-    check_classification_targets(labels)
-    return labels.astype(str) if labels.dtype == object and isinstance(labels[0], str) else labels
-
-
-def merge_repeats(
-    items: Sequence[Any], target: np.ndarray, weight: np.ndarray, groups: np.ndarray | None = None
-) -> LabelledItems:
-    """Merge an item that is given twice with one label into one of twice the weight, and sort items by their content.
+def merge_repeats(given: LabelledItems, *, files: bool = False) -> LabelledItems:
+    """Merge items of one content and one label into one of their total weight, and sort items by what they are called.
 
     A weight of 2 then means exactly the same as two copies, no copy is on both sides of the validation split, and the
-    order of the input does not matter. Items of weight 0 are left out.
+    order of the input does not matter. Items of weight 0 are left out. `files` says whether a str or a path names a
+    file, whose copies under other names are found by their bytes.
     """
-    first: dict[tuple[bytes, int], int] = {}
+    used = np.flatnonzero(given.weight > 0).tolist()
+    names = [identity(given.items[index], index) for index in used]
+    keys = content_keys([given.items[index] for index in used], names, files=files)
+    first: dict[tuple[bytes, int], tuple[bytes, int]] = {}
     total: dict[tuple[bytes, int], float] = {}
-    for index in np.flatnonzero(weight > 0).tolist():
-        key = (_identity(items[index], index), int(target[index]))
-        first.setdefault(key, index)
-        total[key] = total.get(key, 0.0) + weight[index]
-    keys = sorted(first)
-    indices = np.array([first[key] for key in keys])
-    merged = LabelledItems(items, target, weight, groups).take(indices)
-    return replace(merged, weight=np.array([total[key] for key in keys]))
+    for index, name, content in zip(used, names, keys, strict=True):
+        key = (content, int(given.target[index]))
+        first[key] = min(first.get(key, (name, index)), (name, index))
+        total[key] = total.get(key, 0.0) + given.weight[index]
+    order = sorted(first, key=lambda key: (first[key][0], key[1]))
+    merged = given.take(np.array([first[key][1] for key in order]))
+    return replace(merged, weight=np.array([total[key] for key in order]))
 
 
 def validation_indices(training: LabelledItems, fraction: float, seed: int, classes: np.ndarray) -> np.ndarray:
@@ -103,7 +90,7 @@ def validation_indices(training: LabelledItems, fraction: float, seed: int, clas
             return none
         return min(usable, key=lambda held: abs(len(held) - fraction * len(target)))
     if (counts < 2).any():
-        alone = ", ".join(str(classes[index]) for index in np.flatnonzero(counts < 2))
+        alone = few([str(classes[index]) for index in np.flatnonzero(counts < 2)])
         warnings.warn(f"classes with a single item are trained on but not validated: {alone}", stacklevel=5)
     several = np.flatnonzero(counts[target] >= 2)
     n_held = max(math.ceil(fraction * len(several)), int((counts >= 2).sum()))
@@ -115,31 +102,12 @@ def validation_indices(training: LabelledItems, fraction: float, seed: int, clas
     return indices
 
 
-def class_weights(
-    class_weight: str | Mapping[Any, float] | None, classes: np.ndarray, target: np.ndarray, weight: np.ndarray
-) -> np.ndarray:
-    """Return the weight of each class `(n_classes,)` for `"balanced"`, a mapping from labels to weights, or None."""
-    totals = np.bincount(target, weights=weight, minlength=len(classes))
-    if np.count_nonzero(totals) < 2:
-        raise DataError("fewer than two classes are left after skipping items that cannot be read")
-    if class_weight is None:
-        return np.ones(len(classes))
-    if isinstance(class_weight, Mapping):
-        return np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
-    if class_weight != "balanced":
-        raise ConfigurationError(f"class_weight must be 'balanced', a dict or None, got {class_weight!r}")
-    shares: np.ndarray = totals.sum() / (len(classes) * np.maximum(totals, 1e-12))
-    return shares
-
-
 def take(items: Sequence[Any], indices: np.ndarray) -> Sequence[Any]:
     """Return the items at these indices."""
     return items[indices] if isinstance(items, np.ndarray) else [items[index] for index in indices]
 
 
-def _identity(item: Any, index: int) -> bytes:
-    if isinstance(item, str | os.PathLike):
-        return os.fsencode(item) if isinstance(item, os.PathLike) else item.encode("utf-8", "surrogatepass")
-    if isinstance(item, np.ndarray):
-        return hashlib.blake2b(item.tobytes() + str(item.shape).encode(), digest_size=16).digest()
-    return b"item %012d" % index
+def few(names: Sequence[str], most: int = 10) -> str:
+    """Return names separated by commas, for a message: the first ones, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ class FitConfig:
     device : str
         `"auto"` (cuda, mps, cpu), or a torch device.
     n_jobs : int or None
-        Threads that decode files; None means one a core.
+        Threads that decode files; None and -1 mean one a core.
     on_error : {"raise", "skip"}
         Whether an item that cannot be decoded raises `ItemError`, or is left out and listed in `skipped`.
     cache : bool or path
@@ -140,6 +141,11 @@ class FitConfig:
             raise ConfigurationError(f"augment must be 'auto', a dict or None, got {self.augment!r}")
         if isinstance(self.class_weight, str) and self.class_weight != "balanced":
             raise ConfigurationError(f"class_weight must be 'balanced', a dict or None, got {self.class_weight!r}")
+        seed = self.random_state
+        if isinstance(seed, Integral) and not (0 <= seed < 2**32 and not isinstance(seed, bool)):
+            raise ConfigurationError(f"random_state must be a whole number from 0 to 2**32 - 1, got {seed!r}")
+        if self.n_jobs is not None and self.n_jobs != -1 and not _COUNT.allows(self.n_jobs):
+            raise ConfigurationError(f"n_jobs must be a whole number of at least 1, -1 or None, got {self.n_jobs!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings that decide what is learned, JSON-ready: class weights, validation split and seed."""

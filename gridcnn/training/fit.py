@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 from torch import nn
@@ -16,13 +17,17 @@ from gridcnn.errors import DataError
 from gridcnn.model import FittedModel, Network
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.pipeline.device import choose_device
+from gridcnn.pipeline.duplicates import without_known
 from gridcnn.pipeline.encode import EncodedItems
-from gridcnn.pipeline.split import LabelledItems, class_weights
+from gridcnn.pipeline.labels import class_weights
+from gridcnn.pipeline.split import LabelledItems
+from gridcnn.training.announce import about_contradictions, about_input, about_network, about_unscored, contradicting
 from gridcnn.training.budget import Budget
 from gridcnn.training.callbacks import Callback
+from gridcnn.training.config import TrainingConfig
 from gridcnn.training.flip_test import flip_test
 from gridcnn.training.job import Job, make_job, split_job
-from gridcnn.training.loop import Examples, Outcome, seeded, train
+from gridcnn.training.loop import Examples, Outcome, diverged, seeded, train
 from gridcnn.training.plan import announce, fit_to_budget
 from gridcnn.training.recipe import fit_config, resolve
 from gridcnn.versions import versions
@@ -76,12 +81,16 @@ def fit(
         If an item cannot be decoded and `on_error` is `"raise"`.
     OrderingError
         If the columns of a table could be shuffled, or may be; its `report` holds the evidence.
+    DivergedError
+        If the training runs into numbers that are not finite, as with an absurd learning rate.
     """
     config = fit_config(parameters or {})
     budget = None if config.time_limit is None else Budget(config.time_limit)
     job = make_job(adapter, X, y, parameters or {}, config, sample_weight, groups, callbacks)
     seed = check_random_state(config.random_state).randint(2**31)
     training, checking = split_job(job, validation, seed)
+    for line in about_input(job, training, checking, given=validation is not None):
+        job.callback.on_message(line)
     model = _learn(job, training, checking, seed, budget=budget)
     if validation is not None or checking is None or model.interrupted or not job.refits(model.adapter):
         return model
@@ -113,24 +122,18 @@ def _learn(
     chosen: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     if budget is not None:
         adapter, chosen, _ = fit_to_budget(budget, job, adapter, training, checking, device)
-    encoded = job.encode(adapter, training, device)
-    if not len(encoded.item):
-        worst = encoded.skipped[0]
-        raise DataError(
-            f"none of the {len(encoded.skipped)} items can be read; the first: {worst.item}: {worst.reason}"
-        )
-    encoded_checking = None if checking is None else job.encode(adapter, checking, device)
-    flip_axes = _flip_axes(job, adapter, training, encoded)
+    learning, held_out = _encode(job, adapter, training, checking, device, first=epochs is None)
+    flip_axes = _flip_axes(job, adapter, learning)
     recipe = resolve({**job.parameters, **chosen}, adapter, n_items, flip_axes)
     schedule = None
     with seeded(seed, device):
         backbone = ConvPoolDense(adapter.spec_, recipe.backbone, len(job.classes))
         network = Network(adapter.frontend(), backbone, recipe.training.augment.flip)
-        examples = _examples(training, encoded)
+        examples = learning.examples()
         class_weight = class_weights(job.config.class_weight, job.classes, examples.target, examples.weight)
         examples, held = _weighted(examples, class_weight), None
-        if checking is not None and encoded_checking is not None and len(encoded_checking.item):
-            held = _weighted(_examples(checking, encoded_checking), class_weight)
+        if held_out is not None and len(held_out.encoded.item):
+            held = _weighted(held_out.examples(), class_weight)
         frontend = network.frontend
         if adapter.frontend_is_frozen:  # its grids are computed already
             network.frontend = nn.Identity()
@@ -139,11 +142,15 @@ def _learn(
             chosen["epochs"] = schedule.epochs
             recipe = resolve({**job.parameters, **chosen}, adapter, n_items, flip_axes)
             announce(job, schedule, chosen)
+        if epochs is None:
+            for line in (about_network(adapter, recipe, n_items, job.parameters), *adapter.remarks()):
+                job.callback.on_message(line)
         outcome = train(network, examples, recipe.training, validation=held, device=device, callback=job.callback)
+    _require_finite(network, learning, recipe.training, device)
     network.frontend = frontend
     network.to("cpu").eval()
-    parts = [encoded, *([encoded_checking] if encoded_checking is not None else [])]
-    summary = _summary(job, adapter, training, checking, parts)
+    parts = [learning.encoded, *([] if held_out is None else [held_out.encoded])]
+    summary = _summary(job, adapter, learning, held_out)
     if budget is not None and schedule is not None:
         summary["time"] = {
             "limit": budget.limit,
@@ -167,26 +174,63 @@ def _learn(
     )
 
 
-def _flip_axes(job: Job, adapter: Adapter, part: LabelledItems, encoded: EncodedItems) -> list[str]:
+class _Part(NamedTuple):
+    """Labelled items and what became of them."""
+
+    given: LabelledItems
+    encoded: EncodedItems
+
+    def examples(self) -> Examples:
+        """Pair windows with targets; the windows of an item share its weight, so that long items count no more."""
+        item, n_items = self.encoded.item, len(self.given.target)
+        weight = (self.given.weight / np.maximum(np.bincount(item, minlength=n_items), 1))[item]
+        return Examples(self.encoded.windows, self.given.target[item], weight.astype(np.float32))
+
+
+def _encode(
+    job: Job,
+    adapter: Adapter,
+    training: LabelledItems,
+    checking: LabelledItems | None,
+    device: torch.device,
+    *,
+    first: bool,
+) -> tuple[_Part, _Part | None]:
+    """Encode the items; those to validate on whose content is among the others do not count.
+
+    The first training of a fit also says which items contradict each other.
+    """
+    learning = _Part(training, job.encode(adapter, training, device))
+    if not len(learning.encoded.item):
+        worst = learning.encoded.skipped[0]
+        raise DataError(
+            f"none of the {len(learning.encoded.skipped)} items can be read; the first: {worst.item}: {worst.reason}"
+        )
+    held_out = None if checking is None else _Part(checking, job.encode(adapter, checking, device))
+    if first and (groups := contradicting([learning, *([] if held_out is None else [held_out])])):
+        job.callback.on_message(about_contradictions(groups, job.classes))
+    if checking is None or held_out is None:
+        return learning, None
+    left, indices = without_known(held_out.encoded, learning.encoded)
+    if known := len(held_out.encoded.fingerprints) - len(left.fingerprints):
+        job.callback.on_message(about_unscored(known, len(indices)))
+        held_out = _Part(checking.take(indices), left)
+    return learning, held_out
+
+
+def _flip_axes(job: Job, adapter: Adapter, part: _Part) -> list[str]:
     """Return the axes that the adapter would flip, without those whose flips would mix up classes."""
     kept: list[str] = []
     if job.config.augment != "auto":
         return kept
-    for axis in adapter.defaults(len(part.target)).get("augment", {}).get("flip", ()):
+    for axis in adapter.defaults(len(part.given.target)).get("augment", {}).get("flip", ()):
         frontend = nn.Identity() if adapter.frontend_is_frozen else adapter.frontend()
-        test = flip_test(encoded.windows, part.target[encoded.item], frontend, adapter.spec_, axis)
+        test = flip_test(part.encoded.windows, part.given.target[part.encoded.item], frontend, adapter.spec_, axis)
         if test is None or test.keeps_classes:
             kept.append(axis)
         else:
             job.callback.on_message(f"no flips along the {axis} in training: {test}")
     return kept
-
-
-def _examples(part: LabelledItems, encoded: EncodedItems) -> Examples:
-    """Pair windows with targets; the windows of an item share its weight, so that long items count no more."""
-    target = part.target[encoded.item]
-    weight = (part.weight / np.maximum(np.bincount(encoded.item, minlength=len(part.target)), 1))[encoded.item]
-    return Examples(encoded.windows, target, weight.astype(np.float32))
 
 
 def _weighted(examples: Examples, class_weight: np.ndarray) -> Examples:
@@ -200,20 +244,27 @@ def _scores(outcome: Outcome) -> dict[str, Any]:
     return {"validation_accuracy": best.validation_accuracy, "validation_loss": best.validation_loss}
 
 
-def _summary(
-    job: Job,
-    adapter: Adapter,
-    training: LabelledItems,
-    checking: LabelledItems | None,
-    parts: Sequence[EncodedItems],
-) -> dict[str, Any]:
-    counts = np.bincount(training.target, minlength=len(job.classes)).tolist()
+def _summary(job: Job, adapter: Adapter, learning: _Part, held_out: _Part | None) -> dict[str, Any]:
+    parts = [learning, *([] if held_out is None else [held_out])]
+    counts = np.bincount(learning.given.target, minlength=len(job.classes)).tolist()
     return {
-        "training_items": len(training.target),
-        "validation_items": 0 if checking is None else len(checking.target),
+        "training_items": len(learning.given.target),
+        "validation_items": 0 if held_out is None else len(held_out.given.target),
         "refit": False,
-        "skipped_items": sum(len(part.skipped) for part in parts),
+        "merged_items": job.n_given - len(job.items.target),
+        "skipped_items": sum(len(part.encoded.skipped) for part in parts),
         "class_counts": dict(zip(map(str, job.classes), counts, strict=True)),
         "ordering": getattr(adapter, "ordering_", "by adapter"),
         "versions": versions(),
     }
+
+
+@torch.inference_mode()
+def _require_finite(network: Network, learning: _Part, config: TrainingConfig, device: torch.device) -> None:
+    """Raise DivergedError if the network has weights, or gives answers, that are not finite."""
+    finite = all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values())
+    if finite:
+        some = torch.from_numpy(np.array(learning.encoded.windows[: config.batch_size])).to(device)
+        finite = bool(network.eval()(some).isfinite().all())
+    if not finite:
+        raise diverged("its weights or answers", config)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import clone
 from sklearn.utils import check_random_state, column_or_1d
@@ -18,7 +19,8 @@ from gridcnn.adapters import Adapter
 from gridcnn.errors import DataError
 from gridcnn.pipeline.cache import default_cache_folder
 from gridcnn.pipeline.encode import EncodedItems, encode_items, fit_adapter
-from gridcnn.pipeline.split import LabelledItems, check_labels, merge_repeats, take, validation_indices
+from gridcnn.pipeline.labels import check_class_weight, check_classes, check_labels
+from gridcnn.pipeline.split import LabelledItems, few, merge_repeats, take, validation_indices
 from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.config import FitConfig
 from gridcnn.training.recipe import fit_config, resolve
@@ -35,6 +37,7 @@ class Job:
 
     adapter: Adapter  # not fitted
     items: LabelledItems
+    n_given: int  # items before repeats were merged
     classes: np.ndarray
     order_report: Any
     columns: list[str] | None
@@ -62,6 +65,7 @@ class Job:
         return encode_items(
             adapter,
             part.items,
+            names=part.names,
             frontend_on=device,
             on_error=self.config.on_error,
             n_jobs=self.config.n_jobs,
@@ -100,12 +104,23 @@ def make_job(
         group_index = np.unique(column_or_1d(groups), return_inverse=True)[1]
         if len(group_index) != len(items):
             raise DataError(f"groups has {len(group_index)} entries for {len(items)} items; give one for each item")
+    n_given = int((weight > 0).sum())
     classes = np.unique(labels[weight > 0])
-    if len(classes) < 2:
-        found = f"one class ({classes[0]!r})" if len(classes) else "no label"
-        raise DataError(f"a classifier needs at least two classes, but y has {found}")
-    merged = merge_repeats(items, np.searchsorted(classes, labels), weight, group_index)
-    return Job(fresh, merged, classes, report, fresh.column_names(X), parameters, config, CallbackList(callbacks))
+    check_classes(classes, n_given)
+    check_class_weight(config.class_weight, classes)
+    given = LabelledItems(items, np.searchsorted(classes, labels), weight, _rows(X, len(items)), group_index)
+    merged = merge_repeats(given, files=fresh.reads_files)
+    return Job(
+        fresh,
+        merged,
+        n_given,
+        classes,
+        report,
+        fresh.column_names(X),
+        parameters,
+        config,
+        CallbackList(callbacks),
+    )
 
 
 def split_job(job: Job, validation: tuple[Any, Any] | None, seed: int) -> tuple[LabelledItems, LabelledItems | None]:
@@ -124,11 +139,17 @@ def _given_validation(job: Job, X: Any, y: Any) -> LabelledItems | None:
     labels = check_labels(y, len(items))
     known = np.flatnonzero(np.isin(labels, job.classes))
     if len(known) < len(labels):
-        unseen = ", ".join(map(str, np.setdiff1d(labels, job.classes)))
+        unseen = few([str(label) for label in np.setdiff1d(labels, job.classes)])
         warnings.warn(f"validation items of classes that training does not have are left out: {unseen}", stacklevel=4)
     if not len(known):
         return None
-    return LabelledItems(take(items, known), np.searchsorted(job.classes, labels[known]), np.ones(len(known)))
+    target = np.searchsorted(job.classes, labels[known])
+    return LabelledItems(take(items, known), target, np.ones(len(known)), _rows(X, len(items))[known])
+
+
+def _rows(X: Any, n_items: int) -> np.ndarray:
+    """Return what a person calls each row of `X`: its index, if `X` comes from pandas, or else its number from 0."""
+    return np.asarray(X.index) if isinstance(X, pd.DataFrame | pd.Series) else np.arange(n_items)
 
 
 def split(

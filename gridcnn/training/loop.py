@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from gridcnn.errors import DivergedError
 from gridcnn.model import EpochRecord, Network
 from gridcnn.network.augment import Augmenter
 from gridcnn.network.config import AugmentConfig
@@ -35,7 +36,7 @@ from gridcnn.training.callbacks import Callback, CallbackList, EarlyStopping
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.muon import Muon
 
-__all__ = ["Examples", "Outcome", "evaluate", "seeded", "train"]
+__all__ = ["Examples", "Outcome", "diverged", "evaluate", "seeded", "train"]
 
 SMALLEST_SLOPE = 1e-12
 """Norm of a gradient below which an adversarial step gets shorter."""
@@ -91,6 +92,8 @@ def train(  # noqa: PLR0915  (one loop, read from top to bottom)
     schedule ends in its best weights, and an earlier epoch that leads on few examples leads by luck. Without
     `validation` it is the last epoch.
 
+    DivergedError is raised at the first loss that is not finite.
+
     Ctrl-C ends the training like early stopping, with the best weights so far, and sets `Outcome.interrupted`.
 
     Random numbers come from torch's global generator: run inside `seeded` for two identical runs.
@@ -144,9 +147,13 @@ def train(  # noqa: PLR0915  (one loop, read from top to bottom)
                 with torch.no_grad():
                     hits = (logits.argmax(dim=1) == target[batch]).float() * weight[batch]
                     totals += torch.stack([(losses * weight[batch]).sum(), hits.sum()])
+                if device.type == "cpu" and not math.isfinite(totals[0]):  # elsewhere a step would wait for it
+                    raise diverged(f"the loss of epoch {epoch}", config)
                 if callbacks.on_step(len(batch)):
                     raise _Stop
             mean_loss, accuracy = (totals / len(target)).tolist()
+            if not math.isfinite(mean_loss):
+                raise diverged(f"the loss of epoch {epoch}", config)
             seconds = time.perf_counter() - started
             scores = (math.nan, math.nan)
             if validation is not None:
@@ -173,6 +180,15 @@ def train(  # noqa: PLR0915  (one loop, read from top to bottom)
         network.load_state_dict(best_weights)
     network.eval()
     return Outcome(history, best_epoch, interrupted)
+
+
+def diverged(what: str, config: TrainingConfig) -> DivergedError:
+    """Return the error of a training that has run into numbers that are not finite."""
+    return DivergedError(
+        f"the training diverged: {what} became infinite or NaN. Train with a smaller learning rate (it was "
+        f"{config.learning_rate:g}, for kernels {config.kernel_learning_rate:g}, with a weight decay of "
+        f"{config.weight_decay:g}), or leave these to their defaults."
+    )
 
 
 def _backpropagate(

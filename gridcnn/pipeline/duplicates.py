@@ -1,0 +1,137 @@
+"""Items of equal content, whatever they are called: merged before a split, and kept off its other side after it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gridcnn.pipeline.encode import EncodedItems
+
+__all__ = ["content_keys", "contradictions", "identity", "without_known"]
+
+PEEK = 4096  # bytes at each end of a file: most files of one size differ there
+BLOCK = 2**20  # bytes
+DIGEST = 16  # bytes
+
+
+def identity(item: Any, index: int) -> bytes:
+    """Return what an item is known by: its path, text or numbers; for other objects, its place among the items."""
+    if isinstance(item, str | os.PathLike):
+        return os.fsencode(item) if isinstance(item, os.PathLike) else item.encode("utf-8", "surrogatepass")
+    if isinstance(item, np.ndarray):
+        return hashlib.blake2b(item.tobytes() + str(item.shape).encode(), digest_size=DIGEST).digest()
+    return b"item %012d" % index
+
+
+def content_keys(items: Sequence[Any], identities: Sequence[bytes], *, files: bool) -> list[bytes]:
+    """Return a key of each item that two items share only if their contents are equal.
+
+    Parameters
+    ----------
+    items : sequence of n raw items
+        Paths, texts, arrays or other objects.
+    identities : sequence of n bytes
+        What `identity` says of them: already the content, unless the item is a file.
+    files : bool
+        Whether an item that is a str or a path names a file. Of these, only files of one size that begin and end alike
+        are read, so that a set without copies costs no more than a look at each of its files.
+
+    Returns
+    -------
+    list of bytes
+        Of a file with copies, a digest of its bytes; of anything else, its identity. A file that is empty or cannot be
+        read has no copies.
+    """
+    keys = list(identities)
+    if not files:
+        return keys
+    paths = {at: os.fspath(item) for at, item in enumerate(items) if isinstance(item, str | os.PathLike)}
+    alike: Iterable[list[int]] = [list(paths)]
+    for look in (_size, _ends, _digest):
+        alike = [same for group in alike for same in _equal(group, lambda at, look=look: look(paths[at]))]
+    for group in alike:
+        content = b"content " + identities[group[0]]
+        for at in group:
+            keys[at] = content
+    return keys
+
+
+def _equal(group: Sequence[int], look: Callable[[int], Any]) -> list[list[int]]:
+    """Divide a group into those that look the same; leave out what looks like no other, or cannot be looked at."""
+    divided: dict[Any, list[int]] = defaultdict(list)
+    for at in group:
+        try:
+            seen = look(at)
+        except OSError:
+            continue  # reported when it is decoded
+        if seen:
+            divided[seen].append(at)
+    return [same for same in divided.values() if len(same) > 1]
+
+
+def _size(path: str) -> int:
+    return Path(path).stat().st_size
+
+
+def _ends(path: str) -> bytes:
+    with Path(path).open("rb") as file:
+        start = file.read(PEEK)
+        file.seek(-min(PEEK, len(start)), os.SEEK_END)
+        return start + file.read(PEEK)
+
+
+def _digest(path: str) -> bytes:
+    digest = hashlib.blake2b(digest_size=DIGEST)
+    with Path(path).open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.digest()
+
+
+def without_known(encoded: EncodedItems, known: EncodedItems) -> tuple[EncodedItems, np.ndarray]:
+    """Leave out the items that have the content of a known one.
+
+    Returns
+    -------
+    (EncodedItems, ndarray of shape (n_left,))
+        The others, whose indices count from 0 without gaps; their indices among the raw items of `encoded`.
+    """
+    asked, there = (np.ascontiguousarray(each.fingerprints).view("V16").ravel() for each in (encoded, known))
+    new = ~np.isin(asked, there)
+    items, item = np.unique(encoded.item, return_inverse=True)
+    windows = new[item]
+    left = replace(
+        encoded,
+        windows=encoded.windows[windows],
+        item=(np.cumsum(new) - 1)[item[windows]],
+        fingerprints=encoded.fingerprints[new],
+    )
+    return left, items[new]
+
+
+def contradictions(fingerprints: np.ndarray, target: np.ndarray) -> list[np.ndarray]:
+    """Return the groups of items that have one content and several classes.
+
+    Parameters
+    ----------
+    fingerprints : ndarray of shape (n, 16), uint8
+        Digests of the contents.
+    target : ndarray of shape (n,)
+        Classes.
+
+    Returns
+    -------
+    list of ndarray
+        The indices of the items of each such group.
+    """
+    content = np.unique(np.ascontiguousarray(fingerprints).view("V16").ravel(), return_inverse=True)[1]
+    pairs = np.unique(np.stack([content, target], axis=1), axis=0)
+    contents, n_classes = np.unique(pairs[:, 0], return_counts=True)
+    return [np.flatnonzero(content == each) for each in contents[n_classes > 1]]

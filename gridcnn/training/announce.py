@@ -1,0 +1,103 @@
+"""What a person should know about a training before trusting its model, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gridcnn.adapters import Adapter
+from gridcnn.network.config import BackboneConfig
+from gridcnn.pipeline.duplicates import contradictions
+from gridcnn.pipeline.encode import EncodedItems
+from gridcnn.pipeline.split import SMALLEST_SPLIT, LabelledItems, few
+from gridcnn.training.config import TrainingConfig
+from gridcnn.training.job import Job
+from gridcnn.training.recipe import Recipe
+
+__all__ = ["about_contradictions", "about_input", "about_network", "about_unscored", "contradicting"]
+
+NAMED_GROUPS, NAMED_ITEMS, LONGEST_NAME = 5, 4, 80
+
+
+def about_input(job: Job, training: LabelledItems, checking: LabelledItems | None, *, given: bool) -> list[str]:
+    """Say what was merged, and what is trained and validated on; `given` if the validation items were given."""
+    lines = []
+    if merged := job.n_given - len(job.items.target):
+        lines.append(
+            f"{_items(merged)} {'repeats' if merged == 1 else 'repeat'} the content and class of others: each content "
+            "is learned once, with the weight of all its copies"
+        )
+    return [*lines, _about_split(job, training, checking, given)]
+
+
+def _about_split(job: Job, training: LabelledItems, checking: LabelledItems | None, given: bool) -> str:
+    n_training = len(training.target)
+    if checking is not None:
+        how = f"{job.config.validation_fraction:.0%} of each class, at random"
+        if given:
+            how = "the given validation part"
+        elif training.groups is not None and checking.groups is not None:
+            n_groups = [len(np.unique(part.groups)) for part in (training, checking)]
+            how = f"whole groups, {n_groups[0]} to train on and {n_groups[1]} to validate on"
+        return f"split: {n_training:,} items to train on, {len(checking.target):,} to validate on ({how})"
+    why = ""
+    if job.config.validation_fraction and n_training < SMALLEST_SPLIT:
+        why = f" (fewer than {SMALLEST_SPLIT} items are too few for one)"
+    return f"split: {n_training:,} items to train on, none to validate on{why}, so no score says how good the model is"
+
+
+def contradicting(parts: Sequence[tuple[LabelledItems, EncodedItems]]) -> list[list[tuple[str, int]]]:
+    """Return the groups of items, as name and class index, that have equal content but not the same class."""
+    fingerprints = np.concatenate([encoded.fingerprints for _, encoded in parts])
+    at = [(part, np.unique(encoded.item)) for part, encoded in parts]
+    target = np.concatenate([part.target[indices] for part, indices in at])
+    groups = contradictions(fingerprints, target)
+    if not groups:
+        return []
+    names = [str(part.names[index]) for part, indices in at for index in indices.tolist()]
+    return [[(names[index], int(target[index])) for index in group.tolist()] for group in groups]
+
+
+def about_contradictions(groups: Sequence[Sequence[tuple[str, int]]], classes: np.ndarray) -> str:
+    """List items of equal content in different classes."""
+    listed = [
+        " = ".join(f"{_short(name)} ({classes[target]})" for name, target in group[:NAMED_ITEMS])
+        for group in groups[:NAMED_GROUPS]
+    ]
+    more = len(groups) - len(listed)
+    return (
+        f"{_items(sum(map(len, groups)))} contradict each other, with equal content in different classes: "
+        f"{'; '.join(listed)}{f'; and {more:,} more' if more > 0 else ''}"
+    )
+
+
+def about_unscored(n_left_out: int, n_left: int) -> str:
+    """Say how many items do not count in the validation, because training has their content."""
+    rest = f"{n_left:,} are left" if n_left else "none is left, so no score says how good the model is"
+    return f"{_items(n_left_out)} to validate on have the content of items to train on and do not count: {rest}"
+
+
+def about_network(adapter: Adapter, recipe: Recipe, n_items: int, given: Mapping[str, Any]) -> str:
+    """Describe the network and its training, and say who chose them."""
+    blocks = ", ".join(map(str, recipe.backbone.kernels))
+    chosen = sorted(name for name, value in given.items() if value is not None and name in _CHOICES)
+    who = f"; set by hand: {few(chosen)}" if chosen else ""
+    return (
+        f"network: blocks of {blocks} kernels on grids of {adapter.spec_}; {recipe.training.epochs} epochs, batches of "
+        f"{recipe.training.batch_size}: the defaults of {type(adapter).__name__} for {n_items:,} items{who}"
+    )
+
+
+_CHOICES = {*BackboneConfig.__dataclass_fields__, *TrainingConfig.__dataclass_fields__, "time_limit"}
+
+
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count:,} items"
+
+
+def _short(name: str) -> str:
+    flat = " ".join(name.split())
+    half = LONGEST_NAME // 2
+    return flat if len(flat) <= LONGEST_NAME else f"{flat[: half - 1]}…{flat[-half:]}"
