@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
@@ -15,7 +18,10 @@ from gridcnn.errors import Skipped
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.layers import to_channels_last
 
-__all__ = ["EpochRecord", "FittedModel", "Network", "fitted_model"]
+__all__ = ["NOT_FINITE", "EpochRecord", "FittedModel", "Network", "fitted_model", "one_thread_in_forked_processes"]
+
+NOT_FINITE = "the network's answer is not finite: the item holds numbers far outside those of the training"
+"""Why an item that could be decoded has no answer all the same."""
 
 
 class Network(nn.Module):
@@ -107,6 +113,9 @@ class FittedModel:
     interrupted: bool = False
     skipped: tuple[Skipped, ...] = ()
 
+    def __post_init__(self) -> None:
+        one_thread_in_forked_processes()
+
     @property
     def class_names(self) -> list[str]:
         """The labels as strings, in their order."""
@@ -122,6 +131,16 @@ class FittedModel:
         known, asked = (np.ascontiguousarray(each).view("V16").ravel() for each in (self.fingerprints, fingerprints))
         found: np.ndarray = np.isin(asked, known)
         return found
+
+
+@functools.cache
+def one_thread_in_forked_processes() -> None:
+    """Let processes that are forked from this one compute with one thread, now and in all later calls.
+
+    The threads that torch computes with do not survive a fork, and a child that waits for them waits for ever.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=functools.partial(torch.set_num_threads, 1))
 
 
 def fitted_model(source: Any) -> FittedModel:

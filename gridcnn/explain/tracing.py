@@ -17,10 +17,10 @@ from scipy.special import softmax
 from torch import Tensor
 
 from gridcnn.adapters import Adapter
-from gridcnn.errors import ConfigurationError
+from gridcnn.errors import ConfigurationError, ItemError
 from gridcnn.explain.steps import Step, record
 from gridcnn.grid import Coordinates, GridSpec
-from gridcnn.model import fitted_model
+from gridcnn.model import NOT_FINITE, fitted_model
 from gridcnn.network.augment import flipped_copies
 from gridcnn.network.backbone import ConvPoolDense
 
@@ -159,7 +159,7 @@ def trace(model: Any, item: Any, *, window: int | None = None) -> Trace:
     Raises
     ------
     ItemError
-        If the item cannot be decoded.
+        If the item cannot be decoded, or the network's answer is not finite.
     ConfigurationError
         If the item has no such window.
 
@@ -188,6 +188,8 @@ def trace(model: Any, item: Any, *, window: int | None = None) -> Trace:
         ]
         chances = torch.stack(by_copy).softmax(dim=2).numpy()  # (windows, copies, n_classes)
     answer = chances.mean(axis=(0, 1))
+    if not np.isfinite(answer).all():
+        raise ItemError(name_of(item), NOT_FINITE)
     best = answer.argmax()
     if window is None:
         window = 1 + int(chances[:, 0, best].argmax())

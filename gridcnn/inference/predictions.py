@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gridcnn.errors import ItemError
 from gridcnn.inference.predictor import predictor
-from gridcnn.model import FittedModel, fitted_model
+from gridcnn.model import NOT_FINITE, FittedModel, fitted_model
 from gridcnn.pipeline.cache import FINGERPRINT
 from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.encode import encode_ahead
@@ -33,9 +34,9 @@ class Predictions:
     items : list of str
         Name of each item: its path or text, or its position.
     probabilities : ndarray of shape (n, n_classes), float64
-        Columns in the order of `classes`, rows sum to 1; NaN for an item that could not be decoded.
+        Columns in the order of `classes`, rows sum to 1; NaN for an item that has an error.
     errors : list of str
-        Why an item could not be decoded; empty for the others.
+        Why an item has no answer: it could not be decoded, or the network's answer is not finite. Empty for the others.
     classes : ndarray of shape (n_classes,)
         The labels.
     fingerprints : ndarray of shape (n, 16), uint8, or None
@@ -53,12 +54,12 @@ class Predictions:
 
     @property
     def good(self) -> np.ndarray:
-        """Whether each item was decoded, bool `(n,)`."""
+        """Whether each item has an answer, bool `(n,)`."""
         return np.array([not error for error in self.errors], dtype=bool)
 
     @property
     def labels(self) -> np.ndarray:
-        """The most probable label of each item, object `(n,)`; None for one that could not be decoded."""
+        """The most probable label of each item, object `(n,)`; None for one that has an error."""
         labels = np.full(len(self), None, dtype=object)
         good = self.good
         labels[good] = self.classes[self.probabilities[good].argmax(axis=1)]
@@ -101,7 +102,7 @@ def predict(
     n_jobs : int or None
         Threads that decode files; None means one a core.
     on_error : {"skip", "raise"}
-        Whether an item that cannot be decoded has an error in its place, or raises `ItemError`.
+        Whether an item that has no answer has an error in its place, or raises `ItemError`.
     fingerprints : bool
         Whether to compute the digest of each item's content, see `FittedModel.trained_on`.
     """
@@ -127,19 +128,24 @@ def predict_in_parts(
     compute = predictor(model.network, choose_device(device))
     part = max(PART, compute.batch_size)
     for start, encoded in encode_ahead(model.adapter, items, on_error=on_error, n_jobs=n_jobs, part=part):
-        skipped = dict(zip(encoded.skipped_index, encoded.skipped, strict=True))
+        errors = {index: each.reason for index, each in zip(encoded.skipped_index, encoded.skipped, strict=True)}
         answered, first, windows = np.unique(encoded.item, return_index=True, return_counts=True)
-        n_items = len(answered) + len(skipped)
+        n_items = len(answered) + len(errors)
         probabilities = np.full((n_items, len(model.classes)), np.nan)
         fingerprints = np.zeros((n_items, FINGERPRINT), dtype=np.uint8)
         if len(answered):
             sums = np.add.reduceat(compute(encoded.windows), first)
             probabilities[answered] = sums / windows[:, None]
             fingerprints[answered] = encoded.fingerprints
+            errors |= dict.fromkeys(answered[~np.isfinite(sums).all(axis=1)].tolist(), NOT_FINITE)
+            probabilities[list(errors)] = np.nan
+        names = [_name(items[start + index], start + index) for index in range(n_items)]
+        if errors and on_error == "raise":
+            raise ItemError(names[min(errors)], NOT_FINITE)  # what cannot be decoded was raised already
         yield Predictions(
-            [_name(items[start + index], start + index) for index in range(n_items)],
+            names,
             probabilities,
-            [skipped[index].reason if index in skipped else "" for index in range(n_items)],
+            [errors.get(index, "") for index in range(n_items)],
             model.classes,
             fingerprints,
         )

@@ -22,7 +22,7 @@ from gridcnn.inference.distinct_words import DistinctWords
 from gridcnn.inference.folding import Logits, fold_batch_norm, folded_steps, probabilities, run_in_sequence
 from gridcnn.inference.onnx_runtime import in_onnxruntime
 from gridcnn.inference.winograd import KERNEL, Tile, Winograd, cheapest_tile
-from gridcnn.model import Network
+from gridcnn.model import Network, one_thread_in_forked_processes
 from gridcnn.network.augment import flipped_copies
 from gridcnn.network.backbone import ConvPoolDense, Layer
 from gridcnn.network.layers import ParallelBranches, to_channels_last
@@ -46,6 +46,7 @@ network so, rather than in onnxruntime, which is some tenths faster than torch, 
 
 def predictor(network: Network, device: torch.device) -> Predictor:
     """Return the predictor of a network, which is made at its first use, and again if its weights changed."""
+    one_thread_in_forked_processes()
     weights = network.state_dict().values()
     made_of = [(tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in weights]
     conditions = (device, torch.get_num_threads(), made_of)
