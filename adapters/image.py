@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from sklearn.base import clone
 from torch import nn
 
-from gridcnn.adapters.base import Adapter, ClassicModel, Preview, is_path, sample_of
+from gridcnn.adapters import image_remarks
+from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
 from gridcnn.adapters.counts import block_count, epoch_count
+from gridcnn.adapters.image_files import Picture, as_array
+from gridcnn.adapters.image_survey import survey
 from gridcnn.adapters.standardise import Standardise
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
@@ -26,8 +27,8 @@ SAMPLE = 500
 LONGEST_LEARNED_SIDE = 64
 LONGEST_PREVIEW = 192
 SHORTEST_LEARNED_SIDE = 8
+MOST_CELLS = 4096**2
 COLOUR_DIFFERENCE = 8  # of 255: how far red, green and blue of one pixel may differ in a grey picture
-EXIF_ORIENTATION = 0x0112
 
 EPOCH_ITEMS = 160_000  # items seen in training, between the bounds: small sets need more passes
 FEWEST_EPOCHS_GREY, FEWEST_EPOCHS_COLOUR, MOST_EPOCHS = 8, 30, 40  # colour has more to tell apart
@@ -66,10 +67,15 @@ COLOUR: dict[str, Any] = {
 class ImageAdapter(Adapter):
     """Turns pictures into grids `(colour, height, width)`.
 
-    Items are paths, Pillow images, or uint8 arrays of shape `(h, w)`, `(h, w, 3)` or `(h, w, 4)`. A camera's EXIF
-    orientation is applied, transparency is laid over white, an animation gives its first frame. Pixels of 16 bits are
-    scaled to 8 (by 1/257, not cut off); pixels in floating point have no agreed range, so each such picture is
-    stretched from its own darkest to its own brightest pixel.
+    Items are paths, Pillow pictures, arrays or tensors. An array has its channels last: `(h, w)`, `(h, w, 1)`,
+    `(h, w, 3)` or `(h, w, 4)`; a tensor has them first, as torch has them: `(h, w)`, `(1, h, w)`, `(3, h, w)` or
+    `(4, h, w)`; last, if only the last axis can be that of channels. An array or tensor of n pictures is n items. A
+    camera's EXIF orientation is applied, transparency is laid over white, of several pages or frames the first is read.
+
+    Pixels of 8 bits stay as they are; True and False become 255 and 0. Pixels of more bits, and in floating point, are
+    spread over 256 levels, in all pictures alike: from the darkest to the brightest pixel of the training sample, or
+    over a narrower range if few pixels lie outside it (a camera's hot pixels). Beside pictures of 8 bits, it is the
+    range of a usual bit depth.
 
     Parameters
     ----------
@@ -91,11 +97,24 @@ class ImageAdapter(Adapter):
         Whether the grid has three channels.
     mean_, std_ : list of float
         Of each channel over the training sample, pixels in [0, 255].
+    pixel_ranges_ : dict
+        For "whole" numbers of more than 8 bits and for "floats", where the training sample has them: `low` and `high`,
+        which become 0 and 255; how many of the 256 `levels` are in use; the share of pixels that is `clipped`.
+    survey_ : dict
+        What the training sample is like: its sizes, and how many pictures have colours, several pages and the like.
     """
 
     modality: ClassVar[str] = "image"
     noun: str = "picture"
-    fitted_attributes: ClassVar[tuple[str, ...]] = ("height_", "width_", "colour_", "mean_", "std_")
+    fitted_attributes: ClassVar[tuple[str, ...]] = (
+        "height_",
+        "width_",
+        "colour_",
+        "mean_",
+        "std_",
+        "pixel_ranges_",
+        "survey_",
+    )
     constraints: ClassVar[Mapping[str, Constraint]] = {
         "size": Optional(Several(Number(int, low=1), fewest=1)),
         "colour": Optional(Flag()),
@@ -108,6 +127,8 @@ class ImageAdapter(Adapter):
     colour_: bool
     mean_: list[float]
     std_: list[float]
+    pixel_ranges_: dict[str, dict[str, float]]
+    survey_: dict[str, Any]
 
     def __init__(
         self, size: int | tuple[int, int] | None = None, colour: bool | None = None, framing: str = "resize"
@@ -116,8 +137,27 @@ class ImageAdapter(Adapter):
         self.colour = colour
         self.framing = framing
 
+    def check_parameters(self) -> None:
+        """Raise ConfigurationError for the first constructor parameter that cannot work."""
+        super().check_parameters()
+        if self.size is not None:
+            _two_sides(self.size)
+
+    def check_items(self, X: Any) -> Sequence[Any]:
+        """Return `X` as a list of pictures; an array or tensor of shape `(n, …)` is n of them.
+
+        Raises
+        ------
+        TypeError
+            If `X` is one picture rather than a sequence of them.
+        """
+        pixels = isinstance(X, np.ndarray | torch.Tensor) and getattr(X.dtype, "kind", "f") in "buif"
+        if isinstance(X, Image.Image) or (pixels and X.ndim == 2):
+            raise TypeError("expected a sequence of pictures, got one: put it in a list, [picture]")
+        return [as_array(item) for item in super().check_items(X)]
+
     def fit(self, items: Sequence[Any]) -> Self:
-        """Learn size, colour, mean and standard deviation from a sample of at most 500 training pictures.
+        """Learn size, colours, range of pixels, mean and standard deviation from at most 500 training pictures.
 
         Raises
         ------
@@ -127,25 +167,28 @@ class ImageAdapter(Adapter):
             If none of the pictures can be read.
         """
         self.check_parameters()
-        self.height_, self.width_ = self._given_size() or (1, 1)
-        self.colour_ = True
         sample = sample_of(items, SAMPLE)
-        if self.size is None:
-            self.height_, self.width_ = _typical_size(sample)
-        coloured, failure = False, None
+        self.survey_, self.pixel_ranges_ = survey(sample)
+        typical = _learned_size(self.survey_["height"], self.survey_["width"])
+        self.height_, self.width_ = typical if self.size is None else _two_sides(self.size)
+        self.colour_ = True
+        coloured, transparent, failure = 0, 0, None
         counts = {True: np.zeros((3, 256)), False: np.zeros((1, 256))}  # how many pixels have each level, by colour
         for item in sample:
             try:
-                picture = self.encode(item)[0]
+                with Picture(item) as picture:
+                    window = self._window(picture)
             except ItemError as error:
                 failure = failure or error
                 continue
-            coloured = coloured or _has_colour(picture)
-            counts[True] += _histogram(picture)
-            counts[False] += _histogram(_grey(picture))
+            coloured += _has_colour(window)
+            transparent += picture.transparent
+            counts[True] += _histogram(window)
+            counts[False] += _histogram(_grey(window))
         if not counts[True].any():
             raise DataError(f"none of the {len(sample)} sampled training pictures can be read; the first: {failure}")
-        self.colour_ = coloured if self.colour is None else bool(self.colour)
+        self.survey_ |= {"coloured": coloured, "transparent": transparent}
+        self.colour_ = bool(coloured) if self.colour is None else bool(self.colour)
         self.mean_, self.std_ = _moments(counts[self.colour_])
         return self
 
@@ -172,22 +215,21 @@ class ImageAdapter(Adapter):
         ItemError
             If it cannot be decoded, or has more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
         """
-        picture = _open(item)
-        try:
-            # A JPEG can be decoded at a fraction of its size, which is much faster; twice the grid is sharp enough.
-            least = 2 * max(self.height_, self.width_)
-            picture.draft(None, (least, least))
-            ImageOps.exif_transpose(picture, in_place=True)
-            picture = _as_eight_bit(picture, "RGB" if self.colour_ else "L")
-        except Exception as error:  # what Pillow's decoders raise on a broken file is open-ended
-            raise ItemError(_name(item), _reason(error)) from error
+        with Picture(item) as picture:
+            return self._window(picture)[None]
+
+    def _window(self, picture: Picture) -> np.ndarray:
+        """Decode a picture, uint8, shape `(colour, height, width)`."""
+        # A JPEG can be decoded at a fraction of its size, which is much faster; twice the grid is sharp enough.
+        least = 2 * max(self.height_, self.width_)
+        decoded = picture.eight_bit("RGB" if self.colour_ else "L", self.pixel_ranges_, least)
         shape, filter_ = (self.width_, self.height_), Image.Resampling.LANCZOS
-        if picture.size != shape:
-            picture = (
-                ImageOps.fit(picture, shape, filter_) if self.framing == "crop" else picture.resize(shape, filter_)
+        if decoded.size != shape:
+            decoded = (
+                ImageOps.fit(decoded, shape, filter_) if self.framing == "crop" else decoded.resize(shape, filter_)
             )
-        pixels = np.array(picture)
-        return np.ascontiguousarray(pixels.reshape(self.height_, self.width_, -1).transpose(2, 0, 1)[None])
+        pixels = np.array(decoded)
+        return np.ascontiguousarray(pixels.reshape(self.height_, self.width_, -1).transpose(2, 0, 1))
 
     def frontend(self) -> nn.Module:
         """Return the module that standardises each channel: uint8 `(batch, colour, height, width)` to float32."""
@@ -206,19 +248,37 @@ class ImageAdapter(Adapter):
 
     def preview(self, item: Any) -> Preview:
         """Return a picture in its own colours and proportions, at most 192 pixels a side, decoded as in training."""
-        if not (is_path(item) or isinstance(item, np.ndarray | Image.Image)):
-            raise ItemError(_name(item), "expected a path, a Pillow image or a uint8 array")
-        own = ImageAdapter().fit([item])  # its sides, of at most 64 pixels
-        longest = max(own.height_, own.width_)
-        if longest >= LONGEST_LEARNED_SIDE:
-            grown = LONGEST_PREVIEW / longest
-            own = ImageAdapter(size=(round(own.height_ * grown), round(own.width_ * grown))).fit([item])
-        return own.preview_window(own.encode(item)[0])
+        with Picture(item) as picture:
+            height, width = _learned_size(*picture.size())
+            if max(height, width) >= LONGEST_LEARNED_SIDE:
+                grown = LONGEST_PREVIEW / max(height, width)
+                height, width = round(height * grown), round(width * grown)
+            own = ImageAdapter(size=(height, width)).restore({**self.state(), "height_": height, "width_": width})
+            own.colour_ = True
+            window = own._window(picture)
+        return self.preview_window(window if _has_colour(window) else _grey(window))
 
     def preview_window(self, window: np.ndarray) -> Preview:
         """Return the pixels of an encoded picture."""
         pixels = window.transpose(1, 2, 0)  # (height, width, colour)
         return Preview(pixels=pixels if pixels.shape[2] == 3 else pixels[..., 0])
+
+    def remarks(self) -> list[str]:
+        """Say how the pictures are resized, which range of pixels is read, and what is not read at all."""
+        grid = (self.height_, self.width_)
+        crop = self.framing == "crop"
+        return image_remarks.remarks(self.survey_, self.pixel_ranges_, grid, crop=crop, colour=self.colour_)
+
+    def cautions(self, item: Any) -> list[str]:
+        """Say in what the picture is unlike those in training, or shows little."""
+        try:
+            with Picture(item) as picture:
+                found = image_remarks.cautions(picture, self.survey_, self.pixel_ranges_)
+                window = self._window(picture)
+        except ItemError:
+            return []
+        plain = (window.min(axis=(1, 2)) == window.max(axis=(1, 2))).all()
+        return [*found, *["it is of one colour"] * int(plain)]
 
     def describe_grid(self) -> str:
         """Give the size and the colours."""
@@ -231,76 +291,24 @@ class ImageAdapter(Adapter):
 
         return principal_components(random_state)
 
-    def _given_size(self) -> tuple[int, int] | None:
-        if self.size is None:
-            return None
-        sides = [self.size] * 2 if not isinstance(self.size, Sequence) else list(self.size)
-        if len(sides) != 2:
-            raise ConfigurationError(f"size needs a height and a width of at least 1 pixel, got {self.size}")
-        return int(sides[0]), int(sides[1])
 
-
-def _open(item: Any) -> Image.Image:
-    """Open a picture without decoding it, and refuse what would not fit in memory."""
-    if isinstance(item, np.ndarray):
-        if item.dtype != np.uint8 or item.ndim not in (2, 3) or item.shape[2:] not in ((), (3,), (4,)) or not item.size:
-            raise ItemError(
-                _name(item),
-                "expected uint8 pixels of shape (h, w), (h, w, 3) or (h, w, 4); scale floats to 0…255 first",
-            )
-        return Image.fromarray(item)
-    if isinstance(item, Image.Image):
-        return item.copy()
-    if not isinstance(item, str | os.PathLike):
-        raise ItemError(_name(item), "expected a path, a Pillow image or a uint8 array")
-    try:
-        picture = Image.open(item)
-    except Exception as error:  # as above
-        empty = isinstance(error, UnidentifiedImageError) and not Path(item).stat().st_size
-        raise ItemError(item, "the file is empty (0 bytes)" if empty else _reason(error)) from error
-    most = Image.MAX_IMAGE_PIXELS
-    if most is not None and picture.width * picture.height > most:
-        picture.close()
-        raise ItemError(
-            item,
-            f"{picture.width} × {picture.height} pixels are more than the {most} that Pillow takes for safe; "
-            "raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file",
+def _two_sides(size: Any) -> tuple[int, int]:
+    """Return the height and width that `size` means."""
+    sides = [int(side) for side in np.ravel(size)]
+    if np.ndim(size) == 0:
+        sides *= 2
+    if len(sides) != 2:
+        raise ConfigurationError(f"size needs one number, or a height and a width, in pixels; got {size}")
+    height, width = sides
+    if height * width > MOST_CELLS:
+        raise ConfigurationError(
+            f"size is {height} × {width} pixels; the largest grid has {MOST_CELLS:,}, such as 4096 × 4096"
         )
-    return picture
+    return height, width
 
 
-def _as_eight_bit(picture: Image.Image, mode: str) -> Image.Image:
-    """Convert any mode to `"L"` or `"RGB"` over white."""
-    if picture.mode.startswith("I"):  # 16 bits; Pillow shows some such files as 32-bit integers
-        levels = np.asarray(picture).astype(np.float64)
-        if levels.min() < 0 or levels.max() > 65535:
-            raise ValueError("its 32-bit pixels have no agreed range; store it with 8 or 16 bits")
-        picture = Image.fromarray((levels / 257).round().astype(np.uint8))
-    elif picture.mode == "F":
-        levels = np.asarray(picture).astype(np.float64)
-        if not np.isfinite(levels).all():
-            raise ValueError("it has pixels that are NaN or infinite")
-        spread = np.ptp(levels) or 1.0
-        picture = Image.fromarray(((levels - levels.min()) * (255 / spread)).round().astype(np.uint8))
-    elif picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return picture if picture.mode == mode else picture.convert(mode)
-
-
-def _typical_size(sample: Sequence[Any]) -> tuple[int, int]:
-    """Return the median height and width from the headers, shrunk or grown to the learnable range."""
-    sizes = []
-    for item in sample:
-        try:
-            with _open(item) as picture:
-                turned = picture.getexif().get(EXIF_ORIENTATION, 1) >= 5  # 5 to 8 lie on their side
-                sizes.append(picture.size if turned else picture.size[::-1])
-        except (ItemError, OSError, ValueError, SyntaxError):
-            continue  # reported when it is decoded
-    if not sizes:
-        return SHORTEST_LEARNED_SIDE, SHORTEST_LEARNED_SIDE
-    height, width = np.median(sizes, axis=0)
+def _learned_size(height: float, width: float) -> tuple[int, int]:
+    """Return the sides of the grid, shrunk or grown to what can be learned."""
     shrink = min(1.0, LONGEST_LEARNED_SIDE / max(height, width))
     return max(round(height * shrink), SHORTEST_LEARNED_SIDE), max(round(width * shrink), SHORTEST_LEARNED_SIDE)
 
@@ -326,20 +334,3 @@ def _moments(counts: np.ndarray) -> tuple[list[float], list[float]]:
     mean = shares @ levels
     std = np.sqrt((shares * np.square(levels - mean[:, None])).sum(axis=1))
     return mean.tolist(), np.where(std > 0.1, std, 1.0).tolist()
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    if isinstance(error, UnidentifiedImageError):
-        return "not a picture that Pillow can read"
-    return f"cannot be decoded: {error or type(error).__name__}"
-
-
-def _name(item: Any) -> str:
-    """Name an item in a message: a path as it is, a picture in memory by its kind and size."""
-    if isinstance(item, np.ndarray):
-        return f"array of shape {item.shape}, {item.dtype}"
-    return str(item)

@@ -1,0 +1,294 @@
+"""Pictures opened and decoded: files, Pillow's pictures, arrays and tensors, of any mode and depth."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from gridcnn.adapters.pixel_range import FLOATS, WHOLE, Kind, given_range, lift
+from gridcnn.errors import ItemError
+
+__all__ = ["Picture", "as_array"]
+
+EXIF_ORIENTATION = 0x0112
+SUBFILE_TYPE = 254  # of a TIFF page: bit 0 marks a smaller copy of another page
+CHANNELS = (1, 3, 4)
+ABSURD = 1e30  # what stands for "no data" in maps, such as -3.4e38
+
+ACCEPTED = (
+    "expected a path, a Pillow picture, or an array of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4); "
+    "a tensor has its channels first"
+)
+SIXTEEN_BIT_COLOUR = re.compile(r"(RGB|RGBA|RGBX|LA);16[LBN]")  # how Pillow calls the pixels in the file
+OTHER_BYTE = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
+
+
+class Picture:
+    """A picture that is open, but not decoded.
+
+    Parameters
+    ----------
+    item : path, PIL.Image.Image, ndarray or torch.Tensor
+        Where it is, or what it is.
+
+    Attributes
+    ----------
+    kind : {"whole", "floats"} or None
+        What its pixels are if they have more than 8 bits.
+    transparent : bool
+        Whether any pixel is transparent; known once it has been decoded.
+
+    Raises
+    ------
+    ItemError
+        If it is no picture, or has more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
+    """
+
+    def __init__(self, item: Any) -> None:
+        self.item = item
+        self.transparent = False
+        self.kind: Kind | None = None
+        self._array: np.ndarray | None = None
+        if isinstance(item, np.ndarray | torch.Tensor):
+            array = _checked(item)
+            if array.dtype == np.uint8:
+                self._picture = Image.fromarray(array)
+            else:
+                self._array, self.kind = array, FLOATS if array.dtype.kind == "f" else WHOLE
+            return
+        if isinstance(item, Image.Image) and _stored_as(item) and getattr(item, "filename", ""):
+            self.item = item = item.filename  # not decoded yet: Pillow would drop 8 of its 16 bits
+        self._picture = _opened(item)
+        self._stored = _stored_as(self._picture)
+        if self._picture.mode == "F":
+            self.kind = FLOATS
+        elif self._picture.mode.startswith("I") or self._stored:
+            self.kind = WHOLE
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._array is None:
+            self._picture.close()
+
+    def size(self) -> tuple[int, int]:
+        """Return its height and width in pixels, upright."""
+        if self._array is not None:
+            return self._array.shape[:2]
+        with _decoding(self.item):
+            turned = self._picture.getexif().get(EXIF_ORIENTATION, 1) in range(5, 9)  # these lie on their side
+        return self._picture.size if turned else self._picture.size[::-1]
+
+    def has_more_pages(self) -> bool:
+        """Whether the file holds further pages or frames, which are not read."""
+        if self._array is not None:
+            return False
+        picture = self._picture
+        if picture.format in {"MPO", "PSD"} or not getattr(picture, "is_animated", False):
+            return False  # the others of a camera's MPO are previews; those of a PSD make up the first
+        if picture.format != "TIFF":
+            return True
+        with _decoding(self.item):
+            picture.seek(1)
+            smaller_copy = bool(getattr(picture, "tag_v2", {}).get(SUBFILE_TYPE, 0) & 1)
+            picture.seek(0)
+        return not smaller_copy
+
+    def levels(self) -> np.ndarray:
+        """Decode pixels of more than 8 bits, upright, shape `(h, w)`, `(h, w, 3)`, or with alpha last `(…, 2 or 4)`.
+
+        Raises
+        ------
+        ItemError
+            If it cannot be decoded, or has pixels that are NaN, infinite, or absurdly large.
+        """
+        with _decoding(self.item):
+            array = self._array
+            if array is None:
+                array = _deep_colour(self.item, self._stored) if self._stored else _upright(self._picture)
+            if array.dtype.kind == "f":
+                if not np.isfinite(array).all():
+                    raise ValueError("it has pixels that are NaN or infinite")
+                if np.abs(array).max() > ABSURD:
+                    raise ValueError(f"it has pixels beyond ±{ABSURD:g}, as maps have for “no data”: fill them first")
+            return array
+
+    def colours(self) -> np.ndarray:
+        """Decode the same without alpha."""
+        array = self.levels()
+        return array if array.ndim == 2 or array.shape[2] == 3 else array[..., :-1]
+
+    def eight_bit(self, mode: str, ranges: Mapping[str, Mapping[str, float]], least: int | None = None) -> Image.Image:
+        """Decode it, upright and over white.
+
+        Parameters
+        ----------
+        mode : {"L", "RGB"}
+            What to convert it to.
+        ranges : dict
+            The learned range of each kind of pixels of more than 8 bits.
+        least : int, optional
+            A JPEG may be decoded at a fraction of its size, which is much faster, but at no fewer pixels a side.
+
+        Raises
+        ------
+        ItemError
+            If it cannot be decoded.
+        """
+        with _decoding(self.item):
+            if self.kind is None:
+                picture = self._picture
+                if least is not None:
+                    picture.draft(None, (least, least))
+                ImageOps.exif_transpose(picture, in_place=True)
+            else:
+                array = self.levels()
+                picture = _lifted(array, *given_range(self.kind, array, ranges))
+            if picture.has_transparency_data:
+                picture = picture.convert("RGBA")
+                self.transparent = picture.getextrema()[3][0] < 255
+                picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+            return picture if picture.mode == mode else picture.convert(mode)
+
+
+def as_array(item: np.ndarray | torch.Tensor) -> np.ndarray:
+    """Turn a tensor into an array, channels last; leave an array as it is.
+
+    A tensor has its channels first, as torch has them; if only its last axis can be that of channels, it is.
+    """
+    if not isinstance(item, torch.Tensor):
+        return item
+    tensor = item.detach().cpu()
+    if tensor.ndim == 3 and tensor.shape[0] in CHANNELS:
+        tensor = tensor.movedim(0, -1)
+    array: np.ndarray = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    return array
+
+
+def _checked(item: np.ndarray | torch.Tensor) -> np.ndarray:
+    """Return pixels as uint8, or as numbers of more than 8 bits, shape `(h, w)`, `(h, w, 3)` or `(h, w, 4)`."""
+    with _decoding(item):
+        array = as_array(item)
+    if np.ma.is_masked(array):
+        raise _refusal(array, "it has masked pixels, which no picture can show: fill them first, picture.filled(0)")
+    array = np.asarray(array)
+    if array.dtype.kind not in "buif":
+        raise _refusal(array, f"{array.dtype} is no type of pixels; {ACCEPTED}")
+    if array.ndim not in (2, 3) or array.shape[2:] not in ((), *((each,) for each in CHANNELS)) or not array.size:
+        first = array.ndim == 3 and array.shape[0] in CHANNELS
+        raise _refusal(array, ACCEPTED + (": move the channels to the end, np.moveaxis(picture, 0, -1)" * first))
+    if array.dtype == bool:
+        array = array * np.uint8(255)
+    return np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array)
+
+
+def _refusal(array: np.ndarray, reason: str) -> ItemError:
+    return ItemError(_name(array), reason)
+
+
+def _opened(item: Any) -> Image.Image:
+    """Open a picture without decoding it, and refuse what would not fit in memory."""
+    if isinstance(item, Image.Image):
+        with _decoding(item):
+            return item.copy()
+    if not isinstance(item, str | os.PathLike):
+        raise ItemError(_name(item), ACCEPTED)
+    try:
+        picture = Image.open(item)
+    except Exception as error:  # what Pillow's decoders raise on a broken file is open-ended
+        empty = isinstance(error, UnidentifiedImageError) and not Path(item).stat().st_size
+        raise ItemError(item, "the file is empty (0 bytes)" if empty else _reason(error)) from error
+    most = Image.MAX_IMAGE_PIXELS
+    if most is not None and picture.width * picture.height > most:
+        picture.close()
+        raise ItemError(
+            item,
+            f"{picture.width} × {picture.height} pixels are more than the {most} that Pillow takes for safe; "
+            "raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file",
+        )
+    return picture
+
+
+def _stored_as(picture: Image.Image) -> str:
+    """Return what Pillow calls the pixels of a file with 16-bit colours, of which it would drop 8; or ""."""
+    names = {str(_first(tile[3])) for tile in getattr(picture, "tile", [])}
+    return names.pop() if len(names) == 1 and SIXTEEN_BIT_COLOUR.fullmatch(*names) else ""
+
+
+def _first(args: Any) -> Any:
+    return args[0] if isinstance(args, tuple) else args
+
+
+def _upright(picture: Image.Image) -> np.ndarray:
+    ImageOps.exif_transpose(picture, in_place=True)
+    return np.asarray(picture)
+
+
+def _deep_colour(path: Any, stored: str) -> np.ndarray:
+    """Decode 16-bit colours, uint16, which Pillow has no mode for: the high bytes and the low bytes, one by one."""
+    if stored.startswith("LA"):  # four bytes a pixel, which also make a pixel of four colours
+        both = _decoded_as(path, "RGBA")
+        high, low = both[..., ::2], both[..., 1::2]
+    else:
+        high, low = _decoded_as(path, stored), _decoded_as(path, stored[:-1] + OTHER_BYTE[stored[-1]])
+    return high.astype(np.uint16) << 8 | low
+
+
+def _decoded_as(path: Any, pixels: str) -> np.ndarray:
+    with Image.open(path) as picture:
+        for index, tile in enumerate(picture.tile):
+            args = tile[3]
+            entry = (*tile[:3], (pixels, *args[1:]) if isinstance(args, tuple) else pixels)
+            picture.tile[index] = tile._make(entry) if hasattr(tile, "_make") else entry
+        return _upright(picture)
+
+
+def _lifted(array: np.ndarray, low: float, high: float) -> Image.Image:
+    """Return the 8-bit picture of deep pixels; alpha has a range of its own."""
+    if array.ndim == 2 or array.shape[2] == 3:
+        return Image.fromarray(lift(array, low, high))
+    alpha = array[..., -1]
+    opaque = next(top for top in (1, 255, 65535, np.inf) if alpha.max() <= top and (top > 1 or alpha.dtype.kind == "f"))
+    colours = lift(np.ascontiguousarray(array[..., :-1]), low, high)
+    return Image.fromarray(np.concatenate([colours, lift(alpha, 0, min(opaque, 65535))[..., None]], axis=2))
+
+
+@contextlib.contextmanager
+def _decoding(item: Any) -> Iterator[None]:
+    try:
+        yield
+    except ItemError:
+        raise
+    except Exception as error:  # what Pillow's decoders raise on a broken file is open-ended
+        raise ItemError(_name(item), _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture that Pillow can read"
+    return f"cannot be decoded: {error or type(error).__name__}"
+
+
+def _name(item: Any) -> str:
+    """Name an item in a message: a path as it is, a picture in memory by its kind and size."""
+    if isinstance(item, np.ndarray | torch.Tensor):
+        kind = "array" if isinstance(item, np.ndarray) else "tensor"
+        return f"{kind} of shape {tuple(item.shape)}, {item.dtype}"
+    return str(item)
