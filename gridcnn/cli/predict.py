@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
+from gridcnn.cli.answers import Answers
+from gridcnn.cli.asking import Asked, read_inputs
 from gridcnn.cli.models import load_model
 from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption, ThreadsOption
 from gridcnn.cli.output import note, prepare_output
-from gridcnn.cli.sources import MANIFESTS, Columns, read_rows
-from gridcnn.errors import DataError, Skipped
+from gridcnn.cli.sources import Columns
+from gridcnn.cli.stopping import exit_code, sigterm_like_ctrl_c
+from gridcnn.cli.waiting import Waiting
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from gridcnn.adapters import Adapter
     from gridcnn.model import FittedModel
 
 
@@ -27,7 +28,9 @@ def predict(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT...", help="Files, folders, a csv/tsv/parquet/jsonl file, or - for text on standard input."
+            metavar="INPUT...",
+            help="Files, folders, a csv/tsv/parquet/jsonl file, a text file with one sentence a line, or - for such "
+            "lines on standard input.",
         ),
     ],
     *,
@@ -39,89 +42,53 @@ def predict(
     encoding: EncodingOption = None,
     threads: ThreadsOption = None,
 ) -> None:
-    """Predict classes: one row per item with its prediction, a probability per class, and its error if it has one."""
+    """Predict classes: one row per item with its prediction, a probability per class, and its error if it has one.
+
+    The rows stand in the order of the items, and none is left out: row 7 of a csv file gets row 7 of the answers. They
+    are written as they are computed; if you stop the command, FILE holds the rows so far.
+    """
     if output is not None:
         prepare_output(output)
-    fitted = load_model(model, threads)
-    rows = _predict(fitted, inputs, Columns(text=text, path=path, encoding=encoding))
-    rows.to_csv(sys.stdout if output is None else output, index=False, float_format="%.6g")
-    n_failed = int((rows["error"] != "").sum())
-    if n_failed:
-        note(f"{n_failed} of {len(rows)} items could not be predicted: see their error column.")
-    if n_failed == len(rows):
+    columns = Columns(text=text, path=path, encoding=encoding)
+    watched = output is not None or not sys.stdout.isatty()  # answers that scroll by are progress enough
+    console = Console(stderr=True, force_terminal=None if watched else False)
+    answers, asked = Answers(output), list[Asked]()
+    try:
+        with sigterm_like_ctrl_c(), Waiting(console, "reading") as waiting:
+            fitted = load_model(model, threads)
+            asked = read_inputs(inputs, fitted.adapter, columns)
+            waiting.now("predicting")
+            with answers:
+                answers.head(fitted.classes)
+                for rows in _answered(fitted, asked):
+                    answers.add(rows)
+                    waiting.progress(answers.n_rows, len(asked))
+    except KeyboardInterrupt as stopped:
+        kept = f", in {output}" if output is not None and answers.n_rows else ""
+        note(f"stopped: {answers.n_rows} of {len(asked) or 'all'} items are answered{kept}.")
+        raise typer.Exit(exit_code(stopped)) from None
+    if answers.n_failed:
+        note(f"{answers.n_failed} of {answers.n_rows} items could not be predicted: see their error column.")
+    if answers.n_failed == answers.n_rows:
         raise typer.Exit(1)
 
 
-def _predict(model: FittedModel, inputs: Iterable[str], columns: Columns) -> pd.DataFrame:
-    """Return one row an item, in the order of the inputs; an item that is known to be unreadable keeps its row."""
-    import pandas as pd
+def _answered(model: FittedModel, asked: Sequence[Asked]) -> Iterator[list[list[object]]]:
+    """Yield the rows of some hundred items at a time, in the order of the items."""
+    from gridcnn.inference import predict_in_parts
 
-    from gridcnn.inference import predict
-
-    adapter = model.adapter
-    if not (adapter.reads_texts or adapter.reads_files):
-        tables = [_read_table(source, columns.encoding) for source in inputs]
-        return predict(model, pd.concat(tables, ignore_index=True)).to_frame()
-    items = [item for source in inputs for item in _read_items(source, adapter, columns)]
-    good = [position for position, item in enumerate(items) if not isinstance(item, Skipped)]
-    rows = predict(model, [items[position] for position in good]).to_frame()
-    rows.index = pd.Index(good)
-    rows = rows.reindex(range(len(items))).astype({"item": object, "prediction": object, "error": object})
-    for position, item in enumerate(items):
-        if isinstance(item, Skipped):
-            rows.loc[position, ["item", "error"]] = [item.item, item.reason]
-    return rows
+    waiting = iter(asked)
+    for part in predict_in_parts(model, [each.item for each in asked if not each.error]):
+        rows = []
+        for label, probabilities, error in zip(part.labels, part.probabilities.tolist(), part.errors, strict=True):
+            for each in waiting:
+                if not each.error:
+                    rows.append(_failed(model, each.name, error) if error else [each.name, label, *probabilities, ""])
+                    break
+                rows.append(_failed(model, each.name, each.error))
+        yield rows
+    yield [_failed(model, each.name, each.error) for each in waiting]
 
 
-def _read_table(source: str, encoding: str | None) -> pd.DataFrame:
-    import pandas as pd
-
-    from gridcnn.datasets import load, load_table
-
-    data = load_table(source, encoding=encoding) if Path(source).suffix else load(source)
-    return pd.DataFrame(data.items)
-
-
-def _read_items(source: str, adapter: Adapter, columns: Columns) -> list[Any]:
-    """Return the items of one INPUT in their order; one that is known to be unreadable already is a `Skipped`."""
-    place = Path(source)
-    if source == "-":
-        if not adapter.reads_texts:
-            raise DataError(f"'-' reads sentences, and this model reads {adapter.modality}: give files or a folder.")
-        return _lines(sys.stdin.buffer.read(), Path("standard input"), columns.encoding)
-    if place.is_dir():
-        return _from_folder(place, adapter)
-    if place.suffix.lower() in MANIFESTS:
-        return list(read_rows(place, adapter, columns).values())
-    if not adapter.reads_texts:
-        return [source]
-    if not place.is_file():
-        raise DataError(
-            f"{source!r} is no file, and this model reads text: give a csv file with --text COLUMN, a file with one "
-            'sentence a line, or - for standard input: echo "your text" | gridcnn predict MODEL -'
-        )
-    return _lines(place.read_bytes(), place, columns.encoding)
-
-
-def _lines(data: bytes, place: Path, encoding: str | None) -> list[Any]:
-    from gridcnn.datasets.encoding import decode
-
-    lines = decode(data, place, encoding).split("\n")
-    if not lines[-1]:
-        lines.pop()  # the end of the last line begins no new one
-    if not lines:
-        raise DataError(f"{place}: empty: give one sentence a line.")
-    return [line.rstrip("\r") for line in lines]
-
-
-def _from_folder(place: Path, adapter: Adapter) -> list[Any]:
-    from gridcnn.datasets import list_media_files
-
-    if adapter.reads_texts:
-        raise DataError(f"{place} is a folder, and this model reads text: give a csv file, or - for standard input.")
-    found = list_media_files(place)
-    if found.modality != adapter.modality:
-        raise DataError(f"{place} holds files of kind {found.modality}, and this model reads {adapter.modality}.")
-    return sorted(
-        [*map(str, found.items), *found.skipped], key=lambda each: each if isinstance(each, str) else each.item
-    )
+def _failed(model: FittedModel, name: str, error: str) -> list[object]:
+    return [name, "", *[""] * len(model.classes), error]
