@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gridcnn.adapters import text_remarks
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview
 from gridcnn.adapters.cooccurrence import cooccurrence_vectors
 from gridcnn.adapters.counts import epoch_count
@@ -223,6 +224,16 @@ class TextAdapter(Adapter):
     def content(self, item: Any, windows: np.ndarray) -> bytes:
         """Return the text itself, in one Unicode form: unknown words, whose ids are the same, tell texts apart."""
         return unicodedata.normalize("NFC", str(item)).encode("utf-8", "surrogatepass")
+
+    def remarks(self) -> list[str]:
+        """Return what counts as a token and why, how many are known, and what happens to longer texts."""
+        return text_remarks.remarks(self)
+
+    def cautions(self, item: Any) -> list[str]:
+        """Return how much of a text the model does not know."""
+        if not isinstance(item, str):
+            return []
+        return text_remarks.cautions(self.tokenise(item), self._ids, self.tokens_)
 
     def preview(self, item: Any) -> Preview:
         """Return the text, shortened if it is long."""

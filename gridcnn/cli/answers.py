@@ -37,7 +37,7 @@ class Answers:
     """
 
     def __init__(self, output: Path | None) -> None:
-        self._output = None if output is None else Path(os.path.realpath(output))
+        self._output = output
         self._draft: Path | None = None
         self._stream: IO[str] = sys.stdout
         self.n_rows = self.n_failed = 0
@@ -55,7 +55,7 @@ class Answers:
         try:
             self._stream.close()
             if self._draft is not None and (kind is None or (issubclass(kind, KeyboardInterrupt) and self.n_rows)):
-                self._draft.replace(self._output)
+                self._draft.replace(os.path.realpath(self._output))  # a link stays one
         except OSError as failure:
             raise self._unwritable(failure) from None
         finally:
@@ -77,7 +77,7 @@ class Answers:
             if output.exists() and not output.is_file():
                 self._stream = output.open("w", **_CSV)
                 return
-            handle, draft = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
+            handle, draft = tempfile.mkstemp(dir=Path(os.path.realpath(output)).parent, prefix=f".{output.name}.")
             self._draft, self._stream = Path(draft), os.fdopen(handle, "w", **_CSV)
             umask = os.umask(0)
             os.umask(umask)

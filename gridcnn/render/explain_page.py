@@ -98,6 +98,8 @@ def explain_page(
         prediction=str(model.classes[trace.item_probabilities.argmax()]),
         classes=[(str(trace.classes[index]), float(trace.item_probabilities[index])) for index in order],
         n_classes=len(trace.classes),
+        cautions=model.adapter.cautions(trace.item),
+        unknown=_unknown(trace),
         stack=_stack(trace),
         remarks=remarks,
         trace=trace,
@@ -113,6 +115,22 @@ def _labels(trace: Trace, target: int) -> list[int]:
     """Return the explained class, and then the most probable others."""
     others = [int(index) for index in np.argsort(-trace.probabilities, kind="stable") if index != target]
     return [target, *others][:N_LABELS]
+
+
+def _unknown(trace: Trace) -> dict[str, Any] | None:
+    """Return the words of the window that the model does not know, and their share; None if it knows all of them."""
+    cells = trace.coordinates[-1]
+    every = [(word, known) for word, known in zip(cells.words, cells.known, strict=True) if word]
+    words = [(word, known) for word, known in every if any(map(str.isalnum, word))] or every  # no punctuation
+    unknown = [word for word, known in words if not known]
+    if not unknown:
+        return None
+    return {
+        "words": list(dict.fromkeys(unknown)),
+        "count": f"{len(unknown)} of {len(words)}",
+        "unit": "words" if any(len(word) > 1 for word, _ in words) else "characters",
+        "where": " of this window" if trace.n_windows > 1 else "",
+    }
 
 
 def _features(trace: Trace) -> dict[str, Any] | None:
