@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import reprlib
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -66,8 +67,8 @@ class Picture:
             else:
                 self._array, self.kind = array, FLOATS if array.dtype.kind == "f" else WHOLE
             return
-        if isinstance(item, Image.Image) and _stored_as(item) and getattr(item, "filename", ""):
-            self.item = item = item.filename  # not decoded yet: Pillow would drop 8 of its 16 bits
+        if isinstance(item, Image.Image) and _reads_better_from_its_file(item):
+            self.item = item = item.filename  # type: ignore[attr-defined]
         self._picture = _opened(item)
         self._stored = _stored_as(self._picture)
         if self._picture.mode == "F":
@@ -89,7 +90,8 @@ class Picture:
         if self._array is not None:
             return self._array.shape[:2]
         with _decoding(self.item):
-            turned = self._picture.getexif().get(EXIF_ORIENTATION, 1) in range(5, 9)  # these lie on their side
+            sideways = self._picture.getexif().get(EXIF_ORIENTATION, 1) in range(5, 9)
+        turned = sideways and self._picture.format != "TIFF"  # which Pillow turns upright by itself
         return self._picture.size if turned else self._picture.size[::-1]
 
     def has_more_pages(self) -> bool:
@@ -122,7 +124,7 @@ class Picture:
             if array.dtype.kind == "f":
                 if not np.isfinite(array).all():
                     raise ValueError("it has pixels that are NaN or infinite")
-                if np.abs(array).max() > ABSURD:
+                if float(np.abs(array).max()) > ABSURD:
                     raise ValueError(f"it has pixels beyond ±{ABSURD:g}, as maps have for “no data”: fill them first")
             return array
 
@@ -211,6 +213,8 @@ def _opened(item: Any) -> Image.Image:
     except Exception as error:  # what Pillow's decoders raise on a broken file is open-ended
         empty = isinstance(error, UnidentifiedImageError) and not Path(item).stat().st_size
         raise ItemError(item, "the file is empty (0 bytes)" if empty else _reason(error)) from error
+    if picture.format == "TIFF":
+        picture.filename = ""  # so that Pillow does not map it into memory, which garbles a TIFF that lies on its side
     most = Image.MAX_IMAGE_PIXELS
     if most is not None and picture.width * picture.height > most:
         picture.close()
@@ -220,6 +224,12 @@ def _opened(item: Any) -> Image.Image:
             "raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file",
         )
     return picture
+
+
+def _reads_better_from_its_file(picture: Image.Image) -> bool:
+    """Whether Pillow has opened a file, but not decoded it, and would lose something: see `_opened`, `_deep_colour`."""
+    undecoded = bool(getattr(picture, "tile", [])) and bool(getattr(picture, "filename", ""))
+    return undecoded and picture.tell() == 0 and (picture.format == "TIFF" or bool(_stored_as(picture)))
 
 
 def _stored_as(picture: Image.Image) -> str:
@@ -291,4 +301,4 @@ def _name(item: Any) -> str:
     if isinstance(item, np.ndarray | torch.Tensor):
         kind = "array" if isinstance(item, np.ndarray) else "tensor"
         return f"{kind} of shape {tuple(item.shape)}, {item.dtype}"
-    return str(item)
+    return str(item) if isinstance(item, str | os.PathLike | Image.Image) else reprlib.repr(item)[:60]

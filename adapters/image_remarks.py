@@ -10,6 +10,7 @@ from gridcnn.adapters.pixel_range import FEW_LEVELS, FLOATS, given_range, share_
 
 __all__ = ["cautions", "remarks"]
 
+FLOATING = "Floating-point"
 MUCH_SMALLER = 2  # times a side: details are lost, or made up
 OTHER_PROPORTIONS = 1.25  # a factor
 VERY_OTHER_PROPORTIONS = 2.0
@@ -73,7 +74,8 @@ def _about_size(seen: Survey, grid: tuple[int, int], *, crop: bool) -> list[str]
 
 def _about_range(kind: str, learned: Mapping[str, float], seen: Survey) -> list[str]:
     """Say how pixels of more than 8 bits are spread over 256 levels, and what is lost."""
-    text = f"{kind} pixels from {learned['low']:.10g} to {learned['high']:.10g} are spread over 256 levels"
+    digits = ".4g" if kind == FLOATING else ".10g"
+    text = f"{kind} pixels from {learned['low']:{digits}} to {learned['high']:{digits}} are spread over 256 levels"
     text += ", in all pictures alike"
     if learned["clipped"] >= WORTH_TELLING:
         text += f"; {learned['clipped']:.1%} of the pixels lie outside and are clipped"
@@ -81,16 +83,14 @@ def _about_range(kind: str, learned: Mapping[str, float], seen: Survey) -> list[
         text += f"; {seen['eight_bit']} of {seen['pictures']} pictures have 8 bits and keep them"
     if learned["levels"] >= FEW_LEVELS:
         return [f"{text}."]
-    warning = (
-        f"Warning: apart from the darkest and brightest 0.5 %, they use only {learned['levels']:.0f} of the 256 levels. "
-        "Finer differences, if they have any, are lost: rescale the pictures."
-    )
+    used = f"apart from the darkest and brightest 0.5 %, they use only {learned['levels']:.0f} of these levels"
+    warning = f"Warning: {used}. Finer differences, if they have any, are lost: rescale the pictures."
     return [f"{text}.", warning]
 
 
 def _kind(kind: str, learned: Mapping[str, float]) -> str:
     if kind == FLOATS:
-        return "Floating-point"
+        return FLOATING
     return "16-bit" if learned["low"] >= -(2**15) and learned["high"] < 2**16 else "32-bit"
 
 

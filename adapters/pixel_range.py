@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -16,9 +16,12 @@ FLOATS: Kind = "floats"
 PIXELS_OF_EACH = 4096
 BULK = (0.5, 99.5)  # percentiles: a camera's hot and dead pixels lie outside
 LEAST_SHARE = 1 / 4  # of the whole range: a smaller bulk would get fewer than 64 levels
+USUAL_SHARE = 1 / 2  # of the range of a usual depth: who uses as much of it is read by that depth
 FEW_LEVELS = 16
-CAMERA_BITS = (8, 10, 12, 14, 16)
-TYPICAL_TOPS = {WHOLE: (65535.0,), FLOATS: (1.0, 255.0)}  # of pictures that no range was learned for
+USUAL_TOPS: dict[Kind, list[float]] = {
+    WHOLE: [2.0**bits - 1 for bits in (8, 10, 12, 14, 16)],
+    FLOATS: [1.0, 255.0],
+}
 
 
 class PixelSample:
@@ -47,8 +50,9 @@ class PixelSample:
         """Return the range that is spread over 256 levels, JSON-ready.
 
         It reaches from the darkest to the brightest pixel of all, unless 99 % of the pixels would then share less than
-        a quarter of it: then it is that of these 99 %, and half as much again on either side. Beside pictures of 8
-        bits, whose levels have a meaning of their own, it is that of a usual bit depth.
+        a quarter of it: then it is that of these 99 %, and half as much again on either side. Pictures that use half of
+        the range of a usual bit depth (0 to 4095, to 65535, to 1.0, …) are read by that; so are those beside pictures
+        of 8 bits, whose levels have a meaning of their own.
 
         Returns
         -------
@@ -64,8 +68,9 @@ class PixelSample:
             low, high = max(low, start - bulk / 2), min(high, end + bulk / 2)
             if kind == WHOLE:
                 low, high = np.floor(low), np.ceil(high)
-        if beside_8_bits:
-            low, high = _usual_depth(kind, low, high)
+        top = next((top for top in USUAL_TOPS[kind] if high <= top), None)
+        if low >= 0 and top is not None and (beside_8_bits or high - low >= USUAL_SHARE * top):
+            low, high = 0.0, top
         return {
             "low": float(low),
             "high": float(high),
@@ -75,19 +80,14 @@ class PixelSample:
         }
 
 
-def _usual_depth(kind: Kind, low: float, high: float) -> tuple[float, float]:
-    tops: Sequence[float] = [2**bits - 1 for bits in CAMERA_BITS] if kind == WHOLE else TYPICAL_TOPS[FLOATS]
-    enough = [top for top in tops if high <= top]
-    return (0.0, float(enough[0])) if low >= 0 and enough else (low, high)
-
-
 def given_range(kind: Kind, pixels: np.ndarray, learned: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:
     """Return the range of a picture's pixels: the learned one, that of the other kind, or else a usual one."""
     if known := learned.get(kind) or next(iter(learned.values()), None):
         return known["low"], known["high"]
     low, high = float(pixels.min()), float(pixels.max())
-    enough = [top for top in TYPICAL_TOPS[kind] if high <= top]
-    return (0.0, enough[0]) if low >= 0 and enough else (low, high)
+    tops = [USUAL_TOPS[kind][0], USUAL_TOPS[kind][-1]]
+    top = next((top for top in tops if high <= top), None)
+    return (low, high) if low < 0 or top is None else (0.0, top)
 
 
 def lift(pixels: np.ndarray, low: float, high: float) -> np.ndarray:

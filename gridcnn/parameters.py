@@ -74,11 +74,10 @@ class Number:
         """Whether the value is such a number."""
         if not isinstance(value, Integral if self.kind is int else Real) or _is_bool(value):
             return False
-        number = float(value)
-        if not math.isfinite(number):
+        if not isinstance(value, Integral) and not math.isfinite(value):
             return False
-        high_enough = number > self.low if self.above else number >= self.low
-        return high_enough and (number <= self.high if self.closed else number < self.high)
+        high_enough = value > self.low if self.above else value >= self.low
+        return bool(high_enough and (value <= self.high if self.closed else value < self.high))
 
     def __str__(self) -> str:
         what = "a whole number" if self.kind is int else "a number"

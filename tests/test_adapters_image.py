@@ -68,7 +68,7 @@ def test_resize_squeezes_and_crop_cuts():
     assert squeezed[8, 8] == 200
 
 
-def test_sixteen_bits_are_scaled_and_not_cut_off(tmp_path):
+def test_sixteen_bits_are_spread_and_not_cut_off(tmp_path):
     levels = np.array([[0, 257, 32896, 65535]] * 4, dtype=np.uint16)
     pixels = exact(Image.fromarray(levels), tmp_path / "a.png")
     np.testing.assert_array_equal(pixels[0, 0], [0, 1, 128, 255])
@@ -149,9 +149,9 @@ def test_broken_items_say_what_is_wrong(tmp_path):
         (tmp_path / "text.png", "not a picture"),
         (tmp_path / "missing.png", "no such file"),
         (tmp_path, "directory"),
-        (np.zeros((8, 8)), "scale floats"),
-        (np.zeros((8, 8, 2), np.uint8), "expected uint8 pixels"),
-        (np.zeros((0, 8), np.uint8), "expected uint8 pixels"),
+        (np.zeros((8, 8, 2), np.uint8), "an array of shape"),
+        (np.zeros((0, 8), np.uint8), "an array of shape"),
+        (np.full((8, 8), "a"), "no type of pixels"),
         (7, "expected a path"),
     ]:
         with pytest.raises(ItemError, match=reason):
