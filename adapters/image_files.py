@@ -88,7 +88,7 @@ class Picture:
     def size(self) -> tuple[int, int]:
         """Return its height and width in pixels, upright."""
         if self._array is not None:
-            return self._array.shape[:2]
+            return self._array.shape[0], self._array.shape[1]
         with _decoding(self.item):
             sideways = self._picture.getexif().get(EXIF_ORIENTATION, 1) in range(5, 9)
         turned = sideways and self._picture.format != "TIFF"  # which Pillow turns upright by itself
@@ -161,7 +161,8 @@ class Picture:
                 picture = _lifted(array, *given_range(self.kind, array, ranges))
             if picture.has_transparency_data:
                 picture = picture.convert("RGBA")
-                self.transparent = picture.getextrema()[3][0] < 255
+                least_opaque: Any = picture.getchannel("A").getextrema()[0]
+                self.transparent = least_opaque < 255
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
             return picture if picture.mode == mode else picture.convert(mode)
 
@@ -235,7 +236,8 @@ def _reads_better_from_its_file(picture: Image.Image) -> bool:
 def _stored_as(picture: Image.Image) -> str:
     """Return what Pillow calls the pixels of a file with 16-bit colours, of which it would drop 8; or ""."""
     names = {str(_first(tile[3])) for tile in getattr(picture, "tile", [])}
-    return names.pop() if len(names) == 1 and SIXTEEN_BIT_COLOUR.fullmatch(*names) else ""
+    name = names.pop() if len(names) == 1 else ""
+    return name if SIXTEEN_BIT_COLOUR.fullmatch(name) else ""
 
 
 def _first(args: Any) -> Any:
@@ -254,15 +256,17 @@ def _deep_colour(path: Any, stored: str) -> np.ndarray:
         high, low = both[..., ::2], both[..., 1::2]
     else:
         high, low = _decoded_as(path, stored), _decoded_as(path, stored[:-1] + OTHER_BYTE[stored[-1]])
-    return high.astype(np.uint16) << 8 | low
+    pixels: np.ndarray = high.astype(np.uint16) << 8 | low
+    return pixels
 
 
 def _decoded_as(path: Any, pixels: str) -> np.ndarray:
     with Image.open(path) as picture:
-        for index, tile in enumerate(picture.tile):
-            args = tile[3]
-            entry = (*tile[:3], (pixels, *args[1:]) if isinstance(args, tuple) else pixels)
-            picture.tile[index] = tile._make(entry) if hasattr(tile, "_make") else entry
+        tiles: list[Any] = picture.tile
+        for index, tile in enumerate(tiles):
+            args = (pixels, *tile[3][1:]) if isinstance(tile[3], tuple) else pixels
+            changed = (*tile[:3], args)
+            tiles[index] = tile._make(changed) if hasattr(tile, "_make") else changed  # Pillow below 11 has tuples
         return _upright(picture)
 
 

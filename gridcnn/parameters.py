@@ -74,10 +74,11 @@ class Number:
         """Whether the value is such a number."""
         if not isinstance(value, Integral if self.kind is int else Real) or _is_bool(value):
             return False
-        if not isinstance(value, Integral) and not math.isfinite(value):
+        number: Any = value  # not as a float, which has no room for a huge whole number
+        if not isinstance(value, Integral) and not math.isfinite(number):
             return False
-        high_enough = value > self.low if self.above else value >= self.low
-        return bool(high_enough and (value <= self.high if self.closed else value < self.high))
+        high_enough = number > self.low if self.above else number >= self.low
+        return bool(high_enough and (number <= self.high if self.closed else number < self.high))
 
     def __str__(self) -> str:
         what = "a whole number" if self.kind is int else "a number"

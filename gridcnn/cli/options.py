@@ -55,7 +55,7 @@ def size_of(flag: str, text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     sides = text.lower().replace("×", "x").split("x")
-    if len(sides) > 2 or not all(side.strip().isdigit() for side in sides):
+    if len(sides) > 2 or not all(side.strip().isdecimal() and len(side) < 10 for side in sides):
         raise ConfigurationError(f"{flag}: expected pixels such as 32, or height and width such as 48x64; got {text!r}")
     return int(sides[0]), int(sides[-1])
 

@@ -16,6 +16,7 @@ from PIL import Image
 import gridcnn
 from gridcnn.adapters import ImageAdapter, from_state
 from gridcnn.bundle import load, save
+from gridcnn.cli import main
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 
 QUICK = {"epochs": 8, "kernels": (8, 16), "cache": False, "random_state": 0, "device": "cpu"}
@@ -467,6 +468,19 @@ def test_impossible_sizes_are_refused_before_anything_is_read(size):
 def test_two_sides_may_come_in_any_sequence(size):
     """shape[:2] of an array."""
     assert ImageAdapter(size=size).fit([noise(8, 8)]).spec_.sizes == (3, 4)
+
+
+@pytest.mark.parametrize("text", ["0", "100000", "²", "32.5", "9" * 5000, "1x2x3"])
+def test_an_impossible_size_on_the_command_line_is_one_line(tmp_path, capsys, text):
+    """--image-size with a slip of the finger."""
+    for index in range(4):
+        folder = tmp_path / "data" / "ab"[index % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise(8, 8, seed=index)).save(folder / f"{index}.png")
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", str(tmp_path / "data"), "-o", str(tmp_path / "m.safetensors"), "--image-size", text])
+    assert stopped.value.code == 2
+    assert "size" in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(("shape", "grid"), [((1, 1), (8, 8)), ((1, 5000), (8, 64)), ((5000, 1), (64, 8))])
