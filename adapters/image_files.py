@@ -99,11 +99,11 @@ class Picture:
         if self._array is not None:
             return False
         picture = self._picture
-        if picture.format in {"MPO", "PSD"} or not getattr(picture, "is_animated", False):
-            return False  # the others of a camera's MPO are previews; those of a PSD make up the first
-        if picture.format != "TIFF":
-            return True
         with _decoding(self.item):
+            if picture.format in {"MPO", "PSD"} or not getattr(picture, "is_animated", False):
+                return False  # the others of a camera's MPO are previews; those of a PSD make up the first
+            if picture.format != "TIFF":
+                return True
             picture.seek(1)
             smaller_copy = bool(getattr(picture, "tag_v2", {}).get(SUBFILE_TYPE, 0) & 1)
             picture.seek(0)
