@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gridcnn.adapters.image_files import Picture
-from gridcnn.adapters.pixel_range import FEW_LEVELS, FLOATS, given_range, share_outside
+from gridcnn.adapters.pixel_range import FEW_LEVELS, FLOATS, given_range, is_usual, share_outside
 
 __all__ = ["cautions", "remarks"]
 
@@ -103,7 +103,8 @@ def cautions(picture: Picture, seen: Survey, ranges: Ranges) -> list[str]:
     if _stretch(size, (seen["height"], seen["width"])) >= VERY_OTHER_PROPORTIONS:
         found.append("its proportions are unlike those in training")
     if picture.kind is None:
-        if ranges and not seen["eight_bit"]:
+        unusual = not any(is_usual(kind, learned) for kind, learned in ranges.items())
+        if ranges and unusual and not seen["eight_bit"]:
             found.append("it has 8 bits, and those in training have more")
         return found
     pixels = picture.colours()

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-__all__ = ["FLOATS", "WHOLE", "Kind", "PixelSample", "given_range", "lift", "share_outside"]
+__all__ = ["FLOATS", "WHOLE", "Kind", "PixelSample", "given_range", "is_usual", "lift", "share_outside"]
 
 Kind = Literal["whole", "floats"]
 WHOLE: Kind = "whole"  # whole numbers of 16 or 32 bits
@@ -78,6 +78,11 @@ class PixelSample:
             "clipped": share_outside(pixels, low, high),
             "pictures": len(self),
         }
+
+
+def is_usual(kind: str, learned: Mapping[str, float]) -> bool:
+    """Whether a learned range is that of a usual bit depth, so that 8 bits are the same pixels, only coarser."""
+    return learned["low"] == 0 and learned["high"] in USUAL_TOPS[FLOATS if kind == FLOATS else WHOLE]
 
 
 def given_range(kind: Kind, pixels: np.ndarray, learned: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:

@@ -256,6 +256,7 @@ def test_another_type_of_pixels_than_in_training_is_read_with_a_caution():
     deep = ImageAdapter().fit([counts(pixels)])
     np.testing.assert_array_equal(deep.encode(pixels)[0, 0], pixels)
     assert deep.cautions(pixels) == ["it has 8 bits, and those in training have more"]
+    assert ImageAdapter().fit([pixels / 255]).cautions(pixels) == []  # the same pixels
     floats = deep.encode(counts(pixels).astype(np.float32))  # the same counts in a float TIFF
     np.testing.assert_array_equal(floats, deep.encode(counts(pixels)))
 
