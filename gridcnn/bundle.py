@@ -38,7 +38,7 @@ from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.config import BackboneConfig
 from gridcnn.versions import versions
 
-__all__ = ["FORMAT_VERSION", "load", "save"]
+__all__ = ["FORMAT_VERSION", "is_bundle", "load", "save"]
 
 FORMAT_VERSION = 4
 """Formats 1 to 3 were written before 0.1, with other names for parameters and weights; they are not read."""
@@ -75,7 +75,7 @@ def save(model: Any, path: str | Path) -> None:
         )
     tensors = {f"network.{name}": tensor.contiguous() for name, tensor in model.network.state_dict().items()}
     tensors[FINGERPRINTS] = torch.from_numpy(np.ascontiguousarray(model.fingerprints))
-    description = json.dumps(_describe(model), ensure_ascii=False, sort_keys=True, default=_plain)
+    description = json.dumps(_describe(model), sort_keys=True, default=_plain)  # ASCII: any string has a form in it
     metadata = {
         "gridcnn": description,
         "gridcnn_format": str(FORMAT_VERSION),
@@ -94,6 +94,13 @@ def save(model: Any, path: str | Path) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def is_bundle(path: str | Path) -> bool:
+    """Whether a file begins as one that gridcnn wrote; only `load` says whether it can be loaded."""
+    with Path(path).open("rb") as file:
+        size, start = file.read(8), file.read(64)
+    return len(size) == 8 and start.startswith(b'{"__metadata__":{"gridcnn')
 
 
 def load(path: str | Path) -> FittedModel:

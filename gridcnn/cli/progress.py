@@ -10,18 +10,19 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from gridcnn.cli.output import printable
 from gridcnn.training.budget import in_words
 from gridcnn.training.callbacks import Callback
 
 if TYPE_CHECKING:
     from gridcnn.model import EpochRecord, Network
 
-__all__ = ["LiveProgress", "PlainProgress", "progress_reporter"]
+__all__ = ["LiveProgress", "Messages", "PlainProgress", "progress_reporter"]
 
 SECONDS_BETWEEN_LINES = 1.0
 
 
-def progress_reporter(console: Console, *, quiet: bool = False) -> LiveProgress | PlainProgress | None:
+def progress_reporter(console: Console, *, quiet: bool = False) -> Messages:
     """Choose the display of progress.
 
     Parameters
@@ -29,29 +30,39 @@ def progress_reporter(console: Console, *, quiet: bool = False) -> LiveProgress 
     console : Console
         Standard error, so that results on standard output stay clean.
     quiet : bool, default=False
-        Show nothing.
+        Show messages only.
 
     Returns
     -------
-    LiveProgress, PlainProgress or None
+    Messages, LiveProgress or PlainProgress
         A callback of the training.
     """
     if quiet:
-        return None
+        return Messages(console)
     return LiveProgress(console) if console.is_terminal else PlainProgress(console)
 
 
-class PlainProgress(Callback):
-    """A line per epoch, and where these are short, at most one a second: for logs and pipes."""
+class Messages(Callback):
+    """Only what a person must know of a training."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._epochs = 0
-        self._started = self._next_line = 0.0
 
     def on_message(self, line: str) -> None:
-        """Print the line."""
+        """Print the line, above the bars if there are any."""
         self._print(line)
+
+    def _print(self, line: str) -> None:
+        self._console.print(printable(line), soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+class PlainProgress(Messages):
+    """A line per epoch, and where these are short, at most one a second: for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._epochs = 0
+        self._started = self._next_line = 0.0
 
     def on_encode(self, done: int, total: int) -> None:
         """Print once that all items are read."""
@@ -79,14 +90,12 @@ class PlainProgress(Callback):
     def on_end(self) -> None:
         """Nothing to close."""
 
-    def _print(self, line: str) -> None:
-        self._console.print(line, soft_wrap=True, highlight=False, markup=False)
 
-
-class LiveProgress(Callback):
+class LiveProgress(Messages):
     """A bar that moves with every step: epoch, accuracy, samples per second, time left. It fits 80 columns."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__(console)
         self._bars = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=10),
@@ -99,10 +108,6 @@ class LiveProgress(Callback):
         self._training: TaskID | None = None
         self._epochs = self._samples = 0
         self._started = 0.0
-
-    def on_message(self, line: str) -> None:
-        """Print the line above the bars."""
-        self._bars.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def on_encode(self, done: int, total: int) -> None:
         """Move the bar of items read."""

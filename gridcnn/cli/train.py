@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from gridcnn.cli.evaluate import print_unmatched, trained_on
-from gridcnn.cli.models import score_items
 from gridcnn.cli.options import (
     AdapterOption,
     EncodingOption,
@@ -29,9 +26,11 @@ from gridcnn.cli.options import (
     training_option,
     with_hyperparameters,
 )
-from gridcnn.cli.output import list_skipped, note, prepare_output, print_table
+from gridcnn.cli.output import note, prepare_output, printable, save_model
 from gridcnn.cli.sources import Columns, adapter_for, parts_of, read_labelled
-from gridcnn.errors import ConfigurationError, DataError, OrderingError, Skipped
+from gridcnn.cli.stopping import sigterm_like_ctrl_c
+from gridcnn.cli.train_report import print_plan, print_read, print_scores, report_skipped, write_history
+from gridcnn.errors import ConfigurationError, DataError, OrderingError
 from gridcnn.network.config import BackboneConfig
 from gridcnn.training.config import FitConfig, TrainingConfig
 
@@ -39,11 +38,7 @@ if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
     from gridcnn.model import FittedModel
     from gridcnn.training.job import Split
-    from gridcnn.training.plan import Plan
 
-
-TOLERATED_SHARE = 0.1
-"""Up to this share of the items may be skipped before `train` reports a failure by its exit code."""
 
 _TOO_MANY_SKIPPED, _INTERRUPTED = 1, 130
 
@@ -69,7 +64,7 @@ def train(
         bool,
         typer.Option("--compare", help="Fit the classic baseline of the modality as well, and say which is ahead."),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only facts.")] = False,
     label: LabelOption = None,
     text: TextOption = None,
     path: PathOption = None,
@@ -131,15 +126,15 @@ def train(
     """Train a classifier and save it."""
     if output is None and not dry_run:
         raise ConfigurationError("say where the model goes, such as -o model.safetensors, or try --dry-run")
-    if output is not None:
-        prepare_output(output)
     if {"time_limit", "epochs"} <= hyperparameters.keys():
         raise ConfigurationError("--time and --epochs both say how long to train: give one of them")
+    files = None if output is None else _files(output, history, [source, *([] if vectors is None else [vectors])])
     columns = Columns(label=label, text=text, path=path, group=group, split=split, encoding=encoding)
     data = read_labelled(source, columns, on_error=on_error.value)
     if on_error is OnError.raise_ and data.skipped:
         raise DataError(f"{data.skipped[0].item}: {data.skipped[0].reason}. Remove it, or use --on-error skip.")
     parts = parts_of(data)
+    print_read(data, parts)
     options = {
         "ordering": ordering and ordering.value,
         "sample_rate": sample_rate,
@@ -152,8 +147,7 @@ def train(
     }
     reader = adapter_for(data, options, adapter)
 
-    from gridcnn.bundle import save
-    from gridcnn.cli.progress import progress_reporter
+    from gridcnn.cli.progress import Messages, progress_reporter
     from gridcnn.pipeline.parallel import set_computing_threads
     from gridcnn.training.fit import fit
     from gridcnn.training.job import split as split_items
@@ -173,44 +167,54 @@ def train(
         "cache": cache,
     }
     learning, checking = parts["train"], parts.get("validation")
-    validation = None if checking is None else (checking.items, checking.labels)
+    task = {
+        "groups": learning.groups,
+        "validation": None if checking is None else (checking.items, checking.labels),
+    }
     started = time.perf_counter()
+    console = Console(stderr=True)
     try:
-        with keep_freed_memory():
-            if output is None or dry_run:
-                expected = plan(
-                    reader,
-                    learning.items,
-                    learning.labels,
-                    parameters,
-                    groups=learning.groups,
-                    validation=validation,
-                    measure_time=True,
-                )
-                _print_plan(expected)
+        with keep_freed_memory(), sigterm_like_ctrl_c():
+            if files is None or dry_run:
+                heard = [Messages(console)]
+                given = (reader, learning.items, learning.labels, parameters)
+                print_plan(plan(*given, **task, measure_time=True, callbacks=heard))
                 return
-            display = progress_reporter(Console(stderr=True), quiet=quiet)
-            model = fit(
-                reader,
-                learning.items,
-                learning.labels,
-                parameters,
-                groups=learning.groups,
-                validation=validation,
-                callbacks=[] if display is None else [display],
-            )
+            shown = [progress_reporter(console, quiet=quiet)]
+            model = fit(reader, learning.items, learning.labels, parameters, **task, callbacks=shown)
     except OrderingError as refusal:
         command = f"gridcnn check {source}" + (f" --label {label or 'label'}" if Path(source).is_file() else "")
         why = f"{refusal}. `{command}` shows the evidence, and scores models that need no order."
         raise OrderingError(why, refusal.report) from None
     print(f"trained in {time.perf_counter() - started:.1f} s{_expected(model)}, {model.n_parameters:,} parameters")
-    save(model, output)  # before anything else can fail
+    place = save_model(model, files.model)  # before anything else can fail
     if compare:
-        known = split_items(
-            reader, learning.items, learning.labels, parameters, groups=learning.groups, validation=validation
-        )
-        _compare(model, known, parts)
-    _finish(model, data, parts.get("test"), output, history or output.with_name(f"{output.stem}.history.csv"))
+        _compare(model, split_items(reader, learning.items, learning.labels, parameters, **task), parts)
+    _finish(model, data, parts.get("test"), replace(files, model=place))
+
+
+@dataclass(frozen=True)
+class _Files:
+    """What a training leaves behind."""
+
+    model: Path
+    history: Path
+    skipped: Path
+
+
+def _files(output: Path, history: Path | None, inputs: list[str | Path]) -> _Files:
+    """Name the files of a training, and make sure that they can be written and are none of its inputs."""
+    from gridcnn.bundle import is_bundle
+
+    history = history or output.with_name(f"{output.stem}.history.csv")
+    files = _Files(output, history, output.with_name(f"{output.name}.skipped.csv"))
+    for each in (files.model, files.history, files.skipped):
+        prepare_output(each, inputs, plain=True)
+    if len({files.model, files.history, files.skipped}) < 3:
+        raise ConfigurationError(f"--history {files.history} is the name of another result: choose another one.")
+    if output.exists() and output.stat().st_size and not is_bundle(output):
+        raise ConfigurationError(f"{output} exists and is no model: give the model another name, or remove that file.")
+    return files
 
 
 def _expected(model: FittedModel) -> str:
@@ -219,30 +223,15 @@ def _expected(model: FittedModel) -> str:
     return f" (expected {times['expected']:.1f} s)" if times else ""
 
 
-def _finish(model: FittedModel, data: Dataset, test: Dataset | None, output: Path, history: Path) -> None:
+def _finish(model: FittedModel, data: Dataset, test: Dataset | None, files: _Files) -> None:
     """Score and save the model, and end with the exit code that belongs to it."""
-    from gridcnn.bundle import save
-
-    _write_history(model, history)
-    skipped = [*data.skipped, *model.skipped]
-    if "validation_accuracy" in model.scores:
-        then = ", before it learned from those items too" if model.summary["refit"] else ""
-        print(f"validation accuracy {model.scores['validation_accuracy']:.4f}{then}")
-    else:
-        print("validation accuracy unknown: there is no validation split")
-    if test is not None and not model.interrupted:
-        scores, unreadable, n_trained_on = score_items(model, test)
-        model.scores["test_accuracy"] = scores.accuracy
-        skipped += unreadable
-        print(f"test accuracy {scores.accuracy:.4f} on {scores.n_items} items")
-        if n_trained_on:
-            note(trained_on(n_trained_on, scores.n_items))
-        print_unmatched(scores)
-    save(model, output)
-    print(f"model saved to {output}, history to {history}")
-    too_many = _report_skipped(skipped, len(data) + len(data.skipped), output)
+    write_history(model, files.history)
+    skipped = [*data.skipped, *model.skipped, *print_scores(model, test)]
+    place = save_model(model, files.model)
+    print(printable(f"model saved to {place}, history to {files.history}"))
+    too_many = report_skipped(skipped, len(data) + len(data.skipped), files.skipped)
     if model.interrupted:
-        note(f"interrupted after {len(model.history)} epochs: the best weights so far are saved to {output}")
+        note(f"interrupted after {len(model.history)} epochs: the best weights so far are saved to {place}")
         raise typer.Exit(_INTERRUPTED)
     if too_many:
         raise typer.Exit(_TOO_MANY_SKIPPED)
@@ -278,42 +267,3 @@ def _compare(model: FittedModel, known: Split, parts: dict[str, Dataset]) -> Non
     }
     print(f"{part} accuracy of the baseline {outcome.baseline:.4f}, of the network {outcome.network:.4f}")
     print(outcome.verdict)
-
-
-def _print_plan(plan: Plan) -> None:
-    table = Table("layer", "output shape", "parameters", "multiply-adds", title=f"grid: {plan.spec}")
-    for layer in plan.layers:
-        shape = " × ".join(map(str, layer.shape))
-        table.add_row(layer.name, shape, f"{layer.parameters:,}", f"{layer.multiply_adds:,}")
-    parameters = sum(layer.parameters for layer in plan.layers)
-    multiply_adds = sum(layer.multiply_adds for layer in plan.layers)
-    table.add_section()
-    table.add_row("sum", "", f"{parameters:,}", f"{multiply_adds:,}")
-    print_table(table)
-    print(plan.schedule)
-
-
-def _write_history(model: FittedModel, path: Path) -> None:
-    import pandas as pd
-
-    from gridcnn.model import EpochRecord
-
-    prepare_output(path)
-    pd.DataFrame(list(model.history), columns=EpochRecord._fields).to_csv(path, index=False)
-
-
-def _report_skipped(skipped: Sequence[Skipped], n_items: int, output: Path) -> bool:
-    """List what was skipped on stderr and in a csv beside the model; return whether it was too much."""
-    import pandas as pd
-
-    path = output.with_name(f"{output.name}.skipped.csv")
-    if not skipped:
-        path.unlink(missing_ok=True)  # an earlier run's list would mislead
-        return False
-    pd.DataFrame([(each.item, each.reason) for each in skipped], columns=["item", "reason"]).to_csv(path, index=False)
-    note(f"skipped {len(skipped)} of {n_items} items, listed in {path}:")
-    list_skipped(skipped)
-    too_many = len(skipped) > TOLERATED_SHARE * n_items
-    if too_many:
-        note(f"more than {TOLERATED_SHARE:.0%} of the items were skipped: the model is saved, but check the data.")
-    return too_many

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from sklearn.utils import check_random_state
 
 from gridcnn.adapters import Adapter
 from gridcnn.grid import GridSpec
@@ -16,7 +17,9 @@ from gridcnn.network.backbone import ConvPoolDense, Layer
 from gridcnn.network.config import BackboneConfig
 from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.split import LabelledItems
+from gridcnn.training.announce import about_input, about_network
 from gridcnn.training.budget import Budget, Schedule, fewest_epochs, probe, smaller_share
+from gridcnn.training.callbacks import Callback
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.job import Job, make_job, split_job
 from gridcnn.training.recipe import fit_config, resolve
@@ -44,6 +47,7 @@ def plan(
     groups: Any = None,
     validation: tuple[Any, Any] | None = None,
     measure_time: bool = False,
+    callbacks: Iterable[Callback] = (),
 ) -> Plan:
     """Return what `fit` would do with these items, without decoding them all or training.
 
@@ -53,11 +57,15 @@ def plan(
         As in `gridcnn.training.fit.fit`.
     measure_time : bool
         Measure the costs, which takes a few seconds, so that the plan has a schedule; a `time_limit` does so too.
+    callbacks : iterable of Callback
+        They hear the messages that `fit` would begin with.
     """
     config = fit_config(parameters or {})
     budget = Budget(config.time_limit) if measure_time or config.time_limit is not None else None
-    job = make_job(adapter, X, y, parameters or {}, config, groups=groups)
-    training, checking = split_job(job, validation, 0)
+    job = make_job(adapter, X, y, parameters or {}, config, groups=groups, callbacks=callbacks)
+    training, checking = split_job(job, validation, check_random_state(config.random_state).randint(2**31))
+    for line in about_input(job, training, checking, given=validation is not None):
+        job.callback.on_message(line)
     fitted = job.fitted(job.adapter, training.items, cached=False)
     recipe, schedule = resolve(job.parameters, fitted, len(training.target)), None
     if budget is not None:
@@ -65,6 +73,8 @@ def plan(
         refits = validation is None and job.refits(fitted)
         fitted, chosen, schedule = fit_to_budget(budget, job, fitted, training, checking, device, refits=refits)
         recipe = resolve({**job.parameters, **chosen, "epochs": schedule.epochs}, fitted, len(training.target))
+    for line in (about_network(fitted, recipe, len(training.target), job.parameters), *fitted.remarks()):
+        job.callback.on_message(line)
     with torch.random.fork_rng(devices=[]):
         layers = ConvPoolDense(fitted.spec_, recipe.backbone, len(job.classes)).layers()
     return Plan(fitted.spec_, recipe.backbone, recipe.training, layers, schedule)

@@ -1,0 +1,123 @@
+"""What `gridcnn train` says: what was read before the training, and how good the model is after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gridcnn.cli.evaluate import print_unmatched, trained_on
+from gridcnn.cli.models import score_items
+from gridcnn.cli.output import add_row, list_skipped, note, print_table, printable, table, write_csv
+from gridcnn.errors import Skipped
+
+if TYPE_CHECKING:
+    from gridcnn.datasets import Dataset
+    from gridcnn.model import FittedModel
+    from gridcnn.training.plan import Plan
+
+MOST_CLASSES = 30
+"""Classes that are listed with their counts; of more, the most and the least frequent ones."""
+
+TOLERATED_SHARE = 0.1
+"""Up to this share of the items may be skipped before `train` reports a failure by its exit code."""
+
+UNEVEN = 20
+"""Ratio of the most to the least frequent class, from which on accuracy alone is misleading."""
+
+
+def print_read(data: Dataset, parts: Mapping[str, Dataset]) -> None:
+    """Say what was read: kind and number of items, parts, classes with their counts, and what the loader noticed."""
+    skipped = f", {len(data.skipped):,} left out" if data.skipped else ""
+    print(printable(f"read {len(data):,} items ({data.modality}) of {data.name or 'the source'}{skipped}"))
+    if len(parts) > 1 or "train" not in parts:
+        print("parts: " + ", ".join(f"{name} {len(part):,}" for name, part in parts.items()))
+    counts = parts["train"].counts
+    print(printable(f"{len(counts):,} classes: {_counted(counts)}"))
+    if len(counts) > 1 and max(counts.values()) >= UNEVEN * min(counts.values()):
+        note(
+            "note: the classes are of very different size, so judge by the balanced accuracy that `gridcnn evaluate` "
+            "prints, and try --class-weight balanced."
+        )
+    for line in data.notes:
+        note(f"note: {line}")
+
+
+def _counted(counts: Mapping[Any, int]) -> str:
+    if len(counts) <= MOST_CLASSES:
+        return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    ordered = sorted(counts.items(), key=lambda each: -each[1])
+    some = MOST_CLASSES // 2
+    first, last = (", ".join(f"{name} {count:,}" for name, count in each) for each in (ordered[:some], ordered[-some:]))
+    return f"{first}, …, {last}"
+
+
+def print_plan(plan: Plan) -> None:
+    """Print the layers, what they cost, and how long training takes."""
+    shown = table("layer", "output shape", "parameters", "multiply-adds", title=f"grid: {plan.spec}")
+    for layer in plan.layers:
+        shape = " × ".join(map(str, layer.shape))
+        add_row(shown, layer.name, shape, f"{layer.parameters:,}", f"{layer.multiply_adds:,}")
+    parameters = sum(layer.parameters for layer in plan.layers)
+    multiply_adds = sum(layer.multiply_adds for layer in plan.layers)
+    shown.add_section()
+    add_row(shown, "sum", "", f"{parameters:,}", f"{multiply_adds:,}")
+    print_table(shown)
+    print(plan.schedule)
+
+
+def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
+    """Say how good the model is, and on what; return the test items that could not be read."""
+    refitted = model.summary["refit"]
+    if "validation_accuracy" in model.scores:
+        on = f" on {model.summary['validation_items']:,} items"
+        then = ", by the model before it was trained once more on all items" if refitted else ""
+        print(f"validation accuracy {model.scores['validation_accuracy']:.4f}{on}{then}")
+    else:
+        print("validation accuracy unknown: there is no validation split")
+    if test is None or model.interrupted:
+        if refitted:
+            print(
+                "the saved model has learned from those items too, so nothing is left to score it on: give a test part "
+                "to `gridcnn evaluate`, or train with --no-refit"
+            )
+        return []
+    scores, unreadable, n_trained_on = score_items(model, test)
+    model.scores["test_accuracy"] = scores.accuracy
+    print(f"test accuracy {scores.accuracy:.4f} on {scores.n_items:,} items, by the saved model")
+    if n_trained_on:
+        note(trained_on(n_trained_on, scores.n_items))
+    print_unmatched(scores)
+    return unreadable
+
+
+def write_history(model: FittedModel, path: Path) -> None:
+    """Write a row for each epoch."""
+    from gridcnn.model import EpochRecord
+
+    _try_to_write(path, lambda: write_csv(path, EpochRecord._fields, model.history))
+
+
+def report_skipped(skipped: Sequence[Skipped], n_items: int, path: Path) -> bool:
+    """List what was skipped on stderr and in a csv beside the model; return whether it was too much."""
+    if not skipped:
+        path.unlink(missing_ok=True)  # an earlier run's list would mislead
+        return False
+    rows = [(each.item, each.reason) for each in skipped]
+    kept = _try_to_write(path, lambda: write_csv(path, ("item", "reason"), rows))
+    note(f"skipped {len(skipped)} of {n_items} items{f', listed in {path}' if kept else ''}:")
+    list_skipped(skipped)
+    too_many = len(skipped) > TOLERATED_SHARE * n_items
+    if too_many:
+        note(f"more than {TOLERATED_SHARE:.0%} of the items were skipped: the model is saved, but check the data.")
+    return too_many
+
+
+def _try_to_write(path: Path, write: Callable[[], None]) -> bool:
+    """Write what goes with a model; the model, which is saved already, is not lost if that fails."""
+    try:
+        write()
+    except OSError as error:
+        note(f"warning: {path} could not be written ({error.strerror}).")
+        return False
+    return True
