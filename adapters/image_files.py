@@ -235,13 +235,17 @@ def _reads_better_from_its_file(picture: Image.Image) -> bool:
 
 def _stored_as(picture: Image.Image) -> str:
     """Return what Pillow calls the pixels of a file with 16-bit colours, of which it would drop 8; or ""."""
-    names = {str(_first(tile[3])) for tile in getattr(picture, "tile", [])}
+    names = {_pixels(tile) for tile in getattr(picture, "tile", [])}
     name = names.pop() if len(names) == 1 else ""
     return name if SIXTEEN_BIT_COLOUR.fullmatch(name) else ""
 
 
-def _first(args: Any) -> Any:
-    return args[0] if isinstance(args, tuple) else args
+def _pixels(tile: Any) -> str:
+    """Return what Pillow calls the pixels of a part of a file, which it describes as (decoder, place, offset, args)."""
+    args = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
+    if tile[0] == "ppm" and args[0] == "RGB" and args[1] > 255:  # Pillow divides by the brightest pixel that may be
+        return "RGB;16B"
+    return str(args[0]) if args else ""
 
 
 def _upright(picture: Image.Image) -> np.ndarray:
@@ -264,8 +268,10 @@ def _decoded_as(path: Any, pixels: str) -> np.ndarray:
     with Image.open(path) as picture:
         tiles: list[Any] = picture.tile
         for index, tile in enumerate(tiles):
-            args = (pixels, *tile[3][1:]) if isinstance(tile[3], tuple) else pixels
-            changed = (*tile[:3], args)
+            if tile[0] == "ppm":
+                changed = ("raw", *tile[1:3], (pixels, 0, 1))
+            else:
+                changed = (*tile[:3], (pixels, *tile[3][1:]) if isinstance(tile[3], tuple) else pixels)
             tiles[index] = tile._make(changed) if hasattr(tile, "_make") else changed  # Pillow below 11 has tuples
         return _upright(picture)
 

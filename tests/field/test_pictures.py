@@ -171,6 +171,16 @@ def test_16_bit_colours_of_a_tiff_keep_their_low_bytes(tmp_path, order, packed):
     np.testing.assert_array_equal(adapter.encode(tmp_path / "a.tif")[0], expected)
 
 
+@pytest.mark.parametrize("brightest", [4095, 65535])
+def test_16_bit_colours_of_a_ppm_keep_their_low_bytes(tmp_path, brightest):
+    """A camera's raw file, converted by dcraw -4."""
+    pixels = counts(noise(10, 9, 3))
+    (tmp_path / "a.ppm").write_bytes(b"P6\n9 10\n%d\n" % brightest + pixels.astype(">u2").tobytes())
+    adapter = ImageAdapter().fit([tmp_path / "a.ppm"])
+    expected = spread(pixels, pixels.min(), pixels.max()).transpose(2, 0, 1)
+    np.testing.assert_array_equal(adapter.encode(tmp_path / "a.ppm")[0], expected)
+
+
 def test_all_pictures_have_one_range_so_that_brightness_is_kept():
     """A dark and a bright exposure in float, which were each stretched to look the same."""
     dark, bright = noise(8, 8) / 1000.0, noise(8, 8) / 1000.0 + 0.5
