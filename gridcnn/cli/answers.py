@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO
 
+from gridcnn.cli.output import written
 from gridcnn.errors import ConfigurationError
 
 __all__ = ["Answers"]
-
-_CSV: Any = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
 
 
 class Answers:
     """A csv table that grows row by row.
 
-    A file is written beside its place and gets its name once it is complete, or once a person has stopped the command:
-    then it holds the rows so far. After any other error it is removed, and what had its name before stays. What is no
-    plain file, such as a pipe, is written to as it is.
-
     Parameters
     ----------
     output : Path or None
-        The file; None is standard output.
+        The file; None is standard output. What is no plain file, such as a pipe, is written to as it is.
 
     Attributes
     ----------
@@ -38,29 +31,39 @@ class Answers:
 
     def __init__(self, output: Path | None) -> None:
         self._output = output
-        self._draft: Path | None = None
         self._stream: IO[str] = sys.stdout
         self.n_rows = self.n_failed = 0
 
-    def __enter__(self) -> Self:
-        if self._output is not None:
-            self._open(self._output)
-        return self
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Open the file, which gets its name at the end of the block, or when a person stops the command in it.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+        After any other error it is removed, and what had its name before stays.
+
+        Raises
+        ------
+        ConfigurationError
+            If it cannot be written.
+        """
         if self._output is None:
+            yield
             return
+        is_special = self._output.exists() and not self._output.is_file()
+        stopped = None
         try:
-            self._stream.close()
-            if self._draft is not None and (kind is None or (issubclass(kind, KeyboardInterrupt) and self.n_rows)):
-                self._draft.replace(os.path.realpath(self._output))  # a link stays one
-        except OSError as failure:
-            raise self._unwritable(failure) from None
-        finally:
-            if self._draft is not None:
-                self._draft.unlink(missing_ok=True)
+            with self._output.open("w", encoding="utf-8") if is_special else written(self._output) as self._stream:
+                try:
+                    yield
+                except KeyboardInterrupt as error:
+                    if not self.n_rows:
+                        raise
+                    stopped = error
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self._output} cannot be written ({error.strerror}): choose another place."
+            ) from None
+        if stopped is not None:
+            raise stopped
 
     def head(self, labels: Iterable[object]) -> None:
         """Write the names of the columns."""
@@ -72,31 +75,9 @@ class Answers:
         self.n_rows += len(rows)
         self.n_failed += sum(1 for row in rows if row[-1])
 
-    def _open(self, output: Path) -> None:
-        try:
-            if output.exists() and not output.is_file():
-                self._stream = output.open("w", **_CSV)
-                return
-            handle, draft = tempfile.mkstemp(dir=Path(os.path.realpath(output)).parent, prefix=f".{output.name}.")
-            self._draft, self._stream = Path(draft), os.fdopen(handle, "w", **_CSV)
-            umask = os.umask(0)
-            os.umask(umask)
-            self._draft.chmod(0o666 & ~umask)  # mkstemp makes files that only the owner can read
-        except OSError as error:
-            raise self._unwritable(error) from None
-
     def _write(self, rows: Iterable[Sequence[object]]) -> None:
-        text = "".join(f"{','.join(map(_cell, row))}\n" for row in rows)
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except OSError as error:
-            if self._output is None:
-                raise
-            raise self._unwritable(error) from None
-
-    def _unwritable(self, error: OSError) -> ConfigurationError:
-        return ConfigurationError(f"{self._output} cannot be written ({error.strerror}): choose another place.")
+        self._stream.write("".join(f"{','.join(map(_cell, row))}\n" for row in rows))
+        self._stream.flush()
 
 
 def _cell(value: object) -> str:

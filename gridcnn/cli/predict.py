@@ -18,6 +18,7 @@ from gridcnn.cli.output import note, prepare_output
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.stopping import exit_code, sigterm_like_ctrl_c
 from gridcnn.cli.waiting import Waiting
+from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from gridcnn.model import FittedModel
@@ -48,7 +49,7 @@ def predict(
     are written as they are computed; if you stop the command, FILE holds the rows so far.
     """
     if output is not None:
-        prepare_output(output)
+        prepare_output(output, [model, *inputs])
     columns = Columns(text=text, path=path, encoding=encoding)
     watched = output is not None or not sys.stdout.isatty()  # answers that scroll by are progress enough
     console = Console(stderr=True, force_terminal=None if watched else False)
@@ -57,8 +58,10 @@ def predict(
         with sigterm_like_ctrl_c(), Waiting(console, "reading") as waiting:
             fitted = load_model(model, threads)
             asked = read_inputs(inputs, fitted.adapter, columns)
+            if output is not None:
+                _refuse_to_replace(output, asked)
             waiting.now("predicting")
-            with answers:
+            with answers.opened():
                 answers.head(fitted.classes)
                 for rows in _answered(fitted, asked):
                     answers.add(rows)
@@ -71,6 +74,20 @@ def predict(
         note(f"{answers.n_failed} of {answers.n_rows} items could not be predicted: see their error column.")
     if answers.n_failed == answers.n_rows:
         raise typer.Exit(1)
+
+
+def _refuse_to_replace(output: Path, asked: Sequence[Asked]) -> None:
+    """Refuse an output that is one of the files in a folder, or of those that a csv file lists."""
+    for each in asked:
+        if each.name.endswith(output.name) and _are_same(output, each.name):
+            raise ConfigurationError(f"{output} is one of the items to predict: give the result another name.")
+
+
+def _are_same(output: Path, name: str) -> bool:
+    try:
+        return output.samefile(name)
+    except (OSError, ValueError):  # one of them is no file; a name may also be a text
+        return False
 
 
 def _answered(model: FittedModel, asked: Sequence[Asked]) -> Iterator[list[list[object]]]:

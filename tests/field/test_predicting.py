@@ -239,6 +239,36 @@ def test_a_service_that_loads_and_then_forks_its_workers_answers(
     assert ended.returncode == 0
 
 
+@pytest.mark.parametrize("output", ["m.safetensors", "table.csv", "linked.csv", "sub/../table.csv"])
+def test_answers_replace_no_input(run: Run, models: Path, tmp_path: Path, output: str) -> None:
+    """`predict m x.csv -o x.csv` left a file of answers, and no data."""
+    for source, copy in (("table.safetensors", "m.safetensors"), ("table.csv", "table.csv")):
+        (tmp_path / copy).write_bytes((models / source).read_bytes())
+    (tmp_path / "linked.csv").symlink_to(tmp_path / "table.csv")
+    (tmp_path / "sub").mkdir()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+    done = run("predict", tmp_path / "m.safetensors", tmp_path / "table.csv", "-o", tmp_path / output)
+
+    assert done.code == 2
+    assert "give the result another name" in done.err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_answers_replace_no_file_in_a_folder_of_inputs(run: Run, models: Path, tmp_path: Path) -> None:
+    """The output was one of the pictures in the folder."""
+    picture = tmp_path / "pictures" / "1.png"
+    picture.parent.mkdir()
+    picture.write_bytes((models / "picture.png").read_bytes())
+    (tmp_path / "list.csv").write_text("path\npictures/1.png\n")
+
+    for source in (picture.parent, tmp_path / "list.csv"):
+        done = run("predict", models / "image.safetensors", source, "-o", picture)
+        assert done.code == 2
+        assert "is one of the items to predict" in done.err
+    assert picture.read_bytes() == (models / "picture.png").read_bytes()
+
+
 # ------------------------------------------------------------------------------------- names
 
 
