@@ -435,3 +435,26 @@ def test_files_of_another_kind_keep_their_rows(run: Run, models: Path) -> None:
 
     assert [bool(row["error"]) for row in rows_of(done.out)] == [True, False, True]
     assert (done.code, none.code, len(rows_of(none.out))) == (0, 1, 2)
+
+
+def test_a_word_among_numbers_costs_its_row_only(run: Run, models: Path, tmp_path: Path) -> None:
+    """One "n/a" in ten thousand rows refused the whole file."""
+    table = pd.read_csv(models / "table.csv").astype(object)
+    expected = rows_of(run("predict", models / "table.safetensors", models / "table.csv").out)
+    table.iloc[4, 7] = "n/a "
+    table.to_csv(tmp_path / "table.csv", index=False)
+
+    rows = rows_of(run("predict", models / "table.safetensors", tmp_path / "table.csv").out)
+
+    assert [row["error"] for row in rows if row["error"]] == ["column 'c7': 'n/a ' is no number"]
+    assert rows[4]["item"] == f"{tmp_path / 'table.csv'}, row 6"
+    assert rows[4]["prediction"] == rows[4]["p(a)"] == ""
+    assert [row["p(a)"] for row in rows[:4] + rows[5:]] == [row["p(a)"] for row in expected[:4] + expected[5:]]
+
+
+def test_a_set_of_pictures_is_no_table(run: Run, models: Path) -> None:
+    """A data set's name given to a model of tables ended in a traceback."""
+    done = run("predict", models / "table.safetensors", "xo")
+
+    assert done.code == 2
+    assert "xo holds no rows of a table" in done.err
