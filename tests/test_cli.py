@@ -150,7 +150,7 @@ def test_an_unreadable_file_is_named_and_ends_the_run_with_on_error_raise(run: R
 
     assert done.code == 2
     assert str(broken) in done.err
-    assert str(broken) in done.err.splitlines()[-1]
+    assert done.err.splitlines()[-1].startswith(f"error: {broken}")
 
 
 def test_test_rows_are_scored_and_never_trained_on(run: Run, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_wrong_column_lists_the_columns_there_are(run: Run, tmp_path: Path) ->
     assert done.code == 2
     assert done.err.startswith("error: ")
     assert "'text', 'label'" in done.err
-    assert str(broken) in done.err.splitlines()[-1]
+    assert len(done.err.splitlines()) == 1
 
 
 def test_rows_with_an_empty_cell_are_listed(run: Run, tmp_path: Path) -> None:
@@ -369,7 +369,7 @@ def test_a_file_that_is_no_model_is_one_line_of_error(run: Run, tmp_path: Path, 
 
     assert done.code == 2
     assert done.err.startswith("error: ")
-    assert str(broken) in done.err.splitlines()[-1]
+    assert len(done.err.splitlines()) == 1
 
 
 # ------------------------------------------------------------------------------------- the rest

@@ -6,16 +6,21 @@ A command is a function in a file of its own, listed in `COMMANDS`.
 from __future__ import annotations
 
 import atexit
+import functools
 import gc
+import os
+import signal
 import sys
+import traceback
 import warnings
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import typer
 
 from gridcnn.cli import cache, check, datasets, evaluate, explain, predict, report, train
-from gridcnn.cli.output import note
+from gridcnn.cli.output import note, survive_any_text
+from gridcnn.cli.stopping import exit_code, sigterm_like_ctrl_c
 from gridcnn.errors import GridcnnError
 
 __all__ = ["app", "main"]
@@ -32,7 +37,7 @@ COMMANDS = (
 )
 """In the order in which --help lists them."""
 
-_BAD_INPUT = 2
+_BAD_INPUT, _FAULT = 2, 70
 
 app = typer.Typer(
     name="gridcnn",
@@ -41,21 +46,66 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in COMMANDS:
-    app.command()(command)
+
+
+def _ending_well(command: Callable[..., None]) -> Callable[..., None]:
+    """Make whatever ends a command early one line and an exit code, before typer makes something else of it."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            with sigterm_like_ctrl_c():
+                command(*arguments, **options)
+                sys.stdout.flush()
+        except (typer.Exit, typer.BadParameter):
+            raise
+        except GridcnnError as error:
+            _end(error, " ".join(str(error).split()), _BAD_INPUT)
+        except KeyboardInterrupt as stopped:
+            note("stopped")
+            sys.exit(exit_code(stopped))
+        except BrokenPipeError:  # `| head` has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
+            sys.exit(128 + signal.SIGPIPE)
+        except MemoryError as error:
+            _end(error, f"there is not enough memory for this: use fewer or smaller items. {_HOW}", _FAULT)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            _end(error, f"{where}{error.strerror or error}. {_HOW}", _FAULT)
+        except Exception as error:  # whatever it is, a person gets one line
+            what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            _end(error, f"{what}. This is a fault of gridcnn: please report it. {_HOW}", _FAULT)
+
+    return run
+
+
+def _end(error: Exception, line: str, code: int) -> None:
+    """Print one line, with --debug the traceback before it, and exit."""
+    if _debugging:
+        traceback.print_exception(error)
+    note(f"error: {line}")
+    sys.exit(code)
+
+
+_HOW = "`gridcnn --debug …` shows where it happened."
+_debugging = False
+
+for each in COMMANDS:
+    app.command()(_ending_well(each))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; an error that gridcnn raises on purpose becomes one line and exit code 2."""
+    """Run the command line.
+
+    An error that gridcnn raises on purpose becomes one line and exit code 2; any other one line and exit code 70, and
+    its traceback with --debug; a person who stops it gets the exit code that a shell expects.
+    """
     gc.set_threshold(100_000)  # what imports make stays: looking through it for garbage took a quarter of `explain`
     atexit.register(gc.freeze)
+    survive_any_text()
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: note(f"warning: {' '.join(str(message).split())}")
-        try:
-            app(arguments)
-        except GridcnnError as error:
-            note(f"error: {' '.join(str(error).split())}")
-            sys.exit(_BAD_INPUT)
+        app(arguments)
 
 
 def _print_version(wanted: bool) -> None:
@@ -71,5 +121,9 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
     ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error: gridcnn --debug train …")
+    ] = False,
 ) -> None:
-    pass
+    global _debugging  # noqa: PLW0603  (of this process, as the option is)
+    _debugging = debug

@@ -7,9 +7,8 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from gridcnn.cli.output import print_table
+from gridcnn.cli.output import add_row, print_table, table
 
 
 class Action(StrEnum):
@@ -32,11 +31,11 @@ def cache(
         return
     kept = entries(folder)
     if kept:
-        table = Table("last used", "made by", "arrays", "size")
+        shown = table("last used", "made by", "arrays", "size")
         for entry in kept:
             used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.last_used))
-            table.add_row(used, entry.made_by, f"{entry.windows:,}", _size(entry.size))
-        print_table(table)
+            add_row(shown, used, entry.made_by, f"{entry.windows:,}", _size(entry.size))
+        print_table(shown)
     print(
         f"{len(kept)} entries, {_size(sum(entry.size for entry in kept))} of at most {_size(CACHE_LIMIT)}, in {folder}"
     )

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
-from gridcnn.cli.output import print_table
+from gridcnn.cli.output import add_row, print_table, table
 
 
 def datasets() -> None:
     """List the sets that are embedded or public, and how to load them."""
     from gridcnn.datasets import available
 
-    table = Table("name", "kind", "items", "classes", "source", "in Python")
+    shown = table("name", "kind", "items", "classes", "source", "in Python")
     for each in available():
-        table.add_row(each.name, each.modality, f"{each.items:,}", str(each.classes), each.source, each.how)
-    print_table(table)
+        add_row(shown, each.name, each.modality, f"{each.items:,}", str(each.classes), each.source, each.how)
+    print_table(shown)
     print("from gridcnn.datasets import load; or on the command line: gridcnn train xo -o xo.safetensors")

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from gridcnn.cli.models import load_model, score_items
 from gridcnn.cli.options import (
@@ -20,7 +19,7 @@ from gridcnn.cli.options import (
     TextOption,
     ThreadsOption,
 )
-from gridcnn.cli.output import list_skipped, note, print_table
+from gridcnn.cli.output import add_row, list_skipped, note, print_table, printable, table
 from gridcnn.cli.sources import Columns, read_labelled
 
 if TYPE_CHECKING:
@@ -68,13 +67,13 @@ def _print_scores(scores: Evaluation) -> None:
     print(f"accuracy           {scores.accuracy:.4f}")
     print(f"balanced accuracy  {scores.balanced_accuracy:.4f}")
     print(f"macro F1           {scores.macro_f1:.4f}")
-    table = Table("class", "precision", "recall", "F1", "support")
+    shown = table("class", "precision", "recall", "F1", "support")
     for row in scores.classes:
-        table.add_row(row.name, f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f1:.3f}", str(row.support))
-    print_table(table)
-    confusion = Table("true \\ predicted", *(row.name for row in scores.classes))
+        add_row(shown, row.name, f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f1:.3f}", row.support)
+    print_table(shown)
+    confusion = table("true \\ predicted", *(row.name for row in scores.classes))
     for row, counts in zip(scores.classes, scores.confusion, strict=True):
-        confusion.add_row(row.name, *map(str, counts))
+        add_row(confusion, row.name, *counts)
     print_table(confusion)
     print_unmatched(scores)
 
@@ -91,6 +90,6 @@ def print_unmatched(scores: Evaluation) -> None:
     """Name the classes that occur only in the data or only in the model."""
     if scores.unseen:
         counted = ", ".join(f"{name} ({count})" for name, count in scores.unseen.items())
-        print(f"classes unseen in training, their items not scored: {counted}")
+        print(printable(f"classes unseen in training, their items not scored: {counted}"))
     if scores.missing:
-        print(f"classes of the model without an item here: {', '.join(scores.missing)}")
+        print(printable(f"classes of the model without an item here: {', '.join(scores.missing)}"))

@@ -9,7 +9,7 @@ import typer
 
 from gridcnn.cli.models import item_of_row, load_model
 from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption
-from gridcnn.cli.output import note, prepare_output
+from gridcnn.cli.output import note, prepare_output, written
 from gridcnn.cli.sources import MANIFESTS, Columns
 from gridcnn.errors import ConfigurationError
 
@@ -47,7 +47,7 @@ def explain(
     if not png:
         if output.suffix.lower() not in {".html", ".htm"}:
             raise ConfigurationError(f"{output}: name a page, such as why.html, or say --png for a folder of pictures.")
-        prepare_output(output)
+        prepare_output(output, [model, item])
     elif output.is_file():
         raise ConfigurationError(f"{output} is a file: --png writes several pictures, so name a folder.")
     fitted = load_model(model)
@@ -56,12 +56,14 @@ def explain(
         from gridcnn.explain import trace
         from gridcnn.render.plots import write_all
 
-        written = write_all(trace(fitted, raw), output, label)
-        note(f"{len(written)} pictures: {output}")
+        pictures = write_all(trace(fitted, raw), output, label)
+        note(f"{len(pictures)} pictures: {output}")
         return
     from gridcnn.render.explain_page import explain_page
 
-    output.write_text(explain_page(fitted, raw, name=name, label=label), encoding="utf-8")
+    page = explain_page(fitted, raw, name=name, label=label)
+    with written(output) as file:
+        file.write(page)
     note(f"page: {output}")
 
 

@@ -34,6 +34,11 @@ def printable(text: object) -> str:
     return "".join(each if each.isprintable() else _escaped(each) for each in str(text))
 
 
+def printable_lines(text: object) -> str:
+    """Return text of several lines with its other control characters escaped."""
+    return "\n".join(map(printable, str(text).split("\n")))
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 

@@ -18,7 +18,7 @@ from gridcnn.cli.options import (
     SplitOption,
     TextOption,
 )
-from gridcnn.cli.output import list_skipped, note, prepare_output
+from gridcnn.cli.output import list_skipped, note, prepare_output, printable_lines, written
 from gridcnn.cli.sources import Columns, read_labelled
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def report(
     encoding: EncodingOption = None,
 ) -> None:
     """Score a model on held-out items and save a page: scores, curves, mistakes to look at and listen to."""
-    prepare_output(output)
+    prepare_output(output, [model, source, *([] if train is None else [train])])
     fitted = load_model(model)
     columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding)
     data = _read(source, columns, fitted)
@@ -76,8 +76,9 @@ def report(
         source=source,
         skipped=held_out.skipped,
     )
-    output.write_text(report_page(made), encoding="utf-8")
-    print(made)
+    with written(output) as file:
+        file.write(report_page(made))
+    print(printable_lines(made))
     print(f"report saved to {output}")
     if made.skipped:
         note(f"{len(made.skipped)} items could not be read and are not counted:")

@@ -82,7 +82,7 @@ def about_unscored(n_left_out: int, n_left: int) -> str:
 def about_network(adapter: Adapter, recipe: Recipe, n_items: int, given: Mapping[str, Any]) -> str:
     """Describe the network and its training, and say who chose them."""
     blocks = ", ".join(map(str, recipe.backbone.kernels))
-    chosen = sorted(name for name, value in given.items() if value is not None and name in _CHOICES)
+    chosen = sorted(name for name, value in given.items() if name in _CHOICES and value not in (None, "auto"))
     who = f"; set by hand: {few(chosen)}" if chosen else ""
     return (
         f"network: blocks of {blocks} kernels on grids of {adapter.spec_}; {recipe.training.epochs} epochs, batches of "
