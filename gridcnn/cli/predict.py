@@ -16,7 +16,7 @@ from gridcnn.cli.models import load_model
 from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption, ThreadsOption
 from gridcnn.cli.output import note, prepare_output
 from gridcnn.cli.sources import Columns
-from gridcnn.cli.stopping import exit_code, sigterm_like_ctrl_c
+from gridcnn.cli.stopping import exit_code
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError
 
@@ -55,7 +55,7 @@ def predict(
     console = Console(stderr=True, force_terminal=None if watched else False)
     answers, asked = Answers(output), list[Asked]()
     try:
-        with sigterm_like_ctrl_c(), Waiting(console, "reading") as waiting:
+        with Waiting(console, "reading") as waiting:
             fitted = load_model(model, threads)
             asked = read_inputs(inputs, fitted.adapter, columns)
             if output is not None:

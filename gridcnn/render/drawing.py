@@ -46,8 +46,8 @@ def finished(figure: Figure, trace: Trace, title: str) -> Figure:
 
 
 def plain(words: str, most: int) -> str:
-    """Return words that matplotlib draws as they are: no formula, no line break, not longer than `most`."""
-    words = " ".join(words.split()).replace("$", r"\$")
+    """Return words that matplotlib draws as they are: no formula, no line break, no half of an emoji, at most `most`."""
+    words = " ".join(words.split()).replace("$", r"\$").encode("utf-8", "replace").decode("utf-8")
     return words if len(words) <= most else words[: most - 1] + "…"
 
 

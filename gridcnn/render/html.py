@@ -39,7 +39,8 @@ def render(template: str, *, script: str = "", **values: Any) -> str:
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; media-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    return environment.get_template(template).render(policy=policy, code=code, versions=versions(), **values)
+    page = environment.get_template(template).render(policy=policy, code=code, versions=versions(), **values)
+    return page.encode("utf-8", "backslashreplace").decode("utf-8")  # half an emoji, bytes of an old file name
 
 
 @functools.cache

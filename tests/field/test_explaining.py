@@ -106,6 +106,18 @@ def test_the_cautions_of_any_adapter_stand_on_the_page(monkeypatch: pytest.Monke
     assert "This answer deserves less trust: it is <silent>; it is short." in top
 
 
+def test_half_an_emoji_is_explained(run: Run, saved: Path, texts: GridClassifier, tmp_path: Path) -> None:
+    """A post that was cut in the middle of an emoji could be neither drawn nor written into a page."""
+    text = "the \ud83d film $was good"
+
+    page = explain_page(texts, text)
+    done = run("explain", saved, text, "--png", "-o", tmp_path / "why")
+
+    assert r"the \ud83d film $was good" in top_of(page.encode("utf-8").decode("utf-8"))
+    assert done.code == 0
+    assert len(list((tmp_path / "why").iterdir())) > 5
+
+
 def test_an_answer_that_is_not_finite_is_not_explained() -> None:
     """A page of blank numbers."""
     series = np.random.default_rng(0).normal(size=(12, 10)).astype(np.float32)
