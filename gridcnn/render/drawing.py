@@ -46,7 +46,7 @@ def finished(figure: Figure, trace: Trace, title: str) -> Figure:
 
 
 def plain(words: str, most: int) -> str:
-    """Return words that matplotlib draws as they are: no formula, no line break, no half of an emoji, at most `most`."""
+    """Return words that matplotlib draws as they are: no formula, line break or half of an emoji, at most `most`."""
     words = " ".join(words.split()).replace("$", r"\$").encode("utf-8", "replace").decode("utf-8")
     return words if len(words) <= most else words[: most - 1] + "…"
 
