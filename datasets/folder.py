@@ -1,81 +1,112 @@
-"""Folders of class folders: the name of a folder is the label of every picture or sound in it."""
+"""Folders of class folders: the name of a folder is the label of every picture, sound or text in it."""
 
 from __future__ import annotations
 
 import itertools
 import os
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal
 
 import numpy as np
 
-from gridcnn.datasets.dataset import SPLIT_NAMES, Dataset
-from gridcnn.datasets.media import sort_media, visible, walk
+from gridcnn.datasets.dataset import Dataset
+from gridcnn.datasets.encoding import decode
+from gridcnn.datasets.media import sort_media, walk
+from gridcnn.datasets.parts import Tree, read_tree
 from gridcnn.errors import DataError, Skipped
 
-_LAYOUT = (
-    "expected one folder per class, such as {0}/cat/1.png and {0}/dog/2.png, with or without train/ and test/ above"
-)
+DOCUMENTS = frozenset({".txt", ".text"})
+"""Suffixes of files that are one text each."""
 
-
-class _ClassFolder(NamedTuple):
-    path: Path
-    split: str | None
-
-    @property
-    def label(self) -> str:
-        return unicodedata.normalize("NFC", self.path.name)  # some file systems store é as two characters
+_BESIDE = "beside the class folders, so without a label"
 
 
 def load_folder(folder: str | os.PathLike[str], *, allow_one_class: bool = False) -> Dataset:
-    """Read a folder of class folders, which hold either pictures or sounds.
+    """Read a folder of class folders, which hold pictures, sounds, or texts, one in each .txt file.
 
     Parameters
     ----------
     folder : path
-        Holds one folder per class. Their files, including those in deeper folders, are the items. If all folders are
-        called train, validation or test (or val, valid, dev, training, testing), the class folders are one level below
-        and `split` is set.
+        Holds one folder per class. Their files, including those in deeper folders, are the items. Folders called train,
+        validation or test, or something similar such as `Training_Set`, may stand above the class folders or within
+        them; then `split` is set. A part without class folders is left out, and `notes` says so.
     allow_one_class : bool, default=False
         Whether a single class is accepted: it is enough to evaluate a model, but not to train one.
 
     Returns
     -------
     Dataset
-        Items are paths, class by class in sorted order; labels are the names of the folders. `skipped` lists the files
-        that are neither pictures nor sounds, those beside the class folders, and a few files of the other kind. Hidden
-        files and files that operating systems leave behind are ignored.
+        Items are paths, class by class in sorted order, or the texts themselves; labels are the names of the folders.
+        `skipped` lists the files that are of no such kind, those beside the class folders, and a few files of the other
+        kind. Hidden files and files that operating systems leave behind are ignored. `notes` says how the folders were
+        read.
 
     Raises
     ------
     DataError
         If the folder is missing, has no class folders, only one class, an empty class folder, or a mixture of pictures
-        and sounds.
+        and sounds; or if the folders may be read in two ways, since all of them hold the same ones.
     """
     root = _existing(folder)
-    classes, loose = _class_folders(root)
-    files = [list(walk(each.path)) for each in classes]
+    tree = read_tree(root, allow_one_class=allow_one_class)
+    files = [list(walk(leaf.path)) for leaf in tree.leaves]
+    if all(path.suffix.lower() in DOCUMENTS for path in itertools.chain.from_iterable(files)) and any(files):
+        return _documents(root, tree, files, allow_one_class)
     media = sort_media([path for group in files for path in group], str(root))
     kept = iter(media.kept)
     counts = [sum(itertools.islice(kept, len(group))) for group in files]
-    for each, count in zip(classes, counts, strict=True):
+    return _dataset(root, tree, media.paths, counts, media.modality, media.skipped, allow_one_class)
+
+
+def _dataset(
+    root: Path,
+    tree: Tree,
+    items: Sequence[Path | str],
+    counts: Sequence[int],
+    modality: Literal["image", "sound", "text"],
+    skipped: Sequence[Skipped],
+    allow_one_class: bool,
+) -> Dataset:
+    """Put items, given leaf by leaf, together with their labels and parts."""
+    for leaf, count in zip(tree.leaves, counts, strict=True):
         if not count:
-            raise DataError(f"{each.path}: no {media.modality} in this class folder: remove it, or add files to it.")
-    names = [each.label for each in classes]
+            raise DataError(f"{leaf.path}: no {modality} in this class folder: remove it, or add files to it.")
+    # Some file systems store é as two characters.
+    names = [unicodedata.normalize("NFC", leaf.label) for leaf in tree.leaves]
     if len(set(names)) == 1 and not allow_one_class:
         raise DataError(f"{root}: one class only, {names[0]!r}: add a folder with examples of another class.")
+    parts = [leaf.part for leaf in tree.leaves]
     return Dataset(
-        media.paths,
+        items,
         np.repeat(names, counts),
-        media.modality,
+        modality,
         name=root.resolve().name,
-        split=np.repeat([each.split for each in classes], counts) if classes[0].split else None,
-        skipped=(
-            *(Skipped(str(path), "beside the class folders, so without a label") for path in loose),
-            *media.skipped,
-        ),
+        split=np.repeat(np.array(parts, dtype=str), counts) if parts[0] else None,
+        skipped=(*(Skipped(str(path), _BESIDE) for path in tree.loose), *skipped),
+        notes=tuple(tree.notes),
     )
+
+
+def _documents(root: Path, tree: Tree, files: Sequence[Sequence[Path]], allow_one_class: bool) -> Dataset:
+    """Read each file as one text."""
+    items, counts, skipped = [], [], list[Skipped]()
+    for group in files:
+        before = len(items)
+        for path in group:
+            try:
+                text = decode(path.read_bytes(), path, None)
+            except (DataError, OSError) as error:
+                skipped.append(Skipped(str(path), str(error)))
+                continue
+            if text.strip():
+                items.append(text)
+            else:
+                skipped.append(Skipped(str(path), "the file is empty"))
+        counts.append(len(items) - before)
+    tree.notes.append("each .txt file is one text")
+    return _dataset(root, tree, items, counts, "text", skipped, allow_one_class)
 
 
 def list_media_files(folder: str | os.PathLike[str]) -> Dataset:
@@ -108,35 +139,3 @@ def _existing(folder: str | os.PathLike[str]) -> Path:
     if not root.is_dir():
         raise DataError(f"{root}: no such folder, seen from {Path.cwd()}: check the spelling, or give the full path.")
     return root
-
-
-def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return the visible folders and the visible files of a folder, each sorted."""
-    entries = sorted(path for path in folder.iterdir() if visible(path.name))
-    return [path for path in entries if path.is_dir()], [path for path in entries if not path.is_dir()]
-
-
-def _class_folders(root: Path) -> tuple[list[_ClassFolder], list[Path]]:
-    """Return the class folders, and the files beside them."""
-    folders, loose = _inside(root)
-    if not folders:
-        found = f"{len(loose)} files and no folder" if loose else "nothing"
-        raise DataError(f"{root}: found {found}, but {_LAYOUT.format(root.name)}.")
-    splits = [SPLIT_NAMES.get(path.name.lower()) for path in folders]
-    if not all(splits):
-        parts = [path for path, split in zip(folders, splits, strict=True) if split and _inside(path)[0]]
-        if len(parts) > 1:
-            others = ", ".join(f"{path.name}/" for path, split in zip(folders, splits, strict=True) if not split)
-            raise DataError(
-                f"{root}: {', '.join(f'{path.name}/' for path in parts)} hold class folders, but {others} are beside "
-                f"them: move {others} elsewhere, or into one of the parts."
-            )
-        return [_ClassFolder(path, None) for path in folders], loose
-    classes = []
-    for folder, split in zip(folders, splits, strict=True):
-        below, beside = _inside(folder)
-        if not below:
-            raise DataError(f"{folder}: no class folder in it, but {_LAYOUT.format(root.name)}.")
-        classes += [_ClassFolder(path, split) for path in below]
-        loose += beside
-    return classes, loose

@@ -64,7 +64,7 @@ def test_a_class_called_test_beside_other_classes_is_a_class(make):
 
 def test_split_folders_beside_others_are_refused(make):
     with pytest.raises(DataError, match="move extra/ elsewhere"):
-        load_folder(make("train/a/1.png", "train/b/1.png", "test/a/1.png", "extra/1.png"))
+        load_folder(make("train/a/1.png", "train/b/1.png", "test/a/1.png", "extra/a/1.png"))
 
 
 def test_split_folders_without_class_folders_are_refused(make):
@@ -123,9 +123,9 @@ def test_files_without_class_folders_get_the_layout(make):
         load_folder(make("1.png", "2.png"))
 
 
-def test_a_folder_of_text_files_is_sent_to_a_csv(make):
+def test_files_of_no_known_kind_are_sent_to_a_csv(make):
     with pytest.raises(DataError, match=r"none of the 2 files.*csv file with a text column"):
-        load_folder(make("a/1.txt", "b/2.txt"))
+        load_folder(make("a/1.dat", "b/2.dat"))
 
 
 def test_a_missing_folder_and_a_file_are_refused(make, tmp_path):

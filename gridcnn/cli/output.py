@@ -131,8 +131,13 @@ def prepare_output(output: Path, inputs: Iterable[str | Path] = (), *, plain: bo
 def written(output: Path) -> Iterator[IO[str]]:
     """Open a text file that appears whole, under its name, at the end of the block, or not at all.
 
-    What UTF-8 has no form for, such as the bytes of an old file name, is escaped.
+    What is no plain file, such as a pipe, is written to as it is. What UTF-8 has no form for, such as the bytes of an
+    old file name, is escaped.
     """
+    if output.exists() and not output.is_file():
+        with output.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+            yield stream
+        return
     handle, draft = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
     place = Path(draft)
     try:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
+import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from gridcnn.errors import ConfigurationError, DataError
 
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
 
 
+_UNPACKERS = {".zip": "unzip", ".tar": "tar xf", ".tgz": "tar xf", ".gz": "gunzip", ".7z": "7z x", ".rar": "unrar x"}
 MANIFESTS = frozenset({".csv", ".tsv", ".parquet", ".jsonl"})
 
 
@@ -44,18 +49,21 @@ def read_labelled(
     """Read a labelled source; `adapter` is the one of a trained model, which decides what a file holds."""
     from gridcnn.datasets import load_folder
 
-    place = Path(source)
+    place = located(source)
     if place.is_file():
         return read_file(place, replace(columns, label=columns.label or "label"), on_error, adapter)
     _refuse_columns(source, columns)
-    return load_folder(place, allow_one_class=allow_one_class) if place.is_dir() else _named(source)
+    data = load_folder(place, allow_one_class=allow_one_class) if place.is_dir() else _named(source)
+    if adapter is not None and data.modality != adapter.modality:
+        raise DataError(f"{source} holds items of kind {data.modality}, and this model reads {adapter.modality}.")
+    return data
 
 
 def read_unlabelled(source: str, columns: Columns) -> Dataset:
     """Read a source whose labels do not matter; a folder need not have class folders."""
     from gridcnn.datasets import list_media_files
 
-    place = Path(source)
+    place = located(source)
     if place.is_file():
         return read_file(place, columns, "skip", None)
     _refuse_columns(source, columns)
@@ -70,17 +78,56 @@ def _refuse_columns(source: str, columns: Columns) -> None:
         )
 
 
+def located(source: str) -> Path:
+    """Return the file or folder that a SOURCE means, also if it is written as a URL, with ~ or with backslashes.
+
+    What exists under its literal name is taken literally. Without anything of that name the path is returned as it is.
+    """
+    plain = source.strip().strip("'\"")
+    spellings = [source, plain, plain.replace("\\", "/")]
+    if plain.lower().startswith("file:"):
+        spellings.append(unquote(urlsplit(plain).path))
+    for spelling in spellings:
+        for place in (Path(spelling), Path(os.path.expanduser(spelling))):  # noqa: PTH111  (knows names without a home)
+            with contextlib.suppress(OSError, ValueError):  # a name too long, or with a zero byte
+                if place.exists():
+                    return place
+    return Path(source)
+
+
 def _named(name: str) -> Dataset:
     """Load a set by its name; what looks like a path is the name of none."""
     from gridcnn.datasets import load
 
     place = Path(name)
-    if place.suffix or len(place.parts) != 1:
-        raise DataError(f"{name}: no such file or folder, seen from {Path.cwd()}: check the spelling.")
+    if place.suffix or len(place.parts) != 1 or "\\" in name or "*" in name:
+        raise DataError(f"{name}: no such file or folder, seen from {Path.cwd()}: {_hint(name)}.")
     try:
         return load(name)
     except DataError as error:
-        raise DataError(f"{name}: no such file or folder. {error}") from error
+        raise DataError(f"{name}: no such file or folder, seen from {Path.cwd()}{_similar(place)}. {error}") from error
+
+
+def _hint(name: str) -> str:
+    """Say what a person may have meant by a path that does not exist."""
+    if name.lower().startswith(("http:", "https:", "ftp:", "s3:", "gs:")):
+        return "download it first; gridcnn reads files and folders"
+    if any(mark in name for mark in "*?["):
+        return "give one folder or file, not a pattern"
+    return f"check the spelling{_similar(Path(name.replace(chr(92), '/')))}"
+
+
+def _similar(place: Path) -> str:
+    """Offer the names that stand beside a missing path and are like it, such as one with a suffix."""
+    known, missing = place.parent, place.name
+    while not known.is_dir() and known != known.parent:  # the first part that is missing
+        known, missing = known.parent, known.name
+    try:
+        beside = sorted(path.name for path in known.iterdir())
+    except OSError:
+        return ""
+    alike = [name for name in beside if Path(name).stem == missing] or difflib.get_close_matches(missing, beside, 3)
+    return f"; did you mean {' or '.join(str(known / name) for name in alike[:3])}?" if alike else ""
 
 
 def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapter] | Adapter | None) -> Dataset:
@@ -88,8 +135,18 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
     from gridcnn.datasets import load_manifest, load_table
 
     if place.suffix.lower() not in MANIFESTS:
+        unpack = {
+            ".zip": "unzip",
+            ".tar": "tar xf",
+            ".tgz": "tar xf",
+            ".gz": "gunzip",
+            ".7z": "7z x",
+            ".rar": "unrar x",
+        }
+        advice = unpack.get(place.suffix.lower())
         raise DataError(
-            f"{place}: expected a folder of class folders, or a file that ends in {', '.join(sorted(MANIFESTS))}."
+            f"{place}: expected a folder of class folders, or a file that ends in {', '.join(sorted(MANIFESTS))}"
+            f"{f': unpack the archive first, {advice} {place}' if advice else ''}."
         )
     bad_rows: Literal["raise", "skip"] = "raise" if on_error == "raise" else "skip"
     text, path = columns.text, columns.path

@@ -1,0 +1,226 @@
+"""Folders as people have them: parts above classes and below them, sites, archives within archives, odd names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gridcnn.datasets import load_folder
+from gridcnn.datasets.parts import part_of
+from gridcnn.errors import DataError
+
+QUICK = ("--epochs", "1", "--kernels", "4", "--quiet")
+
+
+def tree(root: Path, *folders: str, n: int = 3) -> Path:
+    """Make folders of small pictures, all different: horizontal bars or disks by the last name but a number."""
+    for folder in folders:
+        place = root / folder
+        place.mkdir(parents=True)
+        for number in range(n):
+            rng = np.random.default_rng(abs(hash((folder, number))) % 2**32)
+            Image.fromarray(rng.integers(0, 255, (8, 8), dtype=np.uint8)).save(place / f"{number}.png")
+    return root
+
+
+def split_counts(root: Path) -> dict[tuple[str, str], int]:
+    data = load_folder(root)
+    assert data.split is not None
+    pairs = [(str(part), str(label)) for part, label in zip(data.split, data.labels, strict=True)]
+    return {pair: pairs.count(pair) for pair in sorted(set(pairs))}
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("training_set", "train"), ("test_set", "test"), ("Train", "train"), ("TESTING", "test"),
+        ("val-images", "validation"), ("trainset", "train"), ("testset", "test"), ("train2017", "train"),
+        ("Validation Data", "validation"), ("seg_train", "train"), ("eval", "test"),
+        ("dev", "validation"), ("hold-out", "test"),
+        ("cat", None), ("training_wheels", None), ("train_test", None), ("tests", None), ("contest", None),
+        ("2020", None), ("fold1", None), ("set", None),
+    ],
+)  # fmt: skip
+def test_folders_of_parts_are_known_by_their_usual_names(name, part):
+    assert part_of(name) == part
+
+
+def test_the_parts_of_a_set_are_not_its_classes(tmp_path):
+    """Pictures from a course: d/training_set/{disk,bars} and d/test_set/{disk,bars}."""
+    root = tree(tmp_path, "training_set/disk", "training_set/bars", "test_set/disk", "test_set/bars")
+    assert split_counts(root) == {
+        ("test", "bars"): 3, ("test", "disk"): 3, ("train", "bars"): 3, ("train", "disk"): 3,
+    }  # fmt: skip
+    assert any("training_set/ as train" in line and "test_set/ as test" in line for line in load_folder(root).notes)
+
+
+def test_train_scores_the_test_part_and_prints_classes_with_counts(tmp_path, run: Callable):
+    root = tree(tmp_path / "d", "training_set/disk", "training_set/bars", "test_set/disk", "test_set/bars", n=12)
+    done = run("train", root, "-o", tmp_path / "m.safetensors", *QUICK)
+    assert done.code == 0
+    assert "2 classes: bars 12, disk 12" in done.out
+    assert "parts: test 24, train 24" in done.out
+    assert "on 24 items, by the saved model" in done.out
+
+
+def test_a_part_that_lacks_a_class_is_still_a_part(tmp_path):
+    counts = split_counts(tree(tmp_path, "train/a", "train/b", "train/c", "test/a", "test/b"))
+    assert ("train", "c") in counts
+    assert ("test", "c") not in counts
+
+
+def test_an_archive_within_an_archive_is_looked_through(tmp_path):
+    """A set from Kaggle: seg_train/seg_train/forest, and seg_pred without class folders."""
+    root = tree(
+        tmp_path, "a/seg_train/seg_train/sea", "a/seg_train/seg_train/ice", "a/seg_test/seg_test/sea",
+        "a/seg_test/seg_test/ice", "a/seg_pred/seg_pred",
+    )  # fmt: skip
+    with pytest.raises(DataError, match="seg_pred"):
+        load_folder(root / "a" / "seg_pred")
+    assert set(split_counts(root)) == {("test", "ice"), ("test", "sea"), ("train", "ice"), ("train", "sea")}
+
+
+def test_a_flat_test_folder_is_left_out_and_predict_is_named(tmp_path, run: Callable):
+    """A competition: train/{cat,dog}, and test/ without labels."""
+    root = tree(tmp_path / "d", "train/cat", "train/dog", "test", n=12)
+    data = load_folder(root)
+    assert set(data.labels.tolist()) == {"cat", "dog"}
+    assert len(data) == 24
+    assert any("test/ holds 12 files without class folders" in line for line in data.notes)
+    done = run("train", root, "-o", tmp_path / "m.safetensors", *QUICK)
+    assert done.code == 0
+    assert "gridcnn predict MODEL" in done.err
+
+
+def test_parts_may_stand_below_the_classes(tmp_path):
+    counts = split_counts(tree(tmp_path, "cat/train", "cat/test", "dog/train", "dog/test"))
+    assert counts[("test", "cat")] == counts[("train", "dog")] == 3
+
+
+@pytest.mark.parametrize("outer", [("site1", "site2"), ("2019", "2020"), ("fold1", "fold2"), ("anna", "bert")])
+def test_sites_with_the_same_classes_are_refused_rather_than_guessed(tmp_path, outer):
+    """Recorders at two sites, with the species below: the sites were learned."""
+    root = tree(tmp_path, *(f"{site}/{name}" for site in outer for name in ("frog", "wren")))
+    with pytest.raises(DataError, match="not clear which are the classes"):
+        load_folder(root)
+
+
+def test_a_site_that_lacks_a_class_does_not_hide_the_others(tmp_path):
+    with pytest.raises(DataError, match="not clear"):
+        load_folder(tree(tmp_path, "s1/frog", "s1/wren", "s1/owl", "s2/frog", "s2/wren"))
+
+
+def test_folders_within_class_folders_are_pooled_and_named(tmp_path):
+    data = load_folder(tree(tmp_path, "cat/2020", "dog/2020", "dog/2021"))
+    assert data.counts == {"cat": 3, "dog": 6}
+    assert data.notes == ("folders within class folders make no difference: 2020, 2021",)
+
+
+def test_one_folder_around_everything_is_looked_into(tmp_path):
+    data = load_folder(tree(tmp_path, "archive/data/cat", "archive/data/dog"))
+    assert data.counts == {"cat": 3, "dog": 3}
+    assert "only folder" in data.notes[0]
+
+
+def test_only_a_training_part_says_that_there_is_no_test(tmp_path):
+    data = load_folder(tree(tmp_path, "train/cat", "train/dog"))
+    assert data.counts == {"cat": 3, "dog": 3}
+    assert "no test part" in data.notes[0]
+
+
+def test_classes_called_like_parts_are_classes_beside_others(tmp_path):
+    """Vehicles: train, car, plane."""
+    assert load_folder(tree(tmp_path, "train", "car", "plane")).counts == {"car": 3, "plane": 3, "train": 3}
+
+
+def test_names_in_bytes_that_are_no_utf8_are_kept(tmp_path):
+    """An old Windows disk, mounted without its encoding."""
+    for name in (b"caf\xe9", b"tea"):
+        folder = os.path.join(os.fsencode(tmp_path), name)  # noqa: PTH118
+        os.mkdir(folder)  # noqa: PTH102
+        Image.new("L", (8, 8)).save(os.fsdecode(os.path.join(folder, b"\xff.png")))  # noqa: PTH118
+    data = load_folder(tmp_path)
+    assert data.counts == {"caf\udce9": 1, "tea": 1}
+    assert all(Path(item).exists() for item in data.items)
+
+
+def test_a_model_of_such_classes_is_trained_saved_evaluated_and_printed(tmp_path, run: Callable):
+    for name in (b"caf\xe9", b"[noise]"):
+        folder = os.path.join(os.fsencode(tmp_path), b"d", name)  # noqa: PTH118
+        os.makedirs(folder)  # noqa: PTH103
+        for number in range(6):
+            Image.new("L", (8, 8), number).save(os.fsdecode(os.path.join(folder, b"\xff%d.png" % number)))  # noqa: PTH118
+    model = tmp_path / "m.safetensors"
+    assert run("train", tmp_path / "d", "-o", model, *QUICK).code == 0
+    done = run("evaluate", model, tmp_path / "d")
+    assert done.code == 0
+    assert "caf\\udce9" in done.out
+    assert "[noise]" in done.out
+    done = run("predict", model, tmp_path / "d", "-o", tmp_path / "p.csv")
+    assert done.code == 0
+    assert (tmp_path / "p.csv").read_text(encoding="utf-8").count("caf\\udce9") >= 7
+
+
+def test_folders_of_documents_are_texts(tmp_path, run: Callable):
+    """One review a file."""
+    for label, word in (("good", "lovely"), ("bad", "awful")):
+        (tmp_path / "d" / label).mkdir(parents=True)
+        for number in range(8):
+            (tmp_path / "d" / label / f"{number}.txt").write_text(f"{word} film\nnumber {number}", encoding="utf-8")
+    (tmp_path / "d" / "good" / "empty.txt").write_text("\n")
+    data = load_folder(tmp_path / "d")
+    assert data.modality == "text"
+    assert data.counts == {"bad": 8, "good": 8}
+    assert data.items[0] == "awful film\nnumber 0"
+    assert [each.reason for each in data.skipped] == ["the file is empty"]
+    done = run("train", tmp_path / "d", "-o", tmp_path / "m.safetensors", "--epochs", "1", "--quiet")
+    assert done.code == 0
+
+
+# ------------------------------------------------------------------------------------------------ how a path is written
+
+
+def test_a_path_is_found_however_it_is_written(tmp_path, run: Callable, monkeypatch):
+    """Copied from a browser, a Windows prompt, a shell script."""
+    tree(tmp_path / "my data", "a", "b", n=4)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for written in (f"file://{tmp_path}/my%20data", "~/my data", ".\\my data", "'my data'", " my data "):
+        assert run("train", written, "--dry-run", *QUICK).code == 0, written
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("flowers", "did you mean flowers.csv?"),
+        ("flowers.cvs", "did you mean flowers.csv?"),
+        ("https://example.org/x.zip", "download it first"),
+        ("pics/*.png", "not a pattern"),
+        ("flower/x.csv", "check the spelling"),
+    ],
+)
+def test_a_path_that_does_not_exist_gets_a_hint(tmp_path, run: Callable, monkeypatch, written, hint):
+    (tmp_path / "flowers.csv").write_text("a,label\n1,x\n")
+    monkeypatch.chdir(tmp_path)
+    done = run("train", written, "-o", "m.safetensors")
+    assert done.code == 2
+    assert hint in done.err
+
+
+def test_items_of_another_kind_than_the_models_are_named(tmp_path, run: Callable):
+    """The picture model was asked about sounds."""
+    import soundfile
+
+    root = tree(tmp_path / "d", "a", "b", n=4)
+    assert run("train", root, "-o", tmp_path / "m.safetensors", *QUICK).code == 0
+    for name in ("a", "b"):
+        (tmp_path / "s" / name).mkdir(parents=True)
+        soundfile.write(tmp_path / "s" / name / "1.wav", np.zeros(8000), 8000)
+    done = run("evaluate", tmp_path / "m.safetensors", tmp_path / "s")
+    assert done.code == 2
+    assert "holds items of kind sound, and this model reads image" in done.err
