@@ -69,7 +69,7 @@ def test_a_row_of_a_table_is_explained(tmp_path, capsys):
     assert code == 0
     assert (tmp_path / "why.html").read_text(encoding="utf-8") == expected
     assert run("explain", tmp_path / "m.safetensors", tmp_path / "t.csv", "--row", 7, "-o", tmp_path / "why.html") == 2
-    assert "t.csv, row 7: Input X contains NaN" in capsys.readouterr().err
+    assert "t.csv, row 7: column 'nm3': missing" in capsys.readouterr().err
 
 
 def test_an_item_that_a_file_lists_is_explained(model, tmp_path):

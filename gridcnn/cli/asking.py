@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gridcnn.cli.output import note
 from gridcnn.cli.sources import MANIFESTS, Columns, read_rows
-from gridcnn.errors import ConfigurationError, DataError, Skipped
+from gridcnn.errors import ConfigurationError, DataError, GridcnnError, Skipped
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from gridcnn.adapters import Adapter
     from gridcnn.datasets import Dataset
 
@@ -90,30 +88,13 @@ def _rows_of_table(source: str, adapter: Adapter, encoding: str | None) -> list[
     table: Any = _load_rows(source, encoding).items
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"{source} holds no rows of a table, which this model reads.")
-    words = _words_among_numbers(table, getattr(adapter, "columns_", None) or table.columns)
-    numbers = adapter.check_items(table.drop(index=words.keys()))
-    good = iter(numbers)
-    return [
-        Asked(f"{source}, row {row}", error=words[row]) if row in words else Asked(f"{source}, row {row}", next(good))
-        for row in table.index.tolist()
-    ]
-
-
-def _words_among_numbers(table: pd.DataFrame, columns: Iterable[str]) -> dict[Any, str]:
-    """Turn columns into numbers if at least half of their cells are some; return why the other rows have no answer."""
-    import pandas as pd
-
-    reasons: dict[Any, str] = {}
-    for name in columns:
-        if name not in table or pd.api.types.is_numeric_dtype(table[name]):
-            continue
-        numbers = pd.to_numeric(table[name], errors="coerce")
-        odd = table[name][numbers.isna()]
-        if 2 * len(odd) <= len(table):
-            table[name] = numbers
-            words = odd[odd.notna() & (odd.astype(str).str.strip() != "")]  # an empty cell is the adapter's affair
-            reasons = {row: f"column {name!r}: {str(cell)!r} is no number" for row, cell in words.items()} | reasons
-    return reasons
+    try:
+        numbers = adapter.check_items(table)
+    except GridcnnError:
+        raise
+    except (ValueError, TypeError) as error:  # in scikit-learn's words
+        raise DataError(f"{source}: {error}") from error
+    return [Asked(f"{source}, row {row}", item) for row, item in zip(table.index, numbers, strict=True)]
 
 
 def _load_rows(source: str, encoding: str | None) -> Dataset:

@@ -15,6 +15,7 @@ import torch
 
 from gridcnn import explain
 from gridcnn.adapters.windows import cut_windows
+from gridcnn.errors import ItemError
 from gridcnn.explain import Trace
 from gridcnn.model import FittedModel, fitted_model
 from gridcnn.render.drawn_kernels import LARGEST_MAP, MOST_MAPS, Kernels, choose_kernels, convolutions, groups
@@ -69,7 +70,10 @@ def explain_page(
         If there is no such class or window.
     """
     model = fitted_model(model)
-    trace = explain.trace(model, item, window=window)
+    try:
+        trace = explain.trace(model, item, window=window)
+    except ItemError as error:
+        raise error if name is None else ItemError(name, error.reason) from None
     target = trace.class_index(label)
     drawn = choose_kernels(trace, target)
     shown = groups(trace, drawn)
