@@ -48,10 +48,9 @@ class Answers:
         if self._output is None:
             yield
             return
-        is_special = self._output.exists() and not self._output.is_file()
         stopped = None
         try:
-            with self._output.open("w", encoding="utf-8") if is_special else written(self._output) as self._stream:
+            with written(self._output) as self._stream:
                 try:
                     yield
                 except KeyboardInterrupt as error:

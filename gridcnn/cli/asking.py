@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gridcnn.cli.output import note
-from gridcnn.cli.sources import MANIFESTS, Columns, read_rows
+from gridcnn.cli.sources import MANIFESTS, Columns, located, read_rows
 from gridcnn.errors import ConfigurationError, DataError, GridcnnError, Skipped
 
 if TYPE_CHECKING:
@@ -54,20 +55,20 @@ def read_inputs(inputs: Iterable[str], adapter: Adapter, columns: Columns) -> li
 
 
 def _read_input(source: str, adapter: Adapter, columns: Columns) -> list[Asked]:
-    place = Path(source)
     if source == STANDARD_INPUT:
         if not adapter.reads_texts:
             raise DataError(f"'-' reads sentences, and this model reads {adapter.modality}: give files or a folder.")
         return [Asked(line, line) for line in _lines(sys.stdin.buffer.read(), Path("standard input"), columns.encoding)]
+    place = located(source)
     if not (adapter.reads_texts or adapter.reads_files):
-        return _rows_of_table(source, adapter, columns.encoding)
-    if place.is_dir():
+        return _rows_of_table(source, place, adapter, columns.encoding)
+    if os.path.isdir(place):  # noqa: PTH112  (a name may be too long, or a sentence)
         return _documents(place, columns.encoding) if adapter.reads_texts else _from_folder(place, adapter)
     if place.suffix.lower() in MANIFESTS:
         return [_asked(row) for row in read_rows(place, adapter, columns).values()]
     if not adapter.reads_texts:
-        return [Asked(source, source)]
-    if not place.is_file():
+        return [Asked(source, str(place))]
+    if not os.path.isfile(place):  # noqa: PTH113
         raise DataError(
             f"{source!r} is no file, and this model reads text: give a csv file with --text COLUMN, a file with one "
             'sentence a line, or - for standard input: echo "your text" | gridcnn predict MODEL -'
@@ -82,10 +83,10 @@ def _asked(item: Any) -> Asked:
     return Asked(item.item, error=item.reason) if isinstance(item, Skipped) else Asked(str(item), item)
 
 
-def _rows_of_table(source: str, adapter: Adapter, encoding: str | None) -> list[Asked]:
+def _rows_of_table(source: str, place: Path, adapter: Adapter, encoding: str | None) -> list[Asked]:
     import pandas as pd
 
-    table: Any = _load_rows(source, encoding).items
+    table: Any = _load_rows(source, place, encoding).items
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"{source} holds no rows of a table, which this model reads.")
     try:
@@ -97,16 +98,16 @@ def _rows_of_table(source: str, adapter: Adapter, encoding: str | None) -> list[
     return [Asked(f"{source}, row {row}", item) for row, item in zip(table.index, numbers, strict=True)]
 
 
-def _load_rows(source: str, encoding: str | None) -> Dataset:
+def _load_rows(source: str, place: Path, encoding: str | None) -> Dataset:
     from gridcnn.datasets import load, load_table
 
-    place = Path(source)
-    if place.is_dir():
+    if os.path.isdir(place):  # noqa: PTH112
         raise DataError(
             f"{source} is a folder, and this model reads rows of a table: give a file that ends in "
             f"{', '.join(sorted(MANIFESTS))}."
         )
-    return load_table(source, encoding=encoding) if place.suffix or place.exists() else load(source)
+    is_name = not place.suffix and not os.path.isfile(place)  # noqa: PTH113
+    return load(source) if is_name else load_table(place, encoding=encoding)
 
 
 def _lines(data: bytes, place: Path, encoding: str | None) -> list[str]:
@@ -123,9 +124,10 @@ def _lines(data: bytes, place: Path, encoding: str | None) -> list[str]:
 def _documents(folder: Path, encoding: str | None) -> list[Asked]:
     """Read each .txt file below a folder as one text."""
     from gridcnn.datasets.encoding import decode
+    from gridcnn.datasets.folder import DOCUMENTS
     from gridcnn.datasets.media import walk
 
-    found = [place for place in sorted(walk(folder)) if place.suffix.lower() == ".txt"]
+    found = [place for place in sorted(walk(folder)) if place.suffix.lower() in DOCUMENTS]
     if not found:
         raise DataError(
             f"{folder} is a folder without .txt files, and this model reads text: give a folder of .txt files, one "

@@ -401,6 +401,8 @@ def test_a_file_of_lines_is_predicted_line_by_line_and_says_so(run: Run, models:
     [
         ("text", ["-", "-"], "'-' is given twice"),
         ("text", ["empty"], "empty is a folder without .txt files"),
+        ("text", ["a good film " * 50], "gridcnn predict MODEL -"),
+        ("table", ["a good film " * 50], "No set is called"),
         ("text", ["missing.csv"], "missing.csv: no such file"),
         ("table", ["empty"], "empty is a folder, and this model reads rows of a table"),
         ("table", ["picture.png"], "expected a file that ends in"),
