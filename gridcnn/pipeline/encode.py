@@ -228,6 +228,8 @@ def _encode_chunk(adapter: Adapter, items: Sequence[Any]) -> list[Encoded | Item
             windows = adapter.encode(item)
         except ItemError as error:
             results.append(error)
+        except OSError as error:  # a name that is too long, a disk that went away
+            results.append(ItemError(item, f"cannot be read ({error.strerror or error})"))
         else:
             content = adapter.content(item, windows)
             results.append(Encoded(windows, hashlib.blake2b(content, digest_size=FINGERPRINT).digest()))

@@ -435,6 +435,9 @@ def test_files_of_another_kind_keep_their_rows(run: Run, models: Path) -> None:
     done = run("predict", models / "sound.safetensors", *inputs)
     none = run("predict", models / "sound.safetensors", *inputs[::2])
 
+    odd = run("predict", models / "sound.safetensors", "x" * 300 + ".wav", models / "sound.wav")
+
+    assert [bool(row["error"]) for row in rows_of(odd.out)] == [True, False]
     assert [bool(row["error"]) for row in rows_of(done.out)] == [True, False, True]
     assert (done.code, none.code, len(rows_of(none.out))) == (0, 1, 2)
 
