@@ -6,21 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 import torch
-from sklearn.utils import check_array
 from torch import nn
 
 from gridcnn.adapters.base import Adapter
 from gridcnn.adapters.counts import block_count, epoch_count
+from gridcnn.adapters.numbers import EXACT_SPREAD, as_numbers, unusable
+from gridcnn.adapters.numbers_remarks import caution, in_columns, remarks_on, stands_at_levels
 from gridcnn.adapters.standardise import Standardise, WithOwnScale
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
+from gridcnn.ordering.columns import no_data_limit
 from gridcnn.parameters import Choice, Constraint, Optional
 
 __all__ = ["ArrayAdapter"]
 
 CHANNELS = "channels"
-SMALLEST_SPREAD = 1e-6  # a standard deviation below this share of the mean is rounding, not variation
+SMALLEST_SPREAD = 1e-6  # in float32, a standard deviation below this share of the mean is rounding, not variation
 
 SETTINGS: dict[str, Any] = {
     "convs_per_block": 1,
@@ -69,10 +72,22 @@ class ArrayAdapter(Adapter):
         items; the former keeps the shape of a curve. `"both"` has every channel twice: like `"channel"`, which keeps
         the level of an item, and standardised within the item, which shows its shape at any level. None takes `"both"`
         if the standard deviations of a channel within the training items differ tenfold (between the first and the
-        last tenth of them), as those of recordings of far and near things do, and `"channel"` otherwise.
+        last tenth of them), as those of recordings of far and near things do, `"cell"` if the cells stand at levels so
+        far apart that float32 could show nothing else, and `"channel"` otherwise.
 
     Attributes
     ----------
+    columns_ : list of str or None
+        Names of the columns of a DataFrame, by which they are taken from another one in any order.
+    centred_ : bool
+        Whether `encode` subtracts `mean_`, in float64, because float32 would blur numbers so large (UTM metres, Unix
+        seconds).
+    limit_ : float
+        Size above which a number is taken for the mark of a missing one.
+    bounds_ : list of [float, float]
+        Smallest and largest number of each channel in the training items.
+    remarks_ : list of str
+        What `remarks` says.
     sizes_ : list of int
         Size of each axis in `axes`.
     scaling_ : {"channel", "both", "cell"}
@@ -82,7 +97,17 @@ class ArrayAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "array"
-    fitted_attributes: ClassVar[tuple[str, ...]] = ("sizes_", "scaling_", "mean_", "std_")
+    fitted_attributes: ClassVar[tuple[str, ...]] = (
+        "sizes_",
+        "scaling_",
+        "mean_",
+        "std_",
+        "columns_",
+        "centred_",
+        "limit_",
+        "bounds_",
+        "remarks_",
+    )
 
     constraints: ClassVar[Mapping[str, Constraint]] = {"scaling": Optional(Choice(("channel", "both", "cell")))}
 
@@ -90,6 +115,11 @@ class ArrayAdapter(Adapter):
     scaling_: str
     mean_: list[Any]
     std_: list[Any]
+    columns_: list[str] | None
+    centred_: bool
+    limit_: float
+    bounds_: list[list[float]]
+    remarks_: list[str]
 
     def __init__(
         self, axes: Sequence[str] = ("length",), units: Mapping[str, str] | None = None, scaling: str | None = None
@@ -99,18 +129,27 @@ class ArrayAdapter(Adapter):
         self.scaling = scaling
 
     def check_items(self, X: Any) -> Any:  # an ndarray, which no type checker takes for a Sequence
-        """Return `X` as finite float32 numbers of shape `(n, …)`.
+        """Return `X` as numbers of shape `(n, …)`: float32, or float64 if float32 would blur what varies in them.
+
+        Missing numbers (NaN, masked, or a word among numbers) stay in it as NaN, for `encode` to report. The columns of
+        a DataFrame are taken by the names that the adapter was fitted to.
 
         Raises
         ------
         ValueError, TypeError
-            In scikit-learn's words, if `X` is sparse or complex, or holds NaN, infinity or what is not a number.
+            In scikit-learn's words, if `X` is sparse or complex, or holds what is not a number.
         DataError
-            If the number of axes is not that of `axes`.
+            If the number of axes is not that of `axes`, or a DataFrame has other columns than the training items.
         """
-        if isinstance(X, torch.Tensor):
-            X = X.detach().cpu().numpy()
-        numbers: np.ndarray = check_array(X, dtype=np.float32, allow_nd=True, ensure_all_finite=True, input_name="X")
+        return self._checked(X, exact=getattr(self, "centred_", None))
+
+    def _checked(self, X: Any, exact: bool | None) -> np.ndarray:
+        names = getattr(self, "columns_", None)
+        if names is not None and isinstance(X, pd.DataFrame):
+            X = in_columns(X, names)
+            if extra := [str(name) for name in set(X.columns) - set(names)]:
+                raise DataError(f"the model was not trained on the columns {', '.join(sorted(extra))}: leave them out")
+        numbers = as_numbers(X, exact=exact, known=names is not None, allow_nd=True)
         if numbers.ndim != len(self.axes) + 1:
             raise DataError(
                 f"axes={tuple(self.axes)} describes X of shape (n, {', '.join(self.axes)}), but X has shape "
@@ -118,24 +157,51 @@ class ArrayAdapter(Adapter):
             )
         return numbers
 
-    def fit(self, items: Sequence[Any]) -> Self:
+    def column_names(self, X: Any) -> list[str] | None:
+        """Return the names of the columns of a DataFrame, if all of them are strings; None for anything else."""
+        names = list(X.columns) if isinstance(X, pd.DataFrame) else []
+        return names if names and all(isinstance(name, str) for name in names) else None
+
+    def fit(self, items: Sequence[Any], columns: Sequence[str] | None = None) -> Self:
         """Learn the sizes, means and standard deviations of training items, an array of shape `(n, …)`.
+
+        Parameters
+        ----------
+        items : array or DataFrame of shape (n, …)
+            Training items. One with a missing number is passed over.
+        columns : sequence of str, optional
+            Names of the columns; those of `items`, if it is a DataFrame.
 
         Raises
         ------
         ConfigurationError
             If `axes`, `units` or `scaling` cannot work.
+        DataError
+            If no item is left.
         """
         self.check_parameters()
-        numbers = self.check_items(np.asarray(items))
+        self.columns_ = self.column_names(items) if columns is None else list(columns)
+        numbers = self._checked(items, exact=None)
         self.sizes_ = list(numbers.shape[1:])
-        grids = self._channels_first(numbers, first_axis=1)
+        self.limit_ = no_data_limit(numbers)
+        good = (np.abs(numbers) <= self.limit_).reshape(len(numbers), -1).all(axis=1)  # NaN compares false
+        if not good.any():
+            reason = unusable(numbers[0], self.limit_, self._name)
+            raise DataError(f"none of the {len(numbers)} items can be used; the first: {reason}")
+        grids = self._channels_first(numbers if good.all() else numbers[good], first_axis=1)
+        self.centred_ = grids.dtype == np.float64
         self.scaling_ = self.scaling or ("both" if _spreads_differ(grids) else "channel")
+        if self.scaling is None and self.centred_ and stands_at_levels(grids):
+            self.scaling_ = "cell"
         over = 0 if self.scaling_ == "cell" else (0, *range(2, grids.ndim))
         mean = grids.mean(axis=over, dtype=np.float64, keepdims=True)[0]
         std = grids.std(axis=over, dtype=np.float64, keepdims=True)[0]
+        smallest = EXACT_SPREAD if self.centred_ else SMALLEST_SPREAD
         self.mean_ = mean.tolist()
-        self.std_ = np.where(std > SMALLEST_SPREAD * np.abs(mean), std, 1.0).tolist()
+        self.std_ = np.where(std > smallest * np.abs(mean), std, 1.0).tolist()
+        flat = np.moveaxis(grids, 1, 0).reshape(grids.shape[1], -1)
+        self.bounds_ = np.stack([flat.min(axis=1), flat.max(axis=1)], axis=1).astype(np.float64).tolist()
+        self.remarks_ = remarks_on(grids, (grids - mean) / np.asarray(self.std_), self.scaling_, self.centred_)
         return self
 
     @property
@@ -152,22 +218,36 @@ class ArrayAdapter(Adapter):
         Raises
         ------
         ItemError
-            If it has another shape than the training items.
+            If it has another shape than the training items, or a number is missing or stands for a missing one.
         """
-        row = np.asarray(item, dtype=np.float32)
+        with np.errstate(over="ignore"):  # infinite, and found below
+            row = np.asarray(item, dtype=np.float64 if self.centred_ else np.float32)
         if list(row.shape) != self.sizes_:
             raise ItemError(f"array of shape {row.shape}", f"expected shape {tuple(self.sizes_)}, as in training")
-        return self._channels_first(row, first_axis=0)[None]
+        if not (np.abs(row) <= self.limit_).all():
+            raise ItemError(f"array of shape {row.shape}", unusable(row, self.limit_, self._name))
+        grid = self._channels_first(row, first_axis=0)[None]
+        return (grid - np.asarray(self.mean_)).astype(np.float32) if self.centred_ else grid
 
     def frontend(self) -> nn.Module:
         """Return the module that standardises float32 `(batch, channels, …)`: to `(batch, *spec_.shape)`."""
-        standardise = Standardise(torch.tensor(self.mean_), torch.tensor(self.std_))
+        mean = torch.tensor(self.mean_)
+        standardise = Standardise(torch.zeros_like(mean) if self.centred_ else mean, torch.tensor(self.std_))
         return nn.Sequential(standardise, WithOwnScale()) if self.scaling_ == "both" else standardise
 
     @property
     def noun(self) -> str:  # type: ignore[override]
         """A series has one ordered axis, an array two."""
         return "series" if len(self.spec_.axes) == 1 else "array"
+
+    def remarks(self) -> list[str]:
+        """Name numbers that look like marks of missing ones, and say what the scaling may hide."""
+        return list(self.remarks_)
+
+    def cautions(self, item: Any) -> list[str]:
+        """Say whether a number lies far outside the range of the training items."""
+        row = np.asarray(item, dtype=np.float64)
+        return caution(self._channels_first(row, first_axis=0), self.bounds_) if list(row.shape) == self.sizes_ else []
 
     def describe_grid(self) -> str:
         """Give sizes and channels, and how they are standardised."""
@@ -203,6 +283,12 @@ class ArrayAdapter(Adapter):
             )
         if unknown := sorted(set(self.units or {}) - set(ordered)):
             raise ConfigurationError(f"units names {', '.join(unknown)}, but the ordered axes are {', '.join(ordered)}")
+
+    def _name(self, cell: tuple[int, ...]) -> str:
+        """Name a cell for a message."""
+        if self.columns_ is not None:
+            return f"column {self.columns_[cell[0]]!r}"
+        return ", ".join(f"{axis} {at}" for axis, at in zip(self.axes, cell, strict=True))
 
     def _channels_first(self, numbers: np.ndarray, first_axis: int) -> np.ndarray:
         """Move the channel axis to `first_axis`, the first of the named axes, or make one of size 1."""

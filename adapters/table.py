@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_array
 from torch import nn
 
 from gridcnn.adapters.array import ArrayAdapter
 from gridcnn.adapters.base import Adapter
+from gridcnn.adapters.numbers import as_numbers, unusable
+from gridcnn.adapters.numbers_remarks import in_columns
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
 from gridcnn.grid import GridSpec
 from gridcnn.parameters import Choice, Constraint
@@ -25,13 +26,16 @@ __all__ = ["TableAdapter"]
 AXES = {1: ("column",), 2: ("height", "width"), 3: ("height", "width", "channels")}
 """Names of the axes of one row, by their number."""
 
+OF_GRIDS = ("scaling_", "mean_", "std_", "centred_", "limit_", "bounds_", "remarks_")
+"""Fitted attributes of the adapter for rows in their shape."""
+
 
 class TableAdapter(Adapter):
     """Turns the rows of a numeric table into grids, if the order of its columns carries information.
 
     Every column is one cell. A table is read as a series, `(1, columns)`, or as a picture, `(channels, height, width)`,
     if its columns turn out to be a flattened one. Constant columns keep their places: they are the dark margin of a
-    picture. Missing values are refused, as scikit-learn does: you know best which value suits.
+    picture. A row with a missing value has an error, or is skipped: you know best which value suits.
 
     Parameters
     ----------
@@ -48,8 +52,8 @@ class TableAdapter(Adapter):
         Why the columns are taken for ordered: `"assumed"`, or the test that found it.
     shape_ : list of int
         Shape that one row is given: `[columns]`, `[height, width]` or `[height, width, channels]`.
-    scaling_, mean_, std_ : str and nested lists of float
-        How each channel is standardised, see `ArrayAdapter`.
+    scaling_, mean_, std_, centred_, limit_, bounds_, remarks_
+        How each channel is standardised, and what stood out, see `ArrayAdapter`.
     report_ : OrderReport or None
         The evidence; None if the order was assumed, or the adapter was loaded.
 
@@ -66,7 +70,7 @@ class TableAdapter(Adapter):
 
     modality: ClassVar[str] = "array"
     noun: str = "row"
-    fitted_attributes: ClassVar[tuple[str, ...]] = ("columns_", "ordering_", "shape_", "scaling_", "mean_", "std_")
+    fitted_attributes: ClassVar[tuple[str, ...]] = ("columns_", "ordering_", "shape_", *OF_GRIDS)
 
     constraints: ClassVar[Mapping[str, Constraint]] = {"ordering": Choice(("check", "assume"))}
     reads_rows: ClassVar[bool] = True
@@ -77,6 +81,10 @@ class TableAdapter(Adapter):
     scaling_: str
     mean_: list[Any]
     std_: list[Any]
+    centred_: bool
+    limit_: float
+    bounds_: list[list[float]]
+    remarks_: list[str]
     report_: OrderReport | None = None
 
     def __init__(self, ordering: str = "check") -> None:
@@ -99,43 +107,46 @@ class TableAdapter(Adapter):
                 "TextAdapter() from gridcnn.adapters"
             )
         if isinstance(X, pd.DataFrame):
-            if not X.columns.is_unique:
-                doubled = ", ".join(map(str, X.columns[X.columns.duplicated()].unique()[:10]))
-                raise DataError(f"the table has several columns of the same name: {doubled}. Rename them, or keep one")
-            is_number = pd.api.types.is_numeric_dtype
-            odd = [f"{name} ({kind})" for name, kind in X.dtypes.items() if not is_number(kind)]
-            if odd:
-                from gridcnn.ordering.columns import name_some  # noqa: PLC0415
+            from gridcnn.ordering.columns import name_some, numbers_with_gaps  # noqa: PLC0415
 
+            self._check_names(X)
+            is_number = pd.api.types.is_numeric_dtype
+            odd = [f"{name} ({kind})" for name, kind in numbers_with_gaps(X).dtypes.items() if not is_number(kind)]
+            if odd:
                 raise DataError(
                     f"columns that hold no numbers cannot be cells of a grid: {name_some(odd)}. Leave them out, or, "
                     "for a column of sentences or file names, train on that column alone with its own adapter"
                 )
 
-    def check_items(self, X: Any) -> Any:  # an ndarray, which no type checker takes for a Sequence
-        """Return `X` as finite float32 numbers of shape `(n, columns)`.
+    def _check_names(self, X: pd.DataFrame) -> None:
+        if not X.columns.is_unique:
+            doubled = ", ".join(map(str, X.columns[X.columns.duplicated()].unique()[:10]))
+            raise DataError(f"the table has several columns of the same name: {doubled}. Rename them, or keep one")
 
-        If the adapter was fitted to named columns, those are taken from a DataFrame by their names.
+    def check_items(self, X: Any) -> Any:  # an ndarray, which no type checker takes for a Sequence
+        """Return `X` as numbers of shape `(n, columns)`: float32, or float64 if float32 would blur what varies in them.
+
+        Missing numbers (NaN, masked, or a word among numbers) stay in it as NaN, for `encode` to report. If the adapter
+        was fitted to named columns, those are taken from a DataFrame by their names.
 
         Raises
         ------
         ValueError, TypeError
-            In scikit-learn's words, if `X` is sparse or complex, has other than two axes, or holds NaN, infinity or
-            what is not a number.
+            In scikit-learn's words, if `X` is sparse or complex, has other than two axes, or holds what is not a
+            number.
         ConfigurationError, DataError
             As `check_columns`.
         """
+        return self._checked(X, exact=getattr(self, "centred_", None))
+
+    def _checked(self, X: Any, exact: bool | None) -> np.ndarray:
         names = getattr(self, "columns_", None)
         if names is not None and isinstance(X, pd.DataFrame):
-            missing = [name for name in names if name not in X.columns]
-            if missing:
-                raise DataError(
-                    f"the table lacks columns that the model was trained on: {', '.join(missing[:10])}; it has "
-                    f"{', '.join(map(str, X.columns[:10]))}: give a table with the columns of the training table."
-                )
-            X = X[names]
+            X = in_columns(X, names)
+            self._check_names(X)
+            return as_numbers(X, exact=exact, known=True, ensure_min_samples=0)
         self.check_columns(X)
-        return check_array(X, dtype=np.float32, input_name="X", ensure_min_samples=0)
+        return as_numbers(X, exact=exact, ensure_min_samples=0)
 
     def column_names(self, X: Any) -> list[str] | None:
         """Return the names of the columns of a DataFrame, if all of them are strings; None for anything else."""
@@ -167,13 +178,18 @@ class TableAdapter(Adapter):
 
         if not isinstance(X, pd.DataFrame):  # whose odd columns the report will name
             self.check_columns(X)
-            X = check_array(X, dtype=None, ensure_all_finite=False)
+            X = as_numbers(X, exact=True)
         report = check_order(X, labels)
         if report.verdict != "ordered":
             noted = "".join(f" Note: {warning}." for warning in report.warnings)
+            assume = (
+                " If you know that neighbouring columns are related, say ordering='assume' (on the command line: "
+                "--ordering assume)"
+            )
+            pointless = report.left_out and report.test == "size"  # texts or dates, and hardly any numbers
             raise OrderingError(
-                f"this table is refused ({report.verdict}): {report.reason} {report.advice}{noted} If you know that "
-                "neighbouring columns are related, say ordering='assume' (on the command line: --ordering assume)",
+                f"this table is refused ({report.verdict}): {report.reason} {report.advice}{noted}"
+                f"{'' if pointless else assume}",
                 report,
             )
         if report.left_out:
@@ -210,7 +226,7 @@ class TableAdapter(Adapter):
         """
         report = report or self.check_order(items, labels)
         self.columns_ = None
-        numbers = self.check_items(items)
+        numbers = self._checked(items, exact=None)
         n_columns = numbers.shape[1]
         self.columns_ = self.column_names(items) if columns is None else list(columns)
         self.report_ = report
@@ -219,14 +235,26 @@ class TableAdapter(Adapter):
         if report and report.grid and report.grid[0] * report.grid[1] == n_columns:
             height, width, channels = report.grid[0], report.grid[1] // report.channels, report.channels
             self.shape_ = [height, width, channels] if channels > 1 else [height, width]
-        grids = ArrayAdapter(AXES[len(self.shape_)]).fit(numbers.reshape(-1, *self.shape_))
-        self.scaling_, self.mean_, self.std_ = grids.scaling_, grids.mean_, grids.std_
+        grids = ArrayAdapter(AXES[len(self.shape_)]).fit(self._usable(numbers).reshape(-1, *self.shape_))
+        for name in OF_GRIDS:
+            setattr(self, name, getattr(grids, name))
         return self
+
+    def _usable(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the rows without a missing number; raise DataError if there are none, naming columns."""
+        good = np.isfinite(numbers).all(axis=1)
+        if good.any() or not len(numbers):
+            return numbers[good]
+        empty = np.flatnonzero(~np.isfinite(numbers).any(axis=0))
+        why = f"no row has a number in {', '.join(self._name((at,)) for at in empty[:10])}" if len(empty) else (
+            f"the first: {unusable(numbers[0], np.inf, self._name)}"
+        )  # fmt: skip
+        raise DataError(f"none of the {len(numbers)} rows can be used: {why}. Fill the gaps, or leave columns out")
 
     @property
     def _grids(self) -> ArrayAdapter:
         """The adapter for rows in the shape that was found."""
-        state = {"sizes_": self.shape_, "scaling_": self.scaling_, "mean_": self.mean_, "std_": self.std_}
+        state = {name: getattr(self, name) for name in OF_GRIDS} | {"sizes_": self.shape_, "columns_": None}
         return ArrayAdapter(AXES[len(self.shape_)]).restore(state)
 
     @property
@@ -240,13 +268,29 @@ class TableAdapter(Adapter):
         Raises
         ------
         ItemError
-            If it has another number of columns than the training rows.
+            If it has another number of columns than the training rows, or a number is missing or stands for a missing
+            one.
         """
-        row = np.asarray(item, dtype=np.float32)
+        with np.errstate(over="ignore"):  # infinite, and found below
+            row = np.asarray(item, dtype=np.float64 if self.centred_ else np.float32)
         columns = int(np.prod(self.shape_))
         if row.shape != (columns,):
             raise ItemError(f"row of shape {row.shape}", f"expected {columns} columns, as in training")
+        if not (np.abs(row) <= self.limit_).all():
+            raise ItemError(f"row of {columns} columns", unusable(row, self.limit_, self._name))
         return self._grids.encode(row.reshape(self.shape_))
+
+    def _name(self, cell: tuple[int, ...]) -> str:
+        return f"column {cell[0]}" if self.columns_ is None else f"column {self.columns_[cell[0]]!r}"
+
+    def remarks(self) -> list[str]:
+        """As that of `ArrayAdapter`."""
+        return list(self.remarks_)
+
+    def cautions(self, item: Any) -> list[str]:
+        """As that of `ArrayAdapter`."""
+        row = np.asarray(item, dtype=np.float64)
+        return self._grids.cautions(row.reshape(self.shape_)) if row.size == np.prod(self.shape_) else []
 
     def frontend(self) -> nn.Module:
         """Return the module that standardises float32 `(batch, channels, …)`, as that of `ArrayAdapter` does."""

@@ -253,8 +253,10 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return {name: getattr(self, name) for name in ("device", "n_jobs")}
 
     def _checked(self, X: Any) -> Any:
-        """Return the rows of a table as scikit-learn's contract wants them; other items as they are."""
-        return validate_data(self, X, reset=False, dtype=np.float32) if self.adapter_.reads_rows else X
+        """Return the items as they are; check the columns of a table as scikit-learn's contract wants."""
+        if self.adapter_.reads_rows:
+            validate_data(self, X, reset=False, dtype=None, ensure_all_finite=False)  # a row's gaps are its own error
+        return X
 
 
 def _signature(names: Iterable[str]) -> inspect.Signature:

@@ -103,9 +103,6 @@ def test_constant_data_become_zeros(scaling, level):
 @pytest.mark.parametrize(
     ("X", "error", "message"),
     [
-        ([[1.0, np.nan]], ValueError, "Input X contains NaN"),
-        ([[1.0, np.inf]], ValueError, "Input X contains infinity"),
-        ([[1.0, 1e300]], ValueError, "too large for dtype"),
         ([["a", "b"]], ValueError, "could not convert string to float"),
         (np.array([[1, {}]], dtype=object), TypeError, "real number"),
         (np.array([[1 + 2j, 3]]), ValueError, "Complex data not supported"),
@@ -114,7 +111,6 @@ def test_constant_data_become_zeros(scaling, level):
         (np.empty((0, 3)), ValueError, "0 sample"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 def test_bad_numbers_are_refused_in_the_words_of_scikit_learn(X, error, message):
     with pytest.raises(error, match=message):
         ArrayAdapter().check_items(X)

@@ -130,12 +130,13 @@ def test_categories_in_an_ordered_table_are_named_and_not_encoded(walks):
             TableAdapter(ordering="assume").fit(frame.assign(kind=column))
 
 
-def test_missing_values_are_refused_in_scikit_learns_words_once_the_order_is_found(walks, grades):
+def test_missing_values_are_the_error_of_their_row_once_the_order_is_found(walks, grades):
     frame, labels = walks
     frame.iloc[3, 4] = np.nan
-    for fit in (GridClassifier().fit, TableAdapter().fit):
-        with pytest.raises(ValueError, match="contains NaN"):
-            fit(frame, labels)
+    with pytest.raises(ItemError, match=r"row 3: column 't4': missing \(empty, NaN or no number\)"):
+        GridClassifier().fit(frame, labels)
+    adapter = TableAdapter().fit(frame)
+    assert adapter.mean_[0][0] == pytest.approx(frame.drop(index=3).to_numpy().mean(), rel=1e-5)
     sheet = grades.items.astype(float)
     sheet.iloc[3, 4] = np.nan
     with pytest.raises(OrderingError, match="exchangeable"):

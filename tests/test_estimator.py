@@ -143,12 +143,12 @@ def test_data_frames_are_read_and_their_columns_checked(waves):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda X: np.where(np.arange(16) == 3, np.nan, X), "contains NaN"),
-        (lambda X: np.where(np.arange(16) == 3, np.inf, X), "contains infinity"),
+        (lambda X: np.where(np.arange(16) == 3, np.nan, X), r"row 0: column 3: missing \(empty, NaN"),
+        (lambda X: np.where(np.arange(16) == 3, np.inf, X), "row 0: column 3: infinite"),
         (lambda X: X[:, :15], "X has 15 features, but GridClassifier is expecting 16 features"),
     ],
 )
-def test_bad_arrays_get_scikit_learns_own_words(waves, change, message):
+def test_bad_arrays_are_refused_by_row_and_column_or_in_scikit_learns_own_words(waves, change, message):
     X, y = waves
     classifier = GridClassifier(ordering="assume", epochs=1).fit(X, y)
     with pytest.raises(ValueError, match=message):

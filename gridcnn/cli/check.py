@@ -19,6 +19,7 @@ from gridcnn.errors import ConfigurationError, DataError
 if TYPE_CHECKING:
     import numpy as np
 
+    from gridcnn.datasets import Dataset
     from gridcnn.evaluation.axes import GridReport
     from gridcnn.ordering import AxesReport, OrderReport
 
@@ -85,10 +86,13 @@ def _check(source: str, columns: Columns, seed: int, waiting: Waiting) -> OrderR
     if place.is_file() and columns.text is None and columns.path is None:
         return _check_table(place, columns, seed, waiting)
     data = read_unlabelled(source, columns)
+    for sentence in data.notes:
+        note(sentence)
     adapter = adapter_for(data, {})
     if adapter.reads_rows:
         waiting.now("checking")
-        return check_order(data.items, data.labels, alternatives=data.labels is not None, random_state=seed)
+        ordered = check_order(data.items, data.labels, alternatives=data.labels is not None, random_state=seed)
+        return replace(ordered, warnings=(*ordered.warnings, *_of_training(data, ordered, label=None)))
 
     from gridcnn.evaluation.axes import check_grids
 
@@ -97,6 +101,8 @@ def _check(source: str, columns: Columns, seed: int, waiting: Waiting) -> OrderR
     if skipped:
         note(f"{len(skipped)} items could not be read and are left out:")
         list_skipped(skipped)
+    for sentence in adapter.remarks():
+        note(sentence)
     return report
 
 
@@ -119,7 +125,29 @@ def _check_table(place: Path, columns: Columns, seed: int, waiting: Waiting) -> 
         warnings.append(f"{len(data.skipped)} rows have no {columns.label} and are left out")
     if columns.label is None and "label" in getattr(data.items, "columns", ()):
         warnings.append("column label was checked like the others: if it holds the labels, say --label label")
+    warnings += [*data.notes, *_of_training(data, report, columns.label)]
     return replace(report, rows=sample.rows, warnings=tuple(warnings))
+
+
+def _of_training(data: Dataset, report: OrderReport, label: str | None) -> list[str]:
+    """Say what training would say of these rows and labels: what it remarks on, or why it refuses them."""
+    import numpy as np
+
+    from gridcnn.adapters import TableAdapter
+    from gridcnn.pipeline.labels import check_classes, check_labels
+
+    said = []
+    if data.labels is not None:
+        try:
+            check_classes(np.unique(check_labels(data.labels, len(data))), len(data))
+        except DataError as error:
+            said.append(f"training refuses the labels{f' in {label}' if label else ''}: {error}")
+    if report.verdict == "ordered" and not report.left_out:
+        try:
+            said += TableAdapter().fit(data.items, report=report).remarks()
+        except DataError as error:
+            said.append(f"training refuses this table: {error}")
+    return said
 
 
 def _load_array(place: Path) -> np.ndarray:

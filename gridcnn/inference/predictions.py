@@ -127,7 +127,7 @@ def predict_in_parts(
     """
     compute = predictor(model.network, choose_device(device))
     part = max(PART, compute.batch_size)
-    for start, encoded in encode_ahead(model.adapter, items, on_error=on_error, n_jobs=n_jobs, part=part):
+    for start, encoded in encode_ahead(model.adapter, items, on_error="skip", n_jobs=n_jobs, part=part):
         errors = {index: each.reason for index, each in zip(encoded.skipped_index, encoded.skipped, strict=True)}
         answered, first, windows = np.unique(encoded.item, return_index=True, return_counts=True)
         n_items = len(answered) + len(errors)
@@ -141,7 +141,9 @@ def predict_in_parts(
             probabilities[list(errors)] = np.nan
         names = [_name(items[start + index], start + index) for index in range(n_items)]
         if errors and on_error == "raise":
-            raise ItemError(names[min(errors)], NOT_FINITE)  # what cannot be decoded was raised already
+            at = min(errors)
+            of_a_table = isinstance(items[start + at], np.ndarray)
+            raise ItemError(f"row {names[at]}" if of_a_table else names[at], errors[at])
         yield Predictions(
             names,
             probabilities,

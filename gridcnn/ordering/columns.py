@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,10 +13,25 @@ import pandas as pd
 
 from gridcnn.ordering.trees import Floats
 
-__all__ = ["Roles", "counting_names", "is_token_table", "name_some", "roles_of_array", "roles_of_frame"]
+__all__ = [
+    "BEYOND_MEASURE",
+    "Roles",
+    "counting_names",
+    "is_token_table",
+    "name_some",
+    "names_files",
+    "no_data_limit",
+    "numbers_with_gaps",
+    "roles_of_array",
+    "roles_of_frame",
+]
 
 CATEGORIES = 20  # a column of strings holds text if it has more values than this, and than a twentieth of the rows
 ARRAY_IDENTIFIERS = 64  # identifiers are looked for in the first columns of an array only
+BEYOND_MEASURE = 1e15  # smaller numbers are never taken for marks of missing values
+BEYOND_OTHERS = 1e12  # times the smaller numbers of the table
+BEYOND_FLOAT32 = 1e38  # where sums of float32 overflow
+FILE = re.compile(r"(?s).*\.[A-Za-z][A-Za-z0-9]{1,4}")
 DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}")
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
@@ -101,6 +117,12 @@ def _counts(values: Any) -> str:
     return "numbers" if len(np.unique(values)) == len(values) == np.max(values) - np.min(values) + 1 else ""
 
 
+def names_files(column: pd.Series[Any]) -> bool:
+    """Tell whether a column of words names files: most of its first cells end in a suffix, and hold no space."""
+    words = column.iloc[:200].dropna().astype(str)
+    return bool(len(words)) and words.map(lambda word: " " not in word and bool(FILE.fullmatch(word))).mean() > 0.9
+
+
 def is_token_table(frame: pd.DataFrame) -> bool:
     """Tell whether all columns are words, most of them from one vocabulary, as token positions are."""
     kinds = [
@@ -111,6 +133,41 @@ def is_token_table(frame: pd.DataFrame) -> bool:
     sets = [set(frame.iloc[:, column].dropna()) for column in range(frame.shape[1])]
     union = set().union(*sets)
     return len(union) > CATEGORIES and sum(len(one) for one in sets) > 2 * len(union)
+
+
+def numbers_with_gaps(frame: pd.DataFrame, *, known: bool = False) -> pd.DataFrame:
+    """Return a table in which columns of numbers with some words among them (`n/a`, `?`) hold NaN instead of the words.
+
+    A column counts as one if at least half of its cells are numbers, or if all columns are `known` to hold numbers.
+    """
+    changed = {}
+    for at, dtype in enumerate(frame.dtypes):
+        if not (pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)):
+            continue
+        column = frame.iloc[:, at]
+        if not column.map(_is_cell).all():
+            continue
+        numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
+        if known or (len(column) and numbers.notna().sum() >= max(1, column.notna().sum() / 2)):
+            changed[at] = numbers
+    if not changed:
+        return frame
+    columns = [changed.get(at, frame.iloc[:, at]) for at in range(frame.shape[1])]
+    return pd.concat(columns, axis=1).set_axis(frame.columns, axis=1)
+
+
+def _is_cell(value: Any) -> bool:
+    """Whether a value is a real number, a word or missing: no complex number, list or dict."""
+    if isinstance(value, str | bool | np.bool_ | int | float | np.number | decimal.Decimal):
+        return not np.iscomplexobj(value)
+    return value is None or value is pd.NA or value is pd.NaT
+
+
+def no_data_limit(numbers: np.ndarray) -> float:
+    """Return the size above which a number cannot be a measurement like the others, and marks a missing one."""
+    sizes = np.abs(numbers[np.isfinite(numbers) & (numbers != 0)])
+    usual = float(np.quantile(sizes, 0.25)) if len(sizes) else 1.0
+    return min(max(BEYOND_MEASURE, BEYOND_OTHERS * usual), BEYOND_FLOAT32)
 
 
 def counting_names(names: list[str]) -> str:

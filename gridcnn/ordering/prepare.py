@@ -11,7 +11,16 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from gridcnn.errors import DataError
-from gridcnn.ordering.columns import Roles, is_token_table, name_some, roles_of_array, roles_of_frame
+from gridcnn.ordering.columns import (
+    Roles,
+    is_token_table,
+    name_some,
+    names_files,
+    no_data_limit,
+    numbers_with_gaps,
+    roles_of_array,
+    roles_of_frame,
+)
 from gridcnn.ordering.trees import Floats
 
 __all__ = ["Prepared", "prepare", "rank_scores"]
@@ -35,6 +44,8 @@ class Prepared:
     left_out: tuple[str, ...] = ()  # identifiers, dates and texts
     tokens: bool = False  # the columns hold codes from one vocabulary
     long_format: bool = False
+    texts: tuple[str, ...] = ()  # columns of sentences
+    files: tuple[str, ...] = ()  # columns of file names
 
 
 def rank_scores(values: Floats) -> Floats:
@@ -59,6 +70,8 @@ def prepare(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Prepared:
     table = X if isinstance(X, pd.DataFrame) else np.asarray(X)
     if isinstance(table, np.ndarray) and table.dtype.kind not in "biuf":
         table = pd.DataFrame(table).infer_objects()
+    if isinstance(table, pd.DataFrame):
+        table = numbers_with_gaps(table)
     warnings: list[str] = []
     labels = _labels(y, rows, warnings)
     pool = np.flatnonzero(~pd.isna(labels)) if labels is not None else np.arange(rows)
@@ -82,19 +95,22 @@ def prepare(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Prepared:
         else:
             roles = roles_of_frame(table)
             values = _numbers(table.iloc[take], roles, names, warnings)
-    if len(roles.kept) > MAX_COLUMNS:
-        warnings.append(f"the first {MAX_COLUMNS} of {len(roles.kept)} columns were looked at")
     _name_left_out(roles, names, warnings)
     left_out = tuple(names[column] for column in roles.left_out)
+    files = [column for column in roles.texts if names_files(table.iloc[:, column])]
+    own = tuple(tuple(names[at] for at in roles.texts if (at in files) == wanted) for wanted in (False, True))
     names = [names[column] for column in roles.kept[:MAX_COLUMNS]]
-    _fill_missing(values, names, warnings)
+    empty, complete = _missing(values, names, warnings)
+    left_out += tuple(np.array(names)[empty].tolist())
+    values, take = values[complete], take[complete]
+    _fill_missing(values, empty)
     varies = values.max(axis=0) > values.min(axis=0) if len(values) else np.zeros(values.shape[1], dtype=bool)
-    if not varies.all():
-        warnings.append(f"{int((~varies).sum())} constant columns say nothing: {name_some(np.array(names)[~varies])}")
+    if (constant := ~varies & ~empty).any():
+        warnings.append(f"{int(constant.sum())} constant columns say nothing: {name_some(np.array(names)[constant])}")
     _mixed_units(values[:, varies], warnings)
     return Prepared(
         rank_scores(values), values, names, varies, labels[take] if labels is not None else None, rows, columns,
-        warnings, left_out, tokens, roles.clock and _flows(table, roles),
+        warnings, left_out, tokens, roles.clock and _flows(table, roles), *own,
     )  # fmt: skip
 
 
@@ -116,11 +132,14 @@ def _labels(y: Any, rows: int, warnings: list[str]) -> Any:
 def _numbers(frame: pd.DataFrame, roles: Roles, names: list[str], warnings: list[str]) -> Floats:
     """Return the sampled rows of a frame as numbers, categories as codes, (rows, kept columns)."""
     if not roles.kept:
+        files = [column for column in roles.texts if names_files(frame.iloc[:, column])]
+        word = next((names[column] for column in roles.texts if column not in files), "COLUMN")
+        file = names[files[0]] if files else "COLUMN"
         raise DataError(
             f"none of the {frame.shape[1]} columns holds numbers or categories "
             f"({name_some(names[column] for column in roles.left_out)} left out): "
-            "give a table of numbers, or use the text adapter for a column of text (on the command line: --text "
-            "COLUMN), or that of pictures or sounds for a column of files (--path COLUMN)"
+            f"give a table of numbers, or use the text adapter for a column of text (on the command line: --text "
+            f"{word}), or that of pictures or sounds for a column of files (--path {file})"
         )
     if roles.categories:
         named = name_some(names[column] for column in roles.categories)
@@ -137,6 +156,8 @@ def _numbers(frame: pd.DataFrame, roles: Roles, names: list[str], warnings: list
 
 
 def _name_left_out(roles: Roles, names: list[str], warnings: list[str]) -> None:
+    if len(roles.kept) > MAX_COLUMNS:
+        warnings.append(f"the first {MAX_COLUMNS} of {len(roles.kept)} columns were looked at")
     for columns, said in (
         (roles.identifiers, "column {} counts rows (an identifier or a time step): left out"),
         (roles.dates, "dates are left out: {}"),
@@ -146,22 +167,44 @@ def _name_left_out(roles: Roles, names: list[str], warnings: list[str]) -> None:
             warnings.append(said.format(name_some(names[column] for column in columns)))
 
 
-def _fill_missing(values: Floats, names: list[str], warnings: list[str]) -> None:
-    """Put the median of its column in place of each missing or infinite value."""
-    infinite = np.isinf(values)
-    if infinite.any():
-        warnings.append(f"infinite values in {int(infinite.any(axis=0).sum())} columns are taken as missing")
-        values[infinite] = np.nan
+def _missing(values: Floats, names: list[str], warnings: list[str]) -> tuple[Any, Any]:
+    """Put NaN for each infinite and no-data value, and say which columns have no value, and how many rows lack one.
+
+    Returns the columns without a value and the rows to look at: those that lack no value of the other columns, if they
+    are at least half of the rows.
+    """
+    with np.errstate(invalid="ignore"):
+        beyond = np.abs(values) > no_data_limit(values)
+    if beyond.any():
+        warnings.append(
+            f"infinite and no-data values in {int(beyond.any(axis=0).sum())} columns are taken as missing: "
+            f"{name_some(np.array(names)[beyond.any(axis=0)])}"
+        )
+        values[beyond] = np.nan
     missing = np.isnan(values)
-    if not missing.any():
-        return
-    empty = missing.all(axis=0)
-    if missing.mean() > 0.2:
-        warnings.append(f"{missing.mean():.0%} of the values are missing; the median of the column stands for them")
+    empty = missing.all(axis=0) & bool(len(values))
     if empty.any():
         warnings.append(f"{int(empty.sum())} columns hold no value at all: {name_some(np.array(names)[empty])}")
+    gaps = missing & ~empty
+    rows = gaps.any(axis=1)
+    if not rows.any():
+        return empty, ~rows
+    where = name_some(np.array(names)[gaps.any(axis=0)])
+    usable = rows.mean() <= 0.5
+    done = "are left out" if usable else "get the median of the column"
+    warnings.append(
+        f"{int(rows.sum())} of {len(rows)} rows have an empty cell or no number in {where}: here they {done}; "
+        "training stops at such rows, or skips them (--on-error skip)"
+    )
+    return empty, ~rows if usable else np.ones(len(rows), dtype=bool)
+
+
+def _fill_missing(values: Floats, empty: Any) -> None:
+    """Put the median of its column in place of each missing value, and 0 in empty columns."""
     values[:, empty] = 0.0
-    np.copyto(values, np.nanmedian(values, axis=0), where=np.isnan(values))
+    missing = np.isnan(values)
+    if missing.any():
+        np.copyto(values, np.nanmedian(values, axis=0), where=missing)
 
 
 def _flows(table: Any, roles: Roles) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.ordering.alternatives import score_alternatives
-from gridcnn.ordering.columns import counting_names
+from gridcnn.ordering.columns import counting_names, name_some
 from gridcnn.ordering.evidence import Evidence
 from gridcnn.ordering.pictures import Picture
 from gridcnn.ordering.prepare import Prepared, prepare
@@ -110,5 +110,12 @@ def _advice(verdict: Verdict, table: Prepared, picture: Picture | None) -> str:
         return (
             "Bring each series into one row first (pivot by its identifier and time), or give check_axes an array "
             "(series, sensors, time)."
+        )
+    own = [f"--text {name}" for name in table.texts[:1]] + [f"--path {name}" for name in table.files[:1]]
+    if own and verdict != "ordered":
+        return (
+            f"Column {name_some([*table.files, *table.texts])} holds {'words' if table.texts else 'file names'}: to "
+            f"train on it, say {' or '.join(own)} (in Python, give that column alone to its adapter). For the other "
+            f"columns: {ADVICE[verdict]}"
         )
     return ADVICE[verdict]

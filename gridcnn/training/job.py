@@ -58,6 +58,9 @@ class Job:
             of_rows: Any = adapter  # whose `fit` takes more than the contract asks for
             fitted: Adapter = of_rows.fit(items, report=self.order_report, columns=self.columns)
             return fitted
+        if self.columns is not None:
+            of_columns: Any = adapter
+            return of_columns.fit(items, columns=self.columns)  # type: ignore[no-any-return]
         return fit_adapter(adapter, items, n_jobs=self.config.n_jobs, cache=self.cache if cached else None)
 
     def encode(self, adapter: Adapter, part: LabelledItems, device: torch.device) -> EncodedItems:
@@ -97,6 +100,10 @@ def make_job(
     fresh.check_parameters()
     report = fresh.check_order(X, check_labels(y, _num_samples(X))) if fresh.reads_rows else None  # rows in their order
     items = fresh.check_items(X)
+    columns = fresh.column_names(X)
+    if columns is not None:
+        of_columns: Any = fresh
+        of_columns.columns_ = columns  # so that those of validation items are taken by their names
     labels = check_labels(y, len(items))
     weight = _check_sample_weight(sample_weight, np.zeros(len(items)), dtype=np.float64, ensure_non_negative=True)
     group_index = None
@@ -116,7 +123,7 @@ def make_job(
         n_given,
         classes,
         report,
-        fresh.column_names(X),
+        columns,
         parameters,
         config,
         CallbackList(callbacks),

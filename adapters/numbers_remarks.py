@@ -1,0 +1,92 @@
+"""What a person should know about numbers before trusting a model of them, and about those of one item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from gridcnn.adapters.numbers import HALF_A_STEP, loses_in_float32, varying
+from gridcnn.errors import DataError
+
+__all__ = ["caution", "in_columns", "remarks_on", "stands_at_levels"]
+
+FEWEST_MARKS = 3  # items with the same outlying number
+OUTLYING = 3  # times the range of all other numbers
+MOST_LOOKED_AT = 2_000_000  # numbers
+
+
+def in_columns(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return the columns of these names in this order; raise DataError if some are missing."""
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise DataError(
+            f"the table lacks columns that the model was trained on: {', '.join(missing[:10])}; it has "
+            f"{', '.join(map(str, table.columns[:10]))}: give a table with the columns of the training table."
+        )
+    return table[list(names)]
+
+
+def stands_at_levels(grids: np.ndarray) -> bool:
+    """Return whether most cells of float64 grids `(n, channels, …)` vary too little to be seen beside the others."""
+    over = (0, *range(2, grids.ndim))
+    away = np.abs(grids - grids.mean(axis=over, keepdims=True)).max(axis=0)
+    std = grids.std(axis=0)
+    moving = varying(np.abs(grids).max(axis=0), std)
+    return bool(moving.any()) and bool(loses_in_float32(away, std)[moving].mean() > 0.5)
+
+
+def remarks_on(grids: np.ndarray, standardised: np.ndarray, scaling: str, centred: bool) -> list[str]:
+    """Say in sentences what stands out in training grids `(n, channels, …)` that are to be standardised so."""
+    said = _about_marks(grids)
+    if centred:
+        said.append(
+            "the numbers are large beside what varies in them, more than float32 can tell apart: they are centred in "
+            "float64 first"
+        )
+        seen = standardised.astype(np.float32)
+        alike = len(_distinct(grids)) - len(_distinct(seen))
+        if alike > 0:
+            said.append(
+                f"{alike:,} of {len(grids):,} different rows differ by too little to be told apart beside the range of "
+                "the others: subtract a reference from their columns, or scale them"
+            )
+        if scaling == "cell":
+            said.append(
+                "the columns stand at levels too far apart for one scale, so each is standardised by itself, which "
+                "hides the level"
+            )
+    return said
+
+
+def _about_marks(grids: np.ndarray) -> list[str]:
+    """Name a number that many items hold, far from all others, as -9999 is where it marks missing ones."""
+    looked_at = grids[: max(MOST_LOOKED_AT // max(grids[0].size, 1), 1)]
+    said = []
+    for extreme in (float(looked_at.min()), float(looked_at.max())):
+        marked = looked_at == extreme
+        others = looked_at[~marked]
+        if not len(others) or (rows := int(marked.reshape(len(looked_at), -1).any(axis=1).sum())) < FEWEST_MARKS:
+            continue
+        low, high = float(others.min()), float(others.max())
+        if min(abs(extreme - low), abs(extreme - high)) > OUTLYING * (high - low) > 0:
+            said.append(
+                f"{extreme:.6g} stands in {rows:,} of {len(looked_at):,} items, far from all other numbers ({low:.4g} "
+                f"to {high:.4g}): if it marks missing values, empty those cells"
+            )
+    return said
+
+
+def _distinct(grids: np.ndarray) -> set[bytes]:
+    return {each.tobytes() for each in grids}
+
+
+def caution(grid: np.ndarray, bounds: Sequence[Sequence[float]]) -> list[str]:
+    """Say whether a number of a grid `(channels, …)` lies far outside `bounds` of its channel."""
+    low, high = np.moveaxis(np.asarray(bounds, dtype=np.float64), -1, 0)
+    flat = grid.reshape(len(grid), -1)
+    room = OUTLYING * (high - low) + 8 * HALF_A_STEP * np.maximum(np.abs(low), np.abs(high))
+    if ((flat < (low - room)[:, None]) | (flat > (high + room)[:, None])).any():
+        return ["a number lies far outside the range of the training items"]
+    return []
