@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gridcnn.cli.answers import Answers
 from gridcnn.cli.asking import Asked, read_inputs
+from gridcnn.cli.cautions import print_cautions
 from gridcnn.cli.models import load_model
 from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption, ThreadsOption
 from gridcnn.cli.output import note, prepare_output
@@ -66,6 +67,7 @@ def predict(
                 for rows in _answered(fitted, asked):
                     answers.add(rows)
                     waiting.progress(answers.n_rows, len(asked))
+            print_cautions(fitted.adapter, [each.item for each in asked if not each.error])
     except KeyboardInterrupt as stopped:
         kept = f", in {output}" if output is not None and answers.n_rows else ""
         note(f"stopped: {answers.n_rows} of {len(asked) or 'all'} items are answered{kept}.")

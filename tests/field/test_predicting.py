@@ -470,3 +470,17 @@ def test_a_set_of_pictures_is_no_table(run: Run, models: Path) -> None:
 
     assert done.code == 2
     assert "xo holds no rows of a table" in done.err
+
+
+def test_what_deserves_less_trust_is_counted_beside_the_answers(run: Run, models: Path, tmp_path: Path) -> None:
+    """Sentences in another language were all called "a", with confidence."""
+    (tmp_path / "texts.txt").write_text("good film\nein guter Streifen\nun beau navet\n\n")
+    (tmp_path / "one.txt").write_text("ein guter Streifen\n")
+
+    several = run("predict", models / "text.safetensors", tmp_path / "texts.txt")
+    one = run("predict", models / "text.safetensors", tmp_path / "one.txt")
+
+    assert "2 of the 4 items looked at: none of its words is known to the model" in several.err
+    assert "1 of the 4 items looked at: it has no words" in several.err
+    assert "the item: none of its words is known to the model" in one.err
+    assert "known to the model" not in several.out
