@@ -16,7 +16,8 @@ from gridcnn.datasets.catalogue import PUBLIC
 from gridcnn.datasets.dataset import Dataset, Modality
 from gridcnn.datasets.embedded import digits, grades, tones, word_order, xo
 from gridcnn.datasets.folder import list_media_files, load_folder
-from gridcnn.datasets.manifest import load_manifest, load_table
+from gridcnn.datasets.manifest import load_manifest
+from gridcnn.datasets.measurements import load_table
 from gridcnn.datasets.public import load_public
 from gridcnn.datasets.sampling import TableSample, sample_table
 from gridcnn.errors import DataError

@@ -54,7 +54,8 @@ def decode(data: bytes, path: Path, encoding: str | None = None) -> str:
             ) from None
         except UnicodeDecodeError as error:
             raise DataError(
-                f"{path}: byte {error.start} is not {encoding}: leave encoding out to detect it, or name another."
+                f"{path}: byte {error.start} is not {encoding}: leave --encoding (encoding=) out to detect it, or name "
+                "another."
             ) from None
     for mark, name in _MARKS:
         if data.startswith(mark):
@@ -68,8 +69,8 @@ def decode(data: bytes, path: Path, encoding: str | None = None) -> str:
     if wide is None and _is_western(data):
         return data.decode("cp1252")
     raise DataError(
-        f"{path}: not UTF-8, and its bytes do not prove another encoding: pass encoding=, for example "
-        f"{wide or _guess(data)!r}, or save the file as UTF-8."
+        f"{path}: not UTF-8, and its bytes do not prove another encoding: name it with --encoding (encoding=), for "
+        f"example {wide or _guess(data)!r}, or save the file as UTF-8."
     )
 
 

@@ -49,11 +49,18 @@ def visible(name: str) -> bool:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Yield every visible file below a folder in the order of the paths; follow links, but never in a circle."""
-    for root, folders, files in os.walk(folder, followlinks=True):
+    """Yield every visible file below a folder in the order of the paths; follow links, but never in a circle.
+
+    Folders that cannot be read come last, so that they are reported among the files that are no items.
+    """
+    unreadable = list[Path]()
+    for root, folders, files in os.walk(
+        folder, followlinks=True, onerror=lambda e: unreadable.append(Path(e.filename))
+    ):
         here = Path(root)
         folders[:] = sorted(name for name in folders if visible(name) and not _leads_back(here, name))
         yield from (here / name for name in sorted(files) if visible(name))
+    yield from unreadable
 
 
 def _leads_back(parent: Path, name: str) -> bool:
@@ -80,7 +87,14 @@ def kind_of(path: Path) -> Literal["image", "sound"] | None:
     return _kinds_by_suffix().get(path.suffix.lower()) or _kind_by_content(path)
 
 
+def is_media_name(name: str) -> bool:
+    """Return whether a name ends as those of pictures or sounds do."""
+    return os.path.splitext(name)[1].lower() in _kinds_by_suffix()  # noqa: PTH122  (of text that may be no path)
+
+
 def _kind_by_content(path: Path) -> Literal["image", "sound"] | None:
+    if not path.is_file():  # opening a pipe would wait for ever
+        return None
     try:
         with path.open("rb") as file:
             start = file.read(16)
@@ -139,6 +153,10 @@ def sort_media(paths: Sequence[Path], where: str) -> Media:
     return Media(
         modality,
         list(itertools.compress(paths, kept)),
-        tuple(Skipped(str(path), reasons[kind]) for path, kind in zip(paths, kinds, strict=True) if kind != modality),
+        tuple(
+            Skipped(str(path), "this folder cannot be read" if path.is_dir() else reasons[kind])
+            for path, kind in zip(paths, kinds, strict=True)
+            if kind != modality
+        ),
         kept,
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gridcnn.datasets.dataset import Dataset
 from gridcnn.datasets.encoding import decode
-from gridcnn.datasets.manifest import as_measurements, load_table
+from gridcnn.datasets.measurements import as_measurements, load_table
 from gridcnn.datasets.tables import csv_cells, delimiter_of
 from gridcnn.errors import DataError
 

@@ -1,4 +1,4 @@
-"""Readers of csv, tsv, parquet and jsonl files, whose rows keep the numbers that they have in the file."""
+"""Readers of csv, tsv, parquet, json and Excel files, whose rows keep the numbers that they have in the file."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import csv
 import io
 import json
 import re
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from gridcnn.datasets.compressed import read_bytes, table_suffix
 from gridcnn.datasets.encoding import decode
 from gridcnn.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_CELLS_OF_ANY_LENGTH = threading.Lock()
+"""Held while the module csv, which has one limit for the whole program, takes cells of any length."""
 
 __all__ = ["csv_cells", "delimiter_of", "listed", "read_table"]
 
@@ -25,15 +30,16 @@ def read_table(source: Path, encoding: str | None) -> pd.DataFrame:
     Parameters
     ----------
     source : Path
-        A .csv, .tsv, .parquet or .jsonl file.
+        A .csv, .tsv, .parquet, .jsonl, .json or .xlsx file, or one of these as .gz, or alone in a .zip.
     encoding : str or None
-        Encoding of a csv, tsv or jsonl file; None detects it, see `gridcnn.datasets.encoding.decode`.
+        Encoding of a csv, tsv or json file; None detects it, see `gridcnn.datasets.encoding.decode`.
 
     Returns
     -------
     DataFrame
         Its index holds the number of each row in the file: the first row of a csv is row 2, below the header, and the
-        first row of a parquet or jsonl file is row 1. The cells of csv and tsv files are strings.
+        first row of a parquet or json file is row 1. The cells of csv and tsv files are strings. Its `attrs` name the
+        `delimiter` of a csv file.
 
     Raises
     ------
@@ -44,59 +50,104 @@ def read_table(source: Path, encoding: str | None) -> pd.DataFrame:
         raise DataError(f"{source} is a folder, not a file: read a folder of class folders with load_folder.")
     if not source.is_file():
         raise DataError(f"{source}: no such file, seen from {Path.cwd()}: check the spelling, or give the full path.")
-    readers: dict[str, Callable[[Path, str | None], pd.DataFrame]] = {
-        ".csv": _read_csv,
-        ".tsv": _read_csv,
-        ".parquet": _read_parquet,
-        ".jsonl": _read_jsonl,
-    }
-    reader = readers.get(source.suffix.lower())
+    data, suffix = read_bytes(source)
+    reader = _READERS.get(suffix)
     if reader is None:
-        raise DataError(f"{source}: expected a file that ends in {', '.join(readers)}: save the table as one of these.")
-    table = reader(source, encoding)
+        raise DataError(
+            f"{source}: expected a file that ends in {', '.join(_READERS)}, also with .gz: save the table as one of "
+            "these."
+        )
+    table = reader(data, source, encoding)
     table.columns = [str(column).strip() for column in table.columns]
     if table.empty:
         raise DataError(f"{source}: no rows: expected one line with the names of the columns and one row per item.")
     return table
 
 
-def _read_parquet(source: Path, _encoding: str | None) -> pd.DataFrame:
+def _read_parquet(data: bytes, source: Path, _encoding: str | None) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        names = pq.read_schema(source).names
+        names = pq.read_schema(io.BytesIO(data)).names
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise DataError(f"{source}: several columns are called {listed(twice)}: rename all but one.")
-        table = pd.read_parquet(source)
-    except (pa.ArrowException, OSError) as error:
+        table = pd.read_parquet(io.BytesIO(data))
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise DataError(f"{source}: not a readable parquet file ({error}): write it again.") from error
     return table.set_axis(range(1, len(table) + 1))
 
 
-def _read_jsonl(source: Path, encoding: str | None) -> pd.DataFrame:
-    import pandas as pd  # noqa: PLC0415
-
+def _read_jsonl(data: bytes, source: Path, encoding: str | None) -> pd.DataFrame:
     rows = {}
     # Not splitlines: JSON strings may hold the line separators of Unicode.
-    for number, line in enumerate(decode(source.read_bytes(), source, encoding).split("\n"), start=1):
+    for number, line in enumerate(decode(data, source, encoding).split("\n"), start=1):
         if not line.strip():
             continue
         try:
             rows[number] = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{source}, row {number}: {error}: write one JSON object on each line.") from None
-        if not isinstance(rows[number], dict):
+    return _from_records(rows, source)
+
+
+def _read_json(data: bytes, source: Path, encoding: str | None) -> pd.DataFrame:
+    """Read an array of objects, or an object of such an array, or of columns; or one object on each line."""
+    text = decode(data, source, encoding)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if text.lstrip().startswith("{") and "\n" in text.strip():
+            return _read_jsonl(data, source, encoding)
+        raise DataError(
+            f"{source}: {error}: write an array of objects, or one object on each line of a .jsonl."
+        ) from None
+    if isinstance(content, dict):
+        arrays = [value for value in content.values() if isinstance(value, list)]
+        if len(arrays) == 1 and arrays[0] and all(isinstance(row, dict) for row in arrays[0]):
+            content = arrays[0]  # {"data": [{…}, {…}]}
+        elif arrays and len(arrays) == len(content) and len({len(column) for column in arrays}) == 1:
+            content = [dict(zip(content, row, strict=True)) for row in zip(*arrays, strict=True)]
+    if not isinstance(content, list):
+        raise DataError(f'{source}: expected an array of objects such as [{{"text": "…", "label": "…"}}].')
+    return _from_records(dict(enumerate(content, start=1)), source)
+
+
+def _from_records(rows: dict[int, Any], source: Path) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415
+
+    for number, row in rows.items():
+        if not isinstance(row, dict):
             raise DataError(f'{source}, row {number}: expected an object such as {{"text": "…", "label": "…"}}.')
     return pd.DataFrame(list(rows.values()), index=list(rows), dtype=object)
 
 
-def _read_csv(source: Path, encoding: str | None) -> pd.DataFrame:
+def _read_excel(data: bytes, source: Path, _encoding: str | None) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415
 
-    text = decode(source.read_bytes(), source, encoding)
+    try:
+        sheets = pd.read_excel(
+            io.BytesIO(data), sheet_name=None, dtype=object, keep_default_na=False, engine="openpyxl"
+        )
+    except ImportError:
+        raise DataError(f"{source}: Excel files need the package openpyxl: pip install 'gridcnn[excel]'.") from None
+    except Exception as error:  # what openpyxl raises on a damaged file is open-ended
+        raise DataError(f"{source}: not a readable Excel file ({error}): save it again, or as csv.") from error
+    filled = [sheet for sheet in sheets.values() if not sheet.empty]
+    if len(filled) > 1:
+        raise DataError(
+            f"{source}: {len(filled)} sheets are filled ({listed(sheets)}): save the one that is meant as csv."
+        )
+    table = filled[0] if filled else pd.DataFrame()
+    return table.set_axis(range(2, len(table) + 2))
+
+
+def _read_csv(data: bytes, source: Path, encoding: str | None) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415
+
+    text = decode(data, source, encoding)
     delimiter = delimiter_of(text, source)
     header, *rows = csv_cells(text, delimiter, source) or [[]]
     if any(rows) and not any(map(any, rows)):
@@ -110,12 +161,25 @@ def _read_csv(source: Path, encoding: str | None) -> pd.DataFrame:
                 f"the separator {delimiter!r} in double quotes."
             )
     padded = [row + [""] * (len(header) - len(row)) for row in rows]
-    return pd.DataFrame(padded, columns=header, index=range(2, len(rows) + 2), dtype=object)
+    table = pd.DataFrame(padded, columns=header, index=range(2, len(rows) + 2), dtype=object)
+    table.attrs["delimiter"] = delimiter
+    return table
+
+
+_READERS: dict[str, Callable[[bytes, Path, str | None], pd.DataFrame]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".parquet": _read_parquet,
+    ".jsonl": _read_jsonl,
+    ".ndjson": _read_jsonl,
+    ".json": _read_json,
+    ".xlsx": _read_excel,
+}
 
 
 def delimiter_of(text: str, source: Path) -> str:
     """Return the separator of the cells of a csv or tsv file, from its header."""
-    if source.suffix.lower() == ".tsv":
+    if table_suffix(source) == ".tsv":
         return "\t"
     header = re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0])
     return max(",;\t", key=header.count)
@@ -131,7 +195,13 @@ def csv_cells(text: str, delimiter: str, source: Path) -> list[list[str]]:
     """
 
     def read(quoting: Literal[0, 3]) -> list[list[str]]:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True))
+        with _CELLS_OF_ANY_LENGTH:
+            before = csv.field_size_limit(max(len(text) + 1, 1))  # long documents and genomes are normal
+            try:
+                lines = io.StringIO(text, newline="")
+                return list(csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True))
+            finally:
+                csv.field_size_limit(before)
 
     try:
         return read(csv.QUOTE_MINIMAL)

@@ -214,7 +214,7 @@ ODD_TABLES: dict[str, tuple[Callable[[np.random.Generator], pd.DataFrame], int |
     "few rows": (lambda rng: numbers(rng, rows=12), 4, "12 rows are too few"),
     "constant": (lambda _: pd.DataFrame(np.ones((60, 8))).add_prefix("c"), 3, "no column varies"),
     "an index": (index_beside, None, "column id counts rows (an identifier or a time step): left out"),
-    "infinite": (with_infinity, None, "infinite values in 1 column"),
+    "infinite": (with_infinity, None, "infinite and no-data values in 1 column"),
     "a column called label": (lambda rng: numbers(rng).assign(label=1), None, "say --label label"),
 }
 
@@ -277,7 +277,7 @@ def test_labels_that_say_little_are_reported(
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("text.csv", "text\n" + "".join(f"sentence {i} of a text\n" for i in range(60)), "--text COLUMN"),
+        ("text.csv", "text\n" + "".join(f"sentence {i} of a text\n" for i in range(60)), "--text text"),
         ("prose.csv", "Dear reader\nthis, as you see, is no table\n", "3 cells under 1 column names"),
         ("empty.csv", "", "no rows"),
         ("missing.csv", "a,b,c,d,e\n" + ",,,,\n" * 60, "every cell of its 60 rows is empty"),

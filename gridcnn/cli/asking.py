@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gridcnn.cli.output import note
-from gridcnn.cli.sources import MANIFESTS, Columns, located, read_rows
+from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, read_rows
 from gridcnn.errors import ConfigurationError, DataError, GridcnnError, Skipped
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _read_input(source: str, adapter: Adapter, columns: Columns) -> list[Asked]:
         return _rows_of_table(source, place, adapter, columns.encoding)
     if os.path.isdir(place):  # noqa: PTH112  (a name may be too long, or a sentence)
         return _documents(place, columns.encoding) if adapter.reads_texts else _from_folder(place, adapter)
-    if place.suffix.lower() in MANIFESTS:
+    if holds_rows(place):
         return [_asked(row) for row in read_rows(place, adapter, columns).values()]
     if not adapter.reads_texts:
         return [Asked(source, str(place))]
@@ -103,8 +103,7 @@ def _load_rows(source: str, place: Path, encoding: str | None) -> Dataset:
 
     if os.path.isdir(place):  # noqa: PTH112
         raise DataError(
-            f"{source} is a folder, and this model reads rows of a table: give a file that ends in "
-            f"{', '.join(sorted(MANIFESTS))}."
+            f"{source} is a folder, and this model reads rows of a table: give a file that ends in {TABLE_FILES}."
         )
     is_name = not place.suffix and not os.path.isfile(place)  # noqa: PTH113
     return load(source) if is_name else load_table(place, encoding=encoding)

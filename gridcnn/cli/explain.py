@@ -10,7 +10,7 @@ import typer
 from gridcnn.cli.models import item_of_row, load_model
 from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption
 from gridcnn.cli.output import note, prepare_output, written
-from gridcnn.cli.sources import MANIFESTS, Columns
+from gridcnn.cli.sources import Columns, holds_rows
 from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -76,6 +76,6 @@ def _find(model: FittedModel, item: str, row: int | None, columns: Columns) -> t
         raise ConfigurationError(f"{', '.join(columns.given())}: for a row of a file, so say which one: --row NUMBER.")
     if is_table:
         raise ConfigurationError(f"{item}: this model reads rows of a table: name a file and a row, table.csv --row 2.")
-    if place.suffix.lower() in MANIFESTS and place.is_file():
+    if place.is_file() and holds_rows(place):
         raise ConfigurationError(f"{item} lists several items: say which row is meant, such as --row 2.")
     return item, None

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gridcnn.cli.sources import MANIFESTS, Columns, read_rows
+from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, read_rows
 from gridcnn.errors import DataError, Skipped
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def item_of_row(model: FittedModel, place: Path, number: int, columns: Columns) 
     from gridcnn.datasets import load_table
 
     adapter = model.adapter
-    if place.suffix.lower() not in MANIFESTS or not place.is_file():
-        raise DataError(f"{place}: --row takes a row of a file that ends in {', '.join(sorted(MANIFESTS))}.")
+    if not place.is_file() or not holds_rows(place):
+        raise DataError(f"{place}: --row takes a row of a file that ends in {TABLE_FILES}.")
     if not (adapter.reads_texts or adapter.reads_files):
         table: Any = load_table(place, encoding=columns.encoding).items
         _require_row(place, number, table.index)

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
 
 
-_UNPACKERS = {".zip": "unzip", ".tar": "tar xf", ".tgz": "tar xf", ".gz": "gunzip", ".7z": "7z x", ".rar": "unrar x"}
-MANIFESTS = frozenset({".csv", ".tsv", ".parquet", ".jsonl"})
+_UNPACKERS = {".gz": "gunzip", ".bz2": "bunzip2", ".xz": "unxz", ".zst": "unzstd", ".7z": "7z x", ".rar": "unrar x"}
+TABLE_FILES = ".csv, .tsv, .parquet, .jsonl, .json or .xlsx"
+"""Files that hold one row per item; each may also be compressed, as .gz or alone in a .zip."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,44 @@ def read_labelled(
     allow_one_class: bool = False,
 ) -> Dataset:
     """Read a labelled source; `adapter` is the one of a trained model, which decides what a file holds."""
-    from gridcnn.datasets import load_folder
-
     place = located(source)
     if place.is_file():
-        return read_file(place, replace(columns, label=columns.label or "label"), on_error, adapter)
-    _refuse_columns(source, columns)
-    data = load_folder(place, allow_one_class=allow_one_class) if place.is_dir() else _named(source)
-    if adapter is not None and data.modality != adapter.modality:
-        raise DataError(f"{source} holds items of kind {data.modality}, and this model reads {adapter.modality}.")
+        data = read_file(place, replace(columns, label=columns.label or "label"), on_error, adapter)
+    else:
+        _refuse_columns(source, columns)
+        data = _read_folder(place, source, allow_one_class) if place.is_dir() else _named(source)
+    if adapter is not None:
+        require_kind(source, data, adapter)
     return data
+
+
+def _read_folder(place: Path, source: str, allow_one_class: bool) -> Dataset:
+    """Read a folder, which is called by the name of the archive that it was unpacked from."""
+    from gridcnn.datasets import load_folder
+    from gridcnn.datasets.archives import is_archive
+
+    if not is_archive(Path(source)) or Path(source).is_dir():
+        return load_folder(place, allow_one_class=allow_one_class)
+    try:
+        data = load_folder(place, allow_one_class=allow_one_class)
+    except DataError as error:
+        raise DataError(str(error).replace(str(place), source)) from None
+    return replace(
+        data,
+        name=Path(source).name,
+        skipped=tuple(each._replace(item=each.item.replace(str(place), source)) for each in data.skipped),
+        notes=tuple(line.replace(str(place), source) for line in data.notes),
+    )
+
+
+def require_kind(source: str, data: Dataset, adapter: type[Adapter] | Adapter) -> None:
+    """Refuse items that a model does not read, such as sounds for a model of pictures."""
+    from gridcnn import adapters
+
+    theirs = adapters.for_modality(data.modality)
+    if theirs.modality != adapter.modality:
+        reads = adapter() if isinstance(adapter, type) else adapter
+        raise DataError(f"this model reads {reads.noun}s, and {source} holds {theirs().noun}s: give it {reads.noun}s.")
 
 
 def read_unlabelled(source: str, columns: Columns) -> Dataset:
@@ -82,7 +111,13 @@ def located(source: str) -> Path:
     """Return the file or folder that a SOURCE means, also if it is written as a URL, with ~ or with backslashes.
 
     What exists under its literal name is taken literally. Without anything of that name the path is returned as it is.
+    An archive of several files is the folder in which it is unpacked.
     """
+    return _opened(_spelt(source))
+
+
+def _spelt(source: str) -> Path:
+    """Return the path that a person meant."""
     plain = source.strip().strip("'\"")
     spellings = [source, plain, plain.replace("\\", "/")]
     if plain.lower().startswith("file:"):
@@ -93,6 +128,15 @@ def located(source: str) -> Path:
                 if place.exists():
                     return place
     return Path(source)
+
+
+def _opened(place: Path) -> Path:
+    """Return the folder in which an archive is unpacked; a file of rows is read as it is, compressed or not."""
+    from gridcnn.datasets.archives import is_archive, unpacked
+
+    if not is_archive(place):
+        return place
+    return unpacked(place) if place.is_file() and not holds_rows(place) else place
 
 
 def _named(name: str) -> Dataset:
@@ -134,18 +178,10 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
     """Read a file that lists items, or a table of numbers; `adapter` decides which, or else the given columns."""
     from gridcnn.datasets import load_manifest, load_table
 
-    if place.suffix.lower() not in MANIFESTS:
-        unpack = {
-            ".zip": "unzip",
-            ".tar": "tar xf",
-            ".tgz": "tar xf",
-            ".gz": "gunzip",
-            ".7z": "7z x",
-            ".rar": "unrar x",
-        }
-        advice = unpack.get(place.suffix.lower())
+    if not holds_rows(place):
+        advice = _UNPACKERS.get(place.suffix.lower())
         raise DataError(
-            f"{place}: expected a folder of class folders, or a file that ends in {', '.join(sorted(MANIFESTS))}"
+            f"{place}: expected a folder of class folders, or a file that ends in {TABLE_FILES}"
             f"{f': unpack the archive first, {advice} {place}' if advice else ''}."
         )
     bad_rows: Literal["raise", "skip"] = "raise" if on_error == "raise" else "skip"
@@ -173,12 +209,19 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
     )
 
 
+def holds_rows(place: Path) -> bool:
+    """Whether a file holds one row per item, by its name."""
+    from gridcnn.datasets.compressed import is_table_file
+
+    return is_table_file(place)
+
+
 def read_rows(place: Path, adapter: Adapter, columns: Columns) -> dict[int, Any]:
     """Return the item of each row of a file by the row's number in it; a row that holds none is a `Skipped`."""
-    from gridcnn.datasets import load_table
+    from gridcnn.datasets.tables import read_table
 
     read = read_file(place, columns, "skip", adapter)
-    table: Any = load_table(place, encoding=columns.encoding).items
+    table = read_table(place, columns.encoding)
     skipped = {each.row: each for each in read.skipped}
     good = iter(read.items)
     return {int(number): skipped[number] if number in skipped else next(good) for number in table.index}

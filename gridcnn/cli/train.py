@@ -147,13 +147,18 @@ def train(
     }
     reader = adapter_for(data, options, adapter)
 
+    import numpy as np
+
     from gridcnn.cli.progress import Messages, progress_reporter
+    from gridcnn.pipeline.labels import check_classes
     from gridcnn.pipeline.parallel import set_computing_threads
     from gridcnn.training.fit import fit
     from gridcnn.training.job import split as split_items
     from gridcnn.training.malloc import keep_freed_memory
     from gridcnn.training.plan import plan
 
+    if Path(source).is_file() and parts["train"].labels is not None:
+        check_classes(np.unique(parts["train"].labels), len(parts["train"]), f"the column {label or 'label'!r}")
     set_computing_threads(threads)
     parameters = {
         **hyperparameters,

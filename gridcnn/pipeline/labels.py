@@ -71,14 +71,15 @@ def _of_one_kind(labels: np.ndarray) -> np.ndarray:
     )
 
 
-def check_classes(classes: np.ndarray, n_items: int) -> None:
-    """Raise DataError if there are fewer than two classes, or about as many as items."""
+def check_classes(classes: np.ndarray, n_items: int, what: str = "y") -> None:
+    """Raise DataError if there are fewer than two classes, or about as many as items; `what` holds the labels."""
     if len(classes) < 2:
         found = f"one class ({classes[0]!r})" if len(classes) else "no label"
-        raise DataError(f"a classifier needs at least two classes, but y has {found}")
+        raise DataError(f"a classifier needs at least two classes, but {what} has {found}")
     if n_items >= MANY and len(classes) > HARDLY_ANY_REPEAT * n_items:
         raise DataError(
-            f"{len(classes)} different labels for {n_items} items, such as {', '.join(map(str, classes[:3]))}: this "
+            f"{what} has {len(classes)} different labels for {n_items} items, such as "
+            f"{', '.join(map(str, classes[:3]))}: this "
             "looks like an identifier or a regression target, not like classes. Choose another label, or sort the "
             "values into a few classes."
         )

@@ -1,0 +1,139 @@
+"""Tables of measurements: every column is one, except the label."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gridcnn.datasets.cells import OnError, Rows, as_labels, as_word, is_missing, label_notes, require_column
+from gridcnn.datasets.dataset import SPLIT_NAMES, Dataset
+from gridcnn.datasets.media import is_media_name
+from gridcnn.datasets.numerals import as_numbers
+from gridcnn.datasets.tables import read_table
+from gridcnn.errors import DataError, Skipped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["as_measurements", "load_table"]
+
+FEWEST_MEASUREMENTS = 3
+"""A table with fewer columns of numbers than this is no table of measurements if another column holds sentences."""
+
+MOST_LOOKED_AT = 200  # rows
+
+_SPLIT_COLUMNS = frozenset({"split", "set", "subset", "part", "partition", "fold"})
+
+
+def load_table(
+    path: str | os.PathLike[str],
+    *,
+    label: str | None = None,
+    encoding: str | None = None,
+    on_error: OnError = "raise",
+) -> Dataset:
+    """Read a table of measurements: every column except the label is one.
+
+    Parameters
+    ----------
+    path : path
+        A .csv, .tsv, .parquet, .jsonl, .json or .xlsx file with named columns, or one of these as .gz or in a .zip.
+    label : str, optional
+        Column of labels.
+    encoding : str, optional
+        As in `load_manifest`.
+    on_error : {"raise", "skip"}, default="raise"
+        Whether a row without a label is an error, or is listed in `skipped` with its number in `Skipped.row`.
+
+    Returns
+    -------
+    Dataset
+        Items are a DataFrame of the other columns in their order. A column that holds only numbers becomes numeric, and
+        its empty cells become NaN; numbers may be written with a decimal comma. The index holds the number of each row
+        in the file. A first column without a name that only numbers the rows is left out, a column called split that
+        says train, validation or test becomes `split`, and `notes` says so.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, the label column is missing, the other columns hold sentences or names of files
+        rather than measurements, or, with ``on_error="raise"``, a row has no label.
+    """
+    source = Path(path)
+    return as_measurements(read_table(source, encoding), source, label, on_error)
+
+
+def as_measurements(
+    table: pd.DataFrame, source: Path, label: str | None, on_error: OnError, *, numbered: bool = True
+) -> Dataset:
+    """Split a table into measurements and labels; see `load_table`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        All columns.
+    source : Path
+        The file they come from, for messages and the name of the set.
+    label, on_error
+        As in `load_table`.
+    numbered : bool, default=True
+        Whether the index of `table` holds the number of each row in the file. Otherwise it counts the rows of a sample.
+    """
+    skipped: list[Skipped] = []
+    labels = None
+    if label is not None:
+        require_column(table, label, source)
+        rows = Rows(table, source, on_error, numbered=numbered)
+        rows.drop(table[label].map(is_missing), f"no {label}")
+        table, skipped = rows.table, rows.skipped
+        labels = as_labels(table[label])
+        table = table.drop(columns=label)
+    notes = label_notes(labels)
+    table = _without_row_numbers(table, notes)
+    table, split = _without_parts(table, notes)
+    items, commas = as_numbers(table)
+    if commas:
+        notes.append(f"decimal commas are read in {len(commas)} columns, such as {commas[0]!r}: 1,5 is 1.5")
+    _refuse_words(items, source)
+    return Dataset(items, labels, "table", name=source.stem, split=split, skipped=tuple(skipped), notes=tuple(notes))
+
+
+def _without_row_numbers(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Leave out a first column without a name that holds whole numbers: the index of a DataFrame that was saved."""
+    if not table.shape[1] or str(table.columns[0]).strip() not in ("", "Unnamed: 0"):
+        return table
+    if not all(re.fullmatch(r"\d+", str(cell)) for cell in table.iloc[:, 0]):
+        return table
+    notes.append("the first column, which has no name and numbers the rows, is left out")
+    return table.iloc[:, 1:]
+
+
+def _without_parts(table: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, NDArray[Any] | None]:
+    """Take out a column called split, or alike, if all of its cells are names of parts."""
+    for position, name in enumerate(table.columns):
+        cells = table.iloc[:, position].map(as_word)
+        if str(name).lower() in _SPLIT_COLUMNS and len(cells) and cells.str.lower().isin(list(SPLIT_NAMES)).all():
+            notes.append(f"the column {name!r} says which part of the set a row belongs to")
+            split = np.array([SPLIT_NAMES[cell.lower()] for cell in cells])
+            return table.loc[:, [other != position for other in range(table.shape[1])]], split
+    return table, None
+
+
+def _refuse_words(items: pd.DataFrame, source: Path) -> None:
+    """Refuse a table of hardly any numbers that has a column of sentences or of files."""
+    words = [position for position in range(items.shape[1]) if items.iloc[:, position].dtype == object]
+    if items.shape[1] - len(words) >= FEWEST_MEASUREMENTS:
+        return
+    for position in words:
+        cells = [str(cell).strip() for cell in items.iloc[:MOST_LOOKED_AT, position] if not is_missing(cell)]
+        name = items.columns[position]
+        if cells and sum(is_media_name(cell) for cell in cells) > len(cells) / 2:
+            raise DataError(f"{source}: the column {name!r} names files: read them with --path {name} (path_column=).")
+        n_words = [len(cell.split()) for cell in cells]
+        if cells and float(np.median(n_words)) >= 3 and len(set(cells)) > len(cells) / 2:
+            raise DataError(f"{source}: the column {name!r} holds sentences: read them with --text {name} (text=).")
