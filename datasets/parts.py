@@ -61,7 +61,10 @@ class Tree(NamedTuple):
 
 def inside(folder: Path) -> tuple[list[Path], list[Path]]:
     """Return the visible folders and the visible files of a folder, each sorted."""
-    entries = sorted(path for path in folder.iterdir() if visible(path.name))
+    try:
+        entries = sorted(path for path in folder.iterdir() if visible(path.name))
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror}): change its permissions, or move it.") from None
     return [path for path in entries if path.is_dir()], [path for path in entries if not path.is_dir()]
 
 
@@ -75,11 +78,13 @@ def read_tree(root: Path, *, allow_one_class: bool) -> Tree:
     """
     folders, loose = inside(root)
     notes: list[str] = []
+    given = root
     while len(folders) == 1 and not part_of(folders[0].name) and _is_wrapper(folders[0], allow_one_class):
         root = folders[0]
         folders, beside = inside(root)
         loose += beside
-        notes.append(f"{root} is the only folder, so what it holds are taken for the class folders")
+    if root != given:
+        notes.append(f"{root.relative_to(given)}/ is the only folder, so the set is taken to begin in it")
     if not folders:
         found = f"{len(loose)} files and no folder" if loose else "nothing"
         raise DataError(f"{root}: found {found}, but expected {LAYOUT.format(root.name)}.")
@@ -102,7 +107,7 @@ def _is_wrapper(folder: Path, allow_one_class: bool) -> bool:
         return False
     if len(folders) == 1 and not any(parts):
         return _is_wrapper(folders[0], allow_one_class)
-    return any(parts) or not allow_one_class
+    return any(parts) or len(folders) > 1 or not allow_one_class
 
 
 def _has_folders(folder: Path) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gridcnn.cli.cautions import print_cautions
 from gridcnn.cli.models import load_model, score_items
 from gridcnn.cli.options import (
     EncodingOption,
@@ -55,6 +56,9 @@ def evaluate(
         print(json.dumps({**scores.to_dict(), "trained_on": n_trained_on, "skipped": listed}, indent=2))
     else:
         _print_scores(scores)
+    for line in data.notes:
+        note(line)
+    print_cautions(fitted.adapter, fitted.adapter.check_items(data.items))
     if n_trained_on:
         note(trained_on(n_trained_on, scores.n_items))
     if skipped:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
+import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gridcnn.datasets import load_folder
+from gridcnn.datasets import archives, load_folder
+from gridcnn.datasets.archives import unpacked
 from gridcnn.datasets.parts import part_of
 from gridcnn.errors import DataError
 
@@ -223,4 +228,151 @@ def test_items_of_another_kind_than_the_models_are_named(tmp_path, run: Callable
         soundfile.write(tmp_path / "s" / name / "1.wav", np.zeros(8000), 8000)
     done = run("evaluate", tmp_path / "m.safetensors", tmp_path / "s")
     assert done.code == 2
-    assert "holds items of kind sound, and this model reads image" in done.err
+    assert f"this model reads pictures, and {tmp_path / 's'} holds sounds" in done.err
+    rows = "".join(f"{tmp_path}/s/{name}/1.wav,{name}\n" for name in ("a", "b"))
+    (tmp_path / "s.csv").write_text(f"path,label\n{rows}")
+    done = run("evaluate", tmp_path / "m.safetensors", tmp_path / "s.csv")
+    assert done.code == 2
+    assert "this model reads pictures" in done.err
+    assert "holds sounds" in done.err
+
+
+def test_classes_that_the_model_does_not_know_are_listed_beside_its_own(tmp_path, run: Callable):
+    """A model of another project."""
+    assert run("train", tree(tmp_path / "d", "a", "b"), "-o", tmp_path / "m.safetensors", *QUICK).code == 0
+    done = run("evaluate", tmp_path / "m.safetensors", tree(tmp_path / "e", "x", "y"))
+    assert done.code == 2
+    assert "knows (a, b); the labels here are x, y" in done.err
+
+
+def test_evaluate_counts_the_cautions_of_its_items(tmp_path, run: Callable):
+    """The camera had its cap on."""
+    root = tree(tmp_path / "d", "a", "b", n=6)
+    assert run("train", root, "-o", tmp_path / "m.safetensors", *QUICK).code == 0
+    for number in range(4):
+        Image.new("L", (8, 8), number).save(root / "a" / f"{number}.png")
+    done = run("evaluate", tmp_path / "m.safetensors", root)
+    assert done.code == 0
+    assert "4 of the 12 items looked at: it is of one colour" in done.err
+
+
+# ------------------------------------------------------------------------------------------- archives and hard folders
+
+
+@pytest.mark.parametrize("packing", ["zip", "tar", "gztar", "bztar", "xztar"])
+def test_an_archive_of_class_folders_is_a_source(tmp_path, run: Callable, packing):
+    """Downloaded, and given as it is; everything is in one folder within."""
+    tree(tmp_path / "d", "set/cat", "set/dog", n=4)
+    archive = shutil.make_archive(str(tmp_path / "pets"), packing, tmp_path / "d")
+    done = run("train", archive, "-o", tmp_path / "m.safetensors", *QUICK)
+    assert done.code == 0
+    assert "2 classes: cat 4, dog 4" in done.out
+    assert Path(archive).name in done.out
+    done = run("evaluate", tmp_path / "m.safetensors", archive)
+    assert done.code == 0
+    assert "items              8" in done.out
+
+
+def test_no_member_of_an_archive_leaves_its_folder(tmp_path):
+    """Names that climb out, and a link to elsewhere."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("../../climbed.txt", "x")
+        archive.writestr("/tmp_absolute/x.txt", "x")
+    inside = unpacked(tmp_path / "a.zip")
+    assert sorted(path.name for path in inside.rglob("*.txt")) == ["climbed.txt", "x.txt"]
+    with tarfile.open(tmp_path / "b.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("../climbed.txt"))
+    with pytest.raises(DataError, match="damaged|outside"):
+        unpacked(tmp_path / "b.tar")
+
+
+def test_an_archive_that_grows_too_large_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MOST_BYTES", 1000)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/1.png", bytes(100_000))
+    with tarfile.open(tmp_path / "bomb.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo("a/1.png")
+        member.size = 100_000
+        archive.addfile(member, io.BytesIO(bytes(100_000)))
+    for name in ("bomb.zip", "bomb.tar.gz"):
+        with pytest.raises(DataError, match="unpack it yourself"):
+            unpacked(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz", "x.tar", "x.tar.xz"])
+def test_a_damaged_archive_is_an_error_in_one_line(tmp_path, run: Callable, name):
+    """The download stopped half-way."""
+    (tmp_path / name).write_bytes(b"PK\x03\x04 and no more")
+    done = run("train", tmp_path / name, "--dry-run")
+    assert done.code == 2
+    assert "archive is damaged" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_half_archive_is_damaged_too(tmp_path, run: Callable):
+    tree(tmp_path / "d", "cat", "dog", n=9)
+    for packing in ("zip", "gztar", "xztar"):
+        archive = Path(shutil.make_archive(str(tmp_path / "pets"), packing, tmp_path / "d"))
+        archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+        done = run("train", archive, "--dry-run")
+        assert done.code == 2, packing
+        assert "archive is damaged" in done.err, packing
+
+
+def test_other_archives_get_the_command_that_unpacks_them(tmp_path, run: Callable):
+    (tmp_path / "x.7z").write_bytes(b"7z")
+    assert "7z x" in run("train", tmp_path / "x.7z", "--dry-run").err
+
+
+def test_classes_that_differ_only_in_case_are_pointed_out(tmp_path):
+    """Packed on two systems: train/Cat and test/cat."""
+    data = load_folder(tree(tmp_path, "train/Cat", "train/dog", "test/cat", "test/dog"))
+    assert "the classes Cat and cat differ only in upper and lower case" in data.notes
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    """Copied from another account."""
+    root = tree(tmp_path, "cat", "dog", "dog/private")
+    scan, iterate = os.scandir, Path.iterdir
+
+    def refuse(path):
+        if str(path).endswith("private"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    data = load_folder(root)
+    assert data.counts == {"cat": 3, "dog": 3}
+    assert [(Path(each.item).name, each.reason) for each in data.skipped] == [("private", "this folder cannot be read")]
+
+    def refuse_dog(path):
+        if path.name == "dog":
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterate(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse_dog)
+    with pytest.raises(DataError, match="dog: cannot be read .Permission denied"):
+        load_folder(root)
+
+
+def test_a_pipe_among_the_files_is_not_waited_for(tmp_path):
+    root = tree(tmp_path, "cat", "dog")
+    os.mkfifo(root / "cat" / "pipe")
+    assert [Path(each.item).name for each in load_folder(root).skipped] == ["pipe"]
+
+
+def test_class_folders_with_odd_names_are_classes(tmp_path):
+    names = {"-o", "a\nb", "[red]", "café", " spaced ", "犬"}
+    assert set(load_folder(tree(tmp_path, *names, n=1)).counts) == names
+
+
+def test_thousands_of_classes_are_read(tmp_path):
+    root = tree(tmp_path, *(f"class{number}" for number in range(1500)), n=1)
+    assert len(load_folder(root).counts) == 1500
+
+
+def test_parts_within_folders_that_hold_nothing_else_are_found(tmp_path):
+    root = tree(
+        tmp_path, "data/images/train/cat", "data/images/train/dog", "data/images/val/cat", "data/images/val/dog",
+    )  # fmt: skip
+    assert {part for part, _ in split_counts(root)} == {"train", "validation"}
