@@ -146,9 +146,9 @@ class ArrayAdapter(Adapter):
     def _checked(self, X: Any, exact: bool | None) -> np.ndarray:
         names = getattr(self, "columns_", None)
         if names is not None and isinstance(X, pd.DataFrame):
+            if extra := sorted(str(name) for name in set(X.columns) - set(names)):
+                raise DataError(f"the model was not trained on the columns {', '.join(extra[:10])}: leave them out")
             X = in_columns(X, names)
-            if extra := [str(name) for name in set(X.columns) - set(names)]:
-                raise DataError(f"the model was not trained on the columns {', '.join(sorted(extra))}: leave them out")
         numbers = as_numbers(X, exact=exact, known=names is not None, allow_nd=True)
         if numbers.ndim != len(self.axes) + 1:
             raise DataError(
@@ -191,17 +191,18 @@ class ArrayAdapter(Adapter):
         grids = self._channels_first(numbers if good.all() else numbers[good], first_axis=1)
         self.centred_ = grids.dtype == np.float64
         self.scaling_ = self.scaling or ("both" if _spreads_differ(grids) else "channel")
-        if self.scaling is None and self.centred_ and stands_at_levels(grids):
+        smallest = EXACT_SPREAD if self.centred_ else SMALLEST_SPREAD
+        levels = stands_at_levels(grids, smallest)
+        if self.scaling is None and levels:
             self.scaling_ = "cell"
         over = 0 if self.scaling_ == "cell" else (0, *range(2, grids.ndim))
         mean = grids.mean(axis=over, dtype=np.float64, keepdims=True)[0]
         std = grids.std(axis=over, dtype=np.float64, keepdims=True)[0]
-        smallest = EXACT_SPREAD if self.centred_ else SMALLEST_SPREAD
         self.mean_ = mean.tolist()
         self.std_ = np.where(std > smallest * np.abs(mean), std, 1.0).tolist()
         flat = np.moveaxis(grids, 1, 0).reshape(grids.shape[1], -1)
         self.bounds_ = np.stack([flat.min(axis=1), flat.max(axis=1)], axis=1).astype(np.float64).tolist()
-        self.remarks_ = remarks_on(grids, (grids - mean) / np.asarray(self.std_), self.scaling_, self.centred_)
+        self.remarks_ = remarks_on(grids, mean, np.asarray(self.std_), levels, self.scaling_)
         return self
 
     @property

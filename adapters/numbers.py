@@ -17,7 +17,7 @@ __all__ = ["EXACT_SPREAD", "as_numbers", "loses_in_float32", "unusable", "varyin
 
 HALF_A_STEP = 2.0**-24  # of float32, as a share of a number
 BLUR = 1e-3  # rounding above this share of the standard deviation would be seen in the results
-EXACT_SPREAD = 1e-13  # in float64, a standard deviation below this share of the level is rounding, not variation
+EXACT_SPREAD = 1e-14  # in float64, a standard deviation below this share of the level is rounding, not variation
 COLUMNS_AT_ONCE = 256
 
 NAMED = 3
@@ -102,9 +102,9 @@ def loses_in_float32(largest: np.ndarray, std: np.ndarray) -> np.ndarray:
     return varying(largest, std) & (largest * HALF_A_STEP > BLUR * std)
 
 
-def varying(level: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Return where a standard deviation of float64 numbers is more than rounding."""
-    return std > EXACT_SPREAD * np.abs(level)
+def varying(level: np.ndarray, std: np.ndarray, smallest: float = EXACT_SPREAD) -> np.ndarray:
+    """Return where a standard deviation is more than rounding, a `smallest` share of the level."""
+    return std > smallest * np.abs(level)
 
 
 def unusable(item: np.ndarray, limit: float, name: Callable[[tuple[int, ...]], str]) -> str:

@@ -28,35 +28,44 @@ def in_columns(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return table[list(names)]
 
 
-def stands_at_levels(grids: np.ndarray) -> bool:
-    """Return whether most cells of float64 grids `(n, channels, …)` vary too little to be seen beside the others."""
-    over = (0, *range(2, grids.ndim))
-    away = np.abs(grids - grids.mean(axis=over, keepdims=True)).max(axis=0)
-    std = grids.std(axis=0)
-    moving = varying(np.abs(grids).max(axis=0), std)
+def stands_at_levels(grids: np.ndarray, smallest: float) -> bool:
+    """Return whether most cells of grids `(n, channels, …)` vary too little to be seen beside the others.
+
+    A standard deviation below the `smallest` share of the level is rounding.
+    """
+    over = tuple(range(2, grids.ndim))
+    low, high = grids.min(axis=0).astype(np.float64), grids.max(axis=0).astype(np.float64)
+    mean = grids.mean(axis=(0, *over), dtype=np.float64).reshape(-1, *[1] * len(over))
+    std = grids.std(axis=0, dtype=np.float64)
+    moving = varying(np.maximum(np.abs(low), np.abs(high)), std, smallest)
+    away = np.maximum(np.abs(low - mean), np.abs(high - mean))
     return bool(moving.any()) and bool(loses_in_float32(away, std)[moving].mean() > 0.5)
 
 
-def remarks_on(grids: np.ndarray, standardised: np.ndarray, scaling: str, centred: bool) -> list[str]:
-    """Say in sentences what stands out in training grids `(n, channels, …)` that are to be standardised so."""
+def remarks_on(grids: np.ndarray, mean: np.ndarray, std: np.ndarray, levels: bool, scaling: str) -> list[str]:
+    """Say in sentences what stands out in training grids `(n, channels, …)`, standardised by `mean` and `std`.
+
+    `levels` is what `stands_at_levels` says. Grids of float64 are those that float32 would blur.
+    """
     said = _about_marks(grids)
-    if centred:
+    if grids.dtype == np.float64:
         said.append(
             "the numbers are large beside what varies in them, more than float32 can tell apart: they are centred in "
             "float64 first"
         )
-        seen = standardised.astype(np.float32)
-        alike = len(_distinct(grids)) - len(_distinct(seen))
+        alike = len(_distinct(grids)) - len(_distinct(((grids - mean) / std).astype(np.float32)))
         if alike > 0:
             said.append(
                 f"{alike:,} of {len(grids):,} different rows differ by too little to be told apart beside the range of "
                 "the others: subtract a reference from their columns, or scale them"
             )
-        if scaling == "cell":
-            said.append(
-                "the columns stand at levels too far apart for one scale, so each is standardised by itself, which "
-                "hides the level"
-            )
+    if levels:
+        apart = "the columns stand at levels, or vary by amounts, too far apart for one scale"
+        said.append(
+            f"{apart}, so each is standardised by itself, which hides the level"
+            if scaling == "cell"
+            else f"{apart}, so most of them cannot be seen beside the others: scale them, or say scaling='cell'"
+        )
     return said
 
 

@@ -170,7 +170,7 @@ def test_double_column_names_are_told(rng):
 
 
 def test_a_column_of_text_alone_says_what_to_use():
-    with pytest.raises(DataError, match=r"text adapter.*--text COLUMN.*--path COLUMN"):
+    with pytest.raises(DataError, match=r"text adapter.*--text review.*--path COLUMN"):
         check_order(pd.DataFrame({"review": [f"sentence {i}" for i in range(50)]}))
 
 
