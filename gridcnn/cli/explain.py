@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from gridcnn.cli.models import item_of_row, load_model
 from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption
 from gridcnn.cli.output import note, prepare_output, written
-from gridcnn.cli.sources import Columns, holds_rows
+from gridcnn.cli.sources import Columns, holds_rows, located
 from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def explain(
     if not png:
         if output.suffix.lower() not in {".html", ".htm"}:
             raise ConfigurationError(f"{output}: name a page, such as why.html, or say --png for a folder of pictures.")
-        prepare_output(output, [model, item])
+        prepare_output(output, [model, *([item] if os.path.isfile(item) else [])])  # noqa: PTH113  (or a sentence)
     elif output.is_file():
         raise ConfigurationError(f"{output} is a file: --png writes several pictures, so name a folder.")
     fitted = load_model(model)
@@ -69,13 +70,20 @@ def explain(
 
 def _find(model: FittedModel, item: str, row: int | None, columns: Columns) -> tuple[Any, str | None]:
     """Return the raw item, and its name if that does not follow from the item."""
-    place, is_table = Path(item), not (model.adapter.reads_texts or model.adapter.reads_files)
+    from gridcnn.datasets.encoding import decode
+
+    place, is_table = located(item), not (model.adapter.reads_texts or model.adapter.reads_files)
+    is_file = os.path.isfile(place)  # noqa: PTH113  (a sentence may be too long for a name)
     if row is not None:
         return item_of_row(model, place, row, columns), f"{place.name}, row {row}" if is_table else None
     if columns.given():
         raise ConfigurationError(f"{', '.join(columns.given())}: for a row of a file, so say which one: --row NUMBER.")
     if is_table:
         raise ConfigurationError(f"{item}: this model reads rows of a table: name a file and a row, table.csv --row 2.")
-    if place.is_file() and holds_rows(place):
+    if is_file and holds_rows(place):
         raise ConfigurationError(f"{item} lists several items: say which row is meant, such as --row 2.")
-    return item, None
+    if model.adapter.reads_texts and is_file:
+        return decode(place.read_bytes(), place, None), place.name
+    if model.adapter.reads_files and place.is_dir():
+        raise ConfigurationError(f"{item} is a folder: name one {model.adapter.noun} in it.")
+    return (str(place) if is_file else item), None

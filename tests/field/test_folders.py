@@ -187,6 +187,19 @@ def test_folders_of_documents_are_texts(tmp_path, run: Callable):
     assert done.code == 0
 
 
+def test_a_file_is_explained_as_the_text_in_it_and_a_long_sentence_is_no_file(tmp_path, run: Callable):
+    """`explain m review.txt` explained the words of the file's name."""
+    for label, word in (("good", "lovely"), ("bad", "awful")):
+        (tmp_path / "d" / label).mkdir(parents=True)
+        for number in range(8):
+            (tmp_path / "d" / label / f"{number}.txt").write_text(f"{word} film number {number}", encoding="utf-8")
+    model, page = tmp_path / "m.safetensors", tmp_path / "why.html"
+    assert run("train", tmp_path / "d", "-o", model, "--epochs", "1", "--quiet").code == 0
+    assert run("explain", model, tmp_path / "d" / "good" / "1.txt", "-o", page).code == 0
+    assert "lovely" in page.read_text(encoding="utf-8")
+    assert run("explain", model, "lovely film " * 60, "-o", page).code == 0
+
+
 # ------------------------------------------------------------------------------------------------ how a path is written
 
 
