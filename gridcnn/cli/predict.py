@@ -31,7 +31,7 @@ def predict(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="Files, folders, a csv/tsv/parquet/jsonl file, a text file with one sentence a line, or - for such "
+            help="Files, folders, a table (csv, tsv, parquet, jsonl), a text file with one sentence a line, or - for such "
             "lines on standard input.",
         ),
     ],
