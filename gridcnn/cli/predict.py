@@ -31,8 +31,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="Files, folders, a table (csv, tsv, parquet, jsonl), a text file with one sentence a line, or - for such "
-            "lines on standard input.",
+            help="Files, folders, a table (csv, tsv, parquet, jsonl), a text file with one sentence a line, or - for "
+            "such lines on standard input.",
         ),
     ],
     *,
