@@ -265,7 +265,7 @@ def test_answers_replace_no_file_in_a_folder_of_inputs(run: Run, models: Path, t
     for source in (picture.parent, tmp_path / "list.csv"):
         done = run("predict", models / "image.safetensors", source, "-o", picture)
         assert done.code == 2
-        assert "is one of the items to predict" in done.err
+        assert "give the result another name" in done.err
     assert picture.read_bytes() == (models / "picture.png").read_bytes()
 
 
