@@ -104,9 +104,8 @@ def prepare_output(output: Path, inputs: Iterable[str | Path] = (), *, plain: bo
         if output.is_dir():
             raise ConfigurationError(f"{output} is a folder: name a file in it, such as {output / 'result'}.")
         special = output.exists() and not output.is_file()
-        for each in map(Path, inputs):
-            if not special and output.exists() and each.exists() and output.samefile(each):
-                raise ConfigurationError(f"{output} is also read by this command: give the result another name.")
+        if output.exists() and not special and any(_is_read(output, Path(each)) for each in inputs):
+            raise ConfigurationError(f"{output} is also read by this command: give the result another name.")
         if special:
             if plain:
                 raise ConfigurationError(f"{output} is no plain file: give the result another name.")
@@ -125,6 +124,13 @@ def prepare_output(output: Path, inputs: Iterable[str | Path] = (), *, plain: bo
             f"{output} cannot be written: the disk has only {free / 2**20:.1f} MB left. Make room, or choose another "
             "place."
         )
+
+
+def _is_read(output: Path, source: Path) -> bool:
+    """Whether an existing file is an input, by whatever name, or lies in a folder that is one."""
+    if not source.exists():
+        return False  # the name of a data set
+    return output.samefile(source) or (source.is_dir() and output.resolve().is_relative_to(source.resolve()))
 
 
 @contextlib.contextmanager

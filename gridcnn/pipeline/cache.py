@@ -14,6 +14,7 @@ import os
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -21,7 +22,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import pooch
 
-from gridcnn.errors import DataError, ItemError
+from gridcnn.errors import ItemError
 
 __all__ = [
     "CACHE_LIMIT",
@@ -35,6 +36,8 @@ __all__ = [
     "read",
     "recall",
     "store",
+    "usable",
+    "warn_of",
 ]
 
 CACHE_LIMIT = 10 * 10**9  # bytes; the entries unused for longest are removed beyond it
@@ -42,6 +45,7 @@ MAP_ABOVE = 64 * 2**20  # bytes; larger arrays are memory-mapped rather than rea
 NOTES = "notes.json"
 MOST_NOTES = 512  # the oldest are forgotten beyond it
 DRAFT = ".draft-"
+PROBE = 4096  # bytes written to see whether a folder can be
 LEFTOVER_AGE = 24 * 3600  # seconds after which a half-written entry counts as abandoned
 
 NOTHING = np.empty(0, dtype=np.float32)
@@ -89,6 +93,29 @@ def default_cache_folder() -> Path:
     return Path(pooch.os_cache("gridcnn")) / "encoded"
 
 
+def usable(cache: Path) -> Path | None:
+    """Return the folder of a cache if it can be written, or warn and return None: work goes on without it."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache) as file:
+            file.write(b"\0" * PROBE)
+            file.flush()
+    except (OSError, ValueError) as error:
+        warn_of(cache, error)
+        return None
+    return cache
+
+
+def warn_of(cache: Path, error: Exception) -> None:
+    """Warn that a cache cannot be used; the work is only slower the next time."""
+    why = getattr(error, "strerror", None) or error
+    warnings.warn(
+        f"the cache folder {cache} cannot be used ({why}), so this run goes on without it; name another one in the "
+        "environment variable GRIDCNN_CACHE",
+        stacklevel=3,
+    )
+
+
 def entries(cache: Path) -> list[CacheEntry]:
     """List the entries of a cache, the one used last first."""
     found = []
@@ -133,8 +160,7 @@ def read(entry: Path) -> Entry | None:
             windows = np.fromfile(entry / "windows.bin", dtype=dtype).reshape(shape)
         os.utime(entry)
     except FileNotFoundError:
-        if entry.exists():
-            _remove(entry)
+        _remove(entry)
         return None
     except (OSError, EOFError, KeyError, TypeError, ValueError):
         _remove(entry)
@@ -143,7 +169,10 @@ def read(entry: Path) -> Entry | None:
 
 
 def store(cache: Path, key: str, results: Iterator[Result], made_by: str) -> Entry:
-    """Write results to a new entry as they come, so that they need not fit in memory, and read it back."""
+    """Write results to a new entry as they come, so that they need not fit in memory, and read it back.
+
+    OSError is raised if the disk is full, or the folder cannot be used.
+    """
     cache.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(cache)
     draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=cache))
@@ -157,7 +186,7 @@ def store(cache: Path, key: str, results: Iterator[Result], made_by: str) -> Ent
             draft.rename(cache / key)
         entry = read(cache / key) or read(draft)
         if entry is None:
-            raise DataError(f"the cache folder {cache} cannot be read back; name another one in GRIDCNN_CACHE")
+            raise OSError("what was written cannot be read back")
         return entry
     finally:
         _remove(draft)

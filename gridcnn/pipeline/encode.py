@@ -6,13 +6,10 @@ adapter is made of, and of the version of this format.
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import itertools
-import json
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +21,25 @@ from torch import nn
 
 from gridcnn.adapters.base import Adapter
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
-from gridcnn.pipeline.cache import FINGERPRINT, NOTHING, Encoded, Entry, Result, as_rows, note, read, recall, store
+from gridcnn.pipeline.cache import (
+    FINGERPRINT,
+    NOTHING,
+    Encoded,
+    Entry,
+    Result,
+    as_rows,
+    note,
+    read,
+    recall,
+    store,
+    warn_of,
+)
+from gridcnn.pipeline.cache_key import cache_key
 from gridcnn.pipeline.fingerprint import fingerprint
 from gridcnn.pipeline.parallel import in_threads
 
 __all__ = ["EncodedItems", "encode_ahead", "encode_items", "fit_adapter"]
 
-FORMAT = 3  # raised when entries change for another reason than the code of an adapter
 CHUNK = 32  # items
 BYTES_AT_ONCE = 2**20  # bytes of windows; spectra of more leave the processor's cache and take twice as long
 
@@ -87,7 +96,7 @@ def fit_adapter(
     """
     if cache is None or not _are_files(adapter, items):
         return adapter.fit(items)
-    key = _key(adapter, "fitted", adapter.fitted_attributes, fingerprint(items, cache, n_jobs))
+    key = cache_key(adapter, "fitted", adapter.fitted_attributes, fingerprint(items, cache, n_jobs))
     if state := recall(cache, key):
         return adapter.restore(state)
     adapter.fit(items)
@@ -147,21 +156,27 @@ def encode_items(
     if not len(items):
         raise DataError("there are no items to encode")
     device = torch.device(frontend_on) if frontend_on is not None and adapter.frontend_is_frozen else None
-    results = _encoded(adapter, items, names, on_error, n_jobs)  # a generator: nothing is encoded yet
-    if device is not None:
-        results = _through_frontend(adapter, results, device)
-    if progress is not None:
-        results = _followed(results, len(items), progress)
+
+    def results() -> Iterator[Result]:
+        made = _encoded(adapter, items, names, on_error, n_jobs)
+        if device is not None:
+            made = _through_frontend(adapter, made, device)
+        return made if progress is None else _followed(made, len(items), progress)
+
     if cache is None or not _are_files(adapter, items):
-        entry = _gather(results)
+        entry = _gather(results())
         key = None
     else:
         kind = "encoded" if device is None else f"grids, {device.type}"
-        key = _key(adapter, kind, adapter.state(), fingerprint(items, cache, n_jobs))
+        key = cache_key(adapter, kind, adapter.state(), fingerprint(items, cache, n_jobs))
         found = read(cache / key)
         if found is not None and progress is not None:
             progress(len(items), len(items))
-        entry = found or store(cache, key, results, f"{type(adapter).__name__}, {kind}")
+        try:
+            entry = found or store(cache, key, results(), f"{type(adapter).__name__}, {kind}")
+        except OSError as error:  # of the cache: items that cannot be read are ItemErrors
+            warn_of(cache, error)
+            entry, key = _gather(results()), None
     names = items if names is None else names
     skipped = tuple(Skipped(_name(names[position]), reason) for position, reason in entry.failures)
     if skipped and on_error == "raise":
@@ -295,46 +310,3 @@ def _name(item: Any) -> str:
 
 def _are_files(adapter: Adapter, items: Sequence[Any]) -> bool:
     return adapter.reads_files and all(isinstance(item, str | os.PathLike) for item in items)
-
-
-def _key(adapter: Adapter, *parts: Any) -> str:
-    kind = type(adapter)
-    identity = [FORMAT, kind.__module__, kind.__qualname__, _code(kind), adapter.get_params(deep=False), parts]
-    return hashlib.blake2b(json.dumps(identity, sort_keys=True, default=str).encode(), digest_size=20).hexdigest()
-
-
-def _code(kind: type[Adapter]) -> str:
-    """Return a digest of all modules that an adapter class is made of, and of the versions of what these import.
-
-    A module belongs to the class if it defines one of its base classes, or lies in the same package and is imported by
-    one that belongs. A class that was typed into a console has no file and no digest.
-    """
-    homes = [each.__module__ for each in kind.__mro__ if issubclass(each, Adapter)]
-    packages = {home.rpartition(".")[0] or home for home in homes}
-    sources: dict[str, bytes] = {}
-    foreign: set[str] = set()
-    waiting = list(homes)
-    while waiting:
-        module = waiting.pop()
-        if module in sources:
-            continue
-        path = getattr(sys.modules.get(module), "__file__", None)
-        sources[module] = Path(path).read_bytes() if path is not None and Path(path).is_file() else b""
-        for name in _imported(sources[module]):
-            if name in sys.modules and any(name == package or name.startswith(f"{package}.") for package in packages):
-                waiting.append(name)
-            foreign.add(name.partition(".")[0])
-    versions = {name: str(getattr(sys.modules.get(name), "__version__", "")) for name in foreign - {"gridcnn"}}
-    return hashlib.blake2b(repr([sorted(sources.items()), sorted(versions.items())]).encode()).hexdigest()
-
-
-@functools.lru_cache(maxsize=256)
-def _imported(source: bytes) -> tuple[str, ...]:
-    """Return the names that a source file imports absolutely, inside functions as well; not all of them are modules."""
-    found: list[str] = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found += (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found += (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
-    return tuple(found)

@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from gridcnn.adapters import Adapter
 from gridcnn.errors import DataError
-from gridcnn.pipeline.cache import default_cache_folder
+from gridcnn.pipeline.cache import default_cache_folder, usable
 from gridcnn.pipeline.encode import EncodedItems, encode_items, fit_adapter
 from gridcnn.pipeline.labels import check_class_weight, check_classes, check_labels
 from gridcnn.pipeline.split import LabelledItems, few, merge_repeats, take, validation_indices
@@ -43,14 +43,8 @@ class Job:
     columns: list[str] | None
     parameters: Mapping[str, Any]
     config: FitConfig
+    cache: Path | None
     callback: Callback
-
-    @property
-    def cache(self) -> Path | None:
-        """Folder of the cache."""
-        if self.config.cache is True:
-            return default_cache_folder()
-        return Path(self.config.cache) if self.config.cache else None
 
     def fitted(self, adapter: Adapter, items: Sequence[Any], *, cached: bool = True) -> Adapter:
         """Fit an adapter; one that has checked the order of a whole table does not check it again."""
@@ -126,6 +120,7 @@ def make_job(
         columns,
         parameters,
         config,
+        _cache_folder(config) if fresh.reads_files else None,
         CallbackList(callbacks),
     )
 
@@ -152,6 +147,12 @@ def _given_validation(job: Job, X: Any, y: Any) -> LabelledItems | None:
         return None
     target = np.searchsorted(job.classes, labels[known])
     return LabelledItems(take(items, known), target, np.ones(len(known)), _rows(X, len(items))[known])
+
+
+def _cache_folder(config: FitConfig) -> Path | None:
+    if not config.cache:
+        return None
+    return usable(default_cache_folder() if config.cache is True else Path(config.cache))
 
 
 def _rows(X: Any, n_items: int) -> np.ndarray:
