@@ -75,6 +75,8 @@ def _readable(X: Any, known: bool) -> Any:
             raise DataError(f"X is no array of numbers: its rows differ in length or kind ({error})") from error
     if isinstance(X, np.ndarray) and X.dtype.kind in "OU" and X.ndim == 2 and X.size:
         X = pd.DataFrame(X.astype(object))
+    if isinstance(X, pd.DataFrame) and not X.shape[1]:
+        raise DataError("the table has no columns of numbers: there is nothing to learn from")
     kinds = X.dtypes if isinstance(X, pd.DataFrame) else [getattr(X, "dtype", None)]
     if any(getattr(kind, "kind", "") in ("m", "M") for kind in kinds):
         raise DataError("X holds dates or durations: give numbers, such as the seconds since the first of them")

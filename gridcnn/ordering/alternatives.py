@@ -228,7 +228,10 @@ def _sample(X: Any, y: Any, rng: np.random.Generator) -> tuple[pd.DataFrame, Any
     kept = take[(labels.iloc[take].map(labels.iloc[take].value_counts()) >= 2).to_numpy()]
     frame = X.iloc[kept, :columns] if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X)[kept, :columns])
     frame = frame.set_axis([str(at) for at in range(columns)], axis=1).replace([np.inf, -np.inf], np.nan)
-    return frame.dropna(axis=1, how="all"), pd.factorize(labels.iloc[kept])[0]
+    frame = frame.dropna(axis=1, how="all")
+    if frame.empty:
+        raise DataError("no column holds a value: there is nothing to tell the classes apart by")
+    return frame, pd.factorize(labels.iloc[kept])[0]
 
 
 def _cells(frame: pd.DataFrame) -> Floats:

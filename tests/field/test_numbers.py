@@ -329,3 +329,22 @@ def test_a_table_with_words_is_pointed_to_the_option_that_reads_them(run: Callab
     assert "ordering='assume'" not in str(refusal.value)
     files = frame.assign(body=[f"x/{row}.png" for row in range(100)]).drop(columns="label")
     assert "--path body" in check_order(files).advice
+
+
+@pytest.mark.parametrize("command", [("check",), ("train", "--ordering", "assume", "-o", "m.safetensors")])
+def test_a_table_of_labels_only_is_one_line_of_error(run: Callable[..., Any], tmp_path, command, monkeypatch):
+    """Only the column of labels was exported."""
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"label": LABELS}).to_csv("labels.csv", index=False)
+    done = run(command[0], "labels.csv", "--label", "label", *command[1:])
+    assert done.code == 2
+    assert "columns" in done.err
+
+
+def test_check_of_a_table_without_a_single_value_is_a_report(run: Callable[..., Any], tmp_path):
+    """An export went wrong, and only the labels are there."""
+    source = tmp_path / "empty.csv"
+    pd.DataFrame(np.nan, index=range(160), columns=NAMES).assign(label=LABELS).to_csv(source, index=False)
+    done = run("check", source, "--label", "label")
+    assert done.code in (2, 3, 4)
+    assert "no value" in " ".join((done.out + done.err).split())
