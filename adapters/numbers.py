@@ -101,12 +101,14 @@ def _loses(numbers: np.ndarray, rounded: np.ndarray) -> bool:
 
 def loses_in_float32(largest: np.ndarray, std: np.ndarray) -> np.ndarray:
     """Return where float32 rounds numbers of this size so coarsely that their spread is blurred."""
-    return varying(largest, std) & (largest * HALF_A_STEP > BLUR * std)
+    blurred: np.ndarray = varying(largest, std) & (largest * HALF_A_STEP > BLUR * std)
+    return blurred
 
 
 def varying(level: np.ndarray, std: np.ndarray, smallest: float = EXACT_SPREAD) -> np.ndarray:
     """Return where a standard deviation is more than rounding, a `smallest` share of the level."""
-    return std > smallest * np.abs(level)
+    moving: np.ndarray = std > smallest * np.abs(level)
+    return moving
 
 
 def unusable(item: np.ndarray, limit: float, name: Callable[[tuple[int, ...]], str]) -> str:

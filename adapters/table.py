@@ -235,7 +235,8 @@ class TableAdapter(Adapter):
         if report and report.grid and report.grid[0] * report.grid[1] == n_columns:
             height, width, channels = report.grid[0], report.grid[1] // report.channels, report.channels
             self.shape_ = [height, width, channels] if channels > 1 else [height, width]
-        grids = ArrayAdapter(AXES[len(self.shape_)]).fit(self._usable(numbers).reshape(-1, *self.shape_))
+        rows: Any = self._usable(numbers).reshape(-1, *self.shape_)
+        grids = ArrayAdapter(AXES[len(self.shape_)]).fit(rows)
         for name in OF_GRIDS:
             setattr(self, name, getattr(grids, name))
         return self
@@ -244,7 +245,8 @@ class TableAdapter(Adapter):
         """Return the rows without a missing number; raise DataError if there are none, naming columns."""
         good = np.isfinite(numbers).all(axis=1)
         if good.any() or not len(numbers):
-            return numbers[good]
+            usable: np.ndarray = numbers[good]
+            return usable
         empty = np.flatnonzero(~np.isfinite(numbers).any(axis=0))
         why = f"no row has a number in {', '.join(self._name((at,)) for at in empty[:10])}" if len(empty) else (
             f"the first: {unusable(numbers[0], np.inf, self._name)}"

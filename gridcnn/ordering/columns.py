@@ -159,7 +159,7 @@ def numbers_with_gaps(frame: pd.DataFrame, *, known: bool = False) -> pd.DataFra
 def _is_cell(value: Any) -> bool:
     """Whether a value is a real number, a word or missing: no complex number, list or dict."""
     if isinstance(value, str | bool | np.bool_ | int | float | np.number | decimal.Decimal):
-        return not np.iscomplexobj(value)
+        return not isinstance(value, np.complexfloating)
     return value is None or value is pd.NA or value is pd.NaT
 
 

@@ -67,7 +67,7 @@ def prepare(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Prepared:
     rows, columns = int(shape[0]), int(shape[1])
     if rows == 0 or columns == 0:
         raise DataError(f"the table has {rows} rows and {columns} columns: there is nothing to check")
-    table = X if isinstance(X, pd.DataFrame) else np.asarray(X)
+    table: Any = X if isinstance(X, pd.DataFrame) else np.asarray(X)
     if isinstance(table, np.ndarray) and table.dtype.kind not in "biuf":
         table = pd.DataFrame(table).infer_objects()
     if isinstance(table, pd.DataFrame):
@@ -186,7 +186,7 @@ def _missing(values: Floats, names: list[str], warnings: list[str]) -> tuple[Any
     if empty.any():
         warnings.append(f"{int(empty.sum())} columns hold no value at all: {name_some(np.array(names)[empty])}")
     gaps = missing & ~empty
-    rows = gaps.any(axis=1)
+    rows: Any = gaps.any(axis=1)
     if not rows.any():
         return empty, ~rows
     where = name_some(np.array(names)[gaps.any(axis=0)])
