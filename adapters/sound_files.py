@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import threading
 import warnings
 from pathlib import Path
@@ -13,18 +14,34 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from gridcnn.adapters.sound_headers import with_length
 from gridcnn.errors import ItemError
 
 __all__ = ["as_float32", "read_header", "read_sound"]
 
 # libsndfile quietly shortens a wav or aiff whose header promises more than the file holds, and notes it in its log.
 _SHORT_CHUNK = re.compile(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
-_LENGTH_UNKNOWN = 0x7FFFFF00  # programs that write a wav into a pipe promise as much as the field holds
+_LENGTH_UNKNOWN = 0x7FFF0000  # programs that write a wav into a pipe promise about as much as the field holds
 OTHER_FORMATS = frozenset({".aac", ".amr", ".m4a", ".mp4", ".webm", ".wma"})
 """Suffixes of sound files that libsndfile cannot decode, but other decoders can."""
 
+LOWEST_RATE, HIGHEST_RATE = 100, 10_000_000
+"""Sample rates (Hz) that a header may state; what is outside is damage."""
+
+_BLOCK = 65_536  # samples read at a time if the length is uncertain
 _LEAST_SHARE = 0.95  # the length in an mp3 header is an estimate
 _LOCK = threading.Lock()  # files are read in threads, and what `catch_warnings` changes belongs to all of them
+
+
+class _Stream(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that is read from its beginning to its end.
+
+    Decoders such as GSM 6.10 and DWVW cannot go to a place in a file, and some of them say that they can.
+    """
+
+    def seekable(self) -> bool:
+        """Return that it is not, so that soundfile does not try."""
+        return False
 
 
 def read_header(path: str | os.PathLike[str]) -> tuple[int, float]:
@@ -43,8 +60,14 @@ def read_header(path: str | os.PathLike[str]) -> tuple[int, float]:
         return rate, len(samples) / rate
 
 
-def read_sound(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
-    """Read a whole file, float32 in [-1, 1] of shape `(samples, channels)`, and its sample rate (Hz).
+def read_sound(path: str | os.PathLike[str], most: int | None = None) -> tuple[np.ndarray, int]:
+    """Read a file, float32 in [-1, 1] of shape `(samples, channels)`, and its sample rate (Hz).
+
+    Parameters
+    ----------
+    path : str or path
+    most : int, optional
+        Samples after which reading may end. None reads the whole file.
 
     Raises
     ------
@@ -61,14 +84,28 @@ def read_sound(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
             if 0 < promised < _LENGTH_UNKNOWN and present < promised:
                 raise ItemError(path, f"truncated: {present} of {promised} bytes of sound are there")
         try:
-            samples = file.read(dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise ItemError(path, "truncated or damaged: libsndfile cannot decode it to its end") from error
-        if len(samples) < _LEAST_SHARE * file.frames:
+            samples = _decode(file, most)
+        except (soundfile.SoundFileError, ValueError, MemoryError) as error:
+            raise ItemError(
+                path, f"truncated or damaged: libsndfile cannot decode it to its end ({file.subtype_info})"
+            ) from error
+        if most is None and len(samples) < _LEAST_SHARE * file.frames:
             raise ItemError(path, f"truncated: {len(samples)} of {file.frames} samples are there")
         if file.format == "OGG" and not _ogg_is_complete(path):
             raise ItemError(path, "truncated: its last page is missing")
         return samples, file.samplerate
+
+
+def _decode(file: soundfile.SoundFile, most: int | None) -> np.ndarray:
+    """Read at most so many samples, `(samples, channels)`; block by block where the length may be wrong."""
+    if file.seekable():
+        return np.asarray(file.read(-1 if most is None else most, dtype="float32", always_2d=True))
+    blocks = [np.zeros((0, file.channels), np.float32)]
+    while (most is None or sum(map(len, blocks)) < most) and len(
+        block := file.read(_BLOCK, dtype="float32", always_2d=True)
+    ):
+        blocks.append(block)
+    return np.concatenate(blocks)
 
 
 def as_float32(samples: np.ndarray) -> np.ndarray:
@@ -98,16 +135,30 @@ def _by_librosa(path: str | os.PathLike[str], refusal: ItemError) -> tuple[np.nd
         raise ItemError(
             path,
             f"no decoder for {kind} files is installed, or the file is damaged: install ffmpeg, or convert it with "
-            f"ffmpeg -i {place.name} {place.stem}.wav",
+            f"{_conversion(place)} (wav, flac, ogg, opus, mp3, aiff, au and caf need no decoder)",
         ) from error
     return np.atleast_2d(samples).T.astype(np.float32), int(rate)
 
 
 def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
     try:
-        return soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        file = soundfile.SoundFile(path)
+        if not file.seekable() or file.subtype.startswith("DWVW"):
+            file.close()
+            file = _Stream(path)
+    except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
         raise ItemError(path, _why_not(Path(path))) from error
+    if not file.frames and (mended := with_length(path)):
+        file.close()
+        file = _Stream(mended)
+    if not LOWEST_RATE <= file.samplerate <= HIGHEST_RATE:
+        file.close()
+        raise ItemError(
+            path,
+            f"its header states a sample rate of {file.samplerate:,} Hz, which is outside {LOWEST_RATE:,} to "
+            f"{HIGHEST_RATE:,} Hz",
+        )
+    return file
 
 
 def _why_not(path: Path) -> str:
@@ -118,7 +169,18 @@ def _why_not(path: Path) -> str:
         return "is a folder"
     if path.stat().st_size == 0:
         return "the file is empty (0 bytes)"
-    return "not a sound file that libsndfile can read, or damaged"
+    return (
+        "not a sound file that libsndfile can read (wav, flac, ogg, opus, mp3, aiff, au, caf, …), or damaged; ffmpeg "
+        f"converts other formats: {_conversion(path)}"
+    )
+
+
+def _conversion(path: Path) -> str:
+    """Return the command that converts a file."""
+    source, target = path.name, f"{path.stem}.wav"
+    if source == target:
+        target = f"{path.stem}-2.wav"
+    return f"ffmpeg -i {shlex.quote(source)} {shlex.quote(target)}"
 
 
 def _ogg_is_complete(path: str | os.PathLike[str]) -> bool:
