@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gridcnn.cli.output import note
-from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, read_rows
+from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, read_rows, require_kind
 from gridcnn.errors import ConfigurationError, DataError, GridcnnError, Skipped
 
 if TYPE_CHECKING:
@@ -147,7 +147,6 @@ def _from_folder(place: Path, adapter: Adapter) -> list[Asked]:
     from gridcnn.datasets import list_media_files
 
     found = list_media_files(place)
-    if found.modality != adapter.modality:
-        raise DataError(f"{place} holds files of kind {found.modality}, and this model reads {adapter.modality}.")
+    require_kind(str(place), found, adapter)
     every = [_asked(item) for item in (*found.items, *found.skipped)]
     return sorted(every, key=lambda each: each.name)

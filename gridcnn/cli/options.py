@@ -79,8 +79,8 @@ SourceArgument = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="A folder of class folders (images or sound), a csv/tsv/parquet/jsonl file, or the name of a set that "
-        "`gridcnn datasets` lists.",
+        help="A folder of class folders (images, sound or text) or a zip or tar of one; a csv, tsv, parquet, jsonl, "
+        "json or xlsx file; or the name of a set that `gridcnn datasets` lists.",
     ),
 ]
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `gridcnn train` saved.")]

@@ -116,6 +116,8 @@ def prepare_output(output: Path, inputs: Iterable[str | Path] = (), *, plain: bo
         with tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}."):
             pass
         free = shutil.disk_usage(output.parent).free
+    except ConfigurationError:
+        raise
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigurationError(f"{output} cannot be written ({why}): choose another place.") from None
@@ -144,7 +146,7 @@ def written(output: Path) -> Iterator[IO[str]]:
         with output.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
             yield stream
         return
-    handle, draft = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
+    handle, draft = tempfile.mkstemp(dir=Path(os.path.realpath(output)).parent, prefix=f".{output.name}.")
     place = Path(draft)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:

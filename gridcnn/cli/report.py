@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gridcnn.cli.cautions import print_cautions
 from gridcnn.cli.models import load_model
 from gridcnn.cli.options import (
     EncodingOption,
@@ -80,6 +81,9 @@ def report(
         file.write(report_page(made))
     print(printable_lines(made))
     print(f"report saved to {output}")
+    for line in data.notes:
+        note(f"note: {line}")
+    print_cautions(fitted.adapter, fitted.adapter.check_items(held_out.items))
     if made.skipped:
         note(f"{len(made.skipped)} items could not be read and are not counted:")
         list_skipped(made.skipped)

@@ -84,8 +84,11 @@ def require_kind(source: str, data: Dataset, adapter: type[Adapter] | Adapter) -
 
     theirs = adapters.for_modality(data.modality)
     if theirs.modality != adapter.modality:
-        reads = adapter() if isinstance(adapter, type) else adapter
-        raise DataError(f"this model reads {reads.noun}s, and {source} holds {theirs().noun}s: give it {reads.noun}s.")
+        reads, holds = (
+            f"{kind.noun.removesuffix('s')}s"
+            for kind in (adapter() if isinstance(adapter, type) else adapter, theirs())
+        )
+        raise DataError(f"this model reads {reads}, and {source} holds {holds}: give it {reads}.")
 
 
 def read_unlabelled(source: str, columns: Columns) -> Dataset:
