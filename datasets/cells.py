@@ -66,14 +66,14 @@ class Rows:
         self.skipped += left_out
         self.table = self.table.drop(index=rows.index)
         if self.table.empty:
-            named = "; ".join(
-                f"{self._name(each.row) if each.row is not None else each.item}: {each.reason}"
-                for each in sorted(self.skipped, key=lambda each: each.row or 0)[:_NAMED_ROWS]
+            first = sorted(self.skipped, key=lambda each: each.row or 0)[:_NAMED_ROWS]
+            reasons = "; ".join(
+                f"{each.item if each.row is None else self._name(each.row)}: {each.reason}" for each in first
             )
-            more = len(self.skipped) - _NAMED_ROWS
+            n_more = len(self.skipped) - len(first)
             raise DataError(
-                f"{self.source}: none of its {len(self.skipped)} rows can be used: {named}"
-                f"{f'; and {more} more' if more > 0 else ''}."
+                f"{self.source}: none of its {len(self.skipped)} rows can be used: {reasons}"
+                f"{f'; and {n_more} more' if n_more else ''}."
             )
 
     def _name(self, number: int) -> str:

@@ -96,7 +96,7 @@ def _dataset(
 
 def _documents(root: Path, tree: Tree, files: Sequence[Sequence[Path]], allow_one_class: bool) -> Dataset:
     """Read each file as one text."""
-    items, counts, skipped = [], [], list[Skipped]()
+    items, counts, skipped = list[str](), list[int](), list[Skipped]()
     for group in files:
         before = len(items)
         for path in group:

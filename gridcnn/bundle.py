@@ -40,8 +40,8 @@ from gridcnn.versions import versions
 
 __all__ = ["FORMAT_VERSION", "is_bundle", "load", "save"]
 
-FORMAT_VERSION = 4
-"""Formats 1 to 3 were written before 0.1, with other names for parameters and weights; they are not read."""
+FORMAT_VERSION = 5
+"""Formats 1 to 4 were written before 0.1, with other names and less of the fitted state; they are not read."""
 
 LARGEST_HEADER = 100_000_000  # bytes, the limit of the safetensors format
 FINGERPRINTS = "fingerprints"

@@ -34,7 +34,11 @@ def score_items(model: FittedModel, data: Dataset) -> tuple[Evaluation, list[Ski
     assert data.labels is not None  # for the type checker: read_labelled always asks for labels
     answers = predict(model, data.items, fingerprints=True)
     good = answers.good
-    unreadable = [Skipped(item, why) for item, why in zip(answers.items, answers.errors, strict=True) if why]
+    names = answers.items
+    if hasattr(data.items, "iloc"):  # a table, whose rows are numbered as in its file
+        table: Any = data.items
+        names = [f"row {row}" for row in table.index]
+    unreadable = [Skipped(name, why) for name, why in zip(names, answers.errors, strict=True) if why]
     scores = evaluate(data.labels[good], answers.labels[good], model.classes.tolist())
     assert answers.fingerprints is not None  # for the type checker: they were asked for
     scored = np.isin(data.labels[good].astype(str), model.class_names)

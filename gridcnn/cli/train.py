@@ -172,7 +172,7 @@ def train(
         "cache": cache,
     }
     learning, checking = parts["train"], parts.get("validation")
-    task = {
+    task: dict[str, Any] = {
         "groups": learning.groups,
         "validation": None if checking is None else (checking.items, checking.labels),
     }
@@ -182,8 +182,10 @@ def train(
         with keep_freed_memory(), sigterm_like_ctrl_c():
             if files is None or dry_run:
                 heard = [Messages(console)]
-                given = (reader, learning.items, learning.labels, parameters)
-                print_plan(plan(*given, **task, measure_time=True, callbacks=heard))
+                expected = plan(
+                    reader, learning.items, learning.labels, parameters, **task, measure_time=True, callbacks=heard
+                )
+                print_plan(expected)
                 return
             shown = [progress_reporter(console, quiet=quiet)]
             model = fit(reader, learning.items, learning.labels, parameters, **task, callbacks=shown)

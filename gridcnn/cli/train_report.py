@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MOST_CLASSES = 30
 """Classes that are listed with their counts; of more, the most and the least frequent ones."""
 
+LONGEST_NAME = 40  # characters of the name of a class
+
 TOLERATED_SHARE = 0.1
 """Up to this share of the items may be skipped before `train` reports a failure by its exit code."""
 
@@ -44,12 +46,17 @@ def print_read(data: Dataset, parts: Mapping[str, Dataset]) -> None:
 
 
 def _counted(counts: Mapping[Any, int]) -> str:
-    if len(counts) <= MOST_CLASSES:
-        return ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    ordered = sorted(counts.items(), key=lambda each: -each[1])
+    named = [(_short(str(name)), count) for name, count in counts.items()]
+    if len(named) <= MOST_CLASSES:
+        return ", ".join(f"{name} {count:,}" for name, count in named)
+    ordered = sorted(named, key=lambda each: -each[1])
     some = MOST_CLASSES // 2
     first, last = (", ".join(f"{name} {count:,}" for name, count in each) for each in (ordered[:some], ordered[-some:]))
     return f"{first}, …, {last}"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def print_plan(plan: Plan) -> None:

@@ -127,7 +127,7 @@ def predict_in_parts(
     """
     compute = predictor(model.network, choose_device(device))
     part = max(PART, compute.batch_size)
-    for start, encoded in encode_ahead(model.adapter, items, on_error="skip", n_jobs=n_jobs, part=part):
+    for start, encoded in encode_ahead(model.adapter, items, n_jobs=n_jobs, part=part):
         errors = {index: each.reason for index, each in zip(encoded.skipped_index, encoded.skipped, strict=True)}
         answered, first, windows = np.unique(encoded.item, return_index=True, return_counts=True)
         n_items = len(answered) + len(errors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,9 @@ def content_keys(items: Sequence[Any], identities: Sequence[bytes], *, files: bo
         return keys
     paths = {at: os.fspath(item) for at, item in enumerate(items) if isinstance(item, str | os.PathLike)}
     alike: Iterable[list[int]] = [list(paths)]
-    for look in (_size, _ends, _digest):
-        alike = [same for group in alike for same in _equal(group, lambda at, look=look: look(paths[at]))]
+    looks: tuple[Callable[[str], Any], ...] = (_size, _ends, _digest)
+    for look in looks:
+        alike = [same for group in alike for same in _equal(group, paths, look)]
     for group in alike:
         content = b"content " + identities[group[0]]
         for at in group:
@@ -63,12 +64,12 @@ def content_keys(items: Sequence[Any], identities: Sequence[bytes], *, files: bo
     return keys
 
 
-def _equal(group: Sequence[int], look: Callable[[int], Any]) -> list[list[int]]:
+def _equal(group: Sequence[int], paths: Mapping[int, str], look: Callable[[str], Any]) -> list[list[int]]:
     """Divide a group into those that look the same; leave out what looks like no other, or cannot be looked at."""
     divided: dict[Any, list[int]] = defaultdict(list)
     for at in group:
         try:
-            seen = look(at)
+            seen = look(paths[at])
         except OSError:
             continue  # reported when it is decoded
         if seen:

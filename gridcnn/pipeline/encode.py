@@ -187,13 +187,13 @@ def encode_items(
 
 
 def encode_ahead(
-    adapter: Adapter, items: Sequence[Any], *, on_error: str = "raise", n_jobs: int | None = None, part: int
+    adapter: Adapter, items: Sequence[Any], *, n_jobs: int | None = None, part: int
 ) -> Iterator[tuple[int, EncodedItems]]:
     """Encode part after part in threads of their own, a little ahead of who consumes them.
 
     Parameters
     ----------
-    adapter, items, on_error, n_jobs
+    adapter, items, n_jobs
         As in `encode_items`.
     part : int
         Items in a part, at most; the first ones may be smaller.
@@ -205,7 +205,7 @@ def encode_ahead(
     """
 
     def encode(some: Sequence[Any]) -> tuple[int, EncodedItems]:
-        return len(some), encode_items(adapter, some, on_error=on_error, n_jobs=1)
+        return len(some), encode_items(adapter, some, on_error="skip", n_jobs=1)
 
     before = 0
     for n_items, encoded in in_threads(encode, items, _threads(adapter, n_jobs), part):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,7 +49,9 @@ def check_labels(y: Any, n_items: int) -> np.ndarray:
         raise DataError(f"y has missing labels at {missing[:5]}: leave those items out, or label them")
     labels = _of_one_kind(labels)
     try:
-        check_classification_targets(labels)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of many classes: `check_classes` has its own words
+            check_classification_targets(labels)
     except ValueError as error:
         raise DataError(f"{error} Numbers that measure something are a regression target, not classes.") from None
     return labels

@@ -39,7 +39,7 @@ def _about_split(job: Job, training: LabelledItems, checking: LabelledItems | No
         if given:
             how = "the given validation part"
         elif training.groups is not None and checking.groups is not None:
-            n_groups = [len(np.unique(part.groups)) for part in (training, checking)]
+            n_groups = [len(np.unique(groups)) for groups in (training.groups, checking.groups)]
             how = f"whole groups, {n_groups[0]} to train on and {n_groups[1]} to validate on"
         return f"split: {n_training:,} items to train on, {len(checking.target):,} to validate on ({how})"
     why = ""
