@@ -90,7 +90,7 @@ def require_column(table: pd.DataFrame, name: str, source: Path) -> None:
     close = difflib.get_close_matches(name.lower(), [str(column).lower() for column in table.columns], n=1)
     meant = [column for column in table.columns if close and str(column).lower() == close[0]]
     hint = f" Did you mean {meant[0]!r}?" if meant else ""
-    if _looks_like_data(table.columns):
+    if _looks_like_data(table.columns) or _repeats_names(table):
         hint = " Its first row looks like data: add a line with the names of the columns above it, such as text,label."
     raise DataError(f"{source}: no column {name!r}: choose one of {_some(table.columns)}.{hint}")
 
@@ -104,6 +104,11 @@ def _looks_like_data(names: Iterable[Any]) -> bool:
     rising = all(left < right for left, right in itertools.pairwise(numbers))
     scale = rising and len(numbers) > 1 and all(number.is_integer() for number in numbers)
     return bool(numbers) and not (scale or (rising and len(numbers) >= _SURELY_A_SCALE))
+
+
+def _repeats_names(table: pd.DataFrame) -> bool:
+    """Whether the name of a column is also one of its cells, as a label is that stands in the place of a header."""
+    return any(str(name) and str(name) in set(map(str, table.iloc[:, at])) for at, name in enumerate(table.columns))
 
 
 def _some(names: Iterable[Any], most: int = 20) -> str:

@@ -48,14 +48,14 @@ def decode(data: bytes, path: Path, encoding: str | None = None) -> str:
     if encoding is not None:
         try:
             return data.decode(encoding)
-        except LookupError:
-            raise DataError(
-                f"{path}: unknown encoding {encoding!r}: use a name such as utf-8, cp1252 or utf-16."
-            ) from None
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{path}: byte {error.start} is not {encoding}: leave --encoding (encoding=) out to detect it, or name "
                 "another."
+            ) from None
+        except (LookupError, ValueError):  # ValueError: a name with a zero byte
+            raise DataError(
+                f"{path}: unknown encoding {encoding!r}: use a name such as utf-8, cp1252 or utf-16."
             ) from None
     for mark, name in _MARKS:
         if data.startswith(mark):

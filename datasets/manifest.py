@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -111,7 +112,10 @@ def _located(cell: str, folder: Path, elsewhere: list[str]) -> Path:
     literal = folder / text
     if os.path.isfile(literal):  # noqa: PTH113  (twice as fast, and the usual case)
         return literal
-    plain = unquote(urlsplit(text).path) if text.lower().startswith("file:") else text
+    plain = text
+    if text.lower().startswith("file:"):
+        with contextlib.suppress(ValueError):  # no valid URL, such as file://[x
+            plain = unquote(urlsplit(text).path)
     spellings = dict.fromkeys([plain, plain.replace("\\", "/"), os.path.expanduser(plain)])  # noqa: PTH111
     for spelling in spellings:
         try:

@@ -135,5 +135,6 @@ def _refuse_words(items: pd.DataFrame, source: Path) -> None:
         if cells and sum(is_media_name(cell) for cell in cells) > len(cells) / 2:
             raise DataError(f"{source}: the column {name!r} names files: read them with --path {name} (path_column=).")
         n_words = [len(cell.split()) for cell in cells]
-        if cells and float(np.median(n_words)) >= 3 and len(set(cells)) > len(cells) / 2:
+        fewest = 3 if all(cell.isascii() for cell in cells) else 1  # Chinese and Japanese put no spaces between words
+        if cells and float(np.median(n_words)) >= fewest and len(set(cells)) > len(cells) / 2:
             raise DataError(f"{source}: the column {name!r} holds sentences: read them with --text {name} (text=).")

@@ -61,7 +61,8 @@ def save(model: Any, path: str | Path) -> None:
     Raises
     ------
     BundleError
-        If the folder of `path` does not exist, or the labels are of a kind that a bundle cannot hold.
+        If the folder of `path` does not exist, the labels are of a kind that a bundle cannot hold, or a weight is not
+        finite.
     """
     model, path = fitted_model(model), Path(path)
     if not path.parent.is_dir():
@@ -74,6 +75,8 @@ def save(model: Any, path: str | Path) -> None:
             stacklevel=2,
         )
     tensors = {f"network.{name}": tensor.contiguous() for name, tensor in model.network.state_dict().items()}
+    if broken := [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]:
+        raise BundleError(f"the model has weights that are infinite or NaN ({broken[0]}): train it again")
     tensors[FINGERPRINTS] = torch.from_numpy(np.ascontiguousarray(model.fingerprints))
     description = json.dumps(_describe(model), sort_keys=True, default=_plain)  # ASCII: any string has a form in it
     metadata = {

@@ -197,6 +197,13 @@ def test_a_table_of_sentences_points_to_text(tmp_path, run: Callable, extra):
     assert "--text text" in done.err
 
 
+def test_a_table_of_chinese_sentences_points_to_text(tmp_path):
+    """No spaces stand between the words."""
+    rows = "".join(f"这部电影非常好看{number},{'xy'[number % 2]}\n" for number in range(20))
+    with pytest.raises(DataError, match="--text text"):
+        load_table(made(tmp_path, "x.csv", f"text,label\n{rows}"), label="label")
+
+
 def test_a_table_of_files_points_to_path(tmp_path, run: Callable):
     rows = "".join(f"clips/{number}.wav,{'xy'[number % 2]}\n" for number in range(20))
     done = run("check", made(tmp_path, "x.csv", f"file,label\n{rows}"))
@@ -210,6 +217,17 @@ def test_a_file_without_a_header_is_recognised(tmp_path, run: Callable, first):
     done = run("train", made(tmp_path, "x.tsv", f"{first}\n" * 3), "--text", "text", "-o", tmp_path / "m.safetensors")
     assert done.code == 2
     assert "first row looks like data" in done.err
+
+
+def test_a_label_in_the_place_of_a_header_shows_that_it_is_missing(tmp_path):
+    """Two short sentences and their labels, without names of columns."""
+    with pytest.raises(DataError, match="first row looks like data"):
+        load_manifest(made(tmp_path, "x.csv", "lovely film,good\nawful film,bad\nnice one,good\n"), text="text")
+
+
+def test_the_name_of_an_encoding_with_a_zero_byte_is_unknown(tmp_path):
+    with pytest.raises(DataError, match="unknown encoding"):
+        load_manifest(made(tmp_path, "x.csv", REVIEWS), text="text", encoding="utf\0")
 
 
 @pytest.mark.parametrize("names", ["400,410,420", "a,b,c", "0,1,2"])
@@ -291,6 +309,11 @@ def test_paths_relative_to_the_working_directory_are_found_and_that_is_said(tmp_
     data = load_manifest(place, path_column="path", label="label")
     assert len(data) == 1
     assert "1 files, such as pics/a.png, are not named relative to the folder of the manifest" in data.notes[0]
+
+
+def test_a_path_that_is_no_valid_url_is_a_missing_file(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        load_manifest(made(tmp_path, "list.csv", "path\nfile://[x/a.png\n"), path_column="path")
 
 
 def test_a_missing_file_stays_missing(tmp_path):

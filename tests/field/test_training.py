@@ -15,7 +15,7 @@ from PIL import Image
 import gridcnn
 from gridcnn.adapters import ArrayAdapter, ImageAdapter, TextAdapter
 from gridcnn.bundle import load, save
-from gridcnn.errors import ConfigurationError, DataError, DivergedError
+from gridcnn.errors import BundleError, ConfigurationError, DataError, DivergedError
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.fit import fit
 
@@ -88,6 +88,15 @@ def test_a_diverged_refit_leaves_the_classifier_as_it_was():
     with pytest.raises(DivergedError):
         classifier.set_params(learning_rate=1e30, epochs=3).fit(rows, labels)
     assert np.array_equal(classifier.predict_proba(rows), before)
+
+
+def test_a_model_with_weights_that_are_no_numbers_is_never_saved(tmp_path):
+    """Someone changed the weights by hand."""
+    model, _ = train(*waves())
+    next(model.network.parameters()).data.fill_(math.nan)
+    with pytest.raises(BundleError, match="infinite or NaN"):
+        save(model, tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
 
 
 # -------------------------------------------------------------------------------------------------------- class weights
