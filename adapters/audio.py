@@ -13,74 +13,52 @@ import soxr
 from sklearn.base import clone
 from torch import nn
 
+from gridcnn.adapters import sound_remarks
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, is_path, sample_of
-from gridcnn.adapters.counts import block_count, epoch_count
-from gridcnn.adapters.log_mel import LogMel, has_empty_band
-from gridcnn.adapters.sound_files import as_float32, read_header, read_sound
+from gridcnn.adapters.log_mel import LogMel
+from gridcnn.adapters.recordings import as_array, as_recordings, header, load, mixed
+from gridcnn.adapters.sound_files import read_header
+from gridcnn.adapters.sound_frames import ORDINARY_RATE, choose_frames, window_length
+from gridcnn.adapters.sound_remarks import HIGHEST_RATE
+from gridcnn.adapters.sound_settings import settings
+from gridcnn.adapters.sound_survey import listen, survey
 from gridcnn.adapters.windows import cut_windows
-from gridcnn.errors import ConfigurationError, DataError, ItemError
+from gridcnn.errors import DataError, ItemError
 from gridcnn.grid import Axis, Coordinates, GridSpec
 from gridcnn.parameters import Constraint, Number, Optional
 
 __all__ = ["AudioAdapter"]
 
 SAMPLE = 2_000
-HIGHEST_LEARNED_RATE = 48_000
+LOWEST_RATE = 100
 SHORTEST_LEARNED_DURATION = 0.1
 LONGEST_LEARNED_DURATION = 5.0
-MOST_FRAMES = 128
-SHORTEST_HOP = 0.010
-SHORTEST_WINDOW = 0.025
-LARGEST_LEARNED_FFT = 8_192
+MOST_TRAINING_SAMPLES = 2**30  # 4 GiB; a learned rate above 48 kHz gives way
+MOST_RESAMPLED = 2**31  # samples of one recording
 TRIMMED_SHARE = 0.05  # a recording that is longer by less than this is trimmed rather than cut in two
-
-SETTINGS: dict[str, Any] = {
-    "kernel_sizes": (3,),
-    "convs_per_block": 2,
-    "pool_after": 1,
-    "pool": "max",
-    "pool_size": 2,
-    "head": "global_average",
-    "dense": (),
-    "dropout": 0.2,
-    "batch_norm": True,
-    "batch_size": 64,
-    "learning_rate": 3e-3,
-    "kernel_learning_rate": 0.01,
-    "weight_decay": 1e-2,
-    "label_smoothing": 0.05,
-}
-KERNELS = (32, 64, 128)
-EPOCH_ITEMS = 36_000  # recordings heard in training, between the two bounds
-FEWEST_EPOCHS, MOST_EPOCHS = 15, 40
-AUGMENT: dict[str, Any] = {
-    "shift": {"frequency": 0.12, "time": 0.12},
-    "scale": {"frequency": 0.2, "time": 0.2},
-    "mask": {"frequency": 0.1, "time": 0.1},
-    "tilt": {"frequency": 0.3},
-    "gain": 0.2,
-    "noise": 0.1,
-}
 
 
 class AudioAdapter(Adapter):
     """Turns recordings into log-mel spectrograms, grids `(1, mels, frames)`.
 
-    Items are paths (wav, flac, ogg, mp3 and what else libsndfile reads), or arrays of shape `(samples,)` or
-    `(channels, samples)` at `sample_rate`; arrays of integers are scaled to [-1, 1]. Channels are mixed to one, and the
-    whole recording is resampled (soxr, high quality) before anything is cut from it. A shorter recording stands in the
-    middle of zeros; a longer one becomes the fewest windows that cover it, at equal distances, unless it is longer by
-    less than 5 %: then both ends are trimmed.
+    Items are paths (wav, flac, ogg, mp3 and what else libsndfile reads), or arrays or tensors of shape `(samples,)` or
+    `(channels, samples)` at `sample_rate`; integers are scaled to [-1, 1]. An array or tensor of shape `(n, samples)`
+    or `(n, channels, samples)` is n items. Channels are mixed to one; if they cancel out, the strongest is taken.
+    The whole recording is resampled (soxr, high quality) before anything is cut from it. A shorter recording stands in
+    the middle of zeros; a longer one becomes the fewest windows that cover it, at equal distances, unless it is longer
+    by less than 5 %: then both ends are trimmed.
 
     Parameters
     ----------
     sample_rate : int or None, default None
-        Samples a second (Hz) that every recording is resampled to, and the rate of arrays. None learns the most common
-        rate of the training files, at most 48,000.
+        Samples a second (Hz) that every recording is resampled to, and the rate of arrays, 100 to 1,000,000. None
+        learns the most common rate of the training files; above 48,000 (ultrasound) a part of it, if the recordings
+        would have more than 2³⁰ samples in all.
     duration : float or None, default None
-        Length of a window in seconds. None learns the 95th percentile of the training durations, within 0.1 to 5 s.
+        Length of a window in seconds. None learns the 95th percentile of the training durations, within 0.1 to 5 s;
+        above 48 kHz, a window has at most 2¹⁹ samples.
     n_mels : int or None, default None
-        Number of mel bands. None takes 40 up to 8 kHz and 64 above.
+        Number of mel bands. None takes 40 up to 8 kHz, 64 up to 48 kHz and 96 above.
     n_fft : int or None, default None
         Samples in a frame of the short-time Fourier transform. None takes the power of two that is at least 25 ms and
         two hops.
@@ -96,6 +74,9 @@ class AudioAdapter(Adapter):
     sample_rate_, samples_, n_fft_, hop_length_, n_mels_ : int
     f_min_, f_max_ : float
         The parameters as they are used; `samples_` is the length of a window in samples.
+    survey_ : dict
+        What the training sample is like: its rates and durations; how many of the recordings listened to are silent,
+        clipped, or cancel when mixed; how much of the energy lies above `f_max_`.
     """
 
     modality: ClassVar[str] = "sound"
@@ -108,10 +89,15 @@ class AudioAdapter(Adapter):
         "n_mels_",
         "f_min_",
         "f_max_",
+        "survey_",
     )
     constraints: ClassVar[Mapping[str, Constraint]] = {
-        **dict.fromkeys(("sample_rate", "n_mels", "n_fft", "hop_length"), Optional(Number(int, low=1))),
-        **dict.fromkeys(("duration", "f_max"), Optional(Number(low=0, above=True))),
+        "sample_rate": Optional(Number(int, low=LOWEST_RATE, high=HIGHEST_RATE, closed=True)),
+        "duration": Optional(Number(low=0.001, high=86_400, closed=True)),
+        "n_mels": Optional(Number(int, low=1, high=1_024, closed=True)),
+        "n_fft": Optional(Number(int, low=2, high=65_536, closed=True)),
+        "hop_length": Optional(Number(int, low=1)),
+        "f_max": Optional(Number(low=0, above=True)),
         "f_min": Number(low=0),
         "top_db": Number(low=0, above=True),
     }
@@ -125,6 +111,7 @@ class AudioAdapter(Adapter):
     n_mels_: int
     f_min_: float
     f_max_: float
+    survey_: dict[str, Any]
 
     def __init__(
         self,
@@ -146,6 +133,16 @@ class AudioAdapter(Adapter):
         self.f_max = f_max
         self.top_db = top_db
 
+    def check_items(self, X: Any) -> Sequence[Any]:
+        """Return `X` as a list of recordings; an array or tensor of shape `(n, …)` is n of them.
+
+        Raises
+        ------
+        TypeError
+            If `X` is one recording rather than a sequence of them.
+        """
+        return super().check_items(as_recordings(X))
+
     def fit(self, items: Sequence[Any]) -> Self:
         """Learn rate and duration from the headers of at most 2,000 training recordings, and from these the rest.
 
@@ -157,29 +154,40 @@ class AudioAdapter(Adapter):
             If none of the recordings can be read, or there are arrays and no `sample_rate`.
         """
         self.check_parameters()
-        rates, durations, failure = [], [], None
+        headers, failure = [], None
         for item in sample_of(items, SAMPLE):
             try:
-                rate, duration = self._header(item)
+                headers.append((item, *header(item, self.sample_rate)))
             except ItemError as error:
                 failure = failure or error
-                continue
-            rates.append(rate)
-            durations.append(duration)
-        if not rates:
+        if not headers:
             raise DataError(f"none of the sampled training recordings can be read; the first: {failure}")
-        self.sample_rate_ = int(self.sample_rate or min(Counter(rates).most_common(1)[0][0], HIGHEST_LEARNED_RATE))
+        durations = [duration for _, _, duration in headers]
+        self.sample_rate_ = int(self.sample_rate or _learned_rate(headers, len(items) * float(np.mean(durations))))
         learned = float(np.clip(np.percentile(durations, 95), SHORTEST_LEARNED_DURATION, LONGEST_LEARNED_DURATION))
-        self.samples_ = max(round((self.duration or learned) * self.sample_rate_), 1)
-        self._choose_frames()
-        self._choose_bands()
+        self.samples_ = window_length(self.duration or learned, self.sample_rate_, learned=self.duration is None)
+        frames = choose_frames(
+            self.sample_rate_,
+            self.samples_,
+            n_fft=self.n_fft,
+            hop_length=self.hop_length,
+            n_mels=self.n_mels,
+            f_min=self.f_min,
+            f_max=self.f_max,
+        )
+        self.n_fft_, self.hop_length_, self.n_mels_ = frames.n_fft, frames.hop_length, frames.n_mels
+        self.f_min_, self.f_max_ = frames.f_min, frames.f_max
+        self.survey_ = survey(headers) | listen(headers, self._load, self.f_max_)
         return self
 
     def coarser(self, share: float) -> Self | None:
         """Return a new adapter with fewer mel bands and longer hops; None if one of them was set."""
         if self.n_mels is not None or self.hop_length is not None:
             return None
-        fewer = {"n_mels": max(round(share * self.n_mels_), 1), "hop_length": math.ceil(self.hop_length_ / share)}
+        fewer = {
+            "n_mels": max(round(share * self.n_mels_), 1),
+            "hop_length": min(math.ceil(self.hop_length_ / share), self.samples_),
+        }
         coarse: Self = clone(self).set_params(**fewer)
         return coarse
 
@@ -203,16 +211,11 @@ class AudioAdapter(Adapter):
         ItemError
             If it cannot be decoded, is truncated, is empty, or holds NaN or infinity.
         """
-        if is_path(item):
-            channels, rate = read_sound(item)
-        else:
-            channels, rate = self._array(item), self.sample_rate_
-        if not channels.size:
-            raise ItemError(_name(item), "the recording is empty (0 samples)")
-        if not np.isfinite(channels).all():
-            raise ItemError(_name(item), "it has samples that are NaN or infinite")
-        mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1, dtype=np.float32)
+        channels, rate = self._load(item)
+        mono = mixed(channels)
         if rate != self.sample_rate_:
+            if len(mono) / rate * self.sample_rate_ > MOST_RESAMPLED:
+                raise ItemError(item, f"too long to be resampled from {rate:,} to {self.sample_rate_:,} Hz: cut it")
             mono = soxr.resample(mono, rate, self.sample_rate_, quality="HQ")
         return np.ascontiguousarray(self._windows(mono))
 
@@ -230,9 +233,7 @@ class AudioAdapter(Adapter):
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit spectrograms of this size."""
-        blocks = block_count(min(self.spec_.sizes), len(KERNELS))
-        epochs = epoch_count(EPOCH_ITEMS, n_items, FEWEST_EPOCHS, MOST_EPOCHS)
-        return {**SETTINGS, "kernels": KERNELS[:blocks], "epochs": epochs, "augment": AUGMENT}
+        return settings(self.sample_rate_, min(self.spec_.sizes), n_items)
 
     def preview(self, item: Any) -> Preview:
         """Return the first window as a clip."""
@@ -243,6 +244,20 @@ class AudioAdapter(Adapter):
     def preview_window(self, window: np.ndarray) -> Preview:
         """Return an encoded window as a clip."""
         return Preview(waveform=window, sample_rate=self.sample_rate_)
+
+    def remarks(self) -> list[str]:
+        """Say what lies too high to be heard, what is resampled, cut and padded, and which channels are left out."""
+        window = self.samples_ / self.sample_rate_
+        return sound_remarks.remarks(self.survey_, self.sample_rate_, self.f_max_, window)
+
+    def cautions(self, item: Any) -> list[str]:
+        """Say in what the recording is unlike those in training, or holds little."""
+        try:
+            channels, rate = self._load(item)
+        except ItemError:
+            return []
+        window = self.samples_ / self.sample_rate_
+        return sound_remarks.cautions(channels, rate, len(channels) / rate, self.survey_, self.f_max_, window)
 
     def describe_grid(self) -> str:
         """Explain a spectrogram."""
@@ -277,56 +292,13 @@ class AudioAdapter(Adapter):
 
     def _window_start(self, item: Any, window: int, n_windows: int) -> float:
         """Return where a window begins in its recording (s); below 0 if the recording stands between zeros."""
-        samples = round(read_header(item)[1] * self.sample_rate_) if is_path(item) else np.shape(item)[-1]
+        samples = round(read_header(item)[1] * self.sample_rate_) if is_path(item) else np.shape(as_array(item))[-1]
         excess = samples - self.samples_
         start = int(excess / 2) if n_windows == 1 else np.linspace(0, excess, n_windows)[window - 1]
         return float(start / self.sample_rate_)
 
-    def _header(self, item: Any) -> tuple[int, float]:
-        if is_path(item):
-            return read_header(item)
-        if self.sample_rate is None:
-            raise DataError("recordings given as arrays have no sample rate: say AudioAdapter(sample_rate=…), in Hz")
-        return self.sample_rate, len(self._array(item)) / self.sample_rate
-
-    def _array(self, item: Any) -> np.ndarray:
-        """Return an array in memory as float32 of shape `(samples, channels)`."""
-        if self.sample_rate is None:
-            raise ItemError(_name(item), "an array has no sample rate: say AudioAdapter(sample_rate=…), in Hz")
-        if not isinstance(item, np.ndarray) or item.ndim not in (1, 2) or item.dtype.kind not in "fiu":
-            raise ItemError(_name(item), "expected a path, or numbers of shape (samples,) or (channels, samples)")
-        if item.ndim == 2 and item.shape[0] > item.shape[1]:
-            raise ItemError(_name(item), "more channels than samples: pass it transposed, as (channels, samples)")
-        return as_float32(np.atleast_2d(item).T)
-
-    def _choose_frames(self) -> None:
-        shortest_hop, shortest_window = SHORTEST_HOP * self.sample_rate_, SHORTEST_WINDOW * self.sample_rate_
-        self.hop_length_ = int(self.hop_length or math.ceil(max(shortest_hop, self.samples_ / MOST_FRAMES)))
-        self.n_fft_ = int(self.n_fft or 2 ** math.ceil(math.log2(max(shortest_window, 2 * self.hop_length_))))
-
-    def _choose_bands(self) -> None:
-        """Set the mel bands so that each of them holds at least one frequency of the Fourier transform."""
-        highest = self.sample_rate_ / 2
-        self.f_min_, self.f_max_ = float(self.f_min), float(self.f_max or highest)
-        if not 0 <= self.f_min_ < self.f_max_ <= highest:
-            raise ConfigurationError(
-                f"the frequencies from f_min={self.f_min_:g} to f_max={self.f_max_:g} Hz must rise and lie within "
-                f"0 to {highest:g} Hz, half the sample rate"
-            )
-        self.n_mels_ = int(self.n_mels or (40 if self.sample_rate_ <= 8_000 else 64))
-        while self.n_fft is None and self._has_empty_band() and self.n_fft_ < LARGEST_LEARNED_FFT:
-            self.n_fft_ *= 2
-        wanted = self.n_mels_
-        while self._has_empty_band() and self.n_mels_ > 1:
-            self.n_mels_ -= 1
-        if self._has_empty_band() or (self.n_mels is not None and self.n_mels_ < wanted):
-            raise ConfigurationError(
-                f"n_mels={wanted} leaves mel bands without a single frequency at n_fft={self.n_fft_} and "
-                f"{self.sample_rate_} Hz; the nearest that works is n_mels={self.n_mels_}, or give a larger n_fft"
-            )
-
-    def _has_empty_band(self) -> bool:
-        return has_empty_band(self.sample_rate_, self.n_fft_, self.n_mels_, self.f_min_, self.f_max_)
+    def _load(self, item: Any, most: int | None = None) -> tuple[np.ndarray, int]:
+        return load(item, self.sample_rate, most)
 
     def _windows(self, mono: np.ndarray) -> np.ndarray:
         excess = len(mono) - self.samples_
@@ -340,8 +312,9 @@ class AudioAdapter(Adapter):
         return cut_windows(mono, self.samples_)
 
 
-def _name(item: Any) -> str:
-    """Name an item in a message: a path as it is, a recording in memory by its shape."""
-    if isinstance(item, np.ndarray):
-        return f"array of shape {item.shape}, {item.dtype}"
-    return str(item)
+def _learned_rate(headers: Sequence[tuple[Any, int, float]], seconds: float) -> int:
+    """Return the most common rate (Hz), or a part of it if so many `seconds` of ultrasound would be too much."""
+    rate = min(Counter(rate for _, rate, _ in headers).most_common(1)[0][0], HIGHEST_RATE)
+    while rate > ORDINARY_RATE and rate * seconds > MOST_TRAINING_SAMPLES:
+        rate = max(rate // 2, ORDINARY_RATE)
+    return rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from gridcnn.adapters.records import ClassicModel
+from gridcnn.adapters.sound_frames import ORDINARY_RATE
 
 __all__ = ["mfcc_statistics", "mfcc_svm"]
 
@@ -52,6 +54,8 @@ def mfcc_statistics(waveforms: np.ndarray, sample_rate: int) -> np.ndarray:
     import librosa  # noqa: PLC0415  (slow to import, and only a baseline needs it)
 
     n_fft, n_mels = (2048, 128) if sample_rate > WIDE_BAND else (512, 40)
+    if sample_rate > ORDINARY_RATE:  # a power of two, no shorter in seconds than at 48 kHz
+        n_fft *= 2 ** math.ceil(math.log2(sample_rate / ORDINARY_RATE))
     power = librosa.feature.melspectrogram(  # the filters and the padding of the network's own frontend
         y=np.asarray(waveforms),
         sr=sample_rate,

@@ -70,11 +70,11 @@ def test_stereo_is_mixed_to_mono(tmp_path):
 
 
 def test_integers_are_scaled_to_one():
-    adapter = AudioAdapter(sample_rate=RATE, duration=0.001).fit([tone(440)])
-    assert adapter.samples_ == 8
-    np.testing.assert_array_equal(adapter.encode(np.full(8, -(2**15), np.int16)), -np.ones((1, 8)))
-    np.testing.assert_array_equal(adapter.encode(np.full(8, 2**30, np.int32)), 0.5 * np.ones((1, 8)))
-    np.testing.assert_array_equal(adapter.encode(np.full(8, 192, np.uint8)), 0.5 * np.ones((1, 8)))
+    adapter = AudioAdapter(sample_rate=RATE, duration=0.002).fit([tone(440)])
+    assert adapter.samples_ == 16
+    np.testing.assert_array_equal(adapter.encode(np.full(16, -(2**15), np.int16)), -np.ones((1, 16)))
+    np.testing.assert_array_equal(adapter.encode(np.full(16, 2**30, np.int32)), 0.5 * np.ones((1, 16)))
+    np.testing.assert_array_equal(adapter.encode(np.full(16, 192, np.uint8)), 0.5 * np.ones((1, 16)))
 
 
 def test_rate_and_duration_are_learned_from_the_headers(tmp_path):
@@ -84,7 +84,7 @@ def test_rate_and_duration_are_learned_from_the_headers(tmp_path):
     assert adapter.sample_rate_ == 44_100
     assert adapter.samples_ == 22_050
     soundfile.write(tmp_path / "bat.wav", tone(440, 0.5, 96_000), 96_000)
-    assert AudioAdapter().fit([tmp_path / "bat.wav"]).sample_rate_ == 48_000  # at most
+    assert AudioAdapter().fit([tmp_path / "bat.wav"]).sample_rate_ == 96_000
     assert AudioAdapter(sample_rate=RATE).fit([tone(440, 0.01)]).samples_ == 800  # at least 0.1 s
     assert AudioAdapter(sample_rate=RATE).fit([tone(440, 9)]).samples_ == 40_000  # at most 5 s
     assert AudioAdapter(sample_rate=RATE, duration=9).fit([tone(440, 1)]).samples_ == 72_000

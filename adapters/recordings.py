@@ -1,0 +1,142 @@
+"""Recordings in memory or in files, and how their channels become one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import fft
+
+from gridcnn.adapters.base import is_path
+from gridcnn.adapters.sound_files import as_float32, read_header, read_sound
+from gridcnn.errors import DataError, ItemError
+
+__all__ = ["as_array", "as_recordings", "cancel", "header", "load", "mixed"]
+
+LOUDEST = 1e9  # a sample beyond it cannot be squared in float32 and summed
+SEGMENT = 4_096  # samples; a cell of `cancel` is a band of a segment
+MOST_SEGMENTS = 512
+BAND = 32  # frequencies; in noise, the sum over fewer would vary too much
+LOST = 0.5  # a cell is lost if its power is below this share of what channels that have nothing in common leave
+MOST_LOST = 0.05  # of the power
+
+UNUSABLE = "expected a path, or numbers of shape (samples,) or (channels, samples)"
+NO_RATE = "no sample rate: say AudioAdapter(sample_rate=…), in Hz"
+
+
+def as_array(item: Any) -> Any:
+    """Return a tensor as an array; anything else as it is."""
+    if not isinstance(item, torch.Tensor):
+        return item
+    kept = item.detach().cpu().resolve_conj().resolve_neg()
+    return (kept.float() if kept.dtype == torch.bfloat16 else kept).numpy()
+
+
+def as_recordings(items: Any) -> Sequence[Any]:
+    """Return `items` with arrays for tensors; TypeError if they are one recording."""
+    items = as_array(items)
+    if isinstance(items, np.ndarray) and items.ndim == 1 and items.dtype.kind in "buif" and items.size:
+        raise TypeError("expected a sequence of recordings, got one: put it in a list, [recording]")
+    return items if isinstance(items, np.ndarray) else [as_array(item) for item in items]
+
+
+def header(item: Any, rate: int | None) -> tuple[int, float]:
+    """Return sample rate (Hz) and duration (s) of a recording; `rate` is that of arrays, and required for them."""
+    if is_path(item):
+        return read_header(item)
+    if rate is None:
+        raise DataError(f"recordings given as arrays have {NO_RATE}")
+    return rate, len(_channels(item)) / rate
+
+
+def load(item: Any, rate: int | None, most: int | None = None) -> tuple[np.ndarray, int]:
+    """Return a recording, float32 of shape `(samples, channels)`, and its sample rate (Hz).
+
+    Parameters
+    ----------
+    item : path or array
+        As `AudioAdapter` takes them.
+    rate : int or None
+        Sample rate (Hz) of arrays.
+    most : int, optional
+        Samples after which reading may end.
+
+    Raises
+    ------
+    ItemError
+        If it cannot be decoded, is truncated, is empty, or holds NaN or infinity.
+    """
+    if is_path(item):
+        channels, rate = read_sound(item, most)
+    elif rate is None:
+        raise ItemError(_name(item), f"an array has {NO_RATE}")
+    else:
+        channels = _channels(item)[:most]
+    if not channels.size:
+        raise ItemError(_name(item), "the recording is empty (0 samples)")
+    if not np.isfinite(channels).all():
+        raise ItemError(_name(item), "it has samples that are NaN or infinite")
+    if (loudest := float(np.abs(channels).max())) > LOUDEST:
+        raise ItemError(_name(item), f"it has samples up to {loudest:.3g}; expected about -1 to 1")
+    return channels, rate
+
+
+def _channels(item: Any) -> np.ndarray:
+    """Return an array in memory as float32 of shape `(samples, channels)`."""
+    item = as_array(item)
+    if not isinstance(item, np.ndarray) or item.ndim not in (1, 2) or item.dtype.kind not in "fiu":
+        raise ItemError(_name(item), UNUSABLE)
+    if np.ma.is_masked(item):
+        raise ItemError(_name(item), "it has masked samples: fill them, or cut them out")
+    if item.ndim == 2 and item.shape[0] > item.shape[1]:
+        raise ItemError(_name(item), "more channels than samples: pass it transposed, as (channels, samples)")
+    return as_float32(np.atleast_2d(np.asarray(item)).T)
+
+
+def mixed(channels: np.ndarray) -> np.ndarray:
+    """Mix `(samples, channels)` to one channel; if they cancel each other, return the strongest alone."""
+    if channels.shape[1] == 1:
+        return channels[:, 0]
+    if cancel(channels):
+        return np.ascontiguousarray(channels[:, _strongest(channels)])
+    return np.asarray(channels.mean(axis=1, dtype=np.float32))
+
+
+def cancel(channels: np.ndarray) -> bool:
+    """Whether mixing loses some of what the channels `(samples, channels)` hold, and the strongest loses less.
+
+    Channels that have nothing in common leave the n-th part of their mean power in the mix of n. Much less is left of
+    those that are inverted or delayed copies. They may be that in some frequencies or moments only, so this is looked
+    at in cells of both.
+    """
+    count = channels.shape[1]
+    if count == 1:
+        return False
+    n_segments = min(-(-len(channels) // SEGMENT), MOST_SEGMENTS)
+    starts = np.linspace(0, max(len(channels) - SEGMENT, 0), n_segments).astype(np.int64)
+    padded = np.pad(channels, ((0, max(SEGMENT - len(channels), 0)), (0, 0)))
+    segments = padded[starts[:, None] + np.arange(SEGMENT)]  # (segments, samples, channels)
+    spectra = fft.rfft(segments, axis=1)[:, 1:].reshape(n_segments, -1, BAND, count)
+    each = _power(spectra).sum(axis=2)  # (segments, bands, channels)
+    mean, mix = each.mean(axis=-1), _power(spectra.mean(axis=-1)).sum(axis=-1)
+    least = LOST / count * mean
+    by_mixing = float(mean[mix < least].sum())
+    by_choosing = float(mean[each[..., _strongest(channels)] < least].sum())
+    return by_choosing < by_mixing > MOST_LOST * float(mean.sum())
+
+
+def _power(spectra: np.ndarray) -> np.ndarray:
+    return np.square(spectra.real, dtype=np.float64) + np.square(spectra.imag, dtype=np.float64)
+
+
+def _strongest(channels: np.ndarray) -> int:
+    return int(channels.var(axis=0, dtype=np.float64).argmax())
+
+
+def _name(item: Any) -> str:
+    """Name an item in a message: a path as it is, a recording in memory by its shape."""
+    if isinstance(item, np.ndarray):
+        return f"array of shape {item.shape}, {item.dtype}"
+    return str(item)

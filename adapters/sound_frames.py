@@ -1,0 +1,163 @@
+"""The frames and mel bands of a spectrogram: chosen to suit a window of sound, or checked if they were set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gridcnn.adapters.log_mel import has_empty_band
+from gridcnn.errors import ConfigurationError
+
+__all__ = ["ORDINARY_RATE", "Frames", "choose_frames", "window_length"]
+
+ORDINARY_RATE = 48_000
+"""Hz; above it lie recordings of ultrasound, whose wider range of frequencies takes more mel bands."""
+
+MOST_FRAMES = 128
+SHORTEST_HOP = 0.010
+SHORTEST_WINDOW = 0.025
+LARGEST_LEARNED_FFT = 8_192
+FEWEST_SAMPLES = 16
+MOST_SAMPLES = 2**22  # of a window: 87 s at 48 kHz
+MOST_LEARNED_SAMPLES = 2**19  # above 48 kHz; longer recordings become more windows
+MOST_NUMBERS = 2**23  # in the Fourier transforms of a window: 64 MiB
+
+
+@dataclass(frozen=True)
+class Frames:
+    """How a window of sound becomes a spectrogram.
+
+    Parameters
+    ----------
+    n_fft, hop_length : int
+        Samples in a frame of the Fourier transform, and between frames.
+    n_mels : int
+        Number of mel bands.
+    f_min, f_max : float
+        Lowest and highest frequency (Hz).
+    """
+
+    n_fft: int
+    hop_length: int
+    n_mels: int
+    f_min: float
+    f_max: float
+
+
+def window_length(seconds: float, rate: int, *, learned: bool) -> int:
+    """Return the samples of a window at a rate (Hz); ConfigurationError if they are too few or too many.
+
+    A learned duration gives way where the rate is high.
+    """
+    samples = max(round(seconds * rate), 1)
+    if learned:
+        return samples if rate <= ORDINARY_RATE else min(samples, MOST_LEARNED_SAMPLES)
+    if not FEWEST_SAMPLES <= samples <= MOST_SAMPLES:
+        raise ConfigurationError(
+            f"duration={seconds:g} is {samples:,} samples at {rate:,} Hz; it must lie within "
+            f"{FEWEST_SAMPLES / rate:.2g} to {math.floor(10 * MOST_SAMPLES / rate) / 10:g} seconds at this rate"
+        )
+    return samples
+
+
+def choose_frames(
+    rate: int,
+    samples: int,
+    *,
+    n_fft: int | None,
+    hop_length: int | None,
+    n_mels: int | None,
+    f_min: float,
+    f_max: float | None,
+) -> Frames:
+    """Complete what was set so that each mel band holds at least one frequency of the Fourier transform.
+
+    Parameters
+    ----------
+    rate, samples : int
+        Sample rate (Hz) and samples of a window.
+    n_fft, hop_length, n_mels, f_min, f_max
+        As `AudioAdapter` takes them.
+
+    Raises
+    ------
+    ConfigurationError
+        If one of them cannot work; the message says which values do.
+    """
+    highest = rate / 2
+    low, high = float(f_min), float(f_max or highest)
+    if not 0 <= low < high <= highest:
+        raise ConfigurationError(
+            f"the frequencies from f_min={low:g} to f_max={high:g} Hz must rise and lie within 0 to {highest:g} Hz, "
+            "half the sample rate"
+        )
+    hop = _hop(rate, samples, hop_length)
+    size = _transform(rate, samples, hop, n_fft)
+    _check_cost(samples, hop, size)
+
+    def has_gap(size: int, bands: int) -> bool:
+        inside = (math.ceil(high * size / rate) - 1) - math.floor(low * size / rate)  # frequencies between the limits
+        return bands > 2 * inside or has_empty_band(rate, size, bands, low, high)  # each lies in two bands at most
+
+    bands = int(n_mels or (40 if rate <= 8_000 else 64 if rate <= ORDINARY_RATE else 96))
+    while n_fft is None and has_gap(size, bands) and size < min(LARGEST_LEARNED_FFT, samples):
+        size *= 2
+    most = _most_bands(bands, lambda each: has_gap(size, each))
+    if not most or (n_mels is not None and most < bands):
+        works = f"the nearest that works is n_mels={most}, or give" if most else "no number of bands works: give"
+        raise ConfigurationError(
+            f"n_mels={bands} leaves mel bands without a single frequency at n_fft={size} and {rate} Hz, from "
+            f"f_min={low:g} to f_max={high:g} Hz; {works} a larger n_fft"
+        )
+    return Frames(size, hop, most, low, high)
+
+
+def _hop(rate: int, samples: int, hop_length: int | None) -> int:
+    if hop_length is None:
+        return min(math.ceil(max(SHORTEST_HOP * rate, samples / MOST_FRAMES)), samples)
+    if hop_length > samples:
+        raise ConfigurationError(
+            f"hop_length={hop_length} is longer than a window of {samples:,} samples ({samples / rate:.3g} s at "
+            f"{rate:,} Hz); it must lie within 1 to {samples:,}"
+        )
+    return int(hop_length)
+
+
+def _transform(rate: int, samples: int, hop: int, n_fft: int | None) -> int:
+    """Return the samples of a frame; half a frame is mirrored at each end, so a window has to be longer than that."""
+    largest = 2 * samples - 1
+    if n_fft is None:
+        size: int = 2 ** math.ceil(math.log2(max(SHORTEST_WINDOW * rate, 2 * hop)))
+        while size > largest:
+            size //= 2
+        return size
+    if n_fft > largest:
+        raise ConfigurationError(
+            f"n_fft={n_fft} is too long for windows of {samples:,} samples ({samples / rate:.3g} s at {rate:,} Hz); it "
+            f"must lie within 2 to {largest:,}"
+        )
+    return int(n_fft)
+
+
+def _check_cost(samples: int, hop: int, size: int) -> None:
+    if (samples // hop + 1) * (size // 2 + 1) > MOST_NUMBERS:
+        frames = max(MOST_NUMBERS // (size // 2 + 1) - 1, 1)
+        raise ConfigurationError(
+            f"hop_length={hop} with n_fft={size} makes {samples // hop + 1:,} frames of {size // 2 + 1:,} frequencies "
+            f"of a window, more than fit into memory; hop_length must lie within {math.ceil(samples / frames):,} to "
+            f"{samples:,}, or make duration shorter"
+        )
+
+
+def _most_bands(wanted: int, has_gap: Callable[[int], bool]) -> int:
+    """Return the number of bands nearest to `wanted` that has no gap; 0 if none has."""
+    if not has_gap(wanted):
+        return wanted
+    if wanted <= MOST_FRAMES:
+        return next((bands for bands in range(wanted - 1, 0, -1) if not has_gap(bands)), 0)
+    works, fails = 0, wanted  # too many to try them all
+    while fails - works > 1:
+        middle = (works + fails) // 2
+        works, fails = (works, middle) if has_gap(middle) else (middle, fails)
+    return works
