@@ -37,6 +37,9 @@ class Rows:
             raise DataError(f"on_error={on_error!r}: expected 'raise' or 'skip'.")
         self.table, self.source, self.on_error, self.numbered = table, source, on_error, numbered
         self.skipped: list[Skipped] = []
+        malformed = table.attrs.get("malformed", {})
+        if malformed:
+            self.drop(table.index.isin(list(malformed)), lambda row: malformed[row.name])
 
     def replace(self, column: str, change: Callable[[Any], Any]) -> None:
         """Change every cell of a column."""

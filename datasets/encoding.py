@@ -64,6 +64,10 @@ def decode(data: bytes, path: Path, encoding: str | None = None) -> str:
         if b"\0" not in data:
             return data.decode("utf-8")
         wide = "utf-16"
+        if data.count(b"\0") < len(data) / 8:
+            raise DataError(
+                f"{path}: byte {data.index(0)} is zero, which no text holds: the file is damaged, or no text."
+            )
     except UnicodeDecodeError:
         wide = None
     if wide is None and _is_western(data):

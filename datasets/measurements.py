@@ -15,7 +15,7 @@ from gridcnn.datasets.dataset import SPLIT_NAMES, Dataset
 from gridcnn.datasets.media import is_media_name
 from gridcnn.datasets.numerals import as_numbers
 from gridcnn.datasets.tables import read_table
-from gridcnn.errors import DataError, Skipped
+from gridcnn.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,15 +84,13 @@ def as_measurements(
     numbered : bool, default=True
         Whether the index of `table` holds the number of each row in the file. Otherwise it counts the rows of a sample.
     """
-    skipped: list[Skipped] = []
+    rows = Rows(table, source, on_error, numbered=numbered)
     labels = None
     if label is not None:
         require_column(table, label, source)
-        rows = Rows(table, source, on_error, numbered=numbered)
-        rows.drop(table[label].map(is_missing), f"no {label}")
-        table, skipped = rows.table, rows.skipped
-        labels = as_labels(table[label])
-        table = table.drop(columns=label)
+        rows.drop(rows.table[label].map(is_missing), f"no {label}")
+        labels = as_labels(rows.table[label])
+    table = rows.table if label is None else rows.table.drop(columns=label)
     notes = label_notes(labels)
     table = _without_row_numbers(table, notes)
     table, split = _without_parts(table, notes)
@@ -100,7 +98,9 @@ def as_measurements(
     if commas:
         notes.append(f"decimal commas are read in {len(commas)} columns, such as {commas[0]!r}: 1,5 is 1.5")
     _refuse_words(items, source)
-    return Dataset(items, labels, "table", name=source.stem, split=split, skipped=tuple(skipped), notes=tuple(notes))
+    return Dataset(
+        items, labels, "table", name=source.stem, split=split, skipped=tuple(rows.skipped), notes=tuple(notes)
+    )
 
 
 def _without_row_numbers(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:

@@ -65,16 +65,22 @@ def _style(column: pd.Series[Any]) -> str | None:
     """Return how a column of strings writes its numbers: "comma", "point", "open" between the two, or None."""
     if column.dtype != object:
         return None
-    cells = {cell.strip() for cell in column if isinstance(cell, str) and cell.strip()}
+    cells = {_joined(cell) for cell in column if isinstance(cell, str) and cell.strip()}
     fits = {
         "comma": all(_COMMA.fullmatch(cell) or _WHOLE.fullmatch(cell) for cell in cells),
         "point": all(_POINT.fullmatch(cell) or _WHOLE.fullmatch(cell) or _is_number(cell) for cell in cells),
     }
-    if not cells or not any("," in cell for cell in cells) or not all(isinstance(cell, str) for cell in column):
+    written = any("," in cell for cell in cells) or any(cell.strip() != _joined(cell) for cell in column)
+    if not cells or not written or not all(isinstance(cell, str) for cell in column):
         return None
     if fits["comma"] and fits["point"]:
         return "open" if any(_OPEN.fullmatch(cell) for cell in cells) else "comma"
     return next((style for style, all_fit in fits.items() if all_fit), None)
+
+
+def _joined(cell: Any) -> str:
+    """Return a number without the spaces between its thousands."""
+    return re.sub(r"(?<=\d)[ \u00a0\u202f\u2009](?=\d{3}(?!\d))", "", str(cell).strip())
 
 
 def _is_number(cell: str) -> bool:
@@ -89,7 +95,7 @@ def _reader(style: str) -> Any:
     thousands, decimal = (".", ",") if style == "comma" else (",", ".")
 
     def read(cell: str) -> float:
-        text = cell.strip()
+        text = _joined(cell)
         return float(text.replace(thousands, "").replace(decimal, ".")) if text else float("nan")
 
     return read

@@ -39,7 +39,7 @@ def read_table(source: Path, encoding: str | None) -> pd.DataFrame:
     DataFrame
         Its index holds the number of each row in the file: the first row of a csv is row 2, below the header, and the
         first row of a parquet or json file is row 1. The cells of csv and tsv files are strings. Its `attrs` name the
-        `delimiter` of a csv file.
+        `delimiter` of a csv file, and its `malformed` rows: number and reason. `Rows` leaves those out.
 
     Raises
     ------
@@ -104,6 +104,11 @@ def _read_json(data: bytes, source: Path, encoding: str | None) -> pd.DataFrame:
         raise DataError(
             f"{source}: {error}: write an array of objects, or one object on each line of a .jsonl."
         ) from None
+    if isinstance(content, dict) and set(content) >= {"columns", "data"}:  # pandas: orient="split"
+        content = [dict(zip(content["columns"], row, strict=False)) for row in content["data"]]
+    if isinstance(content, dict) and content and all(isinstance(column, dict) for column in content.values()):
+        rows = dict.fromkeys(row for column in content.values() for row in column)  # pandas: orient="columns"
+        content = [{name: column.get(row) for name, column in content.items()} for row in rows]
     if isinstance(content, dict):
         arrays = [value for value in content.values() if isinstance(value, list)]
         if len(arrays) == 1 and arrays[0] and all(isinstance(row, dict) for row in arrays[0]):
@@ -147,22 +152,26 @@ def _read_excel(data: bytes, source: Path, _encoding: str | None) -> pd.DataFram
 def _read_csv(data: bytes, source: Path, encoding: str | None) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415
 
-    text = decode(data, source, encoding)
-    delimiter = delimiter_of(text, source)
+    text, first = decode(data, source, encoding), 2
+    if said := re.match(r"sep=(.)\r?\n", text):  # a line in which Excel notes the separator
+        text, first = text[said.end() :], 3
+    delimiter = said[1] if said else delimiter_of(text, source)
     header, *rows = csv_cells(text, delimiter, source) or [[]]
     if any(rows) and not any(map(any, rows)):
         raise DataError(f"{source}: every cell of its {len(rows)} rows is empty: there is nothing to read.")
     while rows and not any(rows[-1]):  # empty lines at the end
         rows.pop()
-    for number, row in enumerate(rows, start=2):
-        if len(row) > len(header):
-            raise DataError(
-                f"{source}, row {number}: {len(row)} cells under {len(header)} column names: put text that contains "
-                f"the separator {delimiter!r} in double quotes."
-            )
-    padded = [row + [""] * (len(header) - len(row)) for row in rows]
-    table = pd.DataFrame(padded, columns=header, index=range(2, len(rows) + 2), dtype=object)
-    table.attrs["delimiter"] = delimiter
+    malformed = {
+        number: f"{len(row)} cells under {len(header)} column names (put text that contains {delimiter!r} "
+        "in double quotes)"
+        for number, row in enumerate(rows, start=first)
+        if len(row) > len(header)
+    }
+    if rows and len(malformed) == len(rows):
+        raise DataError(f"{source}, row {first}: {malformed[first]}, and so on in every row.")
+    padded = [row[: len(header)] + [""] * (len(header) - len(row)) for row in rows]
+    table = pd.DataFrame(padded, columns=header, index=range(first, len(rows) + first), dtype=object)
+    table.attrs |= {"delimiter": delimiter, "malformed": malformed}
     return table
 
 

@@ -172,7 +172,7 @@ def test_nothing_left_after_skipping_is_an_error(manifest):
 
 
 def test_an_unquoted_comma_is_named_by_row(manifest):
-    with pytest.raises(DataError, match=r"row 3: 3 cells under 2 column names: put text .* in double quotes"):
+    with pytest.raises(DataError, match=r"row 3: 3 cells under 2 column names .put text .* in double quotes"):
         load_manifest(manifest("text,label\na,1\nb, c,2\n"), text="text")
 
 

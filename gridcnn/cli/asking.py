@@ -86,7 +86,8 @@ def _asked(item: Any) -> Asked:
 def _rows_of_table(source: str, place: Path, adapter: Adapter, encoding: str | None) -> list[Asked]:
     import pandas as pd
 
-    table: Any = _load_rows(source, place, encoding).items
+    data = _load_rows(source, place, encoding)
+    table: Any = data.items
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"{source} holds no rows of a table, which this model reads.")
     try:
@@ -95,7 +96,9 @@ def _rows_of_table(source: str, place: Path, adapter: Adapter, encoding: str | N
         raise
     except (ValueError, TypeError) as error:  # in scikit-learn's words
         raise DataError(f"{source}: {error}") from error
-    return [Asked(f"{source}, row {row}", item) for row, item in zip(table.index, numbers, strict=True)]
+    asked = {row: Asked(f"{source}, row {row}", item) for row, item in zip(table.index, numbers, strict=True)}
+    asked |= {each.row: Asked(f"{source}, row {each.row}", error=each.reason) for each in data.skipped}
+    return [asked[row] for row in sorted(asked)]
 
 
 def _load_rows(source: str, place: Path, encoding: str | None) -> Dataset:
@@ -106,7 +109,7 @@ def _load_rows(source: str, place: Path, encoding: str | None) -> Dataset:
             f"{source} is a folder, and this model reads rows of a table: give a file that ends in {TABLE_FILES}."
         )
     is_name = not place.suffix and not os.path.isfile(place)  # noqa: PTH113
-    return load(source) if is_name else load_table(place, encoding=encoding)
+    return load(source) if is_name else load_table(place, encoding=encoding, on_error="skip")
 
 
 def _lines(data: bytes, place: Path, encoding: str | None) -> list[str]:

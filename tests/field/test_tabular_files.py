@@ -319,3 +319,57 @@ def test_a_path_that_is_no_valid_url_is_a_missing_file(tmp_path):
 def test_a_missing_file_stays_missing(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         load_manifest(made(tmp_path, "list.csv", f"path,label\n{'x' * 300}.png,x\n"), path_column="path")
+
+
+# ------------------------------------------------------------------------------------------------------ one bad thing
+
+
+@pytest.mark.parametrize("kind", ["texts", "numbers"])
+def test_a_row_with_too_many_cells_is_one_bad_row(tmp_path, run: Callable, kind):
+    """A comma in a sentence without quotes refused the whole file."""
+    rng = np.random.default_rng(0)
+    waves = np.sin(np.arange(12) * rng.uniform(0.2, 0.4, (30, 1))).cumsum(axis=1).round(3)
+    rows = {
+        "texts": ["text,label", *(f"film number {n},{'ab'[n % 2]}" for n in range(30))],
+        "numbers": [
+            ",".join([*(f"c{n}" for n in range(12)), "label"]),
+            *(",".join(map(str, [*row, "ab"[n % 2]])) for n, row in enumerate(waves)),
+        ],
+    }[kind]
+    rows[3] += ",too,many"
+    place, model = made(tmp_path, "x.csv", "\n".join(rows)), tmp_path / "m.safetensors"
+    columns = ("--text", "text") if kind == "texts" else ()
+    options = ("-o", model, "--epochs", "1", "--quiet", *columns, *(() if columns else ("--ordering", "assume")))
+    done = run("train", place, *options)
+    assert done.code == 0
+    assert "row 4: " in done.err
+    assert "cells under" in done.err
+    assert run("train", place, *options, "--on-error", "raise").code == 2
+    done = run("predict", model, place, *columns)
+    lines = done.out.splitlines()
+    assert len(lines) == 31
+    assert "cells under" in lines[3]
+    assert done.err.count("1 of 30 items could not be predicted") == 1
+
+
+def test_the_line_in_which_excel_notes_the_separator_is_no_header(tmp_path):
+    data = load_manifest(made(tmp_path, "x.csv", "sep=;\ntext;label\na;x\n;y\n"), text="text", on_error="skip")
+    assert data.items == ["a"]
+    assert data.skipped[0].row == 4
+
+
+@pytest.mark.parametrize("orient", ["columns", "split", "records", "list"])
+def test_json_as_pandas_writes_it_is_read(tmp_path, orient):
+    frame = pd.DataFrame({"text": ["a b", "c"], "label": ["x", "y"]})
+    content = frame.to_dict("list") if orient == "list" else json.loads(frame.to_json(orient=orient))
+    assert load_manifest(made(tmp_path, "x.json", json.dumps(content)), text="text").items == ["a b", "c"]
+
+
+@pytest.mark.parametrize("cell", ["1 234,5", "1\u00a0234,5", "1\u202f234,5"])
+def test_spaces_between_thousands_are_read(tmp_path, cell):
+    assert columns(tmp_path, f"a;label\n{cell};x\n2,5;y\n")["a"].tolist() == [1234.5, 2.5]
+
+
+def test_a_zero_byte_is_not_called_an_encoding(tmp_path):
+    with pytest.raises(DataError, match="byte 12 is zero"):
+        load_manifest(made(tmp_path, "x.csv", b"text,label\na\0b,x\n"), text="text")
