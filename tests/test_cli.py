@@ -218,8 +218,8 @@ def test_rows_with_an_empty_cell_are_listed(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_table_without_a_known_order_is_refused_with_the_word_to_pass(run: Run, tmp_path: Path) -> None:
-    rows = [(index % 7, index % 5, index % 3, index % 4, index % 2) for index in range(40)]
-    source = table(tmp_path / "t.csv", [("a", "b", "c", "d", "label"), *rows])
+    rows = [(index % 7, index % 5, index % 3, index % 4, index % 11, index % 13, index % 2) for index in range(40)]
+    source = table(tmp_path / "t.csv", [("a", "b", "c", "d", "e", "f", "label"), *rows])
 
     refused = run("train", source, "-o", tmp_path / "m.safetensors", *QUICK)
     assumed = run("train", source, "--ordering", "assume", "-o", tmp_path / "m.safetensors", *QUICK)
