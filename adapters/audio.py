@@ -16,7 +16,7 @@ from torch import nn
 from gridcnn.adapters import sound_remarks
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, is_path, sample_of
 from gridcnn.adapters.log_mel import LogMel
-from gridcnn.adapters.recordings import as_array, as_recordings, header, load, mixed
+from gridcnn.adapters.recordings import as_array, header, is_one, load, mixed
 from gridcnn.adapters.sound_files import read_header
 from gridcnn.adapters.sound_frames import ORDINARY_RATE, choose_frames, window_length
 from gridcnn.adapters.sound_remarks import HIGHEST_RATE
@@ -141,7 +141,9 @@ class AudioAdapter(Adapter):
         TypeError
             If `X` is one recording rather than a sequence of them.
         """
-        return super().check_items(as_recordings(X))
+        if is_one(X):
+            raise TypeError("expected a sequence of recordings, got one: put it in a list, [recording]")
+        return [as_array(item) for item in super().check_items(X)]
 
     def fit(self, items: Sequence[Any]) -> Self:
         """Learn rate and duration from the headers of at most 2,000 training recordings, and from these the rest.

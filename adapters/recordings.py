@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from gridcnn.adapters.base import is_path
 from gridcnn.adapters.sound_files import as_float32, read_header, read_sound
 from gridcnn.errors import DataError, ItemError
 
-__all__ = ["as_array", "as_recordings", "cancel", "header", "load", "mixed"]
+__all__ = ["as_array", "cancel", "header", "is_one", "load", "mixed"]
 
+LONGEST_NAME = 60
 LOUDEST = 1e9  # a sample beyond it cannot be squared in float32 and summed
 SEGMENT = 4_096  # samples; a cell of `cancel` is a band of a segment
 MOST_SEGMENTS = 512
@@ -27,19 +29,21 @@ NO_RATE = "no sample rate: say AudioAdapter(sample_rate=…), in Hz"
 
 
 def as_array(item: Any) -> Any:
-    """Return a tensor as an array; anything else as it is."""
-    if not isinstance(item, torch.Tensor):
-        return item
-    kept = item.detach().cpu().resolve_conj().resolve_neg()
-    return (kept.float() if kept.dtype == torch.bfloat16 else kept).numpy()
+    """Return a tensor or a list of numbers as an array; anything else as it is."""
+    if isinstance(item, torch.Tensor):
+        kept = item.detach().cpu().to_dense().resolve_conj().resolve_neg()
+        return (kept.float() if kept.dtype == torch.bfloat16 else kept).numpy()
+    if isinstance(item, list | tuple) and all(isinstance(each, Real | list | tuple) for each in item):
+        with contextlib.suppress(ValueError):  # rows of different lengths: no recording
+            return np.asarray(item, dtype=np.float64 if len(item) == 0 else None)
+    return item
 
 
-def as_recordings(items: Any) -> Sequence[Any]:
-    """Return `items` with arrays for tensors; TypeError if they are one recording."""
-    items = as_array(items)
-    if isinstance(items, np.ndarray) and items.ndim == 1 and items.dtype.kind in "buif" and items.size:
-        raise TypeError("expected a sequence of recordings, got one: put it in a list, [recording]")
-    return items if isinstance(items, np.ndarray) else [as_array(item) for item in items]
+def is_one(items: Any) -> bool:
+    """Whether `items`, which should be a sequence of recordings, are one recording."""
+    if isinstance(items, np.ndarray | torch.Tensor):
+        return items.ndim == 1 and len(items) > 0 and getattr(items.dtype, "kind", "f") in "buif"
+    return isinstance(items, list | tuple) and len(items) > 0 and all(isinstance(each, Real) for each in items)
 
 
 def header(item: Any, rate: int | None) -> tuple[int, float]:
@@ -90,7 +94,7 @@ def _channels(item: Any) -> np.ndarray:
         raise ItemError(_name(item), UNUSABLE)
     if np.ma.is_masked(item):
         raise ItemError(_name(item), "it has masked samples: fill them, or cut them out")
-    if item.ndim == 2 and item.shape[0] > item.shape[1]:
+    if item.ndim == 2 and item.shape[0] > item.shape[1] > 0:
         raise ItemError(_name(item), "more channels than samples: pass it transposed, as (channels, samples)")
     return as_float32(np.atleast_2d(np.asarray(item)).T)
 
@@ -139,4 +143,5 @@ def _name(item: Any) -> str:
     """Name an item in a message: a path as it is, a recording in memory by its shape."""
     if isinstance(item, np.ndarray):
         return f"array of shape {item.shape}, {item.dtype}"
-    return str(item)
+    name = str(item)
+    return name if is_path(item) or len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"

@@ -19,8 +19,10 @@ from gridcnn.errors import ItemError
 
 __all__ = ["as_float32", "read_header", "read_sound"]
 
-# libsndfile quietly shortens a wav or aiff whose header promises more than the file holds, and notes it in its log.
-_SHORT_CHUNK = re.compile(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+# libsndfile quietly shortens a file whose header promises more than it holds, and notes it in its log.
+_SHORT_CHUNK = re.compile(
+    r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE
+)  # wav, aiff, au, w64, rf64
 _LENGTH_UNKNOWN = 0x7FFF0000  # programs that write a wav into a pipe promise about as much as the field holds
 OTHER_FORMATS = frozenset({".aac", ".amr", ".m4a", ".mp4", ".webm", ".wma"})
 """Suffixes of sound files that libsndfile cannot decode, but other decoders can."""
@@ -109,12 +111,20 @@ def _decode(file: soundfile.SoundFile, most: int | None) -> np.ndarray:
 
 
 def as_float32(samples: np.ndarray) -> np.ndarray:
-    """Return samples as float32; integers of any width are scaled to [-1, 1]."""
+    """Return samples as float32; integers of any width are scaled to [-1, 1].
+
+    Signed integers in a type wider than they need, as numpy and pandas make them, have the 16 or 32 bits that hold
+    them.
+    """
     if samples.dtype.kind == "f":
-        return samples.astype(np.float32)
+        with np.errstate(over="ignore"):  # what has no place in float32 becomes infinite, which no recording may be
+            return samples.astype(np.float32)
     levels = np.iinfo(samples.dtype)
-    middle, half = (levels.max + 1) / 2 if levels.min == 0 else 0.0, 2.0 ** (levels.bits - 1)
-    return ((samples - middle) / half).astype(np.float32)
+    middle, bits = (levels.max + 1) / 2 if levels.min == 0 else 0.0, levels.bits
+    if levels.min < 0 and samples.size:
+        least = max(int(samples.max()), -1 - int(samples.min())).bit_length() + 1
+        bits = min(bits, 16 if least <= 16 else 32 if least <= 32 else 64) if bits > 16 else bits
+    return ((samples - middle) / 2.0 ** (bits - 1)).astype(np.float32)
 
 
 def _by_librosa(path: str | os.PathLike[str], refusal: ItemError) -> tuple[np.ndarray, int]:
