@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gridcnn.pipeline.cache import note, recall
 from gridcnn.pipeline.encode import EncodedItems
+from gridcnn.pipeline.fingerprint import look_at
 
 __all__ = ["content_keys", "contradictions", "identity", "without_known"]
 
@@ -30,7 +32,9 @@ def identity(item: Any, index: int) -> bytes:
     return b"item %012d" % index
 
 
-def content_keys(items: Sequence[Any], identities: Sequence[bytes], *, files: bool) -> list[bytes]:
+def content_keys(
+    items: Sequence[Any], identities: Sequence[bytes], *, files: bool, cache: Path | None = None
+) -> list[bytes]:
     """Return a key of each item that two items share only if their contents are equal.
 
     Parameters
@@ -42,6 +46,8 @@ def content_keys(items: Sequence[Any], identities: Sequence[bytes], *, files: bo
     files : bool
         Whether an item that is a str or a path names a file. Of these, only files of one size that begin and end alike
         are read, so that a set without copies costs no more than a look at each of its files.
+    cache : Path, optional
+        Folder of the cache, which remembers the copies among files that have not changed.
 
     Returns
     -------
@@ -53,15 +59,35 @@ def content_keys(items: Sequence[Any], identities: Sequence[bytes], *, files: bo
     if not files:
         return keys
     paths = {at: os.fspath(item) for at, item in enumerate(items) if isinstance(item, str | os.PathLike)}
-    alike: Iterable[list[int]] = [list(paths)]
-    looks: tuple[Callable[[str], Any], ...] = (_size, _ends, _digest)
-    for look in looks:
-        alike = [same for group in alike for same in _equal(group, paths, look)]
-    for group in alike:
+    for group in _copies(paths, cache):
         content = b"content " + identities[group[0]]
         for at in group:
             keys[at] = content
     return keys
+
+
+def _copies(paths: Mapping[int, str], cache: Path | None) -> list[list[int]]:
+    """Return the groups of files, by their numbers, that have equal bytes."""
+    if cache is None:
+        return _compared(paths)
+    state, settled = look_at(list(paths.values()))
+    key = f"copies {state}"
+    places = list(paths)
+    if (known := recall(cache, key)) is not None:
+        return [[places[at] for at in group] for group in known]
+    groups = _compared(paths)
+    if settled:
+        numbers = {at: number for number, at in enumerate(places)}
+        note(cache, key, [[numbers[at] for at in group] for group in groups])
+    return groups
+
+
+def _compared(paths: Mapping[int, str]) -> list[list[int]]:
+    alike = [list(paths)]
+    looks: tuple[Callable[[str], Any], ...] = (_size, _ends, _digest)
+    for look in looks:
+        alike = [same for group in alike for same in _equal(group, paths, look)]
+    return alike
 
 
 def _equal(group: Sequence[int], paths: Mapping[int, str], look: Callable[[str], Any]) -> list[list[int]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from gridcnn.pipeline.cache import note, recall
 from gridcnn.pipeline.parallel import in_threads
 
-__all__ = ["fingerprint"]
+__all__ = ["fingerprint", "look_at"]
 
 TICK = 2 * 10**9  # nanoseconds; the coarsest clock of a file system in use (FAT)
 CHUNK = 512
@@ -43,16 +43,24 @@ def fingerprint(paths: Sequence[FilePath], cache: Path, n_jobs: int | None = Non
     str
         Hexadecimal. It does not depend on the names and places of the files.
     """
-    started = time.time_ns()
-    looks = list(in_threads(_look_at, paths, n_jobs, CHUNK))  # before they are read: a later change will be seen
-    state = _digest(look for look, _ in looks)
+    state, settled = look_at(paths, n_jobs)  # before they are read: a later change will be seen
     if known := recall(cache, state):
         return str(known)
     reads = list(in_threads(_read, paths, n_jobs, CHUNK))
     contents = _digest(read for read, _ in reads)
-    if max(newest for _, newest in looks) < started - TICK and all(complete for _, complete in reads):
+    if settled and all(complete for _, complete in reads):
         note(cache, state, contents)
     return contents
+
+
+def look_at(paths: Sequence[FilePath], n_jobs: int | None = None) -> tuple[str, bool]:
+    """Return a digest of the status of files, and whether it may stand for their contents.
+
+    It may not if a file is missing, or changed just now: it could change again within one tick of the clock.
+    """
+    started = time.time_ns()
+    looks = list(in_threads(_look_at, paths, n_jobs, CHUNK))
+    return _digest(look for look, _ in looks), max((newest for _, newest in looks), default=0) < started - TICK
 
 
 def _look_at(paths: Sequence[FilePath]) -> tuple[bytes, float]:

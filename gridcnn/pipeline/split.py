@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,16 +46,16 @@ class LabelledItems:
         ]
 
 
-def merge_repeats(given: LabelledItems, *, files: bool = False) -> LabelledItems:
+def merge_repeats(given: LabelledItems, *, files: bool = False, cache: Path | None = None) -> LabelledItems:
     """Merge items of one content and one label into one of their total weight, and sort items by what they are called.
 
     A weight of 2 then means exactly the same as two copies, no copy is on both sides of the validation split, and the
     order of the input does not matter. Items of weight 0 are left out. `files` says whether a str or a path names a
-    file, whose copies under other names are found by their bytes.
+    file, whose copies under other names are found by their bytes, or in the cache.
     """
     used = np.flatnonzero(given.weight > 0).tolist()
     names = [identity(given.items[index], index) for index in used]
-    keys = content_keys([given.items[index] for index in used], names, files=files)
+    keys = content_keys([given.items[index] for index in used], names, files=files, cache=cache)
     first: dict[tuple[bytes, int], tuple[bytes, int]] = {}
     total: dict[tuple[bytes, int], float] = {}
     for index, name, content in zip(used, names, keys, strict=True):

@@ -110,7 +110,8 @@ def make_job(
     check_classes(classes, n_given)
     check_class_weight(config.class_weight, classes)
     given = LabelledItems(items, np.searchsorted(classes, labels), weight, _rows(X, len(items)), group_index)
-    merged = merge_repeats(given, files=fresh.reads_files)
+    cache = _cache_folder(config) if fresh.reads_files else None
+    merged = merge_repeats(given, files=fresh.reads_files, cache=cache)
     return Job(
         fresh,
         merged,
@@ -120,7 +121,7 @@ def make_job(
         columns,
         parameters,
         config,
-        _cache_folder(config) if fresh.reads_files else None,
+        cache,
         CallbackList(callbacks),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import os
 from decimal import Decimal
 from typing import Any
 
@@ -220,6 +221,21 @@ def test_identical_files_under_other_names_are_merged(tmp_path):
     assert heard.one("repeat").startswith("56 items repeat")
     assert "validation_accuracy" not in model.scores
     assert "none to validate on" in heard.one("split:")
+
+
+def test_a_second_training_finds_copies_without_reading_the_files_again(tmp_path, monkeypatch):
+    paths = []
+    for number in range(60):
+        paths.append(tmp_path / f"{number:02}.png")
+        picture(paths[-1], seed=number % 30)
+        os.utime(paths[-1], (1e9, 1e9))
+    monkeypatch.setattr("gridcnn.pipeline.fingerprint.TICK", -(10**12))  # the files are new
+    cache = tmp_path / "cache"
+    first, _ = train(paths, np.arange(60) % 30 % 2, ImageAdapter(), cache=cache)
+    monkeypatch.setattr("gridcnn.pipeline.duplicates._ends", None)
+    again, heard = train(paths, np.arange(60) % 30 % 2, ImageAdapter(), cache=cache)
+    assert heard.one("repeat").startswith("30 items repeat")
+    assert again.summary["merged_items"] == first.summary["merged_items"] == 30
 
 
 def test_one_picture_in_two_formats_never_stands_on_both_sides_of_the_split(tmp_path):
