@@ -236,10 +236,13 @@ def _answer(model: FittedModel, item: Any, truth: str, prediction: str, confiden
 def _configuration(model: FittedModel) -> dict[str, dict[str, Any]]:
     adapter, network = model.adapter, model.network.backbone
     given = {name: value for name, value in adapter.get_params().items() if value is not None}
-    learned = {  # a vocabulary is counted, not listed
+    learned = {  # a vocabulary is counted, not listed; what was surveyed is said by the remarks
         name.rstrip("_"): f"{len(value):,}" if isinstance(value, list) and len(value) > 20 else value
         for name, value in adapter.state().items()
+        if not isinstance(value, dict) and name != "remarks_"
     }
+    if remarks := adapter.remarks():
+        learned["remarks"] = " ".join(remarks)
     training = dict(model.recipe)
     augment = {name: value for name, value in dict(training.pop("augment", {})).items() if value}
     return {
