@@ -122,12 +122,15 @@ def _labels(trace: Trace, target: int) -> list[int]:
 
 
 def _unknown(trace: Trace) -> dict[str, Any] | None:
-    """Return the words of the window that the model does not know, and their share; None if it knows all of them."""
+    """Return the words of the window that the model does not know, and their share.
+
+    None if it knows all of them; and if it knows none, since a remark of the trace lists them then.
+    """
     cells = trace.coordinates[-1]
     every = [(word, known) for word, known in zip(cells.words, cells.known, strict=True) if word]
     words = [(word, known) for word, known in every if any(map(str.isalnum, word))] or every  # no punctuation
     unknown = [word for word, known in words if not known]
-    if not unknown:
+    if len(unknown) in (0, len(words)):
         return None
     return {
         "words": list(dict.fromkeys(unknown)),
