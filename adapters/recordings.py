@@ -132,7 +132,8 @@ def cancel(channels: np.ndarray) -> bool:
 
 
 def _power(spectra: np.ndarray) -> np.ndarray:
-    return np.square(spectra.real, dtype=np.float64) + np.square(spectra.imag, dtype=np.float64)
+    power: np.ndarray = np.square(spectra.real, dtype=np.float64) + np.square(spectra.imag, dtype=np.float64)
+    return power
 
 
 def _strongest(channels: np.ndarray) -> int:

@@ -30,6 +30,7 @@ OTHER_FORMATS = frozenset({".aac", ".amr", ".m4a", ".mp4", ".webm", ".wma"})
 LOWEST_RATE, HIGHEST_RATE = 100, 10_000_000
 """Sample rates (Hz) that a header may state; what is outside is damage."""
 
+_FRAMES_UNKNOWN = 2**40  # libsndfile counts so many if a flac, written into a pipe, does not state its length
 _BLOCK = 65_536  # samples read at a time if the length is uncertain
 _LEAST_SHARE = 0.95  # the length in an mp3 header is an estimate
 _LOCK = threading.Lock()  # files are read in threads, and what `catch_warnings` changes belongs to all of them
@@ -56,7 +57,8 @@ def read_header(path: str | os.PathLike[str]) -> tuple[int, float]:
     """
     try:
         with _open(path) as file:
-            return file.samplerate, file.frames / file.samplerate
+            frames = file.frames if file.frames < _FRAMES_UNKNOWN else len(_decoded(path, file))
+            return file.samplerate, frames / file.samplerate
     except ItemError as error:
         samples, rate = _by_librosa(path, error)
         return rate, len(samples) / rate
@@ -85,29 +87,29 @@ def read_sound(path: str | os.PathLike[str], most: int | None = None) -> tuple[n
             promised, present = int(match[1]), int(match[2])
             if 0 < promised < _LENGTH_UNKNOWN and present < promised:
                 raise ItemError(path, f"truncated: {present} of {promised} bytes of sound are there")
-        try:
-            samples = _decode(file, most)
-        except (soundfile.SoundFileError, ValueError, MemoryError) as error:
-            raise ItemError(
-                path, f"truncated or damaged: libsndfile cannot decode it to its end ({file.subtype_info})"
-            ) from error
-        if most is None and len(samples) < _LEAST_SHARE * file.frames:
+        samples = _decoded(path, file, most)
+        if most is None and len(samples) < _LEAST_SHARE * file.frames and file.frames < _FRAMES_UNKNOWN:
             raise ItemError(path, f"truncated: {len(samples)} of {file.frames} samples are there")
         if file.format == "OGG" and not _ogg_is_complete(path):
             raise ItemError(path, "truncated: its last page is missing")
         return samples, file.samplerate
 
 
-def _decode(file: soundfile.SoundFile, most: int | None) -> np.ndarray:
+def _decoded(path: str | os.PathLike[str], file: soundfile.SoundFile, most: int | None = None) -> np.ndarray:
     """Read at most so many samples, `(samples, channels)`; block by block where the length may be wrong."""
-    if file.seekable():
-        return np.asarray(file.read(-1 if most is None else most, dtype="float32", always_2d=True))
-    blocks = [np.zeros((0, file.channels), np.float32)]
-    while (most is None or sum(map(len, blocks)) < most) and len(
-        block := file.read(_BLOCK, dtype="float32", always_2d=True)
-    ):
-        blocks.append(block)
-    return np.concatenate(blocks)
+    try:
+        if file.seekable():
+            return np.asarray(file.read(-1 if most is None else most, dtype="float32", always_2d=True))
+        blocks = [np.zeros((0, file.channels), np.float32)]
+        while (most is None or sum(map(len, blocks)) < most) and len(
+            block := file.read(_BLOCK, dtype="float32", always_2d=True)
+        ):
+            blocks.append(block)
+        return np.concatenate(blocks)
+    except (soundfile.SoundFileError, ValueError, MemoryError) as error:
+        raise ItemError(
+            path, f"truncated or damaged: libsndfile cannot decode it to its end ({file.subtype_info})"
+        ) from error
 
 
 def as_float32(samples: np.ndarray) -> np.ndarray:
@@ -153,7 +155,7 @@ def _by_librosa(path: str | os.PathLike[str], refusal: ItemError) -> tuple[np.nd
 def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
     try:
         file = soundfile.SoundFile(path)
-        if not file.seekable() or file.subtype.startswith("DWVW"):
+        if not file.seekable() or file.subtype.startswith("DWVW") or file.frames >= _FRAMES_UNKNOWN:
             file.close()
             file = _Stream(path)
     except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:

@@ -272,6 +272,18 @@ def test_an_au_file_and_silence_without_a_length_are_read_too(tmp_path):
     assert len(read_sound(tmp_path / "zeros.wav")[0]) == RATE
 
 
+def test_a_flac_that_was_written_into_a_pipe_is_read_to_its_end(tmp_path):
+    """`ffmpeg … -f flac - > a.flac` cannot go back to write the number of samples into the header."""
+    path = written(tmp_path / "a.flac", LEFT)
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    assert read_header(path) == (RATE, 1.0)
+    np.testing.assert_allclose(read_sound(path)[0][:, 0], LEFT, atol=1e-4)
+    assert AudioAdapter().fit([path]).samples_ == RATE
+
+
 def test_a_wav_without_samples_is_still_empty(tmp_path):
     path = written(tmp_path / "a.wav", np.zeros(0, np.float32))
     for more in (b"", b"LIST\x04\x00\x00\x00INFO"):
