@@ -82,10 +82,11 @@ class Number:
 
     def __str__(self) -> str:
         what = "a whole number" if self.kind is int else "a number"
+        low, high = (f"{bound:,.10g}" for bound in (self.low, self.high))
         if self.high < math.inf:
-            return f"{what} in {'(' if self.above else '['}{self.low:g}, {self.high:g}{']' if self.closed else ')'}"
+            return f"{what} in {'(' if self.above else '['}{low}, {high}{']' if self.closed else ')'}"
         if self.low > -math.inf:
-            return f"{what} {'above' if self.above else 'of at least'} {self.low:g}"
+            return f"{what} {'above' if self.above else 'of at least'} {low}"
         return what
 
 

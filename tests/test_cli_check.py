@@ -281,7 +281,7 @@ def test_labels_that_say_little_are_reported(
         ("prose.csv", "Dear reader\nthis, as you see, is no table\n", "3 cells under 1 column names"),
         ("empty.csv", "", "no rows"),
         ("missing.csv", "a,b,c,d,e\n" + ",,,,\n" * 60, "every cell of its 60 rows is empty"),
-        ("picture.csv", b"\x89PNG\r\n\x1a\n\x00\x01\xff\xfe" * 10, "not UTF-8"),
+        ("picture.csv", b"\x89PNG\r\n\x1a\n\x00\x01\xff\xfe" * 10, "is zero"),
         ("list.csv.txt", "a,b\n1,2\n", "expected a file that ends in .csv"),
         ("array.npy", "not an array", "numpy.save"),
         ("broken.parquet", "not parquet", "not a readable parquet file"),

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from gridcnn.cli.options import EncodingOption, PathOption, TextOption
-from gridcnn.cli.output import list_skipped, note, prepare_output
+from gridcnn.cli.output import list_skipped, note, prepare_output, printable_lines, written
 from gridcnn.cli.sources import Columns, adapter_for, read_unlabelled
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError, DataError
@@ -60,7 +60,7 @@ def check(
     large table is sampled rather than read into memory.
     """
     if output is not None:
-        prepare_output(output)
+        prepare_output(output, [source])
     columns = Columns(label=label, text=text, path=path, encoding=encoding)
     with Waiting(Console(stderr=True), "reading") as waiting:
         report = _check(source, columns, seed, waiting)
@@ -68,8 +68,9 @@ def check(
             from gridcnn.render.ordering_page import ordering_page
 
             waiting.now("drawing")
-            output.write_text(ordering_page(report), encoding="utf-8")
-    print(json.dumps(report.to_dict(), indent=2) if as_json else report)
+            with written(output) as file:
+                file.write(ordering_page(report))
+    print(json.dumps(report.to_dict(), indent=2) if as_json else printable_lines(report))
     raise typer.Exit(_VERDICT_CODES[report.verdict])
 
 
