@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from gridcnn.datasets.cells import label_notes
 from gridcnn.datasets.dataset import Dataset
 from gridcnn.datasets.encoding import decode
 from gridcnn.datasets.media import sort_media, walk
@@ -77,11 +78,6 @@ def _dataset(
     names = [unicodedata.normalize("NFC", leaf.label) for leaf in tree.leaves]
     if len(set(names)) == 1 and not allow_one_class:
         raise DataError(f"{root}: one class only, {names[0]!r}: add a folder with examples of another class.")
-    folded: dict[str, set[str]] = {}
-    for each in names:
-        folded.setdefault(each.casefold(), set()).add(each)
-    alike = [" and ".join(sorted(group)) for group in folded.values() if len(group) > 1]
-    notes = [*tree.notes, *(f"the classes {group} differ only in upper and lower case" for group in alike)]
     parts = [leaf.part for leaf in tree.leaves]
     return Dataset(
         items,
@@ -90,7 +86,7 @@ def _dataset(
         name=root.resolve().name,
         split=np.repeat(np.array(parts, dtype=str), counts) if parts[0] else None,
         skipped=(*(Skipped(str(path), _BESIDE) for path in tree.loose), *skipped),
-        notes=tuple(notes),
+        notes=(*tree.notes, *label_notes(np.array(names))),
     )
 
 

@@ -340,7 +340,7 @@ def test_other_archives_get_the_command_that_unpacks_them(tmp_path, run: Callabl
 def test_classes_that_differ_only_in_case_are_pointed_out(tmp_path):
     """Packed on two systems: train/Cat and test/cat."""
     data = load_folder(tree(tmp_path, "train/Cat", "train/dog", "test/cat", "test/dog"))
-    assert "the classes Cat and cat differ only in upper and lower case" in data.notes
+    assert "'Cat' and 'cat' are classes of their own: if they are the same, write them alike" in data.notes
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
