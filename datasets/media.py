@@ -18,7 +18,9 @@ STRAY_SHARE = 0.1
 """Up to this share of files of the other kind, such as album covers, is skipped; more is a mixture."""
 
 _NO_PICTURE = frozenset({"BUFR", "GRIB", "HDF5", "IPTC", "MPEG", "PDF", "WMF"})
-_MORE_SOUND = frozenset({"3gp", "aac", "aif", "aifc", "amr", "caf", "m4a", "mp2", "oga", "opus", "snd", "w64", "wave", "wma"})
+_MORE_SOUND = frozenset(
+    {"3gp", "aac", "aif", "aifc", "amr", "caf", "m4a", "mp2", "oga", "opus", "snd", "w64", "wave", "wma"}
+)
 _NO_SOUND = frozenset({"raw", "mat4", "mat5"})  # samples without a header, and formats that are not named by a suffix
 
 
