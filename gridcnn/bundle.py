@@ -10,8 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,6 +34,7 @@ from gridcnn.errors import (
 from gridcnn.model import EpochRecord, FittedModel, Network, fitted_model
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.config import BackboneConfig
+from gridcnn.pipeline.replacing import replacing
 from gridcnn.versions import versions
 
 __all__ = ["FORMAT_VERSION", "is_bundle", "load", "save"]
@@ -84,19 +83,8 @@ def save(model: Any, path: str | Path) -> None:
         "gridcnn_format": str(FORMAT_VERSION),
         "gridcnn_digest": _digest(description, tensors),
     }
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(safetensors.torch.save(tensors, metadata=metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)  # mkstemp makes files that only the owner can read
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as file:
+        file.write(safetensors.torch.save(tensors, metadata=metadata))
 
 
 def is_bundle(path: str | Path) -> bool:
@@ -121,6 +109,8 @@ def load(path: str | Path) -> FittedModel:
         If its adapter belongs to a package that is not installed.
     TamperedBundleError
         If its contents do not agree with its digest or with each other.
+    BundleError
+        If it cannot be read.
     """
     path = Path(path)
     metadata, tensors = _read(path)
@@ -162,17 +152,21 @@ def _inconsistent(path: Path, error: Exception) -> TamperedBundleError:
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     if not path.is_file():
         raise NotABundleError(f"{path}: there is no such file")
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(9)
-        length = int.from_bytes(start[:8], "little")
-        if size < 9 or start[8:] != b"{" or length > LARGEST_HEADER:
-            raise NotABundleError(f"{path} is not a gridcnn bundle (not a safetensors file)")
-        if size < 8 + length:
-            raise TruncatedBundleError(f"{path} is cut off: {size} bytes, but its header alone needs {8 + length}")
-        header = start[8:] + file.read(length - 1)
-    promised = _promised_size(header)
-    if promised is None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+            length = int.from_bytes(start[:8], "little")
+            if len(start) < 9 or start[8:] != b"{" or length > LARGEST_HEADER:
+                raise NotABundleError(f"{path} is not a gridcnn bundle (not a safetensors file)")
+            content = start + file.read()  # safetensors itself opens no file whose name is not UTF-8
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror})") from error
+    size = len(content)
+    if size < 8 + length:
+        raise TruncatedBundleError(f"{path} is cut off: {size} bytes, but its header alone needs {8 + length}")
+    header = _header(content[8 : 8 + length])
+    promised = None if header is None else _promised_size(header)
+    if header is None or promised is None:
         raise TamperedBundleError(f"{path} has a damaged header. Copy or save it again")
     if size != 8 + length + promised:
         raise TruncatedBundleError(
@@ -180,19 +174,25 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             "again"
         )
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return header.get("__metadata__") or {}, safetensors.torch.load(content)
     except safetensors.SafetensorError as error:
         raise TamperedBundleError(f"{path} has a damaged header ({error}). Copy or save it again") from error
 
 
-def _promised_size(header: bytes) -> int | None:
+def _header(text: bytes) -> dict[str, Any] | None:
+    """Read a safetensors header; None if it is none."""
+    try:
+        return dict(json.loads(text))
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _promised_size(header: Mapping[str, Any]) -> int | None:
     """Return how many bytes of tensors a safetensors header announces; None if it makes no sense."""
     try:
-        entries = json.loads(header)
-        ends = [entry["data_offsets"][1] for name, entry in entries.items() if name != "__metadata__"]
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
         return max([0, *map(int, ends)])
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError):
         return None
 
 

@@ -147,3 +147,10 @@ def test_metadata_that_contradicts_the_weights_is_refused_even_with_a_fitting_di
     safetensors.torch.save_file(weights, tmp_path / "c.safetensors", metadata=metadata)
     with pytest.raises(TamperedBundleError, match="do not agree"):
         bundle.load(tmp_path / "c.safetensors")
+
+
+def test_a_header_that_is_nested_without_end_is_damage(tmp_path):
+    header = b'{"a":' + b"[" * 200_000
+    (tmp_path / "m.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(TamperedBundleError, match="damaged header"):
+        bundle.load(tmp_path / "m.safetensors")

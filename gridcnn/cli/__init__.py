@@ -14,7 +14,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -68,18 +68,25 @@ def _ending_well(command: Callable[..., None]) -> Callable[..., None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
             sys.exit(128 + signal.SIGPIPE)
         except MemoryError as error:
-            _end(error, f"there is not enough memory for this: use fewer or smaller items. {_HOW}", _FAULT)
+            _end(error, _NO_MEMORY, _FAULT)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             _end(error, f"{where}{error.strerror or error}. {_HOW}", _FAULT)
         except Exception as error:  # whatever it is, a person gets one line
+            if _lacks_memory(error):
+                _end(error, _NO_MEMORY, _FAULT)
             what = f"{type(error).__name__}: {' '.join(str(error).split())}"
             _end(error, f"{what}. This is a fault of gridcnn: please report it. {_HOW}", _FAULT)
 
     return run
 
 
-def _end(error: Exception, line: str, code: int) -> None:
+def _lacks_memory(error: Exception) -> bool:
+    """Whether torch found too little memory, for which it has an error of its own on GPUs only."""
+    return type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
+
+
+def _end(error: Exception, line: str, code: int) -> NoReturn:
     """Print one line, with --debug the traceback before it, and exit."""
     if _debugging:
         traceback.print_exception(error)
@@ -88,6 +95,7 @@ def _end(error: Exception, line: str, code: int) -> None:
 
 
 _HOW = "`gridcnn --debug …` shows where it happened."
+_NO_MEMORY = f"there is not enough memory for this: use fewer or smaller items, or a smaller network or batch. {_HOW}"
 _debugging = False
 
 for each in COMMANDS:
@@ -105,7 +113,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     survive_any_text()
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: note(f"warning: {' '.join(str(message).split())}")
-        app(arguments)
+        app(_debug_first(sys.argv[1:] if arguments is None else arguments))
+
+
+def _debug_first(arguments: Sequence[str]) -> list[str]:
+    """Move --debug to the front, where it belongs, from wherever a person wrote it."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    others = [each for each in arguments[:end] if each != "--debug"]
+    return [*["--debug"] * (len(others) < end), *others, *arguments[end:]]
 
 
 def _print_version(wanted: bool) -> None:

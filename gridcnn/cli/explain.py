@@ -51,6 +51,10 @@ def explain(
         prepare_output(output, [model, *([item] if os.path.isfile(item) else [])])  # noqa: PTH113  (or a sentence)
     elif output.is_file():
         raise ConfigurationError(f"{output} is a file: --png writes several pictures, so name a folder.")
+    elif os.path.isfile(item) and output.resolve() == Path(item).resolve().parent:  # noqa: PTH113
+        raise ConfigurationError(f"{item} lies in {output}: name another folder for the pictures.")
+    else:
+        prepare_output(output / "01-input.png")
     fitted = load_model(model)
     raw, name = _find(fitted, item, row, Columns(text=text, path=path, encoding=encoding))
     if png:

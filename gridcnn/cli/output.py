@@ -6,6 +6,7 @@ A user's text is printed as it is, never read as markup; characters that a termi
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import shutil
@@ -20,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gridcnn.errors import ConfigurationError, GridcnnError, Skipped
+from gridcnn.pipeline.replacing import replacing
 
 if TYPE_CHECKING:
     from gridcnn.model import FittedModel
@@ -44,7 +46,16 @@ def _escaped(character: str) -> str:
 
 
 def survive_any_text() -> None:
-    """Let standard output and error escape what their encoding lacks, instead of failing half-way."""
+    """Let standard output and error escape what their encoding lacks, instead of failing half-way.
+
+    A stream that is closed (`>&-`, a service without a terminal) leads nowhere.
+    """
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115  (open as long as the process runs)
+    sys.stdout, sys.stderr = (
+        open(os.devnull, "w", encoding="utf-8") if stream is None else stream  # noqa: PTH123, SIM115
+        for stream in (sys.stdout, sys.stderr)
+    )
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -71,7 +82,9 @@ def add_row(to: Table, *cells: object) -> None:
 def print_table(filled: Table) -> None:
     """Print a table; a pipe is as wide as the table."""
     console = Console() if sys.stdout.isatty() else Console(width=10_000)
-    console.print(filled)
+    with console.capture() as shown:
+        console.print(filled)
+    print(shown.get(), end="")  # not by rich, which has its own exit code for `| head`
 
 
 def list_skipped(skipped: Sequence[Skipped]) -> None:
@@ -83,17 +96,22 @@ def list_skipped(skipped: Sequence[Skipped]) -> None:
         note(f"  … and {len(skipped) - MOST_LISTED:,} more")
 
 
-def prepare_output(output: Path, inputs: Iterable[str | Path] = (), *, plain: bool = False) -> None:
-    """Make sure, before the work begins, that its result can be written, and that this loses no input.
+def prepare_output(
+    output: Path, inputs: Iterable[str | Path] = (), *, plain: bool = False, model: bool = False
+) -> None:
+    """Make sure, before the work begins, that its result can be written, and that this loses no input and no model.
 
     Parameters
     ----------
     output : Path
-        A file that the command will write; its folder is made.
+        A file that the command will write; `written` and `save_model` make its folder.
     inputs : iterable of str or path
-        What the command reads: the model, files, folders. Names of data sets, which are no files, are passed over.
+        What the command reads: the model, files, folders. Names of data sets and sentences, which are no files, are
+        passed over.
     plain : bool
         Whether the result must be a plain file, and not a device or a pipe.
+    model : bool
+        Whether the result is a model: models are replaced by models only, and a model replaces nothing else.
 
     Raises
     ------
@@ -103,19 +121,18 @@ def prepare_output(output: Path, inputs: Iterable[str | Path] = (), *, plain: bo
     try:
         if output.is_dir():
             raise ConfigurationError(f"{output} is a folder: name a file in it, such as {output / 'result'}.")
-        special = output.exists() and not output.is_file()
-        if output.exists() and not special and any(_is_read(output, Path(each)) for each in inputs):
-            raise ConfigurationError(f"{output} is also read by this command: give the result another name.")
-        if special:
+        if output.is_file():
+            _refuse_to_lose(output, inputs, model=model)
+        elif output.exists():
             if plain:
                 raise ConfigurationError(f"{output} is no plain file: give the result another name.")
             return
-        if output.exists() and not os.access(output, os.W_OK):
-            raise ConfigurationError(f"{output} exists and is read-only: give the result another name.")
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}."):
+        place = Path(os.path.realpath(output))
+        folder = next(each for each in place.parents if each.exists())  # the others are made when there is a result
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{place.name[:32]}."):
             pass
-        free = shutil.disk_usage(output.parent).free
+        (folder / place.name).exists()  # fails if the name is too long
+        free = shutil.disk_usage(folder).free
     except ConfigurationError:
         raise
     except (OSError, ValueError) as error:
@@ -128,11 +145,42 @@ def prepare_output(output: Path, inputs: Iterable[str | Path] = (), *, plain: bo
         )
 
 
-def _is_read(output: Path, source: Path) -> bool:
-    """Whether an existing file is an input, by whatever name, or lies in a folder that is one."""
-    if not source.exists():
-        return False  # the name of a data set
-    return output.samefile(source) or (source.is_dir() and output.resolve().is_relative_to(source.resolve()))
+def _refuse_to_lose(output: Path, inputs: Iterable[str | Path], *, model: bool) -> None:
+    """Refuse to replace an existing file that is read, that is read-only, or that is of another kind."""
+    from gridcnn.bundle import is_bundle
+
+    if any(_is_read(output, each) for each in inputs):
+        raise ConfigurationError(f"{output} is also read by this command: give the result another name.")
+    if not os.access(output, os.W_OK):
+        raise ConfigurationError(f"{output} exists and is read-only: give the result another name.")
+    if model and output.stat().st_size and not is_bundle(output):
+        raise ConfigurationError(f"{output} exists and is no model: give the model another name, or remove that file.")
+    if not model and is_bundle(output):
+        raise ConfigurationError(f"{output} is a model: give the result another name.")
+
+
+def _is_read(output: Path, source: str | Path) -> bool:
+    """Whether an existing file is an input, by whatever name, or lies in a folder that is one and is no result."""
+    try:
+        if output.samefile(source):
+            return True
+        inside = Path(source).is_dir() and output.resolve().is_relative_to(Path(source).resolve())
+    except (OSError, ValueError):
+        return False  # the name of a data set, or a sentence
+    return inside and not _is_result(output)
+
+
+def _is_result(file: Path) -> bool:
+    """Whether gridcnn wrote a file: an earlier result in a folder of items is no item."""
+    from gridcnn.bundle import is_bundle
+
+    with file.open("rb") as opened:
+        start = opened.read(64).lower()
+    return is_bundle(file) or not start or start.startswith(_RESULTS)
+
+
+_RESULTS = (b"<!doctype html", b"item,prediction,", b"item,reason\n", b"epoch,loss,")
+"""How pages, predictions, lists of skipped items and histories begin."""
 
 
 @contextlib.contextmanager
@@ -142,22 +190,11 @@ def written(output: Path) -> Iterator[IO[str]]:
     What is no plain file, such as a pipe, is written to as it is. What UTF-8 has no form for, such as the bytes of an
     old file name, is escaped.
     """
-    if output.exists() and not output.is_file():
-        with output.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-            yield stream
-        return
-    handle, draft = tempfile.mkstemp(dir=Path(os.path.realpath(output)).parent, prefix=f".{output.name}.")
-    place = Path(draft)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-            yield stream
-        umask = os.umask(0)
-        os.umask(umask)
-        place.chmod(0o666 & ~umask)  # mkstemp makes files that only the owner can read
-        place.replace(os.path.realpath(output))  # a link stays one
-    except BaseException:
-        place.unlink(missing_ok=True)
-        raise
+    special = output.exists() and not output.is_file()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    opened = output.open if special else functools.partial(replacing, output)
+    with opened("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+        yield stream
 
 
 def write_csv(output: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -184,9 +221,9 @@ def save_model(model: FittedModel, output: Path) -> Path:
     from gridcnn.bundle import save
 
     failures = []
-    for folder in dict.fromkeys([output.parent, Path.cwd(), Path.home(), Path(tempfile.gettempdir())]):
-        place = folder / output.name if folder == output.parent else _unused(folder / output.name)
+    for place in _places(output):
         try:
+            place.parent.mkdir(parents=True, exist_ok=True)
             save(model, place)
         except (OSError, GridcnnError) as error:
             failures.append(f"{place}: {getattr(error, 'strerror', None) or error}")
@@ -195,6 +232,17 @@ def save_model(model: FittedModel, output: Path) -> Path:
                 note(f"warning: the model could not be saved to {failures[0]}. It is saved to {place} instead.")
             return place
     raise GridcnnError(f"the model could not be saved anywhere: {'; '.join(failures)}")
+
+
+def _places(output: Path) -> Iterator[Path]:
+    """Yield where a model may go: its place, and others that replace nothing."""
+    yield output
+    for folder in (Path.cwd, Path.home, tempfile.gettempdir):
+        try:
+            place = _unused(Path(folder()) / output.name)
+        except (OSError, RuntimeError):  # the working folder was removed, or this user has no home
+            continue
+        yield place
 
 
 def _unused(place: Path) -> Path:

@@ -211,16 +211,12 @@ class _Files:
 
 def _files(output: Path, history: Path | None, inputs: list[str | Path]) -> _Files:
     """Name the files of a training, and make sure that they can be written and are none of its inputs."""
-    from gridcnn.bundle import is_bundle
-
     history = history or output.with_name(f"{output.stem}.history.csv")
     files = _Files(output, history, output.with_name(f"{output.name}.skipped.csv"))
     for each in (files.model, files.history, files.skipped):
-        prepare_output(each, inputs, plain=True)
+        prepare_output(each, inputs, plain=True, model=each == files.model)
     if len({files.model, files.history, files.skipped}) < 3:
         raise ConfigurationError(f"--history {files.history} is the name of another result: choose another one.")
-    if output.exists() and output.stat().st_size and not is_bundle(output):
-        raise ConfigurationError(f"{output} exists and is no model: give the model another name, or remove that file.")
     return files
 
 

@@ -27,6 +27,9 @@ from gridcnn.network.layers import ParallelBranches, SequenceAveragePool, Sequen
 
 __all__ = ["BackboneConfig", "ConvPoolDense", "Layer", "Step", "sizes_after_blocks"]
 
+MOST_WEIGHTS = 10**9
+"""Of a network; training needs 16 bytes for each."""
+
 
 class Step(NamedTuple):
     """One step of the network: its kind, its block (counted from 1; None after the blocks), and what runs it.
@@ -104,6 +107,25 @@ def _smaller_configs(config: BackboneConfig) -> Iterator[BackboneConfig]:
     yield dataclasses.replace(config, padding="same", pool_size=1, pool_stride=None)
 
 
+def _check_weights(spec: GridSpec, config: BackboneConfig, n_classes: int) -> None:
+    """Refuse a network that no memory holds, before any of it is made."""
+    inputs, n_weights = spec.channels.size, 0
+    cells = sum(size ** len(spec.axes) for size in config.kernel_sizes)
+    for kernels in config.kernels:
+        maps = kernels * len(config.kernel_sizes)
+        n_weights += kernels * cells * (inputs + (config.convs_per_block - 1) * maps)
+        inputs = maps
+    width = inputs * math.prod(sizes_after_blocks(spec.sizes, config)[-1]) if config.head == "flatten" else inputs
+    for neurons in (*config.dense, n_classes):
+        n_weights += width * neurons
+        width = neurons
+    if n_weights > MOST_WEIGHTS:
+        raise ConfigurationError(
+            f"this network would have {n_weights:,} weights, and more than {MOST_WEIGHTS:,} are not built: use fewer "
+            "or smaller kernels, fewer convolutions or smaller dense layers"
+        )
+
+
 class ConvBlock(nn.Module):
     """Convolution, normalisation and ReLU, `config.convs_per_block` times; pooling after one of them."""
 
@@ -171,7 +193,7 @@ class ConvPoolDense(nn.Module):
     ------
     ConfigurationError
         If a block would shrink the grid below one cell; the message gives the sizes after each block and the nearest
-        configuration that works.
+        configuration that works. Also if there would be more than `MOST_WEIGHTS` weights.
 
     Examples
     --------
@@ -183,6 +205,7 @@ class ConvPoolDense(nn.Module):
     def __init__(self, spec: GridSpec, config: BackboneConfig, n_classes: int) -> None:
         super().__init__()
         _check_fits(spec, config)
+        _check_weights(spec, config, n_classes)
         self.spec = spec
         self.config = config
         self.n_classes = n_classes

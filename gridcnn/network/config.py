@@ -63,7 +63,7 @@ class BackboneConfig:
         "Side of a kernel; several, such as 3,4,5, make parallel branches.",
         flag="kernel-size",
     )
-    convs_per_block: int = parameter(1, _COUNT, "Convolutions in a block.")
+    convs_per_block: int = parameter(1, Number(int, low=1, high=100, closed=True), "Convolutions in a block.")
     pool_after: int | None = parameter(None, Optional(_COUNT), "Convolution of a block that pooling follows.")
     padding: str = parameter("same", Choice(("same", "valid")), "Whether zeros pad the border.")
     batch_norm: bool = parameter(True, Flag(), "Batch normalisation after a convolution.")

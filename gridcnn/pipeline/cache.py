@@ -51,6 +51,19 @@ LEFTOVER_AGE = 24 * 3600  # seconds after which a half-written entry counts as a
 NOTHING = np.empty(0, dtype=np.float32)
 FINGERPRINT = 16  # bytes
 
+_DAMAGED = (
+    OSError,
+    EOFError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What reading a damaged entry raises."""
+
 
 class Encoded(NamedTuple):
     """One item: its windows `(windows, …)`, and the digest of its content, 16 bytes."""
@@ -120,7 +133,7 @@ def entries(cache: Path) -> list[CacheEntry]:
     """List the entries of a cache, the one used last first."""
     found = []
     for meta in cache.glob("[!.]*/meta.json"):  # no drafts
-        with contextlib.suppress(OSError, ValueError):  # another run may be removing it
+        with contextlib.suppress(*_DAMAGED):  # or another run is removing it
             said, entry = json.loads(meta.read_text(encoding="utf-8")), meta.parent
             size = sum(path.stat().st_size for path in entry.iterdir())
             made_by, windows = said.get("made_by", "an earlier version"), said["shape"][0]
@@ -129,11 +142,12 @@ def entries(cache: Path) -> list[CacheEntry]:
 
 
 def clear(cache: Path) -> list[CacheEntry]:
-    """Remove every entry, and the leftovers of killed runs; return the removed entries."""
+    """Remove every entry, damaged ones too, and the leftovers of killed runs; return those that were whole."""
     removed = entries(cache)
-    for entry in removed:
-        _remove(cache / entry.key)
-    (cache / NOTES).unlink(missing_ok=True)
+    for meta in cache.glob("[!.]*/meta.json"):
+        _remove(meta.parent)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        (cache / NOTES).unlink()
     _remove_leftovers(cache)
     return removed
 
@@ -159,10 +173,7 @@ def read(entry: Path) -> Entry | None:
         else:
             windows = np.fromfile(entry / "windows.bin", dtype=dtype).reshape(shape)
         os.utime(entry)
-    except FileNotFoundError:
-        _remove(entry)
-        return None
-    except (OSError, EOFError, KeyError, TypeError, ValueError):
+    except _DAMAGED:
         _remove(entry)
         return None
     return Entry(windows, index, fingerprints, failures)
@@ -213,7 +224,7 @@ def _notes(cache: Path) -> dict[str, Any]:
     """Return all notes, the oldest first; none if they are damaged."""
     try:
         return dict(json.loads((cache / NOTES).read_text(encoding="utf-8")))
-    except (OSError, TypeError, ValueError):
+    except (OSError, RecursionError, TypeError, ValueError):
         return {}
 
 

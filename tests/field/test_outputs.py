@@ -291,3 +291,122 @@ def test_a_closed_pipe_ends_a_command_quietly():
     command.stdout.close()
     assert b"Traceback" not in command.stderr.read()  # type: ignore[union-attr]
     command.wait(timeout=60)
+
+
+def test_a_stream_that_is_closed_ends_no_command(model, pictures):
+    """A service manager that gives its children no standard output: gridcnn evaluate … >&-"""
+    shell = f'"{sys.executable}" -c "{SCRIPT}" evaluate "{model}" "{pictures}" >&- <&-'
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    shell = f'"{sys.executable}" -c "{SCRIPT}" evaluate "{model}" nothing 2>&-'
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout) == (2, b"")  # what goes to standard error goes nowhere else
+
+
+def test_debug_may_stand_anywhere(tmp_path, run: Callable):
+    done = run("check", tmp_path / "missing", "--debug")
+    assert done.code == 2
+    assert "Traceback" in done.err
+    assert "Traceback" not in run("check", tmp_path / "missing").err
+
+
+@pytest.mark.parametrize("words", ["[enforce fail] DefaultCPUAllocator: can't allocate memory", None])
+def test_too_little_memory_is_no_fault_of_gridcnn(tmp_path, run: Callable, monkeypatch, words):
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError if words is None else RuntimeError(words)
+
+    monkeypatch.setattr("gridcnn.cli.check.read_unlabelled", fail)
+    done = run("check", tmp_path)
+    assert done.code == 70
+    assert "not enough memory" in done.err
+    assert "fault of gridcnn" not in done.err
+
+
+@pytest.mark.parametrize(
+    "options", [("--kernels", "99999999"), ("--dense", "9999999999"), ("--convs-per-block", "9999999999")]
+)
+def test_a_network_that_no_memory_holds_is_refused(tmp_path, pictures, run: Callable, options):
+    done = run("train", pictures, "-o", tmp_path / "m.safetensors", *options)
+    assert done.code == 2
+    assert "weights" in done.err or "convs_per_block" in done.err
+
+
+# ------------------------------------------------------------------------------------------ results that exist already
+
+
+def test_a_model_among_its_pictures_can_be_trained_again(pictures, run: Callable, monkeypatch):
+    """cd pictures; gridcnn train . -o m.safetensors, twice; a report among them, too."""
+    monkeypatch.chdir(pictures)
+    for _ in range(2):
+        assert run("train", ".", "-o", "m.safetensors", *QUICK).code in {0, 1}  # 1: results among the pictures
+        assert run("report", "m.safetensors", ".", "-o", "r.html").code == 0
+
+
+@pytest.mark.parametrize("command", ["report", "predict"])
+def test_no_page_and_no_table_replaces_a_model(pictures, model, run: Callable, command):
+    other = model.with_name("other.safetensors")
+    other.write_bytes(model.read_bytes())
+    done = run(command, model, pictures, "-o", other)
+    assert done.code == 2
+    assert "is a model" in done.err
+    assert load(other).class_names == ["a", "b"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions and links of POSIX")
+def test_a_result_that_is_replaced_keeps_its_permissions_and_its_links(pictures, model, run: Callable):
+    page, link = model.with_name("r.html"), model.with_name("link.html")
+    page.write_text("old")
+    page.chmod(0o600)
+    link.symlink_to(page)
+    assert run("report", model, pictures, "-o", link).code == 0
+    assert link.is_symlink()
+    assert page.stat().st_mode & 0o777 == 0o600
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_a_command_that_fails_leaves_no_folder(tmp_path, run: Callable):
+    assert run("train", tmp_path / "missing", "-o", tmp_path / "new" / "m.safetensors").code == 2
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_model_is_kept_by_a_user_without_a_home_or_a_working_folder(model, tmp_path, monkeypatch, capsys):
+    """A container started with --user 12345, whose volume went away."""
+    from gridcnn.cli.output import save_model
+
+    def none() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", none)
+    monkeypatch.setattr(Path, "cwd", lambda: (_ for _ in ()).throw(FileNotFoundError()))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "d"))
+    (tmp_path / "file").write_text("")
+    place = save_model(load(model), tmp_path / "file" / "m.safetensors")
+    assert place == tmp_path / "d" / "m.safetensors"
+    assert load(place).class_names == ["a", "b"]
+    assert str(place) in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are no UTF-8")
+def test_a_model_whose_name_is_no_text_can_be_used(model, pictures, run: Callable):
+    other = model.rename(model.with_name(os.fsdecode(b"caf\xe9.safetensors")))
+    done = run("predict", other, pictures / "a" / "0.png")
+    assert done.code == 0
+    assert done.out.count("\n") == 2
+
+
+@pytest.mark.parametrize("said", ["{}", "[1]", '{"shape": []}', "[" * 100_000, "\0"])
+def test_entries_of_the_cache_that_are_damaged_are_passed_over(tmp_path, pictures, run: Callable, monkeypatch, said):
+    monkeypatch.setenv("GRIDCNN_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache" / "entry").mkdir(parents=True)
+    (tmp_path / "cache" / "entry" / "meta.json").write_text(said)
+    assert run("cache").code == 0
+    assert run("train", pictures, "-o", tmp_path / "m.safetensors", *QUICK).code == 0
+    assert run("cache", "clear").code == 0
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_a_cache_folder_that_is_a_file_is_cleared_of_nothing(tmp_path, run: Callable, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("GRIDCNN_CACHE", str(tmp_path / "file"))
+    assert run("cache", "clear").code == 0
+    assert (tmp_path / "file").read_text() == "x"
