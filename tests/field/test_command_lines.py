@@ -1,6 +1,6 @@
 """Random command lines on small inputs, some of them damaged: no traceback, and no success without an answer.
 
-The suite runs a few, always the same; `GRIDCNN_FUZZ=2000 pytest tests/field/test_command_lines.py` runs as many other ones.
+By default the same few run; `GRIDCNN_FUZZ=2000 pytest tests/field/test_command_lines.py` runs as many others.
 """
 
 from __future__ import annotations
