@@ -116,8 +116,10 @@ def _without_row_numbers(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
 def _without_parts(table: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, NDArray[Any] | None]:
     """Take out a column called split, or alike, if all of its cells are names of parts."""
     for position, name in enumerate(table.columns):
-        cells = table.iloc[:, position].map(as_word)
-        if str(name).lower() in _SPLIT_COLUMNS and len(cells) and cells.str.lower().isin(list(SPLIT_NAMES)).all():
+        if str(name).lower() not in _SPLIT_COLUMNS:
+            continue
+        cells = [as_word(cell) for cell in table.iloc[:, position]]  # not a Series, which holds no half of an emoji
+        if cells and all(cell.lower() in SPLIT_NAMES for cell in cells):
             notes.append(f"the column {name!r} says which part of the set a row belongs to")
             split = np.array([SPLIT_NAMES[cell.lower()] for cell in cells])
             return table.loc[:, [other != position for other in range(table.shape[1])]], split

@@ -65,13 +65,14 @@ def _style(column: pd.Series[Any]) -> str | None:
     """Return how a column of strings writes its numbers: "comma", "point", "open" between the two, or None."""
     if column.dtype != object:
         return None
-    cells = {_joined(cell) for cell in column if isinstance(cell, str) and cell.strip()}
+    words = [cell for cell in column if isinstance(cell, str)]  # json has other cells, and none at all
+    cells = {_joined(cell) for cell in words if cell.strip()}
     fits = {
         "comma": all(_COMMA.fullmatch(cell) or _WHOLE.fullmatch(cell) for cell in cells),
         "point": all(_POINT.fullmatch(cell) or _WHOLE.fullmatch(cell) or _is_number(cell) for cell in cells),
     }
-    written = any("," in cell for cell in cells) or any(cell.strip() != _joined(cell) for cell in column)
-    if not cells or not written or not all(isinstance(cell, str) for cell in column):
+    written = any("," in cell for cell in cells) or any(cell.strip() != _joined(cell) for cell in words)
+    if not cells or not written or len(words) < len(column):
         return None
     if fits["comma"] and fits["point"]:
         return "open" if any(_OPEN.fullmatch(cell) for cell in cells) else "comma"

@@ -42,6 +42,11 @@ def check_labels(y: Any, n_items: int) -> np.ndarray:
     """
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None")
+    if isinstance(y, np.ma.MaskedArray) and (masked := np.flatnonzero(np.ma.getmaskarray(y)).tolist()):
+        raise DataError(f"y has missing labels at {masked[:5]}: leave those items out, or label them")
+    whole = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    if isinstance(whole, np.dtype) and whole.kind in "iub" and not pd.isna(y).any():
+        y = np.asarray(y, dtype=whole)  # pandas' Int64 and boolean, which scikit-learn would make floating-point
     labels: np.ndarray = column_or_1d(y, warn=True)
     if len(labels) != n_items:
         raise ValueError(f"Found input variables with inconsistent numbers of samples: [{n_items}, {len(labels)}]")
@@ -58,6 +63,8 @@ def check_labels(y: Any, n_items: int) -> np.ndarray:
 
 
 def _of_one_kind(labels: np.ndarray) -> np.ndarray:
+    if labels.dtype == np.longdouble:
+        return labels.astype(np.float64)
     if labels.dtype.kind in "Uiufb":
         return labels
     what = {"M": "dates", "m": "durations", "S": "bytes", "c": "complex numbers"}.get(labels.dtype.kind)
@@ -66,7 +73,10 @@ def _of_one_kind(labels: np.ndarray) -> np.ndarray:
         for kind, members in _KINDS.items():
             # Python counts True as a number.
             if all(issubclass(each, members) and (kind is bool or each is not bool) for each in found):
-                return labels.astype(kind)
+                try:
+                    return labels.astype(kind)
+                except OverflowError:
+                    raise DataError("labels are whole numbers of more than 64 bits: turn them into strings") from None
         what = ", ".join(sorted(each.__name__ for each in found))
     raise DataError(
         f"labels of this kind ({what or labels.dtype}) cannot be kept in a model: turn all of them into strings, or "

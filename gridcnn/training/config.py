@@ -139,7 +139,8 @@ class FitConfig:
         validate(self)
         if isinstance(self.augment, str) and self.augment != "auto":
             raise ConfigurationError(f"augment must be 'auto', a dict or None, got {self.augment!r}")
-        if isinstance(self.class_weight, str) and self.class_weight != "balanced":
+        weights = self.class_weight
+        if weights is not None and not isinstance(weights, Mapping) and str(weights) != "balanced":
             raise ConfigurationError(f"class_weight must be 'balanced', a dict or None, got {self.class_weight!r}")
         seed = self.random_state
         if isinstance(seed, Integral) and not (0 <= seed < 2**32 and not isinstance(seed, bool)):

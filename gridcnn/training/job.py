@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from gridcnn.adapters import Adapter
-from gridcnn.errors import DataError
+from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.pipeline.cache import default_cache_folder, usable
 from gridcnn.pipeline.encode import EncodedItems, encode_items, fit_adapter
 from gridcnn.pipeline.labels import check_class_weight, check_classes, check_labels
@@ -92,6 +92,8 @@ def make_job(
     """Check the input, index the labels, and merge repeats, which also fixes the order of the items."""
     fresh: Adapter = clone(adapter)
     fresh.check_parameters()
+    # A search draws numbers of numpy's types, which neither torch nor json take for numbers.
+    parameters = {name: each.item() if isinstance(each, np.generic) else each for name, each in parameters.items()}
     report = fresh.check_order(X, check_labels(y, _num_samples(X))) if fresh.reads_rows else None  # rows in their order
     items = fresh.check_items(X)
     columns = fresh.column_names(X)
@@ -102,7 +104,10 @@ def make_job(
     weight = _check_sample_weight(sample_weight, np.zeros(len(items)), dtype=np.float64, ensure_non_negative=True)
     group_index = None
     if groups is not None:
-        group_index = np.unique(column_or_1d(groups), return_inverse=True)[1]
+        try:
+            group_index = np.unique(column_or_1d(groups), return_inverse=True)[1]
+        except TypeError:
+            raise DataError("groups are of several kinds, or missing in part: turn all of them into strings") from None
         if len(group_index) != len(items):
             raise DataError(f"groups has {len(group_index)} entries for {len(items)} items; give one for each item")
     n_given = int((weight > 0).sum())
@@ -129,6 +134,8 @@ def make_job(
 def split_job(job: Job, validation: tuple[Any, Any] | None, seed: int) -> tuple[LabelledItems, LabelledItems | None]:
     """Return the items to train on and those of the validation split, or None if there is none."""
     if validation is not None:
+        if not isinstance(validation, tuple | list) or len(validation) != 2:
+            raise ConfigurationError("validation must be a pair: items and their labels, such as (X, y)")
         return job.items, _given_validation(job, *validation)
     chosen = validation_indices(job.items, job.config.validation_fraction, seed, job.classes)
     if not len(chosen):

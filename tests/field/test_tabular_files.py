@@ -373,3 +373,11 @@ def test_spaces_between_thousands_are_read(tmp_path, cell):
 def test_a_zero_byte_is_not_called_an_encoding(tmp_path):
     with pytest.raises(DataError, match="byte 12 is zero"):
         load_manifest(made(tmp_path, "x.csv", b"text,label\na\0b,x\n"), text="text")
+
+
+@pytest.mark.parametrize("cell", [None, "half an emoji \ud83d here", ["a", "list"]])
+def test_json_texts_with_odd_cells_are_still_pointed_to_their_option(cell, tmp_path):
+    rows = [{"text": f"a lovely film {number}", "label": "ab"[number % 2]} for number in range(9)]
+    lines = "\n".join(json.dumps(row) for row in [*rows, {"text": cell, "label": "a"}])
+    with pytest.raises(DataError, match="--text text"):
+        load_table(made(tmp_path, "texts.jsonl", lines), label="label")

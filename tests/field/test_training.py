@@ -309,3 +309,55 @@ def test_too_few_items_for_a_split_are_said():
 def test_a_split_by_groups_says_so():
     _, heard = train(*waves(), groups=np.repeat(np.arange(10), 8))
     assert heard.one("split:").endswith("(whole groups, 9 to train on and 1 to validate on)")
+
+
+# ------------------------------------------------------------------------------ labels and groups from pandas and numpy
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (lambda slow: pd.Series(slow.astype(int), dtype="Int64"), [0, 1]),
+        (lambda slow: pd.Series(slow, dtype="boolean"), [False, True]),
+        (lambda slow: slow.astype(np.longdouble), [0.0, 1.0]),
+    ],
+)
+def test_labels_of_nullable_and_long_kinds_keep_their_values(labels, classes, tmp_path):
+    rows, names = waves()
+    model, _ = train(rows, labels(names == "slow"))
+    assert [(type(each), each) for each in model.classes.tolist()] == [(type(each), each) for each in classes]
+    save(model, tmp_path / "m.safetensors")
+    assert load(tmp_path / "m.safetensors").classes.tolist() == classes
+
+
+def test_masked_labels_are_missing_labels():
+    rows, names = waves()
+    with pytest.raises(DataError, match=r"missing labels at \[3\]"):
+        train(rows, np.ma.masked_array((names == "slow").astype(int), mask=np.arange(80) == 3))
+
+
+def test_labels_beyond_64_bits_are_refused_in_words():
+    rows, names = waves()
+    with pytest.raises(DataError, match="64 bits"):
+        train(rows, np.array([2**70 if name == "slow" else 1 for name in names], dtype=object))
+
+
+def test_class_weights_in_a_list_and_a_validation_that_is_no_pair_are_refused():
+    rows, names = waves()
+    with pytest.raises(ConfigurationError, match="class_weight"):
+        train(rows, names, class_weight=[1, 2])
+    with pytest.raises(ConfigurationError, match="pair"):
+        train(rows, names, validation=(rows, names, names))
+
+
+def test_groups_that_are_missing_in_part_are_refused_in_words():
+    rows, names = waves()
+    with pytest.raises(DataError, match="groups"):
+        train(rows, names, groups=np.array([None, *"abcd" * 19, *"abc"], dtype=object))
+
+
+def test_parameters_may_be_numbers_of_numpys_types(tmp_path):
+    model, _ = train(*waves(), epochs=np.int64(1), learning_rate=np.float32(0.01), batch_size=np.int32(8))
+    assert len(model.history) == 1
+    save(model, tmp_path / "m.safetensors")
+    assert load(tmp_path / "m.safetensors").parameters["epochs"] == 1
