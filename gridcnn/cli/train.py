@@ -228,10 +228,10 @@ def _expected(model: FittedModel) -> str:
 
 def _finish(model: FittedModel, data: Dataset, test: Dataset | None, files: _Files) -> None:
     """Score and save the model, and end with the exit code that belongs to it."""
-    write_history(model, files.history)
+    kept = write_history(model, files.history)
     skipped = [*data.skipped, *model.skipped, *print_scores(model, test)]
     place = save_model(model, files.model)
-    print(printable(f"model saved to {place}, history to {files.history}"))
+    print(printable(f"model saved to {place}{f', history to {files.history}' if kept else ''}"))
     too_many = report_skipped(skipped, len(data) + len(data.skipped), files.skipped)
     if model.interrupted:
         note(f"interrupted after {len(model.history)} epochs: the best weights so far are saved to {place}")

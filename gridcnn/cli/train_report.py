@@ -98,11 +98,11 @@ def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
     return unreadable
 
 
-def write_history(model: FittedModel, path: Path) -> None:
-    """Write a row for each epoch."""
+def write_history(model: FittedModel, path: Path) -> bool:
+    """Write a row for each epoch; return whether that was possible."""
     from gridcnn.model import EpochRecord
 
-    _try_to_write(path, lambda: write_csv(path, EpochRecord._fields, model.history))
+    return _try_to_write(path, lambda: write_csv(path, EpochRecord._fields, model.history))
 
 
 def report_skipped(skipped: Sequence[Skipped], n_items: int, path: Path) -> bool:

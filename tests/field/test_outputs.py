@@ -142,12 +142,17 @@ def test_a_model_whose_place_is_lost_during_training_is_saved_elsewhere(tmp_path
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         save(model, path)
 
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     monkeypatch.setattr(gridcnn.bundle, "save", fail_there)
+    monkeypatch.setattr("gridcnn.cli.train_report.write_csv", full)
     monkeypatch.chdir(tmp_path)
     done = run("train", pictures, "-o", wanted, *QUICK)
     assert done.code == 0
     assert "could not be saved" in done.err
     assert "No space left on device" in done.err
+    assert "history to" not in done.out  # it is not there
     assert load(tmp_path / "m.safetensors").class_names == ["a", "b"]
     assert not wanted.exists()
 
