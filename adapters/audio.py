@@ -67,7 +67,7 @@ class AudioAdapter(Adapter):
     f_min, f_max : float, default 20.0 and None
         Lowest and highest frequency in Hz; None for the highest takes half the sample rate.
     top_db : float, default 80.0
-        What lies this far (dB) below a recording's loudest cell is raised to that level.
+        What lies this far (dB, 1 to 1,000) below a recording's loudest cell is raised to that level.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class AudioAdapter(Adapter):
         "hop_length": Optional(Number(int, low=1)),
         "f_max": Optional(Number(low=0, above=True)),
         "f_min": Number(low=0),
-        "top_db": Number(low=0, above=True),
+        "top_db": Number(low=1, high=1_000, closed=True),
     }
     frontend_is_frozen: ClassVar[bool] = True
     reads_files: ClassVar[bool] = True

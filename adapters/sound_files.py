@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from gridcnn.adapters.sound_headers import with_length
+from gridcnn.adapters.sound_headers import PLACEHOLDER, with_length
 from gridcnn.errors import ItemError
 
 __all__ = ["as_float32", "read_header", "read_sound"]
@@ -23,6 +23,9 @@ __all__ = ["as_float32", "read_header", "read_sound"]
 _SHORT_CHUNK = re.compile(
     r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE
 )  # wav, aiff, au, w64, rf64
+_DATA = re.compile(r"^\s*data : (\d+)(?: \(should be (\d+)\))?", re.MULTILINE)
+_FACT = re.compile(r"^fact : 4\s+frames\s+: (\d+)", re.MULTILINE)
+_GSM_BYTES, _GSM_SAMPLES = 65, 320  # of a block in a wav
 _LENGTH_UNKNOWN = 0x7FFF0000  # programs that write a wav into a pipe promise about as much as the field holds
 OTHER_FORMATS = frozenset({".aac", ".amr", ".m4a", ".mp4", ".webm", ".wma"})
 """Suffixes of sound files that libsndfile cannot decode, but other decoders can."""
@@ -57,7 +60,7 @@ def read_header(path: str | os.PathLike[str]) -> tuple[int, float]:
     """
     try:
         with _open(path) as file:
-            frames = file.frames if file.frames < _FRAMES_UNKNOWN else len(_decoded(path, file))
+            frames = _length(file) if file.frames < _FRAMES_UNKNOWN else len(_decoded(path, file))
             return file.samplerate, frames / file.samplerate
     except ItemError as error:
         samples, rate = _by_librosa(path, error)
@@ -88,10 +91,10 @@ def read_sound(path: str | os.PathLike[str], most: int | None = None) -> tuple[n
             if 0 < promised < _LENGTH_UNKNOWN and present < promised:
                 raise ItemError(path, f"truncated: {present} of {promised} bytes of sound are there")
         samples = _decoded(path, file, most)
-        if most is None and len(samples) < _LEAST_SHARE * file.frames and file.frames < _FRAMES_UNKNOWN:
-            raise ItemError(path, f"truncated: {len(samples)} of {file.frames} samples are there")
+        if most is None and len(samples) < _LEAST_SHARE * _length(file) and file.frames < _FRAMES_UNKNOWN:
+            raise ItemError(path, f"truncated: {len(samples)} of {_length(file)} samples are there")
         if file.format == "OGG" and not _ogg_is_complete(path):
-            raise ItemError(path, "truncated: its last page is missing")
+            raise ItemError(path, "truncated: its last page is missing or cut")
         return samples, file.samplerate
 
 
@@ -105,11 +108,26 @@ def _decoded(path: str | os.PathLike[str], file: soundfile.SoundFile, most: int 
             block := file.read(_BLOCK, dtype="float32", always_2d=True)
         ):
             blocks.append(block)
-        return np.concatenate(blocks)
+        return np.concatenate(blocks)[: _length(file)]
     except (soundfile.SoundFileError, ValueError, MemoryError) as error:
         raise ItemError(
             path, f"truncated or damaged: libsndfile cannot decode it to its end ({file.subtype_info})"
         ) from error
+
+
+def _length(file: soundfile.SoundFile) -> int:
+    """Return the samples that were recorded.
+
+    libsndfile takes the byte that pads an odd number of GSM blocks in a wav for one more block, which decodes to noise
+    at full scale. The chunk `fact` says how much of the last block was recorded.
+    """
+    length = int(file.frames)
+    if not isinstance(file, _Stream) or not file.format.startswith("WAV"):
+        return length
+    if file.subtype == "GSM610" and (data := _DATA.search(file.extra_info)):
+        length = min(length, int(data[2] or data[1]) // _GSM_BYTES * _GSM_SAMPLES)
+    recorded = int(fact[1]) if (fact := _FACT.search(file.extra_info)) else 0
+    return recorded if 0 < recorded < length < recorded + _GSM_SAMPLES else length
 
 
 def as_float32(samples: np.ndarray) -> np.ndarray:
@@ -160,7 +178,7 @@ def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
             file = _Stream(path)
     except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
         raise ItemError(path, _why_not(Path(path))) from error
-    if not file.frames and (mended := with_length(path)):
+    if file.frames < PLACEHOLDER and (mended := with_length(path)):
         file.close()
         file = _Stream(mended)
     if not LOWEST_RATE <= file.samplerate <= HIGHEST_RATE:
@@ -196,15 +214,19 @@ def _conversion(path: Path) -> str:
 
 
 def _ogg_is_complete(path: str | os.PathLike[str]) -> bool:
-    """Whether the last page of an ogg file says that it is the last.
+    """Whether the last page of an ogg file says that it is the last, and is there to its end.
 
     References
     ----------
-    RFC 3533, section 6: byte 5 of a page holds the header type, of which bit 4 marks the end of a stream.
+    RFC 3533, section 6: byte 5 of a page holds the header type, of which bit 4 marks the end of a stream; byte 26 holds
+    the number of segments, whose sizes follow, a byte each, and then the segments.
     """
     with Path(path).open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 65_536 - 512))  # a page is at most 65,307 bytes
         tail = file.read()
-    page = tail.rfind(b"OggS")
-    return page >= 0 and len(tail) > page + 5 and bool(tail[page + 5] & 4)
+    page = tail[tail.rfind(b"OggS") :]
+    if not page.startswith(b"OggS") or len(page) < 27:
+        return False
+    body = 27 + page[26]
+    return bool(page[5] & 4) and len(page) >= body + sum(page[27:body])
