@@ -14,6 +14,7 @@ __all__ = ["caution", "in_columns", "remarks_on", "stands_at_levels"]
 
 FEWEST_MARKS = 3  # items with the same outlying number
 OUTLYING = 3  # times the range of all other numbers
+FAR_OUT = 30  # the same for a number that fewer items hold: one cell of -9999 spoils the scale of all others
 MOST_LOOKED_AT = 2_000_000  # numbers
 
 
@@ -70,16 +71,18 @@ def remarks_on(grids: np.ndarray, mean: np.ndarray, std: np.ndarray, levels: boo
 
 
 def _about_marks(grids: np.ndarray) -> list[str]:
-    """Name a number that many items hold, far from all others, as -9999 is where it marks missing ones."""
+    """Name a number that some items hold, far from all others, as -9999 is where it marks missing ones."""
     looked_at = grids[: max(MOST_LOOKED_AT // max(grids[0].size, 1), 1)]
     said = []
     for extreme in (float(looked_at.min()), float(looked_at.max())):
         marked = looked_at == extreme
         others = looked_at[~marked]
-        if not len(others) or (rows := int(marked.reshape(len(looked_at), -1).any(axis=1).sum())) < FEWEST_MARKS:
+        if not len(others):
             continue
+        rows = int(marked.reshape(len(looked_at), -1).any(axis=1).sum())
+        far = OUTLYING if rows >= FEWEST_MARKS else FAR_OUT
         low, high = float(others.min()), float(others.max())
-        if min(abs(extreme - low), abs(extreme - high)) > OUTLYING * (high - low) > 0:
+        if min(abs(extreme - low), abs(extreme - high)) > far * (high - low) > 0:
             said.append(
                 f"{extreme:.6g} stands in {rows:,} of {len(looked_at):,} items, far from all other numbers ({low:.4g} "
                 f"to {high:.4g}): if it marks missing values, empty those cells"

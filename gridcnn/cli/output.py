@@ -119,6 +119,8 @@ def prepare_output(
         If the output is a folder or one of the inputs, by whatever name, or cannot be written.
     """
     try:
+        if not output.name:
+            raise ConfigurationError("an empty name is no file: say where the result goes, such as -o FILE.")
         if output.is_dir():
             raise ConfigurationError(f"{output} is a folder: name a file in it, such as {output / 'result'}.")
         if output.is_file():

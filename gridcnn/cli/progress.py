@@ -67,7 +67,7 @@ class PlainProgress(Messages):
     def on_encode(self, done: int, total: int) -> None:
         """Print once that all items are read."""
         if done == total:
-            self._print(f"read {total} items")
+            self._print(f"decoded {total:,} items")
 
     def on_start(self, epochs: int, steps_per_epoch: int) -> None:
         """Note how many epochs there will be at most."""

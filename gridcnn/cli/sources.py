@@ -180,6 +180,10 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
     from gridcnn.datasets import load_manifest, load_table
 
     if not holds_rows(place):
+        from gridcnn.datasets.media import is_media_name
+
+        if is_media_name(place.name):
+            raise DataError(f"{place} is one picture or sound: give a folder of class folders of such files.")
         advice = _UNPACKERS.get(place.suffix.lower())
         raise DataError(
             f"{place}: expected a folder of class folders, or a file that ends in {TABLE_FILES}"

@@ -211,10 +211,11 @@ class _Files:
 
 def _files(output: Path, history: Path | None, inputs: list[str | Path]) -> _Files:
     """Name the files of a training, and make sure that they can be written and are none of its inputs."""
+    prepare_output(output, inputs, plain=True, model=True)
     history = history or output.with_name(f"{output.stem}.history.csv")
     files = _Files(output, history, output.with_name(f"{output.name}.skipped.csv"))
-    for each in (files.model, files.history, files.skipped):
-        prepare_output(each, inputs, plain=True, model=each == files.model)
+    for each in (files.history, files.skipped):
+        prepare_output(each, inputs, plain=True)
     if len({files.model, files.history, files.skipped}) < 3:
         raise ConfigurationError(f"--history {files.history} is the name of another result: choose another one.")
     return files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,6 +111,7 @@ def report_skipped(skipped: Sequence[Skipped], n_items: int, path: Path) -> bool
     if not skipped:
         path.unlink(missing_ok=True)  # an earlier run's list would mislead
         return False
+    skipped = sorted(skipped, key=lambda each: [(len(part), part) for part in re.split(r"(\d+)", each.item)])
     rows = [(each.item, each.reason) for each in skipped]
     kept = _try_to_write(path, lambda: write_csv(path, ("item", "reason"), rows))
     note(f"skipped {len(skipped)} of {n_items} items{f', listed in {path}' if kept else ''}:")

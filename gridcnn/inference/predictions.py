@@ -72,9 +72,13 @@ class Predictions:
         """
         import pandas as pd  # noqa: PLC0415  (at the edge only)
 
-        frame = pd.DataFrame({"item": self.items, "prediction": self.labels})
-        probabilities = pd.DataFrame(self.probabilities, columns=[f"p({label})" for label in self.classes])
-        return pd.concat([frame, probabilities, pd.DataFrame({"error": self.errors})], axis=1)
+        # As objects: the strings of pandas hold no half of an emoji.
+        frame = pd.DataFrame(self.probabilities)
+        frame.columns = pd.Index([f"p({label})" for label in self.classes], dtype=object)
+        frame.insert(0, "item", pd.Series(self.items, dtype=object))
+        frame.insert(1, "prediction", pd.Series(self.labels, dtype=object))
+        frame["error"] = pd.Series(self.errors, dtype=object)
+        return frame
 
 
 def predict(

@@ -16,7 +16,14 @@ from gridcnn.training.config import TrainingConfig
 from gridcnn.training.job import Job
 from gridcnn.training.recipe import Recipe
 
-__all__ = ["about_contradictions", "about_input", "about_network", "about_unscored", "contradicting"]
+__all__ = [
+    "about_contradictions",
+    "about_input",
+    "about_network",
+    "about_unreadable",
+    "about_unscored",
+    "contradicting",
+]
 
 NAMED_GROUPS, NAMED_ITEMS, LONGEST_NAME = 5, 4, 80
 
@@ -29,7 +36,18 @@ def about_input(job: Job, training: LabelledItems, checking: LabelledItems | Non
             f"{_items(merged)} {'repeats' if merged == 1 else 'repeat'} the content and class of others: each content "
             "is learned once, with the weight of all its copies"
         )
+    if getattr(job.order_report, "verdict", "") == "ordered":
+        lines.append("order: the columns have one, as the ordering check found")
     return [*lines, _about_split(job, training, checking, given)]
+
+
+def about_unreadable(n_left_out: int, counts: Sequence[int], classes: np.ndarray, n_held: int) -> str:
+    """Say how many items cannot be read, and what is left of each class to train on."""
+    left = few([f"{label} {count:,}" for label, count in zip(classes, counts, strict=True)])
+    return (
+        f"{_items(n_left_out)} cannot be read and {'is' if n_left_out == 1 else 'are'} left out: {sum(counts):,} are "
+        f"left to train on ({left}), {n_held:,} to validate on"
+    )
 
 
 def _about_split(job: Job, training: LabelledItems, checking: LabelledItems | None, given: bool) -> str:
@@ -44,7 +62,7 @@ def _about_split(job: Job, training: LabelledItems, checking: LabelledItems | No
         return f"split: {n_training:,} items to train on, {len(checking.target):,} to validate on ({how})"
     why = ""
     if job.config.validation_fraction and n_training < SMALLEST_SPLIT:
-        why = f" (fewer than {SMALLEST_SPLIT} items are too few for one)"
+        why = f" (fewer than {SMALLEST_SPLIT} different items are too few for one)"
     return f"split: {n_training:,} items to train on, none to validate on{why}, so no score says how good the model is"
 
 
@@ -68,8 +86,8 @@ def about_contradictions(groups: Sequence[Sequence[tuple[str, int]]], classes: n
     ]
     more = len(groups) - len(listed)
     return (
-        f"{_items(sum(map(len, groups)))} contradict each other, with equal content in different classes: "
-        f"{'; '.join(listed)}{f'; and {more:,} more' if more > 0 else ''}"
+        f"{_items(sum(map(len, groups)))} contradict each other, with equal content in different classes, and all are "
+        f"learned from: {'; '.join(listed)}{f'; and {more:,} more' if more > 0 else ''}"
     )
 
 

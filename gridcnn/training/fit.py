@@ -21,7 +21,14 @@ from gridcnn.pipeline.duplicates import without_known
 from gridcnn.pipeline.encode import EncodedItems
 from gridcnn.pipeline.labels import class_weights
 from gridcnn.pipeline.split import LabelledItems
-from gridcnn.training.announce import about_contradictions, about_input, about_network, about_unscored, contradicting
+from gridcnn.training.announce import (
+    about_contradictions,
+    about_input,
+    about_network,
+    about_unreadable,
+    about_unscored,
+    contradicting,
+)
 from gridcnn.training.budget import Budget
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.config import TrainingConfig
@@ -180,6 +187,11 @@ class _Part(NamedTuple):
     given: LabelledItems
     encoded: EncodedItems
 
+    def counts(self, n_classes: int) -> list[int]:
+        """Return the number of items of each class that could be read."""
+        counts: list[int] = np.bincount(self.given.target[np.unique(self.encoded.item)], minlength=n_classes).tolist()
+        return counts
+
     def examples(self) -> Examples:
         """Pair windows with targets; the windows of an item share its weight, so that long items count no more."""
         item, n_items = self.encoded.item, len(self.given.target)
@@ -209,6 +221,10 @@ def _encode(
     held_out = None if checking is None else _Part(checking, job.encode(adapter, checking, device))
     if first and (groups := contradicting([learning, *([] if held_out is None else [held_out])])):
         job.callback.on_message(about_contradictions(groups, job.classes))
+    n_skipped = sum(len(part.encoded.skipped) for part in (learning, held_out) if part is not None)
+    if first and n_skipped:
+        n_held = 0 if held_out is None else len(held_out.encoded.fingerprints)
+        job.callback.on_message(about_unreadable(n_skipped, learning.counts(len(job.classes)), job.classes, n_held))
     if checking is None or held_out is None:
         return learning, None
     left, indices = without_known(held_out.encoded, learning.encoded)
@@ -246,10 +262,10 @@ def _scores(outcome: Outcome) -> dict[str, Any]:
 
 def _summary(job: Job, adapter: Adapter, learning: _Part, held_out: _Part | None) -> dict[str, Any]:
     parts = [learning, *([] if held_out is None else [held_out])]
-    counts = np.bincount(learning.given.target, minlength=len(job.classes)).tolist()
+    counts = learning.counts(len(job.classes))
     return {
-        "training_items": len(learning.given.target),
-        "validation_items": 0 if held_out is None else len(held_out.given.target),
+        "training_items": sum(counts),
+        "validation_items": 0 if held_out is None else len(held_out.encoded.fingerprints),
         "refit": False,
         "merged_items": job.n_given - len(job.items.target),
         "skipped_items": sum(len(part.encoded.skipped) for part in parts),

@@ -266,7 +266,7 @@ def test_evaluate_counts_the_cautions_of_its_items(tmp_path, run: Callable):
         Image.new("L", (8, 8), number).save(root / "a" / f"{number}.png")
     done = run("evaluate", tmp_path / "m.safetensors", root)
     assert done.code == 0
-    assert "4 of the 12 items looked at: it is of one colour" in done.err
+    assert "0.png, …): it is of one colour" in done.err
 
 
 # ------------------------------------------------------------------------------------------- archives and hard folders

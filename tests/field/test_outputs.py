@@ -415,3 +415,9 @@ def test_a_cache_folder_that_is_a_file_is_cleared_of_nothing(tmp_path, run: Call
     monkeypatch.setenv("GRIDCNN_CACHE", str(tmp_path / "file"))
     assert run("cache", "clear").code == 0
     assert (tmp_path / "file").read_text() == "x"
+
+
+def test_an_empty_name_is_one_line_of_error(reviews, run: Callable):
+    done = run("train", reviews, "--text", "text", "-o", "")
+    assert done.code == 2
+    assert "an empty name is no file" in done.err

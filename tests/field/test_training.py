@@ -303,7 +303,7 @@ def test_a_training_says_what_it_chose_and_what_was_set_by_hand():
 
 def test_too_few_items_for_a_split_are_said():
     _, heard = train(*waves(20))
-    assert "fewer than 50 items are too few" in heard.one("split:")
+    assert "fewer than 50 different items are too few" in heard.one("split:")
 
 
 def test_a_split_by_groups_says_so():
@@ -361,3 +361,28 @@ def test_parameters_may_be_numbers_of_numpys_types(tmp_path):
     assert len(model.history) == 1
     save(model, tmp_path / "m.safetensors")
     assert load(tmp_path / "m.safetensors").parameters["epochs"] == 1
+
+
+def test_one_cell_that_marks_a_missing_value_is_pointed_out():
+    """One cell of -9999 spoiled the scale of 120 good rows, without a word."""
+    rows, labels = waves()
+    rows[7, 3] = -9999
+    _, heard = train(rows, labels)
+    assert heard.one("-9999").startswith("-9999 stands in 1 of 72 items, far from all other numbers")
+
+
+def test_items_that_cannot_be_read_are_counted_before_the_training():
+    rows, labels = waves()
+    rows[[2, 4, 6], 3] = np.nan
+    model, heard = train(rows, labels, on_error="skip")
+    said = heard.one("cannot be read")
+    assert said.startswith("3 items cannot be read and are left out")
+    assert sum(model.summary["class_counts"].values()) == model.summary["training_items"]
+    assert model.summary["training_items"] + model.summary["validation_items"] == 77
+
+
+def test_predictions_with_half_an_emoji_become_a_table():
+    rows, names = waves()
+    model, _ = train(rows, np.where(names == "slow", "a\ud83d", "b"))
+    frame = gridcnn.predict(model, rows).to_frame()
+    assert "p(a\ud83d)" in frame.columns
