@@ -143,7 +143,7 @@ class FitConfig:
         if weights is not None and not isinstance(weights, Mapping) and str(weights) != "balanced":
             raise ConfigurationError(f"class_weight must be 'balanced', a dict or None, got {self.class_weight!r}")
         seed = self.random_state
-        if isinstance(seed, Integral) and not (0 <= seed < 2**32 and not isinstance(seed, bool)):
+        if isinstance(seed, Integral) and (isinstance(seed, bool) or not 0 <= int(seed) < 2**32):
             raise ConfigurationError(f"random_state must be a whole number from 0 to 2**32 - 1, got {seed!r}")
         if self.n_jobs is not None and self.n_jobs != -1 and not _COUNT.allows(self.n_jobs):
             raise ConfigurationError(f"n_jobs must be a whole number of at least 1, -1 or None, got {self.n_jobs!r}")
