@@ -83,7 +83,7 @@ def require_kind(source: str, data: Dataset, adapter: type[Adapter] | Adapter) -
     from gridcnn import adapters
 
     theirs = adapters.for_modality(data.modality)
-    kind: type[Adapter] = adapter if isinstance(adapter, type) else type(adapter)
+    kind: Any = adapter if isinstance(adapter, type) else type(adapter)
     if theirs.modality != kind.modality and adapters.provider(kind) == "gridcnn":  # others may read any file or text
         nouns = (adapter() if isinstance(adapter, type) else adapter).noun, theirs().noun
         reads, holds = (f"{noun.removesuffix('s')}s" for noun in nouns)
