@@ -21,6 +21,9 @@ from gridcnn.errors import DataError, Skipped
 DOCUMENTS = frozenset({".txt", ".text"})
 """Suffixes of files that are one text each."""
 
+_RESULTS = (".safetensors", ".history.csv", ".skipped.csv")
+"""Ends of the names that `gridcnn train` gives its results, which may lie beside the class folders."""
+
 _BESIDE = "beside the class folders, so without a label"
 
 
@@ -85,7 +88,10 @@ def _dataset(
         modality,
         name=root.resolve().name,
         split=np.repeat(np.array(parts, dtype=str), counts) if parts[0] else None,
-        skipped=(*(Skipped(str(path), _BESIDE) for path in tree.loose), *skipped),
+        skipped=(
+            *(Skipped(str(path), _BESIDE) for path in tree.loose if not path.name.endswith(_RESULTS)),
+            *skipped,
+        ),
         notes=(*tree.notes, *label_notes(np.array(names))),
     )
 

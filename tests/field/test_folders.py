@@ -343,6 +343,15 @@ def test_classes_that_differ_only_in_case_are_pointed_out(tmp_path):
     assert "'Cat' and 'cat' are classes of their own: if they are the same, write them alike" in data.notes
 
 
+def test_an_earlier_model_beside_the_class_folders_is_no_item(tmp_path, run: Callable, monkeypatch):
+    """cd d; gridcnn train . -o m.safetensors, twice: the results of the first were items left out of the second."""
+    monkeypatch.chdir(tree(tmp_path / "d", "a", "b", n=4))
+    for _ in range(2):
+        done = run("train", ".", "-o", "m.safetensors", *QUICK)
+        assert done.code == 0
+        assert "left out" not in done.out
+
+
 def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     """Copied from another account."""
     root = tree(tmp_path, "cat", "dog", "dog/private")
