@@ -52,7 +52,7 @@ def check(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write a page (.html) with the figure.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same report.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The same seed gives the same report.")] = 0,
 ) -> None:
     """Test whether the order of a table's columns, or of the cells along each axis of an array or grid, matters.
 

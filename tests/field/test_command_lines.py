@@ -235,3 +235,13 @@ def test_random_command_lines_end_well(world: World, monkeypatch: pytest.MonkeyP
             assert answered(line, out), said
 
     try_one()
+
+
+@pytest.mark.parametrize("command", ["train", "check"])
+@pytest.mark.parametrize("seed", ["-1", "4294967296", "99999999999999999999"])
+def test_a_seed_out_of_range_is_refused(world: World, command: str, seed: str) -> None:
+    """The fuzz drew it."""
+    line = [command, str(world.root / "pictures"), "--seed", seed]
+    code, _, err = ended(*line, *(["-o", str(world.scratch / "s.safetensors")] if command == "train" else []))
+    assert code == 2
+    assert "fault of gridcnn" not in err
