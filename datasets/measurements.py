@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gridcnn.datasets.cells import OnError, Rows, as_labels, as_word, is_missing, label_notes, require_column
+from gridcnn.datasets.cells import OnError, Rows, as_labels, as_splits, as_word, is_missing, label_notes, require_column
 from gridcnn.datasets.dataset import SPLIT_NAMES, Dataset
 from gridcnn.datasets.media import is_media_name
 from gridcnn.datasets.numerals import as_numbers
@@ -93,7 +93,7 @@ def as_measurements(
     table = rows.table if label is None else rows.table.drop(columns=label)
     notes = label_notes(labels)
     table = _without_row_numbers(table, notes)
-    table, split = _without_parts(table, notes)
+    table, split = _without_parts(table, source, notes)
     items, commas = as_numbers(table)
     if commas:
         notes.append(f"decimal commas are read in {len(commas)} columns, such as {commas[0]!r}: 1,5 is 1.5")
@@ -113,7 +113,7 @@ def _without_row_numbers(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     return table.iloc[:, 1:]
 
 
-def _without_parts(table: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, NDArray[Any] | None]:
+def _without_parts(table: pd.DataFrame, source: Path, notes: list[str]) -> tuple[pd.DataFrame, NDArray[Any] | None]:
     """Take out a column called split, or alike, if all of its cells are names of parts."""
     for position, name in enumerate(table.columns):
         if str(name).lower() not in _SPLIT_COLUMNS:
@@ -121,7 +121,7 @@ def _without_parts(table: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame,
         cells = [as_word(cell) for cell in table.iloc[:, position]]  # not a Series, which holds no half of an emoji
         if cells and all(cell.lower() in SPLIT_NAMES for cell in cells):
             notes.append(f"the column {name!r} says which part of the set a row belongs to")
-            split = np.array([SPLIT_NAMES[cell.lower()] for cell in cells])
+            split = as_splits(table.iloc[:, position], source)
             return table.loc[:, [other != position for other in range(table.shape[1])]], split
     return table, None
 

@@ -96,8 +96,7 @@ def fit(
     job = make_job(adapter, X, y, parameters or {}, config, sample_weight, groups, callbacks)
     seed = check_random_state(config.random_state).randint(2**31)
     training, checking = split_job(job, validation, seed)
-    for line in about_input(job, training, checking, given=validation is not None):
-        job.callback.on_message(line)
+    job.say(about_input(job, training, checking, given=validation is not None))
     model = _learn(job, training, checking, seed, budget=budget)
     if validation is not None or checking is None or model.interrupted or not job.refits(model.adapter):
         return model
@@ -150,8 +149,7 @@ def _learn(
             recipe = resolve({**job.parameters, **chosen}, adapter, n_items, flip_axes)
             announce(job, schedule, chosen)
         if epochs is None:
-            for line in (about_network(adapter, recipe, n_items, job.parameters), *adapter.remarks()):
-                job.callback.on_message(line)
+            job.say([about_network(adapter, recipe, n_items, job.parameters), *adapter.remarks()])
         outcome = train(network, examples, recipe.training, validation=held, device=device, callback=job.callback)
     _require_finite(network, learning, recipe.training, device)
     network.frontend = frontend

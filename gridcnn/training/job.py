@@ -70,6 +70,11 @@ class Job:
             progress=self.callback.on_encode,
         )
 
+    def say(self, lines: Iterable[str]) -> None:
+        """Tell the callbacks, a message each."""
+        for line in lines:
+            self.callback.on_message(line)
+
     def refits(self, adapter: Adapter) -> bool:
         """Whether to train once more on all items: a group that was only validated on is missing from the model."""
         if self.config.time_limit is not None:

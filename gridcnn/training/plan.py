@@ -64,8 +64,7 @@ def plan(
     budget = Budget(config.time_limit) if measure_time or config.time_limit is not None else None
     job = make_job(adapter, X, y, parameters or {}, config, groups=groups, callbacks=callbacks)
     training, checking = split_job(job, validation, check_random_state(config.random_state).randint(2**31))
-    for line in about_input(job, training, checking, given=validation is not None):
-        job.callback.on_message(line)
+    job.say(about_input(job, training, checking, given=validation is not None))
     fitted = job.fitted(job.adapter, training.items, cached=False)
     recipe, schedule = resolve(job.parameters, fitted, len(training.target)), None
     if budget is not None:
@@ -73,8 +72,7 @@ def plan(
         refits = validation is None and job.refits(fitted)
         fitted, chosen, schedule = fit_to_budget(budget, job, fitted, training, checking, device, refits=refits)
         recipe = resolve({**job.parameters, **chosen, "epochs": schedule.epochs}, fitted, len(training.target))
-    for line in (about_network(fitted, recipe, len(training.target), job.parameters), *fitted.remarks()):
-        job.callback.on_message(line)
+    job.say([about_network(fitted, recipe, len(training.target), job.parameters), *fitted.remarks()])
     with torch.random.fork_rng(devices=[]):
         layers = ConvPoolDense(fitted.spec_, recipe.backbone, len(job.classes)).layers()
     return Plan(fitted.spec_, recipe.backbone, recipe.training, layers, schedule)
