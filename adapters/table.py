@@ -10,21 +10,20 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from gridcnn.adapters.arrangement import Arrangement, arrangement_of, refuse_labels
 from gridcnn.adapters.array import ArrayAdapter
 from gridcnn.adapters.base import Adapter
 from gridcnn.adapters.numbers import as_numbers, unusable
 from gridcnn.adapters.numbers_remarks import in_columns
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
 from gridcnn.grid import GridSpec
+from gridcnn.ordering.columns import no_data_limit
 from gridcnn.parameters import Choice, Constraint
 
 if TYPE_CHECKING:
     from gridcnn.ordering import OrderReport
 
 __all__ = ["TableAdapter"]
-
-AXES = {1: ("column",), 2: ("height", "width"), 3: ("height", "width", "channels")}
-"""Names of the axes of one row, by their number."""
 
 OF_GRIDS = ("scaling_", "mean_", "std_", "centred_", "limit_", "bounds_", "remarks_")
 """Fitted attributes of the adapter for rows in their shape."""
@@ -33,9 +32,12 @@ OF_GRIDS = ("scaling_", "mean_", "std_", "centred_", "limit_", "bounds_", "remar
 class TableAdapter(Adapter):
     """Turns the rows of a numeric table into grids, if the order of its columns carries information.
 
-    Every column is one cell. A table is read as a series, `(1, columns)`, or as a picture, `(channels, height, width)`,
-    if its columns turn out to be a flattened one. Constant columns keep their places: they are the dark margin of a
-    picture. A row with a missing value has an error, or is skipped: you know best which value suits.
+    Every column is one cell. A table is read as a series, `(1, columns)`; or, if its columns turn out to be that, as
+    several series of equal length, `(channels, positions)`, or a flattened picture, `(channels, height, width)`.
+    Constant columns keep their places: they are the dark margin of a picture. If they were dropped from it, their cells
+    hold the smallest number of the training rows: that is the usual background, it lies within the range of the others,
+    and a number that is equal in all rows tells no class from another. A row with a missing value has an error, or is
+    skipped: you know best which value suits.
 
     Parameters
     ----------
@@ -51,7 +53,10 @@ class TableAdapter(Adapter):
     ordering_ : str
         Why the columns are taken for ordered: `"assumed"`, or the test that found it.
     shape_ : list of int
-        Shape that one row is given: `[columns]`, `[height, width]` or `[height, width, channels]`.
+        Shape that one row is given: `[columns]`, `[positions, channels]`, `[height, width]` or
+        `[height, width, channels]`.
+    layout_ : dict or None
+        The column of each cell, unless they are read one after another, see `Arrangement`.
     scaling_, mean_, std_, centred_, limit_, bounds_, remarks_
         How each channel is standardised, and what stood out, see `ArrayAdapter`.
     report_ : OrderReport or None
@@ -70,7 +75,7 @@ class TableAdapter(Adapter):
 
     modality: ClassVar[str] = "array"
     noun: str = "row"
-    fitted_attributes: ClassVar[tuple[str, ...]] = ("columns_", "ordering_", "shape_", *OF_GRIDS)
+    fitted_attributes: ClassVar[tuple[str, ...]] = ("columns_", "ordering_", "shape_", "layout_", *OF_GRIDS)
 
     constraints: ClassVar[Mapping[str, Constraint]] = {"ordering": Choice(("check", "assume"))}
     reads_rows: ClassVar[bool] = True
@@ -78,6 +83,7 @@ class TableAdapter(Adapter):
     columns_: list[str] | None
     ordering_: str
     shape_: list[int]
+    layout_: dict[str, Any] | None
     scaling_: str
     mean_: list[Any]
     std_: list[Any]
@@ -168,7 +174,7 @@ class TableAdapter(Adapter):
         OrderingError
             If the columns could be shuffled, or may be; its `report` holds the evidence.
         DataError
-            If the columns are ordered, but for identifiers, dates or texts among them.
+            If the columns are ordered, but for identifiers, dates, texts or what looks like a label among them.
         """
         self.check_parameters()
         if self.ordering == "assume":
@@ -197,6 +203,7 @@ class TableAdapter(Adapter):
                 f"the columns are ordered, but for {name_some(report.left_out)} ({'; '.join(report.warnings)}): such "
                 "columns are no cells of a grid, so remove them and train on the others"
             )
+        refuse_labels(report, self.column_names(X))
         return report
 
     def fit(
@@ -227,29 +234,30 @@ class TableAdapter(Adapter):
         report = report or self.check_order(items, labels)
         self.columns_ = None
         numbers = self._checked(items, exact=None)
-        n_columns = numbers.shape[1]
         self.columns_ = self.column_names(items) if columns is None else list(columns)
+        if report:
+            refuse_labels(report, self.columns_)
         self.report_ = report
         self.ordering_ = f"ordered, by the test of {report.test}" if report else "assumed"
-        self.shape_ = [n_columns]
-        if report and report.grid and report.grid[0] * report.grid[1] == n_columns:
-            height, width, channels = report.grid[0], report.grid[1] // report.channels, report.channels
-            self.shape_ = [height, width, channels] if channels > 1 else [height, width]
-        rows: Any = self._usable(numbers).reshape(-1, *self.shape_)
-        grids = ArrayAdapter(AXES[len(self.shape_)]).fit(rows)
+        usable = self._usable(numbers)
+        found = arrangement_of(report, usable)
+        self.shape_, self.layout_ = found.shape, None if found.is_usual else found.to_dict()
+        rows: Any = found.arrange(usable)
+        grids = ArrayAdapter(found.axes).fit(rows)
         for name in OF_GRIDS:
             setattr(self, name, getattr(grids, name))
         return self
 
     def _usable(self, numbers: np.ndarray) -> np.ndarray:
-        """Return the rows without a missing number; raise DataError if there are none, naming columns."""
+        """Return the rows without a missing number; raise DataError if no row can be used, naming columns."""
         good = np.isfinite(numbers).all(axis=1)
-        if good.any() or not len(numbers):
-            usable: np.ndarray = numbers[good]
+        usable: np.ndarray = numbers[good]
+        limit = no_data_limit(usable)
+        if (np.abs(usable) <= limit).all(axis=1).any() or not len(numbers):
             return usable
         empty = np.flatnonzero(~np.isfinite(numbers).any(axis=0))
         why = f"no row has a number in {', '.join(self._name((at,)) for at in empty[:10])}" if len(empty) else (
-            f"the first: {unusable(numbers[0], np.inf, self._name)}"
+            f"the first: {unusable(numbers[0], limit, self._name)}"
         )  # fmt: skip
         raise DataError(f"none of the {len(numbers)} rows can be used: {why}. Fill the gaps, or leave columns out")
 
@@ -257,7 +265,16 @@ class TableAdapter(Adapter):
     def _grids(self) -> ArrayAdapter:
         """The adapter for rows in the shape that was found."""
         state = {name: getattr(self, name) for name in OF_GRIDS} | {"sizes_": self.shape_, "columns_": None}
-        return ArrayAdapter(AXES[len(self.shape_)]).restore(state)
+        return ArrayAdapter(self._arrangement.axes).restore(state)
+
+    @property
+    def _arrangement(self) -> Arrangement:
+        return Arrangement.usual(self.shape_) if self.layout_ is None else Arrangement.from_dict(self.layout_)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns of a row."""
+        return self._arrangement.n_columns
 
     @property
     def spec_(self) -> GridSpec:
@@ -275,33 +292,49 @@ class TableAdapter(Adapter):
         """
         with np.errstate(over="ignore"):  # infinite, and found below
             row = np.asarray(item, dtype=np.float64 if self.centred_ else np.float32)
-        columns = int(np.prod(self.shape_))
+        columns = self.n_columns
         if row.shape != (columns,):
             raise ItemError(f"row of shape {row.shape}", f"expected {columns} columns, as in training")
         if not (np.abs(row) <= self.limit_).all():
             raise ItemError(f"row of {columns} columns", unusable(row, self.limit_, self._name))
-        return self._grids.encode(row.reshape(self.shape_))
+        return self._grids.encode(self._arrangement.arrange(row))
 
     def _name(self, cell: tuple[int, ...]) -> str:
         return f"column {cell[0]}" if self.columns_ is None else f"column {self.columns_[cell[0]]!r}"
 
     def remarks(self) -> list[str]:
-        """As that of `ArrayAdapter`."""
-        return list(self.remarks_)
+        """As that of `ArrayAdapter`, and how the columns are read, unless one after another."""
+        return [*self.remarks_, *self._arrangement.about(self._name)]
 
     def cautions(self, item: Any) -> list[str]:
         """As that of `ArrayAdapter`."""
         row = np.asarray(item, dtype=np.float64)
-        return self._grids.cautions(row.reshape(self.shape_)) if row.size == np.prod(self.shape_) else []
+        return self._grids.cautions(self._arrangement.arrange(row)) if row.shape == (self.n_columns,) else []
 
     def frontend(self) -> nn.Module:
         """Return the module that standardises float32 `(batch, channels, …)`, as that of `ArrayAdapter` does."""
         return self._grids.frontend()
 
     def describe_grid(self) -> str:
-        """As that of `ArrayAdapter`."""
-        return self._grids.describe_grid()
+        """As that of `ArrayAdapter`, and how the columns are read, unless one after another."""
+        about = [f"{said[0].upper()}{said[1:]}." for said in self._arrangement.about(self._name)]
+        return " ".join([self._grids.describe_grid(), *about])
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit grids of this size."""
         return self._grids.defaults(n_items)
+
+    def state(self) -> dict[str, Any]:
+        """Return the fitted state, JSON-ready: with `layout_` rather than `shape_`, if there is one.
+
+        Versions that know no layouts then refuse the state, which they would read wrongly.
+        """
+        state = super().state()
+        del state["layout_" if self.layout_ is None else "shape_"]
+        return state
+
+    def restore(self, state: Mapping[str, Any]) -> Self:
+        """Set the fitted state of an earlier run, from `state()`."""
+        layout = state.get("layout_")
+        shape = state["shape_"] if layout is None else Arrangement.from_dict(layout).shape
+        return super().restore({**state, "layout_": layout, "shape_": shape})
