@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -54,7 +55,7 @@ class Arrangement:
         n_columns = int(np.prod(shape))
         return cls(USUAL_AXES[len(shape)], np.arange(n_columns).reshape(shape), n_columns)
 
-    @property
+    @cached_property
     def is_usual(self) -> bool:
         """Whether the shape alone tells this arrangement."""
         in_turn = np.arange(self.n_columns)

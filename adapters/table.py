@@ -92,6 +92,7 @@ class TableAdapter(Adapter):
     bounds_: list[list[float]]
     remarks_: list[str]
     report_: OrderReport | None = None
+    _arrangement: Arrangement
 
     def __init__(self, ordering: str = "check") -> None:
         self.ordering = ordering
@@ -241,6 +242,7 @@ class TableAdapter(Adapter):
         self.ordering_ = f"ordered, by the test of {report.test}" if report else "assumed"
         usable = self._usable(numbers)
         found = arrangement_of(report, usable)
+        self._arrangement = found
         self.shape_, self.layout_ = found.shape, None if found.is_usual else found.to_dict()
         rows: Any = found.arrange(usable)
         grids = ArrayAdapter(found.axes).fit(rows)
@@ -266,10 +268,6 @@ class TableAdapter(Adapter):
         """The adapter for rows in the shape that was found."""
         state = {name: getattr(self, name) for name in OF_GRIDS} | {"sizes_": self.shape_, "columns_": None}
         return ArrayAdapter(self._arrangement.axes).restore(state)
-
-    @property
-    def _arrangement(self) -> Arrangement:
-        return Arrangement.usual(self.shape_) if self.layout_ is None else Arrangement.from_dict(self.layout_)
 
     @property
     def n_columns(self) -> int:
@@ -336,5 +334,5 @@ class TableAdapter(Adapter):
     def restore(self, state: Mapping[str, Any]) -> Self:
         """Set the fitted state of an earlier run, from `state()`."""
         layout = state.get("layout_")
-        shape = state["shape_"] if layout is None else Arrangement.from_dict(layout).shape
-        return super().restore({**state, "layout_": layout, "shape_": shape})
+        self._arrangement = Arrangement.usual(state["shape_"]) if layout is None else Arrangement.from_dict(layout)
+        return super().restore({**state, "layout_": layout, "shape_": self._arrangement.shape})
