@@ -76,7 +76,7 @@ class Arrangement:
         return grids
 
     def about(self, name: Callable[[tuple[int, ...]], str]) -> list[str]:
-        """Say which columns make which channel, and which cells no column has; nothing if it is the usual one.
+        """Say which columns make which channel, if they are not in turn, and which cells no column has.
 
         Parameters
         ----------
@@ -85,9 +85,11 @@ class Arrangement:
         """
         if self.is_usual:
             return []
+        held = self.cells[self.cells != ABSENT]
+        in_turn = self.axes[-1] != CHANNELS and np.array_equal(held, np.sort(held))
         channels = np.moveaxis(self.cells, -1, 0) if self.axes[-1] == CHANNELS else self.cells[None]
         said = []
-        for number, channel in enumerate(channels[:MOST_CHANNELS], 1):
+        for number, channel in enumerate([] if in_turn else channels[:MOST_CHANNELS], 1):
             first = [name((at,)) for at in channel[channel != ABSENT].tolist()[:MOST_COLUMNS]]
             which = f"channel {number} of the grid" if len(channels) > 1 else "the grid"
             said.append(f"{which} is made of {', '.join(first)}, …")

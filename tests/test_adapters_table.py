@@ -60,6 +60,7 @@ def test_colours_of_a_channel_last_picture_become_channels():
     X = (grey[..., None] * [1.0, 0.6, 0.8] + tint).reshape(400, -1)
     adapter = TableAdapter().fit(X)
     assert adapter.spec_.shape == (3, 10, 12)
+    assert adapter.remarks() == []
     np.testing.assert_allclose(adapter.encode(X[0])[0], X[0].reshape(10, 12, 3).transpose(2, 0, 1), rtol=1e-6)
 
 
