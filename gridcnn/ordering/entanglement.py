@@ -99,7 +99,7 @@ def measure_entanglement(scores: Floats, order: Ints | None = None, *, rng: np.r
 
 
 def best_order(similar: Floats) -> Ints:
-    """Order columns by their similarity, (columns, columns) ≥ 0: cut them in halves that share little, and each again."""
+    """Order columns by their similarity, (columns, columns) ≥ 0: cut in halves that share little, and each again."""
     if (columns := len(similar)) < 4:
         return np.arange(columns)
     side = np.ones(columns)
