@@ -186,7 +186,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classifier.ordering_report_ = getattr(model.adapter, "report_", None)
         columns = getattr(model.adapter, "columns_", None)
         if model.adapter.reads_rows:
-            classifier.n_features_in_ = int(np.prod(model.adapter.spec_.shape)) if columns is None else len(columns)
+            n_columns = getattr(model.adapter, "n_columns", int(np.prod(model.adapter.spec_.shape)))
+            classifier.n_features_in_ = n_columns if columns is None else len(columns)
             if columns is not None:
                 classifier.feature_names_in_ = np.array(columns, dtype=object)
         return classifier
