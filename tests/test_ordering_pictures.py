@@ -60,7 +60,18 @@ def test_colours_of_a_pixel_and_colour_planes_become_channels(channels: int) -> 
     assert np.array_equal(cells_of(table.transpose(0, 3, 1, 2).reshape(ROWS, -1)), planes.transpose(1, 2, 0))
 
 
-@pytest.mark.parametrize("by", [1, 4])
+def test_colour_planes_beyond_the_first_columns_are_found_by_pairs() -> None:
+    table = pictures(36, 30, 2).transpose(0, 3, 1, 2).reshape(ROWS, -1)
+    similar = similarity(correlations(table))
+    found = hidden_picture(
+        similar[:1024, :1024], 2160, np.random.default_rng(0), pairs=lambda first, second: similar[first, second]
+    )
+    assert found is not None
+    assert found.layout is not None
+    assert np.array_equal(found.layout.cells, np.arange(2160).reshape(2, 36, 30).transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize("by", [1, 4, 15])
 def test_a_picture_rolled_over_its_ends_is_rolled_back(by: int) -> None:
     assert np.array_equal(cells_of(np.roll(flat(9, 11), by, axis=1)), np.roll(np.arange(99), -by).reshape(9, 11))
 

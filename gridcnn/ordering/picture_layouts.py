@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,10 +11,14 @@ from gridcnn.ordering.layout import ABSENT, Layout
 from gridcnn.ordering.neighbours import lag_means
 from gridcnn.ordering.trees import Floats, Ints
 
-__all__ = ["channels_of", "positions", "rows_of", "spread"]
+__all__ = ["Pairs", "channels_of", "positions", "rows_of", "spread"]
+
+Pairs = Callable[[Ints, Ints], Floats]
+"""From the first and the second columns of some pairs, similarity atanh |r| of each pair."""
 
 MOST = 1024  # cells whose similarity is looked at
 STRONG = 0.3  # atanh |r| that shows colours by one sign alone: a ridge, or breaks between pixels
+SOME = 400  # pairs that show whether there are colour planes
 PLANE = 0.1  # the same, for the ridge at the lag of a colour plane
 
 
@@ -88,7 +93,7 @@ def rows_of(similar: Floats, cells: Ints, left_out: tuple[int, ...], width: int,
         return float(similar[first[seen], second[seen]].mean()) if seen.any() else 0.0
 
     front, back = np.arange(lead), np.arange(total - tail, total)
-    if 0 < lead == width - tail and alike(front, front + total - width) >= 0.7 * alike(front, front + width):
+    if 0 < lead == width - tail and alike(front, front + total - width) >= alike(front, front + width) / 2:
         grid = np.roll(np.arange(total), -lead).reshape(-1, width)
         links = [alike(row, below) for row, below in zip(grid, np.roll(grid, -1, axis=0), strict=True)]
         top = int(np.argmin(links[::-1]))  # the weakest link is where the last row meets the first
@@ -106,11 +111,11 @@ def rows_of(similar: Floats, cells: Ints, left_out: tuple[int, ...], width: int,
     return Layout(("height", "width"), kept.reshape(-1, width), left_out)
 
 
-def channels_of(similar: Floats, layout: Layout) -> Layout:
+def channels_of(similar: Floats, layout: Layout, pairs: Pairs | None) -> Layout:
     """Find the colours of a picture: in each pixel, one after another, or plane after plane."""
     whole, width = spread(similar, layout.cells), layout.cells.shape[1]
     axes = ("height", "width", "channels")
-    planes = _planes(whole, *layout.cells.shape)
+    planes = _planes(similar, layout.cells, pairs)
     if planes > 1:
         cells = layout.cells.reshape(planes, -1, width)
         return Layout(axes, np.ascontiguousarray(np.moveaxis(cells, 0, -1)), layout.left_out)
@@ -120,13 +125,20 @@ def channels_of(similar: Floats, layout: Layout) -> Layout:
     return layout
 
 
-def _planes(similar: Floats, height: int, width: int) -> int:
-    """Count the colour planes of a picture of height × width cells: similarity peaks at the lag of one plane."""
+def _planes(similar: Floats, cells: Ints, pairs: Pairs | None) -> int:
+    """Count the colour planes of a picture: similarity peaks at the lag of one plane."""
+    height, width = cells.shape
+    limit = len(similar) if pairs is None else cells.size
     for planes in (4, 3, 2):
-        lag = height // planes * width
-        if height % planes or height // planes < 4 or lag + width >= len(similar):
+        lag, near = height // planes * width, []
+        if height % planes or height // planes < 4:
             continue
-        near = [float(np.diagonal(similar, lag + aside).mean()) for aside in (-width, -1, 0, 1, width)]
+        for aside in (-width, -1, 0, 1, width):
+            both = np.stack([cells.ravel()[: -lag - width], cells.ravel()[lag + aside :][: cells.size - lag - width]])
+            first, second = both[:, ((both >= 0) & (both < limit)).all(axis=0)]
+            some = np.linspace(0, len(first) - 1, min(len(first), SOME), dtype=np.intp)
+            at = first[some], second[some]
+            near.append(float((similar[at] if pairs is None else pairs(*at)).mean()) if len(some) else 0.0)
         if near.pop(2) - max(near) > PLANE:
             return planes
     return 1

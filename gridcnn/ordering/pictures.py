@@ -15,7 +15,7 @@ import numpy as np
 from gridcnn.ordering.layout import Layout
 from gridcnn.ordering.neighbours import against, lag_means
 from gridcnn.ordering.picture_gaps import fill_gaps
-from gridcnn.ordering.picture_layouts import channels_of, positions, rows_of, spread
+from gridcnn.ordering.picture_layouts import Pairs, channels_of, positions, rows_of, spread
 from gridcnn.ordering.trees import Floats, Ints, flips, shuffles, tree_of
 
 __all__ = ["Picture", "fold", "hidden_picture"]
@@ -68,7 +68,7 @@ class Picture:
 
 
 def hidden_picture(
-    similar: Floats, columns: int, rng: np.random.Generator, names: list[str] | None = None
+    similar: Floats, columns: int, rng: np.random.Generator, names: list[str] | None = None, pairs: Pairs | None = None
 ) -> Picture | None:
     """Find the picture that the columns of a table are a flattened form of.
 
@@ -88,6 +88,8 @@ def hidden_picture(
     names : list of str, optional
         Names of all columns; numbers that count the pixels (`pixel7`) or their rows and columns (`px_3_4`) tell the
         place of each.
+    pairs : callable, optional
+        Similarity of given pairs among all columns; finds colour planes that lie beyond the first d columns.
 
     Returns
     -------
@@ -97,7 +99,7 @@ def hidden_picture(
         pixels are missing and sizes compete, a picture without height and layout.
     """
     for cells, left_out, width in positions(names, columns):
-        found, stands_out = _search(similar, cells, left_out, width, rng)
+        found, stands_out = _search(similar, cells, left_out, width, rng, pairs)
         if stands_out:
             return found
     return _with_gaps(similar, columns, rng)
@@ -135,7 +137,12 @@ def fold(similar: Floats, layout: Layout | int, axis: int) -> Floats:
 
 
 def _search(
-    similar: Floats, cells: Ints, left_out: tuple[int, ...], given: int | None, rng: np.random.Generator
+    similar: Floats,
+    cells: Ints,
+    left_out: tuple[int, ...],
+    given: int | None,
+    rng: np.random.Generator,
+    pairs: Pairs | None = None,
 ) -> tuple[Picture | None, bool]:
     """Find a picture among cells that stand in order, one row after another; `given` is its width, if known.
 
@@ -160,7 +167,7 @@ def _search(
                 break
             stands_out = True
             layout = rows_of(whole, cells, left_out, int(widths[at]), int(leads[0, at, kind]))
-            layout = channels_of(similar, layout)
+            layout = channels_of(similar, layout, pairs)
             if not _cut_within(whole, int(widths[at]), int(leads[0, at, kind])) and _both_axes(similar, layout, rng):
                 height, wide = layout.cells.shape[:2]
                 wide *= layout.channels
