@@ -11,7 +11,7 @@ import numpy as np
 
 from gridcnn.errors import DataError
 from gridcnn.ordering.columns import name_some, no_data_limit
-from gridcnn.ordering.layout import ABSENT, Layout
+from gridcnn.ordering.layout import ABSENT
 
 if TYPE_CHECKING:
     from gridcnn.ordering import OrderReport
@@ -135,7 +135,7 @@ def arrangement_of(report: OrderReport | None, rows: np.ndarray) -> Arrangement:
         Training rows. The smallest of their numbers goes into cells whose column was dropped.
     """
     n_columns = rows.shape[1]
-    layout = None if report is None else getattr(report, "layout", None) or _of_grid(report)
+    layout = None if report is None else report.layout
     if layout is None:
         return Arrangement.usual((n_columns,))
     held = np.concatenate([layout.cells[layout.cells != ABSENT], np.array(layout.left_out, dtype=int)])
@@ -161,7 +161,7 @@ def refuse_labels(report: OrderReport, names: Sequence[str] | None) -> None:
     names : sequence of str or None
         Names of all columns; None if they are only numbered.
     """
-    layout: Layout | None = getattr(report, "layout", None)
+    layout = report.layout
     if layout is None or not layout.left_out:
         return
     at = list(layout.left_out)
@@ -174,11 +174,3 @@ def refuse_labels(report: OrderReport, names: Sequence[str] | None) -> None:
         f"Say --label {found[0]} on the command line, or drop it in Python, {drop}. "
         "If it is none, ordering='assume' (--ordering assume) reads all columns as one series"
     )
-
-
-def _of_grid(report: OrderReport) -> Layout | None:
-    if not report.grid:
-        return None
-    height, width = report.grid[0], report.grid[1] // report.channels
-    shape = (height, width, report.channels) if report.channels > 1 else (height, width)
-    return Layout(USUAL_AXES[len(shape)], np.arange(np.prod(shape)).reshape(shape))

@@ -41,13 +41,15 @@ def grade_sheet(rng, rows=300, columns=24, block=6):
 def test_series_are_ordered(rng):
     report = check_order(walks(rng))
     assert report.verdict == "ordered"
-    assert report.evidence["neighbours"]["z_flips"] > 2.5
+    assert report.p < 0.01
+    assert set(report.evidence) >= {"shuffled", "grouped", "laid out", "sorted", "entanglement"}
 
 
 def test_a_grade_sheet_is_refused_although_related_subjects_stand_together(rng):
     report = check_order(grade_sheet(rng))
     assert report.verdict == "exchangeable"
-    assert report.evidence["neighbours"]["z_shuffles"] > 2.5  # a naive test would have called it ordered
+    assert report.evidence["shuffled"]["p"] < 0.01  # a naive test would have called it ordered
+    assert report.evidence["grouped"]["p"] > 0.1
     assert "ignores column order" in report.advice
 
 
@@ -261,12 +263,23 @@ def test_the_figure_shows_the_numbers_of_the_report(rng):
     assert line.get_xdata()[0] == pytest.approx(report.figure_data["given"])
 
 
-def test_the_figure_of_a_hidden_picture_compares_its_rows_or_columns(rng):
+def test_the_line_of_the_figure_lies_right_of_the_null_orders_if_the_columns_are_ordered(rng):
+    panel = draw(check_order(walks(rng))).axes[2]
+    assert panel.lines[0].get_xdata()[0] > max(patch.get_x() for patch in panel.patches)
+
+
+def test_the_figure_names_the_columns_and_the_null_that_decided(rng):
+    figure = draw(check_order(pd.DataFrame(grade_sheet(rng), columns=[f"subject {i}" for i in range(24)])))
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()][:2] == ["subject 0", "subject 1"]
+    assert "in groups without an order" in figure.axes[2].get_legend().get_texts()[1].get_text()
+
+
+def test_the_figure_of_a_hidden_picture_shows_how_its_width_stands_out(rng):
     from scipy.ndimage import gaussian_filter
 
     pictures = gaussian_filter(rng.normal(size=(300, 12, 20)), (0, 1.2, 1.2)).reshape(300, -1)
     panel = draw(check_order(pictures)).axes[2]
-    assert "of the picture" in panel.get_title()
+    assert "row width" in panel.get_title()
     assert panel.lines[0].get_xdata()[0] > max(patch.get_x() for patch in panel.patches)
 
 

@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 
 from gridcnn.ordering.layout import ABSENT
 from gridcnn.ordering.pictures import Picture, fold, hidden_picture
-from gridcnn.ordering.trees import correlations, similarity
+from gridcnn.ordering.similarity import correlations, similarity
 
 ROWS = 300
 

@@ -56,8 +56,8 @@ def check(
 ) -> None:
     """Test whether the order of a table's columns, or of the cells along each axis of an array or grid, matters.
 
-    Exit code 0: ordered. 3: exchangeable, so the columns or the cells of an axis could be shuffled. 4: undecided. A
-    large table is sampled rather than read into memory.
+    Exit code 0: ordered, or an array with at least one ordered axis whose other axes are channels. 3: exchangeable, so
+    the columns could be shuffled. 4: undecided. A large table is sampled rather than read into memory.
     """
     if output is not None:
         prepare_output(output, [source])

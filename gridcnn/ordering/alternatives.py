@@ -25,7 +25,7 @@ from sklearn.svm import SVC
 
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.ordering.random_kernels import RandomKernel, random_features, sizes_for
-from gridcnn.ordering.trees import Floats
+from gridcnn.ordering.similarity import Floats
 
 __all__ = ["Alternatives", "Score", "score_alternatives"]
 

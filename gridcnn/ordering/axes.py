@@ -7,30 +7,31 @@ from typing import Any
 import numpy as np
 
 from gridcnn.errors import DataError
-from gridcnn.ordering.evidence import FEW_COLUMNS
-from gridcnn.ordering.neighbours import compare_neighbours, halves
-from gridcnn.ordering.prepare import rank_scores
-from gridcnn.ordering.report import AxesReport, OrderReport, Verdict
-from gridcnn.ordering.rule import FEW_ROWS
-from gridcnn.ordering.trees import Floats, correlations, similarity
+from gridcnn.ordering.evidence import FEW_COLUMNS, test_axis
+from gridcnn.ordering.prepare import check_alpha, rank_scores
+from gridcnn.ordering.report import AxesReport, OrderReport
+from gridcnn.ordering.rule import FEW_ROWS, decide_axis
 
 __all__ = ["check_axes"]
 
-ITEMS, POSITIONS, CELLS = 1000, 24, 256
-FEW_ORDERS = 12  # a tree of at most so many cells has few leaf orders: even the best scores no more than about 3
-SPLITS = 3
+ITEMS, POSITIONS, CELLS = 2000, 24, 120
+ADVICE = {
+    "ordered": "Slide kernels along this axis.",
+    "exchangeable": "Make this axis channels.",
+    "undecided": "Declare this axis ordered if you know that it is; else make it channels.",
+}
 
 
-def check_axes(X: Any, y: Any = None, *, random_state: int = 0) -> AxesReport:
+def check_axes(X: Any, *, alpha: float = 0.01, random_state: int = 0) -> AxesReport:
     """Decide for each axis of an array whether its order carries information.
 
     Parameters
     ----------
     X : array of shape (items, A, B, …)
-        Numbers with at least three axes; the first one counts items. NaN and infinity count as 0. At most 1,000 items
-        are looked at, and the middle 256 cells of an axis.
-    y : array of shape (items,), optional
-        Ignored; both checks take the same arguments.
+        Numbers with at least three axes; the first one counts items. Missing values are allowed, infinite ones count as
+        missing. At most 2,000 items are looked at, and the middle 120 cells of an axis at 24 positions of the others.
+    alpha : float, default 0.01
+        Level of the tests, in (0, 0.5): how often an axis without an order may be called ordered.
     random_state : int, default 0
         Seed: the same array and seed give the same report.
 
@@ -43,6 +44,8 @@ def check_axes(X: Any, y: Any = None, *, random_state: int = 0) -> AxesReport:
     ------
     DataError
         If X has fewer than three axes, or is not numeric.
+    ConfigurationError
+        If `alpha` is out of range.
 
     Examples
     --------
@@ -52,6 +55,7 @@ def check_axes(X: Any, y: Any = None, *, random_state: int = 0) -> AxesReport:
     >>> check_axes(series).verdicts[1]
     'ordered'
     """
+    check_alpha(alpha)
     array = X if isinstance(X, np.ndarray) else np.asarray(X)
     if array.ndim < 3:
         raise DataError(
@@ -62,79 +66,41 @@ def check_axes(X: Any, y: Any = None, *, random_state: int = 0) -> AxesReport:
     rng = np.random.default_rng(random_state)
     items = len(array)
     take = np.sort(rng.choice(items, ITEMS, replace=False)) if items > ITEMS else np.arange(items)
-    reports = tuple(_axis(array, axis, take, rng) for axis in range(1, array.ndim))
-    return AxesReport(tuple(array.shape), reports)
+    seeds = rng.integers(2**32, size=array.ndim)  # an axis does not depend on the tests of the others
+    reports = (_axis(array, axis, take, alpha, np.random.default_rng(seeds[axis])) for axis in range(1, array.ndim))
+    return AxesReport(tuple(array.shape), tuple(reports))
 
 
-def _axis(array: Any, axis: int, take: Any, rng: np.random.Generator) -> OrderReport:
+def _axis(array: Any, axis: int, take: Any, alpha: float, rng: np.random.Generator) -> OrderReport:
     size = array.shape[axis]
     used = min(size, CELLS)
+    blocks = _blocks(array, axis, take, used) if size >= FEW_COLUMNS and len(take) >= FEW_ROWS else []
+    tested = test_axis(blocks, alpha, rng) if blocks else None
+    answer = decide_axis(tested, len(take), size, alpha)
+    evidence, figure = (tested.numbers(), tested.figure(alpha)) if tested else ({}, {})
+    return OrderReport(
+        answer.verdict, answer.reason, answer.test, len(array), size, len(take), used, evidence,
+        alpha=alpha, advice=ADVICE[answer.verdict], figure_data=figure,
+    )  # fmt: skip
 
-    def report(
-        verdict: Verdict, reason: str, test: str, evidence: dict[str, Any] | None = None, **figure: Any
-    ) -> OrderReport:
-        advice = {
-            "ordered": "Slide kernels along this axis.",
-            "exchangeable": "Make this axis channels.",
-            "undecided": "Declare this axis ordered if you know that it is; else make it channels.",
-        }[verdict]
-        return OrderReport(
-            verdict, reason, test, len(array), size, len(take), used, evidence or {}, advice=advice, figure_data=figure
-        )
 
-    if size < FEW_COLUMNS:
-        return report("exchangeable", f"{size} cells are too few to slide a kernel along.", "size")
-    if len(take) < FEW_ROWS:
-        return report("undecided", f"{len(take)} items are too few to tell order from chance.", "size")
-    first = (size - used) // 2
-    others = [np.arange(array.shape[other]) for other in range(1, array.ndim) if other != axis]
-    places = np.stack(np.meshgrid(*others, indexing="ij"), axis=-1).reshape(-1, len(others))
+def _blocks(array: Any, axis: int, take: Any, used: int) -> list[Any]:
+    """Return rank scores of the middle cells of an axis, (items, cells), at some positions of the other axes."""
+    first = (array.shape[axis] - used) // 2
+    rest = [other for other in range(1, array.ndim) if other != axis]
+    places = np.stack(np.meshgrid(*(np.arange(array.shape[other]) for other in rest), indexing="ij"), axis=-1)
+    places = places.reshape(-1, len(rest))
     if len(places) > POSITIONS:
         places = places[np.linspace(0, len(places) - 1, POSITIONS).astype(int)]
     blocks = []
     for place in places:
         index: list[Any] = [slice(None)] * array.ndim
-        for other, at in zip((o for o in range(1, array.ndim) if o != axis), place, strict=True):
+        for other, at in zip(rest, place, strict=True):
             index[other] = int(at)
         index[axis] = slice(first, first + used)
-        block = np.nan_to_num(np.asarray(array[tuple(index)][take], dtype=np.float64), posinf=0.0, neginf=0.0)
-        if (block.max(axis=0) > block.min(axis=0)).sum() >= 2:
-            blocks.append(rank_scores(block))
-    if not blocks:
-        return report("undecided", "no cell along this axis varies.", "size")
-    seeds = rng.integers(2**32, size=1)
-    splits = [halves(block, SPLITS, np.random.default_rng(seeds)) for block in blocks]  # the same halves everywhere
-    pairs: list[tuple[Floats, Floats]] = [
-        (
-            np.mean([similarity(one[at][0]) for one in splits], axis=0),
-            np.mean([similarity(one[at][1]) for one in splits], axis=0),
-        )
-        for at in range(SPLITS)
-    ]
-    whole = np.mean([similarity(correlations(block)) for block in blocks], axis=0)
-    near = compare_neighbours(pairs, whole, rng)
-    evidence = {
-        "neighbours": {
-            "value": near.value, "flips": near.flip_mean, "shuffles": near.shuffle_mean,
-            "z_flips": near.z_flip, "z_tree": near.z_tree, "z_shuffles": near.z_shuffle, "z_second": near.z_second,
-            "seam": near.seam, "share_closer": near.share_closer,
-        }
-    }  # fmt: skip
-    figure = {"similar": whole, "given": float(np.diagonal(whole, 1).mean()), "null": near.null}
-    closer = min(near.z_flip, near.z_tree)
-    best_of_few = size <= FEW_ORDERS and near.share_closer <= 0.03 and near.z_shuffle >= 3
-    if (
-        closer >= (2 if best_of_few else 2.5)
-        and near.z_shuffle >= 2
-        and (near.seam < 0.9 or near.z_second >= 0.4 * near.z_flip or closer >= 6)
-    ):
-        return report(
-            "ordered", "Neighbours along it are more alike than groups explain.", "neighbours", evidence, **figure
-        )
-    if near.z_flip <= -2 or near.z_shuffle < 2:
-        return report(
-            "exchangeable", "The most alike cells do not stand side by side.", "neighbours", evidence, **figure
-        )
-    if closer < 1.5:
-        return report("exchangeable", "Neighbours are no more alike than groups explain.", "groups", evidence, **figure)
-    return report("undecided", "Neighbours are a little closer than groups explain.", "neighbours", evidence, **figure)
+        block = np.asarray(array[tuple(index)][take], dtype=np.float64)
+        block[~np.isfinite(block)] = np.nan
+        scores = rank_scores(block)
+        if (np.nanstd(scores, axis=0) > 0).sum() >= FEW_COLUMNS:
+            blocks.append(scores)
+    return blocks

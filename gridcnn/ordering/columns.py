@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gridcnn.ordering.trees import Floats
+from gridcnn.ordering.similarity import Floats
 
 __all__ = [
     "BEYOND_MEASURE",

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridcnn.errors import DataError
-from gridcnn.ordering.trees import Floats, Ints, shuffles
+from gridcnn.ordering.orders import shuffles
+from gridcnn.ordering.similarity import Floats, Ints, correlations
 
 __all__ = ["Entanglement", "best_order", "measure_entanglement"]
 
@@ -118,12 +119,6 @@ def best_order(similar: Floats) -> Ints:
 
 def _similar(scores: Floats) -> Floats:
     """Return |r| of each two columns over the rows that have both; 0 on the diagonal and for constant columns."""
-    mask = (~np.isnan(scores)).astype(np.float64)
-    filled, count = np.nan_to_num(scores), np.maximum(mask.T @ mask, 1)
-    total = filled.T @ mask  # entry (i, j): the sum of column i over the rows that have i and j
-    square = (filled**2).T @ mask - total**2 / count
-    norm = np.sqrt(np.maximum(square * square.T, 0))
-    product = np.abs(filled.T @ filled - total * total.T / count)
-    r = np.minimum(product / np.where(norm > 1e-9, norm, np.inf), 1)
+    r = np.abs(correlations(scores))
     np.fill_diagonal(r, 0)
-    return np.asarray(r)
+    return r

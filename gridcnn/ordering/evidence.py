@@ -1,29 +1,107 @@
-"""The evidence on one table: its tests, each run when the rule asks for it, and their numbers for the report."""
+"""The evidence on one axis or one table: its tests, each run when the rule asks for it, and their numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from gridcnn.ordering.columns import name_some
-from gridcnn.ordering.lags import Lags, compare_lags
-from gridcnn.ordering.neighbours import SPLITS, Neighbours, compare_neighbours, halves
-from gridcnn.ordering.pictures import Picture, fold, hidden_picture
+from gridcnn.ordering.entanglement import Entanglement, measure_entanglement
+from gridcnn.ordering.layout import Layout
+from gridcnn.ordering.nulls import Refutation, compare
+from gridcnn.ordering.pictures import Picture, hidden_picture
 from gridcnn.ordering.prepare import Prepared
-from gridcnn.ordering.probe import probe
+from gridcnn.ordering.probe import Probe, probe
+from gridcnn.ordering.similarity import Floats, Ints, Similarity, correlations, similarity
+from gridcnn.ordering.statistics import profile_of
 from gridcnn.ordering.tokens import bigrams_against_nulls
-from gridcnn.ordering.trees import Floats, correlations, fisher, similarity, tree_of
 
-__all__ = ["FEW_COLUMNS", "Evidence"]
+__all__ = ["FEW_COLUMNS", "Evidence", "Tested", "test_axis"]
 
-CENTRAL = 400  # columns that take part in tests with trees
-LAG_COLUMNS = 160
 FEW_COLUMNS = 5  # fewer make no axis
-FEW_FOR_TESTS = 8  # fewer columns have too few orders for the tests of lags, labels and tokens
+CHANNELS = (2, 3, 4)
+FEW_FOR_CHANNELS = 8  # fewer items make no sequence of channels
+CENTRAL = 120  # columns that the tests look at
+SPLITS = 2
+FAMILIES = 4
 COPY = 0.9999  # |r| of two columns that count as copies
-PICTURE_SCORE = 2.0  # effect score that one axis of a hidden picture needs
+RIDGE = 0.02  # atanh |r| by which the same channel of the next item is closer than the others
+
+
+@dataclass(frozen=True)
+class Tested:
+    """An axis compared with the null families.
+
+    Attributes
+    ----------
+    similar : Similarity
+        Of the cells, on all rows.
+    refutations : list of Refutation
+        One per family; *sorted* is missing if another family was not refuted.
+    strength : float
+        Mean r² of the pairs of cells, what chance makes of it taken off.
+    rows : int
+        Number of rows, those of several blocks added up.
+    """
+
+    similar: Similarity
+    refutations: list[Refutation]
+    strength: float
+    rows: int
+
+    def weakest(self, alpha: float) -> Refutation:
+        """Return the family that is refuted least."""
+        return max(self.refutations, key=lambda one: one.p / max(alpha, one.least))
+
+    def numbers(self) -> dict[str, Any]:
+        """Return scores and p-values by family, for the report."""
+        found: dict[str, Any] = {
+            one.family: {**one.scores, "p": one.p, **({"closest": one.kind} if one.kind else {})}
+            for one in self.refutations
+        }
+        return found | {"strength": self.strength}
+
+    def figure(self, alpha: float) -> dict[str, Any]:
+        """Return the arrays of the figure: the statistic that decided, beside the null orders that decided."""
+        weakest = self.weakest(alpha)
+        return {
+            "similar": self.similar.size, "profile": profile_of(self.similar.signed), "given": weakest.given,
+            "null": weakest.null, "family": weakest.family, "kind": weakest.kind, "statistic": weakest.statistic,
+        }  # fmt: skip
+
+    def is_ordered(self, alpha: float) -> bool:
+        """Whether all four families are refuted."""
+        return len(self.refutations) == FAMILIES and self.weakest(alpha).holds(alpha)
+
+
+def test_axis(blocks: Sequence[Floats], alpha: float, rng: np.random.Generator) -> Tested:
+    """Compare the order of the cells of an axis with the null families.
+
+    Parameters
+    ----------
+    blocks : sequence of arrays, each of shape (rows, cells)
+        Rank scores of the cells at one position of the other axes each, of the same rows; NaN where a value is missing.
+    alpha : float
+        Level of the test.
+    rng : numpy.random.Generator
+        Source of randomness.
+    """
+    rows = len(blocks[0])
+    halves = []
+    for _ in range(SPLITS):
+        order = rng.permutation(rows)
+        one, two = order[: rows // 2], order[rows // 2 :]
+        halves.append(
+            (Similarity.of([block[one] for block in blocks]), Similarity.of([block[two] for block in blocks]))
+        )
+    whole = Similarity.of(blocks)
+    off = ~np.eye(len(whole.size), dtype=bool)
+    strength = float(np.mean(np.tanh(whole.size[off]) ** 2)) - 1 / rows
+    return Tested(whole, compare(whole, halves, rows * len(blocks), rng, alpha), max(strength, 0.0), rows * len(blocks))
 
 
 class Evidence:
@@ -35,6 +113,8 @@ class Evidence:
     ----------
     table : Prepared
         The table.
+    alpha : float
+        Level of the tests.
     rng : numpy.random.Generator
         Source of randomness.
 
@@ -43,42 +123,39 @@ class Evidence:
     rows, columns : int
         Rows, and columns that vary.
     numbers : dict
-        Effect scores of the tests that were run, for the report.
+        Scores and p-values of the tests that were run, for the report.
     figure : dict
         Arrays of these tests, for the figure.
     picture : Picture or None
         The hidden picture, once `find_picture` has found it.
+    layout : Layout or None
+        The grid in each row, if the columns are not simply a sequence.
+    perhaps_channels : int
+        Channels of a sequence that only tables sorted by similarity could explain as well; 0 if there is none.
+    opinion : Entanglement or None
+        A second opinion on the columns as a sequence, which decides nothing.
     """
 
-    def __init__(self, table: Prepared, rng: np.random.Generator) -> None:
-        self.table = table
+    def __init__(self, table: Prepared, alpha: float, rng: np.random.Generator) -> None:
+        self.table, self.alpha = table, alpha
         self.numbers: dict[str, Any] = {}
         self.figure: dict[str, Any] = {}
         self.picture: Picture | None = None
+        self.layout: Layout | None = None
+        self.perhaps_channels = 0
+        self.opinion: Entanglement | None = None
         self._rng = rng
         self._varying = np.flatnonzero(table.varies)
-        self._first = max(0, (len(self._varying) - CENTRAL) // 2)
         self.rows, self.columns = len(table.scores), len(self._varying)
 
     @cached_property
-    def _scores(self) -> Floats:
-        return self.table.scores[:, self._varying]
-
-    @cached_property
-    def _central(self) -> Floats:
-        return self._scores[:, self._first : self._first + CENTRAL]
+    def _central(self) -> Ints:
+        first = max(0, (self.columns - CENTRAL) // 2)
+        return self._varying[first : first + CENTRAL]
 
     @cached_property
     def _correlations(self) -> Floats:
-        return correlations(self._central)
-
-    @cached_property
-    def _similar(self) -> Floats:
-        return similarity(self._correlations)
-
-    @cached_property
-    def _halves(self) -> list[tuple[Floats, Floats]]:
-        return halves(self._central, SPLITS, self._rng)
+        return correlations(self.table.scores[:, self._central])
 
     def are_copies(self) -> bool:
         """Tell whether nearly all pairs of columns are copies of one another."""
@@ -87,103 +164,106 @@ class Evidence:
 
     def copies(self) -> str:
         """Name the first pairs of columns that are copies of one another; empty if there are none."""
-        names = [self.table.names[column] for column in self._varying[self._first :]]
+        names = [self.table.names[column] for column in self._central]
         pairs = np.argwhere(np.triu(np.abs(self._correlations) > COPY, 1))
         return name_some((f"{names[one]} = {names[two]}" for one, two in pairs), 3)
 
-    def tokens(self) -> dict[str, float] | None:
+    @cached_property
+    def order(self) -> Tested:
+        """The columns as a sequence, compared with the null families."""
+        tested = test_axis([self.table.scores[:, self._central]], self.alpha, self._rng)
+        self._note(tested)
+        self.figure["names"] = [self.table.names[column] for column in self._central]
+        self.opinion = measure_entanglement(self.table.scores[:, self._central], rng=self._rng)
+        self.numbers["entanglement"] = vars(self.opinion)
+        return tested
+
+    def _note(self, tested: Tested) -> None:
+        """Write the numbers of a tested axis to the report and the figure."""
+        self.numbers |= tested.numbers()
+        self.figure |= tested.figure(self.alpha)
+
+    def tokens(self) -> list[Refutation] | None:
         """Compare which code follows which with the null orders; None unless the columns hold codes."""
-        if not self.table.tokens or self.columns < FEW_FOR_TESTS:
+        if not self.table.tokens:
             return None
         found = bigrams_against_nulls(self.table.values, self._rng)
-        self.numbers["tokens"] = found
+        self.numbers |= {one.family: {**one.scores, "p": one.p} for one in found}
         return found
 
-    def neighbours(self) -> Neighbours:
-        """Compare the similarity of neighbours with the null orders."""
-        pairs = [(similarity(one), similarity(two)) for one, two in self._halves]
-        near = compare_neighbours(pairs, self._similar, self._rng)
-        self.numbers["neighbours"] = {
-            "value": near.value,
-            "flips": near.flip_mean,
-            "shuffles": near.shuffle_mean,
-            "z_flips": near.z_flip,
-            "z_tree": near.z_tree,
-            "z_shuffles": near.z_shuffle,
-            "seam": near.seam,
-        }
-        given = float(np.diagonal(self._similar, 1).mean())
-        self.figure.update(similar=self._similar, given=given, null=near.null)
-        return near
-
-    def lags(self) -> Lags | None:
-        """Measure how well the distance explains the correlations of the middle columns; None for too few columns."""
-        if self.columns < FEW_FOR_TESTS:
-            return None
-        first = max(0, (len(self._similar) - LAG_COLUMNS) // 2)
-        middle = slice(first, first + LAG_COLUMNS)
-        pairs = [(fisher(one[middle, middle]), fisher(two[middle, middle])) for one, two in self._halves]
-        lags = compare_lags(pairs, tree_of(self._similar[middle, middle]), self._rng)
-        self.numbers["lags"] = {
-            "share": lags.value,
-            "without peaks": lags.rest,
-            "flips": lags.flip_mean,
-            "z_flips": lags.z_flip,
-            "z_shuffles": lags.z_shuffle,
-        }
-        self.figure["profile"] = lags.profile
-        return lags
-
     def find_picture(self) -> Picture | None:
-        """Find a hidden picture, and confirm it by the order of one of its axes."""
+        """Find a flattened picture in the columns."""
         table = self.table
         columns = table.scores.shape[1]
         if columns < 36 or (columns < table.columns - 4 and columns < 1024):
             return None
-        width_of = table.columns if columns >= 1024 else columns
-        whole = similarity(correlations(table.scores))
         known = max(0.25, float(table.varies.mean()) ** 2)  # pairs with a constant column count as 0
-        found = hidden_picture(whole / known, width_of, self._rng)
+        whole = similarity(correlations(table.scores)) / known
+        found = hidden_picture(whole, max(columns, table.columns), self._rng, table.names, table.beyond)
         if found is None:
             return None
-        best, shown = self._closer_axis(whole, found)
         self.numbers["picture"] = {
-            "width": found.width,
-            "score": found.score,
-            "best shuffle": found.null_max,
-            "z_shuffles": found.z,
-            "z_axis": best,
-        }
-        self.figure["picture_profile"] = found.profile
-        if best >= PICTURE_SCORE:
-            self.figure.update(shown)
-            self.picture = found
-        return self.picture
+            "width": found.width, "score": found.score, "best shuffle": found.null_max, "z": found.z
+        }  # fmt: skip
+        self.figure |= {
+            "similar": whole, "picture_profile": found.profile, "given": found.score, "null": found.null,
+            "family": "shuffled", "kind": "", "statistic": "row width",
+        }  # fmt: skip
+        self.picture, self.layout = found, found.layout
+        return found
 
-    def _closer_axis(self, whole: Floats, picture: Picture) -> tuple[float, dict[str, Any]]:
-        """Return the effect score of the axis with the closer neighbours, and its part of the figure."""
-        halved = halves(self.table.scores, 2, self._rng)
-        best, shown = -np.inf, {}
-        for axis, name in enumerate(("row", "column")):
-            folded = fold(whole, picture.width, axis)
-            if len(folded) < FEW_COLUMNS:
+    def find_channels(self) -> Layout | None:
+        """Find an ordered sequence of items that hold two to four channels, side by side or one after another."""
+        columns = self.table.scores.shape[1]
+        for channels in CHANNELS:
+            items = columns // channels
+            if columns % channels or items < FEW_FOR_CHANNELS or len(self._varying) < columns:
                 continue
-            pairs = [
-                (fold(similarity(one), picture.width, axis), fold(similarity(two), picture.width, axis))
-                for one, two in halved
-            ]
-            near = compare_neighbours(pairs, folded, self._rng)
-            closer = min(near.z_flip, near.z_tree)
-            if closer > best:
-                best = closer
-                shown = {"axis": name, "given": float(np.diagonal(folded, 1).mean()), "null": near.null}
-        return best, shown
+            side_by_side = np.arange(columns).reshape(items, channels)
+            in_turn = np.arange(columns).reshape(channels, items).T
+            for cells, likely in ((side_by_side, self._returns(channels)), (in_turn, self._breaks(items))):
+                if likely and self._all_ordered(cells):
+                    self.figure["names"] = []
+                    self.layout = Layout(("column", "channels"), cells)
+                    return self.layout
+        return None
 
-    def labels(self) -> dict[str, float] | None:
+    def _all_ordered(self, cells: Ints) -> bool:
+        """Tell whether items are an ordered sequence, cells of shape (items, channels), and each channel one.
+
+        All channels together must refute all families, and each by itself those that need no drawn tables.
+        """
+        first = max(0, (len(cells) - CENTRAL) // 2)
+        blocks = [self.table.scores[:, channel[first : first + CENTRAL]] for channel in cells.T]
+        level = self.alpha / (2 * len(CHANNELS))  # one of so many layouts
+        together = test_axis(blocks, level, self._rng)
+        if len(together.refutations) < FAMILIES:
+            return False
+        if any(len(test_axis([block], self.alpha, self._rng).refutations) < FAMILIES for block in blocks):
+            return False
+        if together.is_ordered(level):
+            self._note(together)
+            return True
+        self.perhaps_channels = cells.shape[1]
+        return False
+
+    def _returns(self, lag: int) -> bool:
+        """Tell whether columns at this lag are more alike than at the lags beside it."""
+        near = profile_of(similarity(self._correlations))
+        return bool(near[lag - 1] > max(near[lag - 2], near[lag]) + RIDGE)
+
+    def _breaks(self, length: int) -> bool:
+        """Tell whether neighbours across the ends of blocks of this length are less alike than within blocks."""
+        scores = self.table.scores
+        near = similarity(np.nanmean(scores[:, :-1] * scores[:, 1:], axis=0))
+        ends = np.arange(1, len(near) + 1) % length == 0
+        return bool(near[ends].max() < near[~ends].mean() - 2 * RIDGE)
+
+    def labels(self) -> Probe | None:
         """Ask random convolutions for the labels, see `probe`; None without labels, or for too small a table."""
-        if self.table.target is None or self.columns < FEW_FOR_TESTS or self.rows < 40:
+        if self.table.target is None:
             return None
-        found = probe(self._scores, self.table.target, self._rng)
+        found = probe(self.table.filled()[:, self._varying], self.table.target, self._rng)
         if found:
-            self.numbers["labels"] = found
+            self.numbers["labels"] = found._asdict()
         return found

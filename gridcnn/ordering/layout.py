@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridcnn.ordering.trees import Ints
+from gridcnn.ordering.similarity import Ints
 
 __all__ = ["ABSENT", "Layout"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gridcnn.ordering.layout import ABSENT
-from gridcnn.ordering.neighbours import lag_means
-from gridcnn.ordering.trees import Floats, Ints
+from gridcnn.ordering.similarity import Floats, Ints
+from gridcnn.ordering.statistics import lag_means
 
 __all__ = ["fill_gaps"]
 

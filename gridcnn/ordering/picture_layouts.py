@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from gridcnn.ordering.layout import ABSENT, Layout
-from gridcnn.ordering.neighbours import lag_means
-from gridcnn.ordering.trees import Floats, Ints
+from gridcnn.ordering.similarity import Floats, Ints
+from gridcnn.ordering.statistics import lag_means
 
 __all__ = ["Pairs", "channels_of", "positions", "rows_of", "spread"]
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gridcnn.ordering.layout import Layout
-from gridcnn.ordering.neighbours import against, lag_means
+from gridcnn.ordering.orders import flips, shuffles, tree_of
 from gridcnn.ordering.picture_gaps import fill_gaps
 from gridcnn.ordering.picture_layouts import Pairs, channels_of, positions, rows_of, spread
-from gridcnn.ordering.trees import Floats, Ints, flips, shuffles, tree_of
+from gridcnn.ordering.similarity import Floats, Ints
+from gridcnn.ordering.statistics import lag_means
 
 __all__ = ["Picture", "fold", "hidden_picture"]
 
@@ -53,6 +54,8 @@ class Picture:
         Effect score against the shuffles.
     profile : array of shape (lags,)
         Mean similarity at lags 1, 2, …
+    null : array of shape (orders,)
+        Scores of shuffled columns.
     layout : Layout or None
         The column of each pixel, with axes height, width and, for colours, channels; None if `height` is None.
     """
@@ -64,6 +67,7 @@ class Picture:
     null_max: float
     z: float
     profile: Floats
+    null: Floats
     layout: Layout | None = None
 
 
@@ -103,6 +107,12 @@ def hidden_picture(
         if stands_out:
             return found
     return _with_gaps(similar, columns, rng)
+
+
+def against(value: float, null: Floats) -> float:
+    """Return the effect score of a value: its distance from the null mean in null standard deviations."""
+    gap = value - float(null.mean())
+    return gap / max(float(null.std()), 1e-6 + 1e-3 * abs(gap))
 
 
 def fold(similar: Floats, layout: Layout | int, axis: int) -> Floats:
@@ -171,7 +181,7 @@ def _search(
             if not _cut_within(whole, int(widths[at]), int(leads[0, at, kind])) and _both_axes(similar, layout, rng):
                 height, wide = layout.cells.shape[:2]
                 wide *= layout.channels
-                return Picture(height, wide, layout.channels, score, most, z, profile[0], layout), True
+                return Picture(height, wide, layout.channels, score, most, z, profile[0], null[:, kind], layout), True
     return None, stands_out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from gridcnn.errors import DataError
+from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.ordering.columns import (
     Roles,
     is_token_table,
@@ -21,9 +22,11 @@ from gridcnn.ordering.columns import (
     roles_of_array,
     roles_of_frame,
 )
-from gridcnn.ordering.trees import Floats
+from gridcnn.ordering.similarity import Floats, Ints, similarity
 
-__all__ = ["Prepared", "prepare", "rank_scores"]
+__all__ = ["Pairs", "Prepared", "check_alpha", "prepare", "rank_scores"]
+
+Pairs = Callable[[Ints, Ints], Floats]
 
 MAX_ROWS = 2000
 MAX_COLUMNS = 1024
@@ -33,8 +36,8 @@ MAX_COLUMNS = 1024
 class Prepared:
     """A table ready for the tests."""
 
-    scores: Floats  # (rows, columns), ranks as z-scores; constant columns are 0
-    values: Floats  # (rows, columns), the sampled numbers, missing ones filled with the median
+    scores: Floats  # (rows, columns), ranks as z-scores; constant columns are 0, missing values NaN
+    values: Floats  # (rows, columns), the sampled numbers
     names: list[str]
     varies: np.ndarray[Any, np.dtype[np.bool_]]
     target: Any  # labels of the sampled rows, or None
@@ -46,13 +49,29 @@ class Prepared:
     long_format: bool = False
     texts: tuple[str, ...] = ()  # columns of sentences
     files: tuple[str, ...] = ()  # columns of file names
+    beyond: Pairs | None = None  # similarity of pairs of columns, where there are more than were looked at
+
+    def filled(self) -> Floats:
+        """Return the scores with the median of its column in place of each missing value."""
+        return np.nan_to_num(self.scores)
+
+
+def check_alpha(alpha: float) -> None:
+    """Raise ConfigurationError unless `alpha` is a level."""
+    if not 0 < alpha < 0.5:
+        raise ConfigurationError(f"alpha is {alpha!r}; a level of a test lies above 0 and below 0.5, such as 0.01")
 
 
 def rank_scores(values: Floats) -> Floats:
-    """Rank each column and return z-scores clipped at ±4: units and outliers do not matter; constant columns give 0."""
-    ranks = np.asarray(rankdata(values, axis=0), dtype=np.float64)
-    ranks -= ranks.mean(axis=0)
-    spread = ranks.std(axis=0)
+    """Rank each column and return z-scores clipped at ±4, so that units and outliers do not matter.
+
+    Constant columns give 0, missing values stay NaN.
+    """
+    ranks = np.asarray(rankdata(values, axis=0, nan_policy="omit"), dtype=np.float64)
+    ranks[np.isnan(values)] = np.nan
+    present = np.maximum((~np.isnan(ranks)).sum(axis=0), 1)
+    ranks -= np.nansum(ranks, axis=0) / present
+    spread = np.sqrt(np.nansum(ranks**2, axis=0) / present)
     return np.clip(ranks / np.where(spread > 0, spread, np.inf), -4, 4)
 
 
@@ -88,7 +107,7 @@ def prepare(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Prepared:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             warnings.append(f"column names come twice: {name_some(twice)}; columns are told apart by position")
-        if tokens or is_token_table(table):
+        if tokens or (kind == "auto" and is_token_table(table)):
             tokens, roles = True, Roles(list(range(columns)))
             codes = pd.factorize(table.iloc[take].to_numpy().ravel())[0]
             values = codes.reshape(len(take), columns)[:, :MAX_COLUMNS].astype(np.float64)
@@ -99,19 +118,32 @@ def prepare(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Prepared:
     left_out = tuple(names[column] for column in roles.left_out)
     files = [column for column in roles.texts if names_files(table.iloc[:, column])]
     own = tuple(tuple(names[at] for at in roles.texts if (at in files) == wanted) for wanted in (False, True))
-    names = [names[column] for column in roles.kept[:MAX_COLUMNS]]
-    empty, complete = _missing(values, names, warnings)
-    left_out += tuple(np.array(names)[empty].tolist())
-    values, take = values[complete], take[complete]
-    _fill_missing(values, empty)
-    varies = values.max(axis=0) > values.min(axis=0) if len(values) else np.zeros(values.shape[1], dtype=bool)
+    beyond = _pairs(table, roles.kept, take) if isinstance(table, np.ndarray) else None
+    names = [names[column] for column in roles.kept]
+    empty = _missing(values, names, warnings)
+    left_out += tuple(np.array(names[: len(empty)])[empty].tolist())
+    scores = rank_scores(values)
+    varies = np.nanmax(np.abs(scores), axis=0, initial=0, where=~np.isnan(scores)) > 0
     if (constant := ~varies & ~empty).any():
-        warnings.append(f"{int(constant.sum())} constant columns say nothing: {name_some(np.array(names)[constant])}")
+        named = name_some(np.array(names[: len(empty)])[constant])
+        warnings.append(f"{int(constant.sum())} constant columns say nothing: {named}")
     _mixed_units(values[:, varies], warnings)
     return Prepared(
-        rank_scores(values), values, names, varies, labels[take] if labels is not None else None, rows, columns,
-        warnings, left_out, tokens, roles.clock and _flows(table, roles), *own,
+        scores, values, names, varies, labels[take] if labels is not None else None, rows, columns,
+        warnings, left_out, tokens, roles.clock and _flows(table, roles), texts=own[0], files=own[1], beyond=beyond,
     )  # fmt: skip
+
+
+def _pairs(table: Any, kept: list[int], take: Any) -> Pairs | None:
+    """Return the similarity of any pairs of columns as a function, if there are more columns than are looked at."""
+    if len(kept) <= MAX_COLUMNS:
+        return None
+
+    def similar(first: Ints, second: Ints) -> Floats:
+        one, two = (rank_scores(table[np.ix_(take, np.array(kept)[at])].astype(np.float64)) for at in (first, second))
+        return similarity(np.nanmean(one * two, axis=0))
+
+    return similar
 
 
 def _labels(y: Any, rows: int, warnings: list[str]) -> Any:
@@ -167,44 +199,29 @@ def _name_left_out(roles: Roles, names: list[str], warnings: list[str]) -> None:
             warnings.append(said.format(name_some(names[column] for column in columns)))
 
 
-def _missing(values: Floats, names: list[str], warnings: list[str]) -> tuple[Any, Any]:
-    """Put NaN for each infinite and no-data value, and say which columns have no value, and how many rows lack one.
-
-    Returns the columns without a value and the rows to look at: those that lack no value of the other columns, if they
-    are at least half of the rows.
-    """
+def _missing(values: Floats, names: list[str], warnings: list[str]) -> Any:
+    """Put NaN for each infinite and no-data value, say where values are missing, and return columns without any."""
     with np.errstate(invalid="ignore"):
         beyond = np.abs(values) > no_data_limit(values)
+    looked_at = np.array(names[: values.shape[1]])
     if beyond.any():
         warnings.append(
             f"infinite and no-data values in {int(beyond.any(axis=0).sum())} columns are taken as missing: "
-            f"{name_some(np.array(names)[beyond.any(axis=0)])}"
+            f"{name_some(looked_at[beyond.any(axis=0)])}"
         )
         values[beyond] = np.nan
     missing = np.isnan(values)
     empty = missing.all(axis=0) & bool(len(values))
     if empty.any():
-        warnings.append(f"{int(empty.sum())} columns hold no value at all: {name_some(np.array(names)[empty])}")
+        warnings.append(f"{int(empty.sum())} columns hold no value at all: {name_some(looked_at[empty])}")
     gaps = missing & ~empty
-    rows: Any = gaps.any(axis=1)
-    if not rows.any():
-        return empty, ~rows
-    where = name_some(np.array(names)[gaps.any(axis=0)])
-    usable = rows.mean() <= 0.5
-    done = "are left out" if usable else "get the median of the column"
-    warnings.append(
-        f"{int(rows.sum())} of {len(rows)} rows have an empty cell or no number in {where}: here they {done}; "
-        "training stops at such rows, or skips them (--on-error skip)"
-    )
-    return empty, ~rows if usable else np.ones(len(rows), dtype=bool)
-
-
-def _fill_missing(values: Floats, empty: Any) -> None:
-    """Put the median of its column in place of each missing value, and 0 in empty columns."""
-    values[:, empty] = 0.0
-    missing = np.isnan(values)
-    if missing.any():
-        np.copyto(values, np.nanmedian(values, axis=0), where=missing)
+    if rows := int(gaps.any(axis=1).sum()):
+        warnings.append(
+            f"{rows} of {len(values)} rows have an empty cell or no number in "
+            f"{name_some(looked_at[gaps.any(axis=0)])}: here each two columns are compared on the rows that have both; "
+            "training stops at such rows, or skips them (--on-error skip)"
+        )
+    return empty
 
 
 def _flows(table: Any, roles: Roles) -> bool:
@@ -219,6 +236,6 @@ def _flows(table: Any, roles: Roles) -> bool:
 
 
 def _mixed_units(values: Floats, warnings: list[str]) -> None:
-    spread = values.std(axis=0)
+    spread = np.nanstd(values, axis=0)
     if len(spread) >= 5 and spread.min() > 0 and math.log10(float(spread.max() / spread.min())) > 3:
         warnings.append("columns differ more than a thousandfold in spread: mixed units, unlike the cells of one grid")

@@ -1,29 +1,63 @@
 """The probe: whether convolutions with random kernels predict the labels better than models that know no order.
 
-It finds motifs at random positions, which leave no correlation between columns. It can show an order, but not refute
-one: on smooth data a model that knows no order does as well.
+It finds motifs at random positions, which leave no correlation between columns. Two independent draws of kernels must
+agree, so that one lucky draw decides nothing. On smooth data a model that knows no order does as well, so that the
+probe refutes an order only where the accuracy in the given order and in shuffled ones is the same within a point.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import norm, rankdata
 
-from gridcnn.ordering.neighbours import against
 from gridcnn.ordering.random_kernels import RandomKernel, random_features, sizes_for
-from gridcnn.ordering.trees import Floats
+from gridcnn.ordering.similarity import Floats, Ints
+from gridcnn.ordering.statistics import score
 
-__all__ = ["probe"]
+__all__ = ["Probe", "probe"]
 
-ROWS, COLUMNS, KERNELS, SHUFFLES = 300, 512, 64, 49
+ROWS, MORE_ROWS, COLUMNS, KERNELS = 400, 2000, 512, 64
+DRAWS, SHUFFLES, FEW_SHUFFLES = 2, 49, 5
+FEWEST_ROWS, FEWEST_COLUMNS = 40, 8
+AHEAD = 0.02  # R² by which convolutions must be ahead of models that know no order
+CLEAR = 3.0  # the score that each draw of kernels must reach
+WITHIN = 0.01  # accuracy that an order must bring to be worth it
+ENOUGH_ROWS = 400  # fewer cannot show that an order brings less
 
 
-def probe(scores: Floats, target: Any, rng: np.random.Generator) -> dict[str, float] | None:
+class Probe(NamedTuple):
+    """Leave-one-out R² of convolutions with random kernels.
+
+    Attributes
+    ----------
+    value, shuffled, order_free : float
+        R² in the given order, in shuffled ones, and of the better of two models that know no order.
+    p : float
+        The p-value against shuffled orders; 1 if one draw of kernels found nothing.
+    gain : tuple of float or None
+        95 % interval of accuracy in the given order minus that in shuffled ones; None for few rows, or for numbers.
+    """
+
+    value: float
+    shuffled: float
+    order_free: float
+    p: float
+    gain: tuple[float, float] | None = None
+
+    def is_ordered(self, alpha: float) -> bool:
+        """Whether convolutions see the target better in the given order, and better than models without order."""
+        return self.p <= alpha and self.value >= self.order_free + AHEAD
+
+    @property
+    def brings_nothing(self) -> bool:
+        """Whether the order cannot bring a point of accuracy."""
+        return self.gain is not None and self.gain[0] > -WITHIN and self.gain[1] < WITHIN
+
+
+def probe(scores: Floats, target: Any, rng: np.random.Generator) -> Probe | None:
     """Score random convolutions, the same on shuffled columns, and models that know no order.
-
-    The score is the leave-one-out R² of a ridge regression on the features.
 
     Parameters
     ----------
@@ -36,43 +70,57 @@ def probe(scores: Floats, target: Any, rng: np.random.Generator) -> dict[str, fl
 
     Returns
     -------
-    dict or None
-        value, order_free, z_shuffle and share_shuffle, the share of shuffles that are as good; the first of them
-        ends the shuffles. None if the target cannot be predicted.
+    Probe or None
+        None if the target cannot be predicted, or the table is too small.
     """
     wanted = _one_column_per_class(target)
-    if wanted is None or len(scores) < 40:
+    if wanted is None or len(scores) < FEWEST_ROWS or scores.shape[1] < FEWEST_COLUMNS:
         return None
-    take = rng.permutation(len(scores))[:ROWS]
-    table, wanted = scores[take, :COLUMNS], wanted[take]
-    wanted = wanted - wanted.mean(axis=0)
-    if float((wanted**2).sum()) <= 0:
+    rows = rng.permutation(len(scores))
+    take = rows[:ROWS]
+    table, aim = scores[take, :COLUMNS], wanted[take] - wanted[take].mean(axis=0)
+    if float((aim**2).sum()) <= 0:
         return None
     columns = table.shape[1]
-    size = rng.choice(sizes_for(columns), KERNELS)
-    dilation = rng.choice([1, 2, 4], KERNELS)
-    dilation = np.where((size - 1) * dilation < columns, dilation, 1)
-    kernels = [
-        RandomKernel(rng.normal(size=n), int(step), rng.normal() * 0.5) for n, step in zip(size, dilation, strict=True)
-    ]
-    value = _loo(_gram(random_features(table, kernels, _share_and_maximum)), wanted)
-    square = ((table[:, None] - table[None]) ** 2).mean(axis=2) if columns <= 64 else _distances(table)
-    order_free = max(_loo(_gram(table), wanted), _loo(np.exp(-square / max(float(np.median(square)), 1e-9)), wanted))
-    null: list[float] = []
-    beaten = 0
-    for _ in range(SHUFFLES):
-        null.append(
-            _loo(_gram(random_features(table[:, rng.permutation(columns)], kernels, _share_and_maximum)), wanted)
-        )
-        beaten += null[-1] >= value
-        if beaten or (len(null) == 5 and value < order_free + 0.02):
+    square = ((table**2).sum(axis=1)[:, None] + (table**2).sum(axis=1) - 2 * table @ table.T) / columns
+    square = np.maximum(square, 0)
+    kernel = np.linalg.eigh(np.exp(-square / max(float(np.median(square)), 1e-9)))
+    order_free = max(_fit(*_decompose(table), aim)[0], _fit(kernel[1], kernel[0], aim)[0])
+    values, shuffled, tails = [], [], []
+    for _ in range(DRAWS):
+        kernels = _kernels(columns, rng)
+        values.append(_fit(*_features(table, kernels), aim)[0])
+        null: list[float] = []
+        for _ in range(SHUFFLES):
+            null.append(_fit(*_features(table[:, rng.permutation(columns)], kernels), aim)[0])
+            hopeless = sum(one >= values[-1] for one in null) > 1 or values[-1] < order_free + AHEAD
+            if hopeless and len(null) >= FEW_SHUFFLES:
+                break
+        shuffled.append(float(np.mean(null)))
+        tails.append(score(values[-1], np.array(null)))
+        if hopeless or tails[-1] < CLEAR:
             break
-    return {
-        "value": value,
-        "order_free": order_free,
-        "z_shuffle": against(value, np.array(null)) if len(null) > 4 else 0.0,
-        "share_shuffle": (beaten + 1) / (len(null) + 1),
-    }
+    agree = len(tails) == DRAWS and min(tails) >= CLEAR
+    gain = None
+    if not agree and wanted.shape[1] > 1 and len(scores) >= ENOUGH_ROWS:
+        gain = _gain(scores[rows[:MORE_ROWS], :COLUMNS], wanted[rows[:MORE_ROWS]], rng)
+    p = float(norm.sf(np.mean(tails))) if agree else 1.0
+    return Probe(float(np.mean(values)), float(np.mean(shuffled)), order_free, p, gain)
+
+
+def _gain(table: Floats, wanted: Floats, rng: np.random.Generator) -> tuple[float, float]:
+    """Return the 95 % interval of accuracy in the given order minus accuracy in shuffled orders, row by row."""
+    kernels, columns = _kernels(table.shape[1], rng), table.shape[1]
+    middle = wanted.mean(axis=0)
+
+    def right(order: Ints) -> Floats:
+        answer = _fit(*_features(table[:, order], kernels), wanted - middle)[1] + middle
+        return np.asarray(answer.argmax(axis=1) == wanted.argmax(axis=1), dtype=np.float64)
+
+    shuffled = np.mean([right(rng.permutation(columns)) for _ in range(FEW_SHUFFLES)], axis=0)
+    ahead = right(np.arange(columns)) - shuffled
+    error = 1.96 * float(ahead.std()) / np.sqrt(len(ahead))
+    return float(ahead.mean() - error), float(ahead.mean() + error)
 
 
 def _one_column_per_class(target: Any) -> Floats | None:
@@ -92,31 +140,41 @@ def _ranks(values: Any) -> Floats:
     return np.asarray(rankdata(np.asarray(values, dtype=np.float64)) / len(values))[:, None]
 
 
-def _share_and_maximum(feature_map: Floats) -> Floats:
-    """Return the share of positive values and the maximum of each row."""
-    return np.stack([(feature_map > 0).mean(axis=1), feature_map.max(axis=1)], axis=1)
+def _kernels(columns: int, rng: np.random.Generator) -> list[RandomKernel]:
+    size, dilation = rng.choice(sizes_for(columns), KERNELS), rng.choice([1, 2, 4], KERNELS)
+    dilation = np.where((size - 1) * dilation < columns, dilation, 1)
+    return [
+        RandomKernel(rng.normal(size=n), int(step), rng.normal() * 0.5) for n, step in zip(size, dilation, strict=True)
+    ]
 
 
-def _gram(features: Floats) -> Floats:
+def _features(table: Floats, kernels: list[RandomKernel]) -> tuple[Floats, Floats]:
+    """Convolve, take the share of positive values and the maximum of each row, and decompose."""
+
+    def pool(feature_map: Floats) -> Floats:
+        return np.stack([(feature_map > 0).mean(axis=1), feature_map.max(axis=1)], axis=1)
+
+    return _decompose(random_features(table, kernels, pool))
+
+
+def _decompose(features: Floats) -> tuple[Floats, Floats]:
+    """Return the eigenvectors of the Gram matrix of standardised features that have eigenvalues, and these."""
     spread = features.std(axis=0)
     scaled = (features - features.mean(axis=0)) / np.where(spread > 1e-9, spread, np.inf)
-    return np.asarray(scaled @ scaled.T / max(1, scaled.shape[1]))
+    vectors, roots, _ = np.linalg.svd(scaled / np.sqrt(max(1, scaled.shape[1])), full_matrices=False)
+    return vectors, roots**2
 
 
-def _distances(table: Floats) -> Floats:
-    length = (table**2).sum(axis=1)
-    return np.asarray(np.maximum(length[:, None] + length - 2 * table @ table.T, 0) / table.shape[1])
-
-
-def _loo(gram: Floats, wanted: Floats) -> float:
-    """Return the best leave-one-out R² of kernel ridge over penalties, from one eigendecomposition."""
-    values, vectors = np.linalg.eigh(gram)
+def _fit(vectors: Floats, values: Floats, wanted: Floats) -> tuple[float, Floats]:
+    """Return the best leave-one-out R² of kernel ridge over penalties, and its leave-one-out predictions."""
     projected = vectors.T @ wanted
     total = float((wanted**2).sum())
-    best = -np.inf
+    best, answer = -np.inf, wanted
     for penalty in np.logspace(-3, 2, 6) * max(float(values.sum()) / 20, 1e-9):
-        shrink = penalty / (np.maximum(values, 0) + penalty)
-        residual = vectors @ (shrink[:, None] * projected)
-        leverage = np.einsum("ij,j,ij->i", vectors, shrink, vectors) - 1e-12
-        best = max(best, 1 - float(((residual / leverage[:, None]) ** 2).sum()) / total)
-    return best
+        kept = np.maximum(values, 0) / (np.maximum(values, 0) + penalty)
+        residual = wanted - vectors @ (kept[:, None] * projected)
+        residual /= np.maximum(1 - np.einsum("ij,j,ij->i", vectors, kept, vectors), 1e-12)[:, None]
+        explained = 1 - float((residual**2).sum()) / total
+        if explained > best:
+            best, answer = explained, wanted - residual
+    return best, answer

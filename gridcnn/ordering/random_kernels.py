@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gridcnn.ordering.trees import Floats
+from gridcnn.ordering.similarity import Floats
 
 __all__ = ["RandomKernel", "random_features", "sizes_for"]
 

@@ -9,13 +9,21 @@ from typing import Any, Literal
 import numpy as np
 
 from gridcnn.ordering.alternatives import Alternatives
+from gridcnn.ordering.layout import Layout
 
 __all__ = ["AxesReport", "OrderReport", "Verdict"]
 
 Verdict = Literal["ordered", "exchangeable", "undecided"]
 
+FAMILIES = ("shuffled", "grouped", "laid out", "sorted")
+MEANING = {
+    "shuffled": "in any order",
+    "grouped": "in groups without an order",
+    "laid out": "in blocks that could change places",
+    "sorted": "that were sorted by similarity",
+}
 ADVICE = {
-    "ordered": "A convolution along the columns suits this table.",
+    "ordered": "Train on the table as it is: kernels slide along the columns.",
     "exchangeable": "Use a model that ignores column order: gradient boosting, logistic regression or an RBF SVM.",
     "undecided": "Use a model that ignores column order, or declare the order yourself if you know that there is one.",
 }
@@ -38,11 +46,16 @@ class OrderReport:
     rows_used, columns_used : int
         Rows and varying columns that the tests looked at.
     evidence : dict
-        Effect scores and null means by test. A score z is (value - null mean) / null sd; it is no p-value.
+        By null family: the score of each statistic, as the quantile of a standard normal, and the p-value of the best;
+        numbers of the other tests by their names.
     grid : tuple of int or None
-        Height and width if the columns are a flattened picture.
-    channels : int
-        Colours of a pixel if the picture is channel-last; the width of `grid` counts them.
+        Height and width if the columns are a flattened picture; the width counts the colours of each pixel.
+    layout : Layout or None
+        Where each column belongs in the grid of one row, if that is more than a sequence.
+    alpha : float
+        Level of the tests.
+    opinion : str
+        A second opinion in one sentence: how far the order suits a locally connected network. It decides nothing.
     warnings : tuple of str
         Remarks on the table.
     left_out : tuple of str
@@ -65,12 +78,25 @@ class OrderReport:
     columns_used: int
     evidence: dict[str, Any] = field(default_factory=dict)
     grid: tuple[int, int] | None = None
-    channels: int = 1
+    layout: Layout | None = field(default=None, compare=False)
+    alpha: float = 0.01
+    opinion: str = ""
     warnings: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     advice: str = ""
     alternatives: Alternatives | None = None
     figure_data: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the grid: colours of a pixel, or values of an item."""
+        return self.layout.channels if self.layout else 1
+
+    @property
+    def p(self) -> float | None:
+        """The largest p-value of the null families, None if they were not tested."""
+        found = [self.evidence[family]["p"] for family in FAMILIES if family in self.evidence]
+        return max(found) if found else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-ready values, without `figure_data`."""
@@ -84,6 +110,10 @@ class OrderReport:
             "columns_used": self.columns_used,
             "grid": list(self.grid) if self.grid else None,
             "channels": self.channels,
+            "layout": {"axes": list(self.layout.axes), "cells": self.layout.cells.tolist()} if self.layout else None,
+            "alpha": self.alpha,
+            "p": self.p,
+            "opinion": self.opinion,
             "evidence": _plain(self.evidence),
             "warnings": list(self.warnings),
             "left_out": list(self.left_out),
@@ -95,25 +125,35 @@ class OrderReport:
         lines = [f"{self.verdict.upper()}: {self.reason}", ""]
         lines.append(f"looked at   {self.rows_used} of {self.rows} rows, {self.columns_used} of {self.columns} columns")
         lines.append(f"decided by  {self.test}")
-        if self.grid:
-            colours = (
-                f" ({self.grid[0]} × {self.grid[1] // self.channels}, {self.channels} colours)"
-                if self.channels > 1
-                else ""
-            )
-            lines.append(f"grid        {self.grid[0]} × {self.grid[1]}{colours}")
-        for name, values in self.evidence.items():
-            if isinstance(values, dict):
-                shown = ", ".join(
-                    f"{key} {value:.3g}" for key, value in values.items() if isinstance(value, int | float)
+        if self.layout:
+            lines.append(f"grid        {self.layout}")
+        for family in (*FAMILIES, "picture", "labels", "names"):
+            values = self.evidence.get(family)
+            if family in FAMILIES and values is not None:
+                closest = f" ({values['closest']})" if values.get("closest") else ""
+                lines.append(f"{family:11} p = {_p(values['p'])} against columns {MEANING[family]}{closest}")
+            elif family == "labels" and values is not None:
+                lines.append(
+                    f"labels      R² {values['value']:.2f} in this order, {values['shuffled']:.2f} in shuffled ones, "
+                    f"{values['order_free']:.2f} without order"
                 )
-                lines.append(f"{name:11} {shown}")
-            else:
-                lines.append(f"{name:11} {values}")
+            elif values is not None:
+                lines.append(f"{family:11} {_shown(values)}")
+        lines += [f"opinion     {self.opinion}"] if self.opinion else []
         lines += [f"warning     {warning}" for warning in self.warnings]
         lines.append(f"advice      {self.advice}")
         filled = [textwrap.fill(line, 88, subsequent_indent=" " * 12) if line else "" for line in lines]
         return "\n".join(filled + (["", str(self.alternatives)] if self.alternatives else []))
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else "below 0.001"
+
+
+def _shown(values: Any) -> str:
+    if not isinstance(values, dict):
+        return str(values)
+    return ", ".join(f"{key} {value:.3g}" for key, value in values.items() if isinstance(value, int | float))
 
 
 @dataclass(frozen=True)
@@ -127,7 +167,8 @@ class AxesReport:
     axes : tuple of OrderReport
         One report for each axis after the first.
     verdict : {"ordered", "exchangeable", "undecided"}
-        Ordered if every axis is, exchangeable if one is, else undecided.
+        Ordered if at least one axis is and the others are decided, since exchangeable axes become channels; undecided
+        if an axis is undecided; exchangeable if no axis is ordered.
     verdicts : tuple of str
         Verdict of each axis.
     advice : str
@@ -144,8 +185,11 @@ class AxesReport:
 
     @property
     def verdict(self) -> Verdict:
-        """Ordered if every axis is, exchangeable if one is, else undecided."""
-        return next((verdict for verdict in ("exchangeable", "undecided") if verdict in self.verdicts), "ordered")
+        """Ordered if an axis is and the others are ordered or can be channels; see the class."""
+        ordered, undecided = (self.verdicts.count(verdict) for verdict in ("ordered", "undecided"))
+        if undecided:
+            return "undecided"
+        return "ordered" if ordered else "exchangeable"
 
     @property
     def advice(self) -> str:

@@ -9,11 +9,10 @@ import numpy as np
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.ordering.alternatives import score_alternatives
 from gridcnn.ordering.columns import counting_names, name_some
-from gridcnn.ordering.evidence import Evidence
-from gridcnn.ordering.pictures import Picture
-from gridcnn.ordering.prepare import Prepared, prepare
+from gridcnn.ordering.evidence import FEW_COLUMNS, Evidence
+from gridcnn.ordering.prepare import Prepared, check_alpha, prepare
 from gridcnn.ordering.report import ADVICE, OrderReport, Verdict
-from gridcnn.ordering.rule import decide
+from gridcnn.ordering.rule import FEW_ROWS, decide
 
 __all__ = ["check_order"]
 
@@ -21,7 +20,13 @@ Kind = Literal["auto", "numeric", "categorical"]
 
 
 def check_order(
-    X: Any, y: Any = None, *, kind: Kind = "auto", alternatives: bool = False, random_state: int = 0
+    X: Any,
+    y: Any = None,
+    *,
+    alpha: float = 0.01,
+    kind: Kind = "auto",
+    alternatives: bool = False,
+    random_state: int = 0,
 ) -> OrderReport:
     """Decide whether the order of a table's columns carries information that a convolution could use.
 
@@ -31,9 +36,14 @@ def check_order(
         The table; missing values are allowed. At most 2,000 rows and 1,024 columns are looked at, and the table is
         never copied as a whole.
     y : array of shape (rows,), optional
-        Labels or numbers to predict. They can show an order that correlations do not show; they never hide one.
+        Labels or numbers to predict. They can show an order that correlations do not show, and show that an order
+        brings nothing; they never hide one that correlations show.
+    alpha : float, default 0.01
+        Level of the tests, in (0, 0.5): how often columns without an order may be called ordered. A larger one finds
+        weaker orders.
     kind : {"auto", "numeric", "categorical"}, default "auto"
-        `"categorical"` says that the columns hold codes, such as token ids.
+        `"categorical"` says that the columns hold codes, such as token ids; `"auto"` finds that out where they hold
+        words, `"numeric"` never takes them for tokens.
     alternatives : bool, default False
         Whether models that know no order are scored if the table is not called ordered and `y` holds classes, see
         `score_alternatives`. Takes seconds.
@@ -50,7 +60,7 @@ def check_order(
     DataError
         If `X` is not a table, is empty, or holds neither numbers nor categories, or if `y` does not fit it.
     ConfigurationError
-        If `kind` is not one of the three.
+        If `alpha` is out of range, or `kind` is not one of the three.
 
     Examples
     --------
@@ -62,26 +72,21 @@ def check_order(
     >>> check_order(walks[:, rng.permutation(30)]).verdict
     'exchangeable'
     """
+    check_alpha(alpha)
     if kind not in ("auto", "numeric", "categorical"):
         raise ConfigurationError(f"kind is {kind!r}; use 'auto', 'numeric' or 'categorical'")
     rng = np.random.default_rng(random_state)
     table = prepare(X, y, kind, rng)
-    evidence = Evidence(table, rng)
+    evidence = Evidence(table, alpha, rng)
     answer = decide(evidence)
-    picture = evidence.picture
-    counting = counting_names(table.names)
-    if counting:
-        evidence.numbers["names"] = counting + " (shown, not counted as proof)"
-    if table.long_format and answer.verdict != "ordered":
-        table.warnings.append(
-            "each row resembles the row before and a column says when: a series in long format, one row per time step?"
-        )
+    warnings = [*table.warnings, *_remarks(evidence, answer.verdict)]
     scored = None
     if alternatives and answer.verdict != "ordered" and y is not None:
         try:
             scored = score_alternatives(X, y, random_state=random_state)
         except DataError as error:
-            table.warnings.append(f"no other models were scored: {error}")
+            warnings.append(f"no other models were scored: {error}")
+    picture = evidence.picture
     return OrderReport(
         verdict=answer.verdict,
         reason=answer.reason,
@@ -91,21 +96,52 @@ def check_order(
         rows_used=evidence.rows,
         columns_used=evidence.columns,
         evidence=evidence.numbers,
-        grid=(picture.height, picture.width) if picture else None,
-        channels=picture.channels if picture else 1,
-        warnings=tuple(table.warnings),
+        grid=(picture.height, picture.width) if picture and picture.height else None,
+        layout=evidence.layout,
+        alpha=alpha,
+        opinion=evidence.opinion.sentence if evidence.opinion else "",
+        warnings=tuple(warnings),
         left_out=table.left_out,
-        advice=_advice(answer.verdict, table, picture),
+        advice=_advice(answer.verdict, table, evidence),
         alternatives=scored,
         figure_data=evidence.figure,
     )
 
 
-def _advice(verdict: Verdict, table: Prepared, picture: Picture | None) -> str:
+def _remarks(evidence: Evidence, verdict: Verdict) -> list[str]:
+    """Remark on few rows, copies, names that suggest an order, labels beside a picture, and series in long format."""
+    table, said = evidence.table, []
+    if evidence.rows < FEW_ROWS:
+        said.append(f"{evidence.rows} rows are too few: at least {FEW_ROWS} are needed, 100 are better")
+    elif evidence.rows < 100:
+        said.append(f"{evidence.rows} rows: below 100, only clear orders are found")
+    if evidence.columns >= FEW_COLUMNS and not table.tokens and (copies := evidence.copies()):
+        said.append(f"columns are copies of one another: {copies}")
+    if counting := counting_names(table.names):
+        evidence.numbers["names"] = counting
+        if verdict != "ordered":
+            said.append(
+                f"{counting}, which suggests an order; the values do not show it"
+                if verdict == "exchangeable"
+                else f"{counting}, which suggests an order: if you know that it is one, declare it"
+            )
+    if evidence.layout and evidence.layout.left_out:
+        beside = name_some(table.names[at] for at in evidence.layout.left_out)
+        said.append(f"column {beside} beside the pixels looks like a label: if it is, say --label, or take it out")
+    if table.long_format and verdict != "ordered":
+        said.append(
+            "each row resembles the row before and a column says when: a series in long format, one row per time step?"
+        )
+    return said
+
+
+def _advice(verdict: Verdict, table: Prepared, evidence: Evidence) -> str:
+    layout, picture = evidence.layout, evidence.picture
+    if layout:
+        what = "a picture" if picture else "a sequence"
+        return f"Train on the table as it is: each row is laid out as {what} of {layout}."
     if picture:
-        size = f"{picture.height} × {picture.width // picture.channels}"
-        colours = f" × {picture.channels} colours" if picture.channels > 1 else ""
-        return f"Reshape each row to {size}{colours} and train on it as a picture."
+        return "Put the missing pixels back and train on pictures, or name columns by their place (pixel0, pixel1, …)."
     if table.long_format and verdict != "ordered":
         return (
             "Bring each series into one row first (pivot by its identifier and time), or give check_axes an array "

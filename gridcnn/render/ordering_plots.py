@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,20 @@ from matplotlib.ticker import MaxNLocator
 from scipy.cluster import hierarchy
 
 from gridcnn.ordering import OrderReport
-from gridcnn.ordering.trees import tree_of
+from gridcnn.ordering.orders import tree_of
+from gridcnn.ordering.report import MEANING
 
 __all__ = ["draw"]
 
 GIVEN, NULL = "#c2410c", "#94a3b8"
+MOST_NAMES = 24  # on an axis
+EXPLAINED = {
+    "lags": "distance explains similarity",
+    "fading": "similarity fades with distance",
+    "ranks": "nearer columns are more alike",
+    "bigrams": "which code follows which",
+    "row width": "a row width stands out",
+}
 
 
 def draw(report: OrderReport) -> Figure:
@@ -31,19 +42,31 @@ def draw(report: OrderReport) -> Figure:
     off = strength[~np.eye(len(strength), dtype=bool)]
     low, high = min(0.0, off.min()) if off.max() < 1.5 else off.min(), off.max()  # spectra: all of it is high
     np.fill_diagonal(strength, high)
+    names = [name.replace("$", r"\$") for name in data.get("names", [])]  # no formulas
     order = hierarchy.leaves_list(tree_of(data["similar"]))
-    for panel, shown, title in (
-        (axes[0], strength, "similarity in the given order"),
-        (axes[1], strength[np.ix_(order, order)], "similarity in the order of the tree"),
+    for panel, placed, title in (
+        (axes[0], np.arange(len(strength)), "similarity in the given order"),
+        (axes[1], order, "similarity in the order of the tree"),
     ):
+        shown = strength[np.ix_(placed, placed)]
         image = panel.imshow(shown, vmin=low, vmax=high, cmap="magma", interpolation="nearest")
         panel.set(title=title, xlabel="column", ylabel="column" if panel is axes[0] else "")
         panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        if len(names) == len(strength) and any(not name.isdigit() for name in names):
+            step = max(1, math.ceil(len(names) / MOST_NAMES))
+            shortened = [textwrap.shorten(names[at], 18, placeholder="…") or names[at][:17] + "…" for at in placed]
+            panel.set_yticks(range(0, len(names), step), shortened[::step], fontsize=7)
+            panel.set_xticks(range(0, len(names), step), shortened[::step], fontsize=7, rotation=90)
+            panel.set(xlabel="", ylabel="")
     figure.colorbar(image, ax=axes[:2].tolist(), shrink=0.8, pad=0.01, label="atanh |r|")
-    axes[2].hist(data["null"], bins=25, color=NULL, label="orders that keep groups")
+    family = f"columns {MEANING[data['family']]}" + (f"\n({data['kind']})" if data["kind"] else "")
+    axes[2].hist(data["null"], bins=25, color=NULL, label=family)
     axes[2].axvline(data["given"], color=GIVEN, lw=2.5, label="given order")
-    cells = f"{data['axis']}s of the picture" if "axis" in data else "columns"
-    axes[2].set(title=f"neighbouring {cells}", xlabel="similarity, mean atanh |r|", ylabel="null orders")
+    axes[2].set(
+        title=f"{EXPLAINED.get(data['statistic'], data['statistic'])}",
+        xlabel=f"statistic: {data['statistic']}" + ("" if report.grid else ", in standard deviations"),
+        ylabel="null orders",
+    )
     axes[2].yaxis.set_major_locator(MaxNLocator(integer=True))
     axes[2].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, frameon=False)
     _profile(axes[3], report, data)
@@ -62,7 +85,7 @@ def _profile(panel: Any, report: OrderReport, data: dict[str, Any]) -> None:
         xlabel="distance between columns",
         ylabel="mean atanh |r|" if report.grid else "mean atanh r",
     )
-    if report.grid:
+    if report.grid and report.layout and report.layout.is_plain:
         width = report.grid[1]
         panel.axvline(width, color=NULL, ls="--")
         panel.annotate(

@@ -1,0 +1,106 @@
+"""Orders of columns that a table may have although its columns know no order: what the given order must beat.
+
+*Shuffles* are random orders. *Flips* keep groups: a tree of similar columns leaves open which branch of a fork comes
+first, and a flip draws that at random. *Layouts* keep items: the columns come in blocks of one length, one block per
+item (or per statistic), and blocks change places whole, columns change places alike in all blocks. *Sorted* orders put
+like beside like, by the methods that heat maps use.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import squareform
+
+from gridcnn.ordering.similarity import Floats, Ints
+
+__all__ = ["block_lengths", "cophenetic", "flips", "layouts", "shuffles", "sorted_orders", "tree_of"]
+
+MOST_PER_ITEM = 12
+
+
+def shuffles(columns: int, count: int, rng: np.random.Generator) -> Ints:
+    """Draw random orders, (count, columns)."""
+    return np.asarray(np.argsort(rng.random((count, columns)), axis=1))
+
+
+def tree_of(similar: Floats) -> Floats:
+    """Build the average-linkage tree, in scipy's form, of the distance 1 - |r| from atanh |r|, (columns, columns)."""
+    distance = 1.0 - np.tanh(similar)
+    np.fill_diagonal(distance, 0.0)
+    return np.asarray(hierarchy.average(squareform(distance, checks=False)))
+
+
+def cophenetic(tree: Floats) -> Floats:
+    """Return |r| of each two columns as the tree has it, that of the fork where they part, (columns, columns)."""
+    r = 1.0 - squareform(hierarchy.cophenet(tree))
+    np.fill_diagonal(r, 1.0)
+    return np.asarray(np.clip(r, 0.0, 1.0))
+
+
+def flips(tree: Floats, count: int, rng: np.random.Generator) -> Ints:
+    """Draw leaf orders of a tree in scipy's form, (count, columns): each fork has its branches swapped or not."""
+    leaves = len(tree) + 1
+    size = np.concatenate([np.ones(leaves), tree[:, 3]]).astype(np.intp)
+    children = tree[:, :2].astype(np.intp)
+    swapped = rng.random((leaves - 1, count)) < 0.5
+    start = np.zeros((2 * leaves - 1, count), dtype=np.intp)  # where the leaves of a node begin, per order
+    for fork in range(leaves - 2, -1, -1):
+        left, right = children[fork]
+        here = start[leaves + fork]
+        start[left] = here + swapped[fork] * size[right]
+        start[right] = here + ~swapped[fork] * size[left]
+    return np.asarray(np.argsort(start[:leaves], axis=0).T)
+
+
+def block_lengths(columns: int) -> list[int]:
+    """Return the lengths that blocks may have: 2 to 12 columns an item, or 2 to 12 statistics of all items."""
+    few = range(2, MOST_PER_ITEM + 1)
+    return sorted({m for m in (*few, *(columns // blocks for blocks in few)) if 2 <= m <= columns // 2})
+
+
+def layouts(columns: int, length: int, count: int, rng: np.random.Generator) -> Ints:
+    """Draw orders with blocks of `length` columns permuted whole, and the columns alike in each; a rest stays."""
+    blocks = columns // length
+    places = shuffles(blocks, count, rng)[:, :, None] * length + shuffles(length, count, rng)[:, None, :]
+    rest = np.tile(np.arange(blocks * length, columns), (count, 1))
+    return np.concatenate([places.reshape(count, -1), rest], axis=1)
+
+
+def sorted_orders(r: Floats) -> list[Ints]:
+    """Sort columns by similarity in four ways, r of shape (tables, columns, columns) → four of (tables, columns).
+
+    Optimal leaf order of average linkage and of Ward's, a greedy chain, and the angles of the two leading eigenvectors.
+    """
+    size = np.abs(r)
+    by_leaves: list[list[Ints]] = [[], []]
+    for one in size:
+        distance = squareform(np.clip(1.0 - one, 0, None) * ~np.eye(len(one), dtype=bool), checks=False)
+        for orders, link in zip(by_leaves, (hierarchy.average, hierarchy.ward), strict=True):
+            tree = hierarchy.optimal_leaf_ordering(link(distance), distance)
+            orders.append(hierarchy.leaves_list(tree).astype(np.intp))
+    return [np.stack(by_leaves[0]), np.stack(by_leaves[1]), _chains(size), _angles(r)]
+
+
+def _chains(size: Floats) -> Ints:
+    """Start at the most similar pair, and always go on to the most similar column that is left."""
+    tables, columns = np.arange(len(size)), size.shape[1]
+    left = np.where(np.eye(columns, dtype=bool), -np.inf, size)
+    here = left.reshape(len(size), -1).argmax(axis=1) // columns
+    order = [here]
+    for _ in range(columns - 1):
+        left[tables, :, here] = -np.inf
+        here = left[tables, here].argmax(axis=1)
+        order.append(here)
+    return np.stack(order, axis=1)
+
+
+def _angles(r: Floats) -> Ints:
+    """Go round the plane of the two leading eigenvectors, starting after the widest gap."""
+    vectors = np.linalg.eigh(r)[1]
+    angle = np.arctan2(vectors[:, :, -2], vectors[:, :, -1])
+    order = np.argsort(angle, axis=1)
+    angle = np.take_along_axis(angle, order, axis=1)
+    gap = np.diff(np.concatenate([angle, angle[:, :1] + 2 * np.pi], axis=1), axis=1)
+    first = (gap.argmax(axis=1)[:, None] + 1 + np.arange(r.shape[1])) % r.shape[1]
+    return np.take_along_axis(order, first, axis=1)
