@@ -60,7 +60,7 @@ def assert_axes(grids, *verdicts):
 
 
 def test_height_and_width_of_pictures_are_ordered_and_colours_are_not():
-    digits = datasets.load("digits").take(range(600))
+    digits = datasets.load("digits")  # 8 cells have few orders, so that many items are needed
     assert_axes(grids_of(ImageAdapter(), digits.items), "exchangeable", "ordered", "ordered")
 
 

@@ -113,7 +113,7 @@ def test_descriptions_of_an_order_are_what_they_say():
     given = describe(stack(Similarity(size, size)), np.arange(9)[None])[0]
     assert given[[2, 4]] == pytest.approx([1, 1], abs=0.02)  # falls at each step, and with each lag
     assert given[3] == pytest.approx(np.exp(-2 / 3))
-    assert given[0] > 0.5
+    assert 0.4 < given[0] < 0.5
     circle = np.exp(-np.minimum(lag, 9 - lag) / 3)
     both = stack(Similarity(circle, circle))
     rolled = describe(both, np.stack([np.arange(9), np.roll(np.arange(9), 4)]))
@@ -165,9 +165,8 @@ def test_six_or_seven_columns_are_never_refused_for_lack_of_evidence(rng):
 
 
 def test_labels_show_that_an_order_brings_nothing(rng):
-    table = rng.normal(size=(2000, 16))
-    labels = (table[:, 3] > 0).astype(int)  # one column alone: any order is as good
-    table[:, 3] += np.where(labels, 4.0, -4.0)
+    labels = rng.integers(2, size=2000)
+    table = rng.normal(size=(2000, 60)) + 0.6 * labels[:, None]  # each column says a little: any order is as good
     report = check_order(table, labels)
     assert report.verdict == "exchangeable"
     assert report.test == "labels"
@@ -196,7 +195,7 @@ def test_a_cyclic_axis_is_found(rng):
     assert report.verdict == "ordered"  # sensors become channels: the array can be used
 
 
-def outlines(rng, rows=240, points=20):
+def outlines(rng, rows=240, points=32):
     angle = np.linspace(0, 2 * np.pi, points, endpoint=False)
     waves = [rng.normal(size=(rows, 1)) * np.cos(k * angle + rng.uniform(0, 7, (rows, 1))) / (3 * k) for k in (2, 3, 4)]
     radius = 1 + sum(waves)
@@ -205,11 +204,11 @@ def outlines(rng, rows=240, points=20):
 
 def test_outlines_stored_x_y_x_y_are_a_sequence_of_two_channels_and_train_as_one(rng):
     x, y = outlines(rng)
-    table = np.stack([x, y], axis=2).reshape(len(x), -1) + 0.02 * rng.normal(size=(len(x), 40))
+    table = np.stack([x, y], axis=2).reshape(len(x), -1) + 0.02 * rng.normal(size=(len(x), 64))
     report = check_order(table)
     assert report.verdict == "ordered"
-    assert str(report.layout) == "20, 2 channels"
-    assert TableAdapter().fit(table).spec_.shape == (2, 20)
+    assert str(report.layout) == "32, 2 channels"
+    assert TableAdapter().fit(table).spec_.shape == (2, 32)
     labels = np.where(np.hypot(x, y)[:, 0] > 1, "wide", "narrow")
     model = GridClassifier(TableAdapter(), max_epochs=3, random_state=0).fit(table, labels)
     assert set(model.predict(table[:5])) <= {"wide", "narrow"}

@@ -37,7 +37,7 @@ def test_the_page_of_a_table_has_its_verdict_picture_and_text() -> None:
     assert f"Ordering check: {report.verdict}" in html
     assert report.verdict == "ordered"
     assert html.count("<svg") == 1
-    assert "similarity in the given order" in html
+    assert "similarity, given order" in html
     assert "<pre>ORDERED:" in html
 
 

@@ -24,12 +24,13 @@ __all__ = ["FEW_COLUMNS", "Evidence", "Tested", "test_axis"]
 
 FEW_COLUMNS = 5  # fewer make no axis
 CHANNELS = (2, 3, 4)
-FEW_FOR_CHANNELS = 8  # fewer items make no sequence of channels
+FEW_FOR_CHANNELS = 12  # fewer items make no sequence of channels
 CENTRAL = 120  # columns that the tests look at
 SPLITS = 2
 FAMILIES = 4
+LESS_CLEARLY = 0.1  # level for each of several channels
 COPY = 0.9999  # |r| of two columns that count as copies
-RIDGE = 0.02  # atanh |r| by which the same channel of the next item is closer than the others
+BREAK = 0.04  # atanh |r| by which neighbours of different channels are less alike
 
 
 @dataclass(frozen=True)
@@ -221,43 +222,39 @@ class Evidence:
                 continue
             side_by_side = np.arange(columns).reshape(items, channels)
             in_turn = np.arange(columns).reshape(channels, items).T
-            for cells, likely in ((side_by_side, self._returns(channels)), (in_turn, self._breaks(items))):
-                if likely and self._all_ordered(cells):
+            for cells in (side_by_side, in_turn) if self._breaks(items) else (side_by_side,):
+                if self._all_ordered(cells):
                     self.figure["names"] = []
                     self.layout = Layout(("column", "channels"), cells)
                     return self.layout
         return None
 
     def _all_ordered(self, cells: Ints) -> bool:
-        """Tell whether items are an ordered sequence, cells of shape (items, channels), and each channel one.
+        """Tell whether items are an ordered sequence, cells of shape (items, channels).
 
-        All channels together must refute all families, and each by itself those that need no drawn tables.
+        All channels together must refute all families, and each by itself, less clearly, those that are not drawn.
         """
         first = max(0, (len(cells) - CENTRAL) // 2)
         blocks = [self.table.scores[:, channel[first : first + CENTRAL]] for channel in cells.T]
-        level = self.alpha / (2 * len(CHANNELS))  # one of so many layouts
-        together = test_axis(blocks, level, self._rng)
+        together = test_axis(blocks, self.alpha, self._rng)
         if len(together.refutations) < FAMILIES:
             return False
-        if any(len(test_axis([block], self.alpha, self._rng).refutations) < FAMILIES for block in blocks):
-            return False
-        if together.is_ordered(level):
+        for block in blocks:
+            alone = test_axis([block], self.alpha, self._rng).refutations
+            if not all(one.holds(LESS_CLEARLY) for one in alone if one.family != "sorted"):
+                return False
+        if max(one.p for one in together.refutations) <= self.alpha / (2 * len(CHANNELS)):  # one of so many layouts
             self._note(together)
             return True
         self.perhaps_channels = cells.shape[1]
         return False
-
-    def _returns(self, lag: int) -> bool:
-        """Tell whether columns at this lag are more alike than at the lags beside it."""
-        near = profile_of(similarity(self._correlations))
-        return bool(near[lag - 1] > max(near[lag - 2], near[lag]) + RIDGE)
 
     def _breaks(self, length: int) -> bool:
         """Tell whether neighbours across the ends of blocks of this length are less alike than within blocks."""
         scores = self.table.scores
         near = similarity(np.nanmean(scores[:, :-1] * scores[:, 1:], axis=0))
         ends = np.arange(1, len(near) + 1) % length == 0
-        return bool(near[ends].max() < near[~ends].mean() - 2 * RIDGE)
+        return bool(near[ends].max() < near[~ends].mean() - BREAK)
 
     def labels(self) -> Probe | None:
         """Ask random convolutions for the labels, see `probe`; None without labels, or for too small a table."""

@@ -93,9 +93,11 @@ def decide_axis(tested: Tested | None, rows: int, cells: int, alpha: float) -> A
         return Answer("undecided", "no cell along this axis varies.", "size")
     if tested.is_ordered(alpha):
         return Answer("ordered", _closer("cells"), tested.weakest(alpha).statistic)
-    stands = next(one for one in tested.refutations if not one.holds(alpha))
+    stands = max((one for one in tested.refutations if not one.holds(alpha)), key=lambda one: one.p)
+    if stands.p <= HINT and (stands.family == "sorted" or stands.least > alpha):
+        return Answer("undecided", _little_closer(stands, "cells"), stands.family)
     if stands.family == "sorted":
-        return _perhaps_sorted("cells") if stands.p <= HINT else Answer("exchangeable", NO_NEARER, "sorted")
+        return Answer("exchangeable", NO_NEARER, "sorted")
     if tested.rows < rows_needed(max(tested.strength, FAINT), max(cells, FEW_FOR_EVIDENCE)):
         return Answer("undecided", f"{rows} items are too few to be sure that an order would be found.", stands.family)
     return Answer("exchangeable", _stands(stands, "cells"), stands.family)
@@ -103,7 +105,7 @@ def decide_axis(tested: Tested | None, rows: int, cells: int, alpha: float) -> A
 
 def _by_size(rows: int, columns: int, noun: str) -> Answer | None:
     if columns < FEW_COLUMNS:
-        few = f"no {noun[:-1]} varies" if not columns else f"{columns} {noun}"
+        few = f"no {noun[:-1]} varies" if not columns else f"{columns} {noun if columns > 1 else noun[:-1]}"
         return Answer("exchangeable", f"{few}: fewer than {FEW_COLUMNS} {noun} are no axis to slide a kernel along.",
                       "size")  # fmt: skip
     if rows < FEW_ROWS:
@@ -130,8 +132,14 @@ def _without_order(tested: Tested, rows: int, columns: int, alpha: float) -> Ans
                       f"rows of {columns} columns: {settle} settle it.", standing[0].family)  # fmt: skip
     if stands := next((one for one in standing if one.p > max(HINT, 2 * one.least)), None):
         return Answer("exchangeable", _stands(stands, "columns"), stands.family)
-    return Answer("undecided", f"The order is a little closer than if the columns stood {MEANING[standing[0].family]} "
-                  f"(p = {standing[0].p:.2f}), but not enough to call it ordered.", standing[0].family)  # fmt: skip
+    return Answer("undecided", _little_closer(standing[0], "columns"), standing[0].family)
+
+
+def _little_closer(family: Refutation, noun: str) -> str:
+    return (
+        f"The order is a little closer than if the {noun} stood {MEANING[family.family]} (p = {family.p:.2f}), but not "
+        "enough to call it ordered."
+    )
 
 
 def _perhaps_sorted(noun: str) -> Answer:

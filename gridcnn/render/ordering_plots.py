@@ -45,8 +45,8 @@ def draw(report: OrderReport) -> Figure:
     names = [name.replace("$", r"\$") for name in data.get("names", [])]  # no formulas
     order = hierarchy.leaves_list(tree_of(data["similar"]))
     for panel, placed, title in (
-        (axes[0], np.arange(len(strength)), "similarity in the given order"),
-        (axes[1], order, "similarity in the order of the tree"),
+        (axes[0], np.arange(len(strength)), "similarity, given order"),
+        (axes[1], order, "similarity, tree order"),
     ):
         shown = strength[np.ix_(placed, placed)]
         image = panel.imshow(shown, vmin=low, vmax=high, cmap="magma", interpolation="nearest")
@@ -68,7 +68,7 @@ def draw(report: OrderReport) -> Figure:
         ylabel="null orders",
     )
     axes[2].yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[2].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, frameon=False)
+    axes[2].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1, frameon=False)
     _profile(axes[3], report, data)
     return figure
 
