@@ -70,7 +70,7 @@ class TableAdapter(Adapter):
     1 channels × 30 column
     >>> TableAdapter().fit(spectra[:, rng.permutation(30)])
     Traceback (most recent call last):
-    gridcnn.errors.OrderingError: this table is refused (exchangeable): The columns most like each other do not ...
+    gridcnn.errors.OrderingError: this table is refused (exchangeable): Columns that are alike do not stand near ...
     """
 
     modality: ClassVar[str] = "array"

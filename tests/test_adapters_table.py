@@ -80,7 +80,7 @@ def test_a_grade_sheet_is_refused_by_every_way_in(grades):
         with pytest.raises(OrderingError, match=r"refused \(exchangeable\).*--ordering assume") as refusal:
             refuse()
         assert refusal.value.report.verdict == "exchangeable"
-        assert refusal.value.report.evidence["neighbours"]["z_flips"] < 2.5
+        assert refusal.value.report.p > 0.1
 
 
 def test_odd_columns_of_a_refused_table_are_named(grades):

@@ -210,7 +210,7 @@ def test_outlines_stored_x_y_x_y_are_a_sequence_of_two_channels_and_train_as_one
     assert str(report.layout) == "32, 2 channels"
     assert TableAdapter().fit(table).spec_.shape == (2, 32)
     labels = np.where(np.hypot(x, y)[:, 0] > 1, "wide", "narrow")
-    model = GridClassifier(TableAdapter(), max_epochs=3, random_state=0).fit(table, labels)
+    model = GridClassifier(TableAdapter(), epochs=3, random_state=0).fit(table, labels)
     assert set(model.predict(table[:5])) <= {"wide", "narrow"}
 
 

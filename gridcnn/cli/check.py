@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -51,6 +51,13 @@ def check(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write a page (.html) with the figure.")
     ] = None,
+    alpha: Annotated[
+        float,
+        typer.Option(
+            "--alpha",
+            help="Level of the tests, such as 0.01: how often columns without an order may be called ordered.",
+        ),
+    ] = 0.01,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The same seed gives the same report.")] = 0,
 ) -> None:
@@ -63,7 +70,7 @@ def check(
         prepare_output(output, [source])
     columns = Columns(label=label, text=text, path=path, encoding=encoding)
     with Waiting(Console(stderr=True), "reading") as waiting:
-        report = _check(source, columns, seed, waiting)
+        report = _check(source, columns, {"alpha": alpha, "random_state": seed}, waiting)
         if output is not None:
             from gridcnn.render.ordering_page import ordering_page
 
@@ -74,7 +81,9 @@ def check(
     raise typer.Exit(_VERDICT_CODES[report.verdict])
 
 
-def _check(source: str, columns: Columns, seed: int, waiting: Waiting) -> OrderReport | AxesReport | GridReport:
+def _check(
+    source: str, columns: Columns, how: dict[str, Any], waiting: Waiting
+) -> OrderReport | AxesReport | GridReport:
     from gridcnn.ordering import check_axes, check_order
 
     place = Path(source)
@@ -83,21 +92,21 @@ def _check(source: str, columns: Columns, seed: int, waiting: Waiting) -> OrderR
             raise ConfigurationError(f"{', '.join(columns.given())}: an array has no columns with names: leave it out.")
         array = _load_array(place)
         waiting.now("checking")
-        return (check_order if array.ndim <= 2 else check_axes)(array, random_state=seed)
+        return (check_order if array.ndim <= 2 else check_axes)(array, **how)
     if place.is_file() and columns.text is None and columns.path is None:
-        return _check_table(place, columns, seed, waiting)
+        return _check_table(place, columns, how, waiting)
     data = read_unlabelled(source, columns)
     for sentence in data.notes:
         note(sentence)
     adapter = adapter_for(data, {})
     if adapter.reads_rows:
         waiting.now("checking")
-        ordered = check_order(data.items, data.labels, alternatives=data.labels is not None, random_state=seed)
+        ordered = check_order(data.items, data.labels, alternatives=data.labels is not None, **how)
         return replace(ordered, warnings=(*ordered.warnings, *_of_training(data, ordered, label=None)))
 
     from gridcnn.evaluation.axes import check_grids
 
-    report = check_grids(adapter, data.items, random_state=seed, progress=waiting.progress)
+    report = check_grids(adapter, data.items, **how, progress=waiting.progress)
     skipped = [*data.skipped, *report.skipped]
     if skipped:
         note(f"{len(skipped)} items could not be read and are left out:")
@@ -107,16 +116,20 @@ def _check(source: str, columns: Columns, seed: int, waiting: Waiting) -> OrderR
     return report
 
 
-def _check_table(place: Path, columns: Columns, seed: int, waiting: Waiting) -> OrderReport:
+def _check_table(place: Path, columns: Columns, how: dict[str, Any], waiting: Waiting) -> OrderReport:
     from gridcnn.datasets import sample_table
     from gridcnn.ordering import check_order
 
     sample = sample_table(
-        place, label=columns.label, encoding=columns.encoding, random_state=seed, progress=waiting.progress
+        place,
+        label=columns.label,
+        encoding=columns.encoding,
+        random_state=how["random_state"],
+        progress=waiting.progress,
     )
     waiting.now("checking")
     data = sample.data
-    report = check_order(data.items, data.labels, alternatives=columns.label is not None, random_state=seed)
+    report = check_order(data.items, data.labels, alternatives=columns.label is not None, **how)
     warnings = list(report.warnings)
     if not sample.whole:
         warnings.append(f"{len(data)} rows from all over the file stand for it; another --seed takes others")

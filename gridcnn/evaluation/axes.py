@@ -19,7 +19,7 @@ from gridcnn.pipeline.encode import Progress, encode_items
 
 __all__ = ["GridReport", "check_grids"]
 
-ITEMS = 1000
+ITEMS = 2000
 BATCH = 64
 FEWEST_SYMBOLS = 8
 
@@ -107,6 +107,7 @@ def check_grids(
     items: Sequence[Any],
     *,
     n_jobs: int | None = None,
+    alpha: float = 0.01,
     random_state: int = 0,
     progress: Progress | None = None,
 ) -> GridReport:
@@ -121,9 +122,11 @@ def check_grids(
     adapter : Adapter
         Is fitted to the items.
     items : sequence
-        Raw items; at most 1,000 of them are looked at.
+        Raw items; at most 2,000 of them are looked at.
     n_jobs : int, optional
         Number of threads that read items; None takes the cores that this process may use.
+    alpha : float, default 0.01
+        Level of the tests, see `check_axes`.
     random_state : int, default 0
         Seed of the frontend and of the check.
     progress : callable, optional
@@ -154,7 +157,7 @@ def check_grids(
         worst = encoded.skipped[0]
         raise DataError(f"none of the {len(sample)} items can be read; the first: {worst.item}: {worst.reason}")
     windows = np.asarray(encoded.windows[first])
-    reports = check_axes(_apply_frontend(adapter, windows, random_state), random_state=random_state).axes
+    reports = check_axes(_apply_frontend(adapter, windows, random_state), alpha=alpha, random_state=random_state).axes
     sequences = [symbols for at in encoded.item[first] if (symbols := adapter.symbols(sample[at])) is not None]
     if sequences:
         reports = (reports[0], _check_symbols(adapter, sequences, random_state))

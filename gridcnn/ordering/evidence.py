@@ -30,6 +30,7 @@ SPLITS = 2
 FAMILIES = 4
 LESS_CLEARLY = 0.1  # level for each of several channels
 COPY = 0.9999  # |r| of two columns that count as copies
+RIDGE = 0.02  # mean |r|
 BREAK = 0.04  # atanh |r| by which neighbours of different channels are less alike
 
 
@@ -222,8 +223,8 @@ class Evidence:
                 continue
             side_by_side = np.arange(columns).reshape(items, channels)
             in_turn = np.arange(columns).reshape(channels, items).T
-            for cells in (side_by_side, in_turn) if self._breaks(items) else (side_by_side,):
-                if self._all_ordered(cells):
+            for cells, likely in ((side_by_side, self._returns(channels)), (in_turn, self._breaks(items))):
+                if likely and self._all_ordered(cells):
                     self.figure["names"] = []
                     self.layout = Layout(("column", "channels"), cells)
                     return self.layout
@@ -248,6 +249,11 @@ class Evidence:
             return True
         self.perhaps_channels = cells.shape[1]
         return False
+
+    def _returns(self, lag: int) -> bool:
+        """Tell whether |r| at this lag is above that at the lags beside it: the same channel of the next item."""
+        near = profile_of(np.abs(self._correlations))
+        return bool(near[lag - 1] > max(near[lag - 2], near[lag]) + RIDGE)
 
     def _breaks(self, length: int) -> bool:
         """Tell whether neighbours across the ends of blocks of this length are less alike than within blocks."""

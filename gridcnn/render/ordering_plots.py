@@ -24,6 +24,7 @@ EXPLAINED = {
     "lags": "distance explains similarity",
     "fading": "similarity fades with distance",
     "ranks": "nearer columns are more alike",
+    "cycle": "distance on a circle explains similarity",
     "bigrams": "which code follows which",
     "row width": "a row width stands out",
 }
