@@ -1,4 +1,4 @@
-"""Generated tables for the benchmark of the ordering check: grouped, sorted by similarity, ordered."""
+"""Generated tables for the benchmark of the ordering check: grouped, laid out, sorted by similarity, ordered."""
 
 from __future__ import annotations
 
@@ -116,24 +116,31 @@ def _chain(similar: Table) -> NDArray[np.intp]:
 
 
 def sort_by_similarity(table: Table, how: str) -> Table:
-    """Sort columns by similarity: `optimal` leaf order, plain `tree` order, greedy `chain`, or first `component`."""
+    """Sort columns by similarity, as heat maps do: by a tree, a greedy chain, or eigenvectors."""
     table = table[:, table.std(axis=0) > 0]
     r = np.corrcoef(table, rowvar=False)
     distance = squareform(np.clip(1 - np.abs(r), 0, None), checks=False)
-    if how == "optimal":
-        order = hierarchy.leaves_list(hierarchy.optimal_leaf_ordering(hierarchy.average(distance), distance))
-    elif how == "tree":
-        order = hierarchy.leaves_list(hierarchy.average(distance))
-    elif how == "ward":
-        order = hierarchy.leaves_list(hierarchy.ward(distance))
+    link = {"complete": hierarchy.complete, "ward": hierarchy.ward}.get(how.rsplit(maxsplit=1)[-1], hierarchy.average)
+    if how.startswith("optimal"):
+        order = hierarchy.leaves_list(hierarchy.optimal_leaf_ordering(link(distance), distance))
+    elif how in ("tree", "ward"):
+        order = hierarchy.leaves_list(link(distance))
     elif how == "chain":
         order = _chain(np.abs(r))
+    elif how == "angles":
+        vectors = np.linalg.eigh(r)[1]
+        angle = np.arctan2(vectors[:, -2], vectors[:, -1])
+        order = np.argsort(angle)
+        gap = np.diff(np.append(angle[order], angle[order[0]] + 2 * np.pi))
+        order = np.roll(order, -int(gap.argmax()) - 1)
+    elif how == "spectral":
+        order = np.argsort(np.linalg.eigh(np.diag(np.abs(r).sum(axis=0)) - np.abs(r))[1][:, 1])
     else:
         order = np.argsort(np.linalg.eigh(r)[1][:, -1])
     return np.asarray(table[:, order])
 
 
-SORTS = ("optimal", "tree", "optimal", "chain", "component", "ward")
+SORTS = ("optimal", "optimal complete", "optimal ward", "chain", "angles", "tree", "ward", "component", "spectral")
 
 
 def sorted_table(seed: int) -> tuple[str, Table]:
@@ -142,11 +149,111 @@ def sorted_table(seed: int) -> tuple[str, Table]:
     rows = int(np.exp(rng.uniform(np.log(50), np.log(3000))))
     columns = int(np.exp(rng.uniform(np.log(8), np.log(150))))
     kinds = list(GROUPED)
-    name = kinds[seed % len(kinds)]
-    how = SORTS[(seed // len(kinds)) % len(SORTS)]
+    name = kinds[(seed // len(SORTS)) % len(kinds)]
+    how = SORTS[seed % len(SORTS)]
     table = GROUPED[name](rng, rows, columns)
     table = table[:, rng.permutation(table.shape[1])]
     return f"{how} {name} {rows}×{columns}", sort_by_similarity(table, how)
+
+
+def _size(rng: np.random.Generator, least: int = 8, most: int = 120) -> tuple[int, int]:
+    return int(np.exp(rng.uniform(np.log(30), np.log(3000)))), int(np.exp(rng.uniform(np.log(least), np.log(most))))
+
+
+def _likert(rng: np.random.Generator, table: Table) -> Table:
+    if rng.random() < 0.5:
+        return table
+    scale = int(rng.choice([5, 7]))
+    return np.asarray(np.clip(np.round((table / table.std() + 2.5) / 5 * (scale - 1)) + 1, 1, scale))
+
+
+def keyed(rng: np.random.Generator) -> Table:
+    """Items of one to three traits, keyed + - + -."""
+    rows, columns = _size(rng)
+    traits = int(rng.integers(1, 4))
+    loading = np.abs(rng.normal(size=(traits, columns))) * rng.uniform(0.2, 1)
+    key = np.where(np.arange(columns) % 2 == 0, 1, -1)
+    noise = rng.normal(size=(rows, columns)) * rng.uniform(0.5, 1.2) + rng.normal(size=(rows, 1)) * rng.uniform(0, 0.5)
+    return _likert(rng, rng.normal(size=(rows, traits)) @ loading * key + noise)
+
+
+def coordinates(rng: np.random.Generator) -> Table:
+    """Markers × (x, y, z) of a body that sways."""
+    rows, columns = _size(rng)
+    axes = int(rng.choice([2, 3, 3, 3]))
+    items = max(3, columns // axes)
+    sway = rng.normal(size=(rows, 1, axes)) * rng.uniform(0.3, 1.5, size=axes)
+    mix = rng.normal(size=(items, items)) * rng.uniform(0, 1.2) / np.sqrt(items) + np.eye(items)
+    own = np.einsum("nkm,kj->njm", rng.normal(size=(rows, items, axes)), mix) * rng.uniform(0.3, 1, size=axes)
+    return np.asarray((sway + own + rng.normal(size=(rows, items, 1)) * rng.uniform(0, 0.5)).reshape(rows, -1))
+
+
+def paired(rng: np.random.Generator) -> Table:
+    """Items × (importance, satisfaction)."""
+    rows, columns = _size(rng, 10, 60)
+    items = max(4, columns // 2)
+    both = rng.normal(size=(rows, items, 1)) * rng.uniform(0, 0.6) * np.array([1, rng.choice([1, -1])])
+    style = rng.normal(size=(rows, 1, 2)) * rng.uniform(0.3, 1.2, size=2)
+    return _likert(rng, (both + style + rng.normal(size=(rows, items, 2)) * rng.uniform(0.5, 1.2)).reshape(rows, -1))
+
+
+def statistics(rng: np.random.Generator) -> Table:
+    """Sensors × three to seven statistics of level and spread."""
+    rows, columns = _size(rng, 12, 140)
+    number = int(rng.integers(3, 8))
+    items = max(3, columns // number)
+    level, spread = (
+        rng.normal(size=(rows, items, 1)) * rng.uniform(0.3, 1) + rng.normal(size=(rows, 1, 1)) * rng.uniform(0, 1)
+        for _ in range(2)
+    )
+    noise = rng.normal(size=(rows, items, number)) * rng.uniform(0.1, 0.8)
+    common = rng.normal(size=(rows, 1, number)) * rng.uniform(0, 0.8)
+    return np.asarray(
+        (level * rng.normal(size=number) + spread * rng.normal(size=number) + noise + common).reshape(rows, -1)
+    )
+
+
+def dummies(rng: np.random.Generator) -> Table:
+    """Categories as dummies, the first of each left out."""
+    rows, columns = _size(rng)
+    common, parts, left = rng.normal(size=rows), [], columns
+    fixed = int(rng.integers(2, 7)) if rng.random() < 0.5 else None
+    while left > 0:
+        levels = fixed or int(rng.integers(2, 7))
+        score = common * rng.uniform(0, 1) + rng.normal(size=rows)
+        code = np.digitize(score, np.quantile(score, np.sort(rng.uniform(0.1, 0.9, levels - 1))))
+        parts.append((code[:, None] == np.arange(1, levels)).astype(float))
+        left -= levels - 1
+    table = np.concatenate(parts, axis=1)
+    return np.asarray(table[:, table.std(axis=0) > 0])
+
+
+LAYOUTS = {f.__name__: f for f in (keyed, coordinates, paired, statistics, dummies)}
+
+
+def laid_out(seed: int, name: str) -> Table:
+    """Draw one table of items × something, in the order of the items."""
+    return LAYOUTS[name](np.random.default_rng([10, seed]))
+
+
+def cyclic(seed: int) -> Table:
+    """Draw an array (items, sensors, positions) whose last position is the neighbour of the first."""
+    rng = np.random.default_rng([11, seed])
+    rows, sensors, size = int(rng.integers(60, 400)), int(rng.integers(2, 6)), int(rng.choice([12, 24, 36]))
+    gap = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+    root = np.linalg.cholesky(np.exp(-np.minimum(gap, size - gap) / rng.uniform(2, 6)) + 1e-6 * np.eye(size))
+    noise = rng.normal(size=(rows, sensors, size)) * rng.uniform(0, 0.6)
+    return np.asarray(rng.normal(size=(rows, sensors, size)) @ root.T + noise)
+
+
+def outlines(seed: int, points: int) -> Table:
+    """Draw closed outlines stored x1, y1, x2, y2 and so on."""
+    rng = np.random.default_rng([12, seed])
+    rows, angle = int(rng.integers(100, 400)), np.arange(points) / points * 2 * np.pi
+    waves = (rng.normal(size=(rows, 1)) * np.cos(k * angle + rng.uniform(0, 7, (rows, 1))) / (3 * k) for k in (2, 3, 4))
+    radius = 1 + sum(waves)
+    both = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=2)
+    return np.asarray(both.reshape(rows, -1) + 0.02 * rng.normal(size=(rows, 2 * points)))
 
 
 def _smooth(rng: np.random.Generator, rows: int, columns: int, width: float) -> Table:
@@ -161,6 +268,17 @@ def _ar(rng: np.random.Generator, rows: int, columns: int, phi: float) -> Table:
     for column in range(1, columns):
         table[:, column] = phi * table[:, column - 1] + np.sqrt(1 - phi**2) * table[:, column]
     return table
+
+
+def autoregressive(seed: list[int], rows: int, columns: int) -> Table:
+    """Draw a weak order: each column is half the one before, and noise."""
+    return _ar(np.random.default_rng(seed), rows, columns, 0.5)
+
+
+def smooth(seed: list[int], rows: int, columns: int) -> Table:
+    """Draw smooth curves with a correlation length of two columns, and some noise."""
+    rng = np.random.default_rng(seed)
+    return np.asarray(_smooth(rng, rows, columns, 2.0) + 0.3 * rng.normal(size=(rows, columns)))
 
 
 def ordered(seed: int, scrambled: bool = False) -> tuple[str, Table]:
