@@ -1,7 +1,7 @@
 """Print how often the ordering check is right: `GRIDCNN_DATA=… python benchmarks/ordering.py [--seed N] [--draws N]`.
 
-Shared tables come from $GRIDCNN_DATA/ordering, all others are generated. The statistics were chosen on shared tables, on
-crops and re-sorted versions of them, and on generated tables with seeds below 100,000; the default seed is a fresh one.
+Shared tables come from $GRIDCNN_DATA/ordering, all others are generated. The statistics were chosen on shared tables,
+crops and re-sorted versions of them, and on generated tables with seeds below 100,000; the default seed is fresh.
 Each share is printed with its 95 % interval (Clopper and Pearson). With 500 draws it takes about half an hour.
 """
 

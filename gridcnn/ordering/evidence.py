@@ -55,9 +55,16 @@ class Tested:
     strength: float
     rows: int
 
-    def weakest(self, alpha: float) -> Refutation:
-        """Return the family that is refuted least."""
-        return max(self.refutations, key=lambda one: one.p / max(alpha, one.least))
+    def deciding(self, alpha: float) -> Refutation:
+        """Return the family that decides.
+
+        Of an ordered axis, that which is refuted least; else the first that stands without a hint against it, or just
+        the first that stands.
+        """
+        if self.is_ordered(alpha):
+            return max(self.refutations, key=lambda one: one.p / max(alpha, one.least))
+        standing = [one for one in self.refutations if not one.holds(alpha)]
+        return next((one for one in standing if not one.is_hinted), standing[0])
 
     def numbers(self) -> dict[str, Any]:
         """Return scores and p-values by family, for the report."""
@@ -69,15 +76,15 @@ class Tested:
 
     def figure(self, alpha: float) -> dict[str, Any]:
         """Return the arrays of the figure: the statistic that decided, beside the null orders that decided."""
-        weakest = self.weakest(alpha)
+        decides = self.deciding(alpha)
         return {
-            "similar": self.similar.size, "profile": profile_of(self.similar.signed), "given": weakest.given,
-            "null": weakest.null, "family": weakest.family, "kind": weakest.kind, "statistic": weakest.statistic,
+            "similar": self.similar.size, "profile": profile_of(self.similar.signed), "given": decides.given,
+            "null": decides.null, "family": decides.family, "kind": decides.kind, "statistic": decides.statistic,
         }  # fmt: skip
 
     def is_ordered(self, alpha: float) -> bool:
         """Whether all four families are refuted."""
-        return len(self.refutations) == FAMILIES and self.weakest(alpha).holds(alpha)
+        return len(self.refutations) == FAMILIES and all(one.holds(alpha) for one in self.refutations)
 
 
 def test_axis(blocks: Sequence[Floats], alpha: float, rng: np.random.Generator) -> Tested:

@@ -29,6 +29,7 @@ __all__ = ["Refutation", "compare"]
 ORDERS = 99
 ORDERS_OF_A_LAYOUT, SMALL = 49, 40  # fewer orders of each layout where there are more columns
 TABLES, TABLES_AT_ONCE = 80, 20
+HINT = 0.1  # p-value at which a family is in doubt
 HOPELESS, CLEAR = 0.5, 6.0  # scores at which drawing tables stops early
 KINDS = [
     f"{table}, {how}"
@@ -67,6 +68,11 @@ class Refutation(NamedTuple):
     given: float
     null: Floats
     least: float = 0.0
+
+    @property
+    def is_hinted(self) -> bool:
+        """Whether there is a hint against the family, be it refuted or not."""
+        return self.p <= max(HINT, 2 * self.least)
 
     def holds(self, alpha: float) -> bool:
         """Whether the family is refuted at level `alpha`, or as clearly as its few orders allow."""

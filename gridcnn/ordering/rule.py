@@ -10,7 +10,8 @@
 | two to four channels of a sequence | the same for the items | go on |
 | labels | convolutions see them better in this order | go on |
 | *sorted* alone stands, for columns or channels | – | undecided: perhaps sorted by similarity |
-| another family stands without a hint against it | – | exchangeable, if an order as strong would be found |
+| another family stands without a hint against it | – | exchangeable, if an order as strong would be found, or if |
+| | | the order is like a shuffled one and tears groups apart |
 | labels | – | exchangeable, if the order cannot bring a point of accuracy |
 | – | – | undecided: what would settle it |
 
@@ -29,8 +30,8 @@ from gridcnn.ordering.report import MEANING, Verdict
 __all__ = ["FEW_ROWS", "Answer", "decide", "decide_axis"]
 
 FEW_ROWS = 20
-HINT = 0.1  # p-value at which a family that still stands is in doubt
 FEW_FOR_EVIDENCE = 8  # fewer columns have too few orders
+TORN = 0.95  # p-value of groups in an order that tears them apart
 FAINT = 0.01  # mean r² of columns that hardly correlate
 
 STANDS = {
@@ -68,7 +69,7 @@ def decide(evidence: Evidence) -> Answer:
             picture.layout.is_plain) else "similarity returns from row to row"  # fmt: skip
         return Answer("ordered", f"The columns look like {_article(of)} {of} picture: {width}.", "hidden picture")
     if evidence.order.is_ordered(alpha):
-        return Answer("ordered", _closer("columns"), evidence.order.weakest(alpha).statistic)
+        return Answer("ordered", _closer("columns"), evidence.order.deciding(alpha).statistic)
     if layout := evidence.find_channels():
         return Answer("ordered", f"The columns are a sequence of {len(layout.cells)} items with {layout.channels} "
                       "channels each, whose similarity fades with distance.", "channels")  # fmt: skip
@@ -92,9 +93,9 @@ def decide_axis(tested: Tested | None, rows: int, cells: int, alpha: float) -> A
     if tested is None:
         return Answer("undecided", "no cell along this axis varies.", "size")
     if tested.is_ordered(alpha):
-        return Answer("ordered", _closer("cells"), tested.weakest(alpha).statistic)
-    stands = max((one for one in tested.refutations if not one.holds(alpha)), key=lambda one: one.p)
-    if stands.p <= HINT and (stands.family == "sorted" or stands.least > alpha):
+        return Answer("ordered", _closer("cells"), tested.deciding(alpha).statistic)
+    stands = tested.deciding(alpha)
+    if stands.is_hinted and (stands.family == "sorted" or stands.least > alpha):
         return Answer("undecided", _little_closer(stands, "cells"), stands.family)
     if stands.family == "sorted":
         return Answer("exchangeable", NO_NEARER, "sorted")
@@ -119,20 +120,21 @@ def _closer(noun: str) -> str:
 
 def _without_order(tested: Tested, rows: int, columns: int, alpha: float) -> Answer:
     """Answer for a table that no test called ordered: exchangeable if there is evidence for it, else undecided."""
-    standing = [one for one in tested.refutations if not one.holds(alpha)]
-    if standing[0].family == "sorted":
+    stands = tested.deciding(alpha)
+    if stands.family == "sorted":
         return _perhaps_sorted("columns")
     if tested.strength < FAINT:
         return Answer("undecided", "The columns hardly correlate, so that nothing speaks for an order or against it; "
                       "labels might.", "nothing found")  # fmt: skip
     needed = rows_needed(tested.strength, columns)
-    if rows < needed:
+    torn = stands.family == "shuffled" and not stands.is_hinted and tested.refutations[1].p > TORN
+    if rows < needed and not torn:
         settle = f"about {_rounded(needed)} rows would" if math.isfinite(needed) else "more columns might"
         return Answer("undecided", f"An order as strong as these correlations would not be sure to be found in {rows} "
-                      f"rows of {columns} columns: {settle} settle it.", standing[0].family)  # fmt: skip
-    if stands := next((one for one in standing if one.p > max(HINT, 2 * one.least)), None):
+                      f"rows of {columns} columns: {settle} settle it.", stands.family)  # fmt: skip
+    if not stands.is_hinted:
         return Answer("exchangeable", _stands(stands, "columns"), stands.family)
-    return Answer("undecided", _little_closer(standing[0], "columns"), standing[0].family)
+    return Answer("undecided", _little_closer(stands, "columns"), stands.family)
 
 
 def _little_closer(family: Refutation, noun: str) -> str:
