@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gridcnn.errors import DataError
-from gridcnn.ordering.evidence import FEW_COLUMNS, test_axis
+from gridcnn.ordering.evidence import FEW_COLUMNS, measure_axis
 from gridcnn.ordering.prepare import check_alpha, rank_scores
 from gridcnn.ordering.report import AxesReport, OrderReport
 from gridcnn.ordering.rule import FEW_ROWS, decide_axis
@@ -75,7 +75,7 @@ def _axis(array: Any, axis: int, take: Any, alpha: float, rng: np.random.Generat
     size = array.shape[axis]
     used = min(size, CELLS)
     blocks = _blocks(array, axis, take, used) if size >= FEW_COLUMNS and len(take) >= FEW_ROWS else []
-    tested = test_axis(blocks, alpha, rng) if blocks else None
+    tested = measure_axis(blocks, alpha, rng) if blocks else None
     answer = decide_axis(tested, len(take), size, alpha)
     evidence, figure = (tested.numbers(), tested.figure(alpha)) if tested else ({}, {})
     return OrderReport(

@@ -20,7 +20,7 @@ from gridcnn.ordering.similarity import Floats, Ints, Similarity, correlations, 
 from gridcnn.ordering.statistics import profile_of
 from gridcnn.ordering.tokens import bigrams_against_nulls
 
-__all__ = ["FEW_COLUMNS", "Evidence", "Tested", "test_axis"]
+__all__ = ["FEW_COLUMNS", "Evidence", "Tested", "measure_axis"]
 
 FEW_COLUMNS = 5  # fewer make no axis
 CHANNELS = (2, 3, 4)
@@ -87,7 +87,7 @@ class Tested:
         return len(self.refutations) == FAMILIES and all(one.holds(alpha) for one in self.refutations)
 
 
-def test_axis(blocks: Sequence[Floats], alpha: float, rng: np.random.Generator) -> Tested:
+def measure_axis(blocks: Sequence[Floats], alpha: float, rng: np.random.Generator) -> Tested:
     """Compare the order of the cells of an axis with the null families.
 
     Parameters
@@ -180,7 +180,7 @@ class Evidence:
     @cached_property
     def order(self) -> Tested:
         """The columns as a sequence, compared with the null families."""
-        tested = test_axis([self.table.scores[:, self._central]], self.alpha, self._rng)
+        tested = measure_axis([self.table.scores[:, self._central]], self.alpha, self._rng)
         self._note(tested)
         self.figure["names"] = [self.table.names[column] for column in self._central]
         self.opinion = measure_entanglement(self.table.scores[:, self._central], rng=self._rng)
@@ -244,11 +244,11 @@ class Evidence:
         """
         first = max(0, (len(cells) - CENTRAL) // 2)
         blocks = [self.table.scores[:, channel[first : first + CENTRAL]] for channel in cells.T]
-        together = test_axis(blocks, self.alpha, self._rng)
+        together = measure_axis(blocks, self.alpha, self._rng)
         if len(together.refutations) < FAMILIES:
             return False
         for block in blocks:
-            alone = test_axis([block], self.alpha, self._rng).refutations
+            alone = measure_axis([block], self.alpha, self._rng).refutations
             if not all(one.holds(LESS_CLEARLY) for one in alone if one.family != "sorted"):
                 return False
         if max(one.p for one in together.refutations) <= self.alpha / (2 * len(CHANNELS)):  # one of so many layouts
