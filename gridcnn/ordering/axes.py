@@ -8,7 +8,7 @@ import numpy as np
 
 from gridcnn.errors import DataError
 from gridcnn.ordering.evidence import FEW_COLUMNS, measure_axis
-from gridcnn.ordering.prepare import check_alpha, rank_scores
+from gridcnn.ordering.prepare import check_alpha, rank_scores, without_mask
 from gridcnn.ordering.report import AxesReport, OrderReport
 from gridcnn.ordering.rule import FEW_ROWS, decide_axis
 
@@ -56,13 +56,15 @@ def check_axes(X: Any, *, alpha: float = 0.01, random_state: int = 0) -> AxesRep
     'ordered'
     """
     check_alpha(alpha)
-    array = X if isinstance(X, np.ndarray) else np.asarray(X)
+    array = X if type(X) is np.ndarray or isinstance(X, np.memmap) else without_mask(X)
     if array.ndim < 3:
         raise DataError(
             f"check_axes takes an array (items, A, B, …), this one has shape {array.shape}: use check_order for a table"
         )
     if array.dtype.kind not in "biuf":
         raise DataError(f"check_axes takes an array of numbers, this one holds {array.dtype}: encode it first")
+    if not array.size:
+        raise DataError(f"the array has shape {array.shape}: there is nothing to check")
     rng = np.random.default_rng(random_state)
     items = len(array)
     take = np.sort(rng.choice(items, ITEMS, replace=False)) if items > ITEMS else np.arange(items)
@@ -77,10 +79,10 @@ def _axis(array: Any, axis: int, take: Any, alpha: float, rng: np.random.Generat
     blocks = _blocks(array, axis, take, used) if size >= FEW_COLUMNS and len(take) >= FEW_ROWS else []
     tested = measure_axis(blocks, alpha, rng) if blocks else None
     answer = decide_axis(tested, len(take), size, alpha)
-    evidence, figure = (tested.numbers(), tested.figure(alpha)) if tested else ({}, {})
+    evidence, figure = (tested.numbers(), tested.figure(alpha) | {"noun": "cell"}) if tested else ({}, {})
     return OrderReport(
         answer.verdict, answer.reason, answer.test, len(array), size, len(take), used, evidence,
-        alpha=alpha, advice=ADVICE[answer.verdict], figure_data=figure,
+        alpha=float(alpha), advice=ADVICE[answer.verdict], figure_data=figure,
     )  # fmt: skip
 
 
@@ -101,6 +103,6 @@ def _blocks(array: Any, axis: int, take: Any, used: int) -> list[Any]:
         block = np.asarray(array[tuple(index)][take], dtype=np.float64)
         block[~np.isfinite(block)] = np.nan
         scores = rank_scores(block)
-        if (np.nanstd(scores, axis=0) > 0).sum() >= FEW_COLUMNS:
+        if (np.nanmax(np.abs(scores), axis=0, initial=0, where=~np.isnan(scores)) > 0).sum() >= FEW_COLUMNS:
             blocks.append(scores)
     return blocks

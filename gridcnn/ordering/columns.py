@@ -125,12 +125,13 @@ def names_files(column: pd.Series[Any]) -> bool:
 
 def is_token_table(frame: pd.DataFrame) -> bool:
     """Tell whether all columns are words, most of them from one vocabulary, as token positions are."""
+    held = frame.loc[:, frame.notna().any(axis=0).to_numpy()]  # an empty column is read as numbers
     kinds = [
-        pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_datetime64_any_dtype(dtype) for dtype in frame.dtypes
+        pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_datetime64_any_dtype(dtype) for dtype in held.dtypes
     ]
     if len(kinds) < 2 or any(kinds):
         return False
-    sets = [set(frame.iloc[:, column].dropna()) for column in range(frame.shape[1])]
+    sets = [set(held.iloc[:, column].dropna()) for column in range(held.shape[1])]
     union = set().union(*sets)
     return len(union) > CATEGORIES and sum(len(one) for one in sets) > 2 * len(union)
 

@@ -26,7 +26,7 @@ FEW_COLUMNS = 5  # fewer make no axis
 CHANNELS = (2, 3, 4)
 FEW_FOR_CHANNELS = 12  # fewer items make no sequence of channels
 CENTRAL = 120  # columns that the tests look at
-SPLITS = 2
+SPLITS, FEW_CELLS = 2, 60  # twice as many halves of the rows for so few cells, which cost little
 FAMILIES = 4
 LESS_CLEARLY = 0.1  # level for each of several channels
 COPY = 0.9999  # |r| of two columns that count as copies
@@ -78,7 +78,7 @@ class Tested:
         """Return the arrays of the figure: the statistic that decided, beside the null orders that decided."""
         decides = self.deciding(alpha)
         return {
-            "similar": self.similar.size, "profile": profile_of(self.similar.signed), "given": decides.given,
+            "similar": self.similar.size, "profile": profile_of(self.similar.size), "given": decides.given,
             "null": decides.null, "family": decides.family, "kind": decides.kind, "statistic": decides.statistic,
         }  # fmt: skip
 
@@ -100,8 +100,9 @@ def measure_axis(blocks: Sequence[Floats], alpha: float, rng: np.random.Generato
         Source of randomness.
     """
     rows = len(blocks[0])
+    common = common_rows(blocks[0])
     halves = []
-    for _ in range(SPLITS):
+    for _ in range(SPLITS if blocks[0].shape[1] > FEW_CELLS else 2 * SPLITS):
         order = rng.permutation(rows)
         one, two = order[: rows // 2], order[rows // 2 :]
         halves.append(
@@ -109,8 +110,19 @@ def measure_axis(blocks: Sequence[Floats], alpha: float, rng: np.random.Generato
         )
     whole = Similarity.of(blocks)
     off = ~np.eye(len(whole.size), dtype=bool)
-    strength = float(np.mean(np.tanh(whole.size[off]) ** 2)) - 1 / rows
-    return Tested(whole, compare(whole, halves, rows * len(blocks), rng, alpha), max(strength, 0.0), rows * len(blocks))
+    strength = float(np.mean(np.tanh(whole.size[off]) ** 2)) - 1 / common
+    total = common * len(blocks)
+    return Tested(whole, compare(whole, halves, total, rng, alpha), max(strength, 0.0), total)
+
+
+def common_rows(scores: Floats) -> int:
+    """Return the rows that two columns have in common, the median over pairs: all rows if no value is missing."""
+    present = ~np.isnan(scores)
+    if present.all():
+        return len(scores)
+    mask = present[:, np.nanmax(np.abs(scores), axis=0, initial=0, where=present) > 0].astype(np.float64)
+    counts = mask.T @ mask
+    return max(1, int(np.median(counts[np.triu_indices(len(counts), 1)]))) if len(counts) > 1 else len(scores)
 
 
 class Evidence:
@@ -130,7 +142,7 @@ class Evidence:
     Attributes
     ----------
     rows, columns : int
-        Rows, and columns that vary.
+        Rows that two columns have in common, and columns that vary.
     numbers : dict
         Scores and p-values of the tests that were run, for the report.
     figure : dict
@@ -155,7 +167,8 @@ class Evidence:
         self.opinion: Entanglement | None = None
         self._rng = rng
         self._varying = np.flatnonzero(table.varies)
-        self.rows, self.columns = len(table.scores), len(self._varying)
+        self.columns = len(self._varying)
+        self.rows = common_rows(table.scores[:, self._central]) if self.columns else len(table.scores)
 
     @cached_property
     def _central(self) -> Ints:
@@ -224,13 +237,19 @@ class Evidence:
     def find_channels(self) -> Layout | None:
         """Find an ordered sequence of items that hold two to four channels, side by side or one after another."""
         columns = self.table.scores.shape[1]
+        laid_out = next(one for one in self.order.refutations if one.family == "laid out")
         for channels in CHANNELS:
             items = columns // channels
             if columns % channels or items < FEW_FOR_CHANNELS or len(self._varying) < columns:
                 continue
             side_by_side = np.arange(columns).reshape(items, channels)
             in_turn = np.arange(columns).reshape(channels, items).T
-            for cells, likely in ((side_by_side, self._returns(channels)), (in_turn, self._breaks(items))):
+            for cells, length, likely in (
+                (side_by_side, channels, self._returns(channels)),
+                (in_turn, items, self._breaks(items)),
+            ):
+                if laid_out.p > self.alpha and not laid_out.kind.startswith(f"blocks of {length} "):
+                    continue  # blocks of another length explain the columns
                 if likely and self._all_ordered(cells):
                     self.figure["names"] = []
                     self.layout = Layout(("column", "channels"), cells)

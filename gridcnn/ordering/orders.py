@@ -8,15 +8,30 @@ like beside like, by the methods that heat maps use.
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
 from gridcnn.ordering.similarity import Floats, Ints
 
-__all__ = ["block_lengths", "cophenetic", "flips", "layouts", "shuffles", "sorted_orders", "tree_of"]
+__all__ = [
+    "Blocks",
+    "block_layouts",
+    "block_lengths",
+    "cophenetic",
+    "flips",
+    "layouts",
+    "shuffles",
+    "sorted_orders",
+    "tree_of",
+]
 
 MOST_PER_ITEM = 12
+FEW_FOR_THREE = 30  # fewer columns have too few orders of three ways
+WAYS = ("leaf order", "leaf order (Ward)", "leaf order (signed)", "greedy chain", "angles", "angles, cut behind")
 
 
 def shuffles(columns: int, count: int, rng: np.random.Generator) -> Ints:
@@ -59,27 +74,61 @@ def block_lengths(columns: int) -> list[int]:
     return sorted({m for m in (*few, *(columns // blocks for blocks in few)) if 2 <= m <= columns // 2})
 
 
-def layouts(columns: int, length: int, count: int, rng: np.random.Generator) -> Ints:
-    """Draw orders with blocks of `length` columns permuted whole, and the columns alike in each; a rest stays."""
-    blocks = columns // length
-    places = shuffles(blocks, count, rng)[:, :, None] * length + shuffles(length, count, rng)[:, None, :]
-    rest = np.tile(np.arange(blocks * length, columns), (count, 1))
-    return np.concatenate([places.reshape(count, -1), rest], axis=1)
+class Blocks(NamedTuple):
+    """Columns as items × statistics, or as a three-way design: `sizes` of each way, after `first` columns that stay."""
+
+    sizes: tuple[int, ...]
+    first: int = 0
+
+    @property
+    def number(self) -> float:
+        """Number of orders, one and its reverse counted once if no column stays."""
+        return float(math.prod(math.factorial(size) for size in self.sizes))
+
+    def __str__(self) -> str:
+        inner = " × ".join(map(str, self.sizes[1:]))
+        return f"blocks of {inner} columns" + (f" after the first {self.first}" if self.first else "")
+
+
+def block_layouts(columns: int) -> list[Blocks]:
+    """Return the layouts that columns may have: blocks of each length, with a rest at either end, and three-way ones."""
+    two = [
+        Blocks((columns // length, length), first)
+        for length in block_lengths(columns)
+        for first in sorted({0, columns % length})
+    ]
+    few = range(2, MOST_PER_ITEM + 1) if columns >= FEW_FOR_THREE else ()
+    three = [
+        Blocks((columns // (one * other), one, other))
+        for one in few
+        for other in few
+        if columns % (one * other) == 0 and 2 <= columns // (one * other) <= MOST_PER_ITEM
+    ]
+    return two + three
+
+
+def layouts(columns: int, blocks: Blocks, count: int, rng: np.random.Generator) -> Ints:
+    """Draw orders in which each way of the layout is permuted by itself, and the columns beside the blocks stay."""
+    places = np.zeros((count, 1), dtype=np.intp)
+    for size in blocks.sizes:
+        places = (places[:, :, None] * size + shuffles(size, count, rng)[:, None, :]).reshape(count, -1)
+    order = np.tile(np.arange(columns), (count, 1))
+    order[:, blocks.first : blocks.first + places.shape[1]] = places + blocks.first
+    return order
 
 
 def sorted_orders(r: Floats) -> list[Ints]:
-    """Sort columns by similarity in four ways, r of shape (tables, columns, columns) → four of (tables, columns).
-
-    Optimal leaf order of average linkage and of Ward's, a greedy chain, and the angles of the two leading eigenvectors.
-    """
+    """Sort columns by similarity in each of the `WAYS`, r of shape (tables, columns, columns) → (tables, columns)."""
     size = np.abs(r)
-    by_leaves: list[list[Ints]] = [[], []]
-    for one in size:
-        distance = squareform(np.clip(1.0 - one, 0, None) * ~np.eye(len(one), dtype=bool), checks=False)
-        for orders, link in zip(by_leaves, (hierarchy.average, hierarchy.ward), strict=True):
+    by_leaves: list[list[Ints]] = [[], [], []]
+    for at in range(len(r)):
+        for orders, link, similar in zip(
+            by_leaves, (hierarchy.average, hierarchy.ward, hierarchy.complete), (size[at], size[at], r[at]), strict=True
+        ):
+            distance = squareform(np.clip(1.0 - similar, 0, None) * ~np.eye(r.shape[1], dtype=bool), checks=False)
             tree = hierarchy.optimal_leaf_ordering(link(distance), distance)
             orders.append(hierarchy.leaves_list(tree).astype(np.intp))
-    return [np.stack(by_leaves[0]), np.stack(by_leaves[1]), _chains(size), _angles(r)]
+    return [*(np.stack(orders) for orders in by_leaves), _chains(size), *_angles(r)]
 
 
 def _chains(size: Floats) -> Ints:
@@ -95,12 +144,12 @@ def _chains(size: Floats) -> Ints:
     return np.stack(order, axis=1)
 
 
-def _angles(r: Floats) -> Ints:
-    """Go round the plane of the two leading eigenvectors, starting after the widest gap."""
+def _angles(r: Floats) -> tuple[Ints, Ints]:
+    """Go round the plane of the two leading eigenvectors, starting after the widest gap, or behind the first one."""
     vectors = np.linalg.eigh(r)[1]
     angle = np.arctan2(vectors[:, :, -2], vectors[:, :, -1])
     order = np.argsort(angle, axis=1)
     angle = np.take_along_axis(angle, order, axis=1)
     gap = np.diff(np.concatenate([angle, angle[:, :1] + 2 * np.pi], axis=1), axis=1)
     first = (gap.argmax(axis=1)[:, None] + 1 + np.arange(r.shape[1])) % r.shape[1]
-    return np.take_along_axis(order, first, axis=1)
+    return np.take_along_axis(order, first, axis=1), order

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +50,7 @@ class Prepared:
     long_format: bool = False
     texts: tuple[str, ...] = ()  # columns of sentences
     files: tuple[str, ...] = ()  # columns of file names
+    kept: tuple[int, ...] = ()  # positions in the table of the columns looked at
     beyond: Pairs | None = None  # similarity of pairs of columns, where there are more than were looked at
 
     def filled(self) -> Floats:
@@ -58,8 +60,15 @@ class Prepared:
 
 def check_alpha(alpha: float) -> None:
     """Raise ConfigurationError unless `alpha` is a level."""
-    if not 0 < alpha < 0.5:
+    if not isinstance(alpha, numbers.Real) or not 0 < alpha < 0.5:
         raise ConfigurationError(f"alpha is {alpha!r}; a level of a test lies above 0 and below 0.5, such as 0.01")
+
+
+def without_mask(X: Any) -> np.ndarray[Any, Any]:
+    """Return an array in which masked cells are NaN."""
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        return np.asarray(np.ma.filled(X.astype(np.float64), np.nan))
+    return np.asarray(X)
 
 
 def rank_scores(values: Floats) -> Floats:
@@ -86,7 +95,9 @@ def prepare(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Prepared:
     rows, columns = int(shape[0]), int(shape[1])
     if rows == 0 or columns == 0:
         raise DataError(f"the table has {rows} rows and {columns} columns: there is nothing to check")
-    table: Any = X if isinstance(X, pd.DataFrame) else np.asarray(X)
+    table: Any = X if isinstance(X, pd.DataFrame) else without_mask(X)
+    if isinstance(table, np.ndarray) and table.dtype.kind == "c":
+        raise DataError("the table holds complex numbers: take their real parts, imaginary parts or sizes")
     if isinstance(table, np.ndarray) and table.dtype.kind not in "biuf":
         table = pd.DataFrame(table).infer_objects()
     if isinstance(table, pd.DataFrame):
@@ -130,7 +141,7 @@ def prepare(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Prepared:
     _mixed_units(values[:, varies], warnings)
     return Prepared(
         scores, values, names, varies, labels[take] if labels is not None else None, rows, columns,
-        warnings, left_out, tokens, roles.clock and _flows(table, roles), texts=own[0], files=own[1], beyond=beyond,
+        warnings, left_out, tokens, roles.clock and _flows(table, roles), own[0], own[1], tuple(roles.kept), beyond,
     )  # fmt: skip
 
 
@@ -151,7 +162,7 @@ def _labels(y: Any, rows: int, warnings: list[str]) -> Any:
         return None
     labels = np.asarray(y)
     if labels.ndim != 1 or len(labels) != rows:
-        raise DataError(f"y has shape {labels.shape}, the table has {rows} rows: give one label per row")
+        raise DataError(f"y has shape {labels.shape}, the table has {rows} rows: give one label per row, not a name")
     absent = pd.isna(labels)
     if absent.any():
         warnings.append(f"{int(absent.sum())} rows have no label and are left out")
@@ -213,7 +224,7 @@ def _missing(values: Floats, names: list[str], warnings: list[str]) -> Any:
     missing = np.isnan(values)
     empty = missing.all(axis=0) & bool(len(values))
     if empty.any():
-        warnings.append(f"{int(empty.sum())} columns hold no value at all: {name_some(looked_at[empty])}")
+        warnings.append(f"columns hold no value at all: {name_some(looked_at[empty])}")
     gaps = missing & ~empty
     if rows := int(gaps.any(axis=1).sum()):
         warnings.append(

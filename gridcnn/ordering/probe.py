@@ -18,7 +18,7 @@ from gridcnn.ordering.statistics import score
 
 __all__ = ["Probe", "probe"]
 
-ROWS, MORE_ROWS, COLUMNS, KERNELS = 400, 2000, 512, 64
+ROWS, MORE_ROWS, COLUMNS, KERNELS = 400, 2000, 256, 64
 DRAWS, SHUFFLES, FEW_SHUFFLES = 2, 49, 5
 FEWEST_ROWS, FEWEST_COLUMNS = 40, 8
 AHEAD = 0.02  # R² by which convolutions must be ahead of models that know no order

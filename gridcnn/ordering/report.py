@@ -131,7 +131,7 @@ class OrderReport:
             values = self.evidence.get(family)
             if family in FAMILIES and values is not None:
                 closest = f" ({values['closest']})" if values.get("closest") else ""
-                lines.append(f"{family:11} p = {_p(values['p'])} against columns {MEANING[family]}{closest}")
+                lines.append(f"{family:11} p {_p(values['p'])} against columns {MEANING[family]}{closest}")
             elif family == "labels" and values is not None:
                 lines.append(
                     f"labels      R² {values['value']:.2f} in this order, {values['shuffled']:.2f} in shuffled ones, "
@@ -147,7 +147,7 @@ class OrderReport:
 
 
 def _p(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else "below 0.001"
+    return f"= {value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def _shown(values: Any) -> str:
@@ -198,11 +198,14 @@ class AxesReport:
         channels = [str(at) for at, axis in enumerate(self.axes, 1) if axis.verdict == "exchangeable"]
         parts = []
         if kernels:
-            parts.append(f"slide kernels along axis {' and '.join(kernels)}")
+            parts.append(f"slide kernels along {_axes(kernels)}")
         if channels:
-            parts.append(f"make axis {' and '.join(channels)} channels")
+            parts.append(f"make {_axes(channels)} channels")
         if len(kernels) + len(channels) < len(self.axes):
-            parts.append("declare the undecided axes ordered if you know that they are, else make them channels")
+            parts.append("an undecided axis is ordered if you know that it is, else make it channels")
+        if 0 < len(kernels) <= 2 and len(channels) <= 1 and len(kernels) + len(channels) == len(self.axes):
+            names = ["channels" if str(at) in channels else f"axis{at}" for at in range(1, len(self.axes) + 1)]
+            parts.append(f"in Python: GridClassifier(ArrayAdapter(axes={tuple(names)!r}))")
         return "; ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
@@ -221,6 +224,10 @@ class AxesReport:
             for at, axis in enumerate(self.axes, 1)
         ]
         return "\n".join(lines)
+
+
+def _axes(numbers: list[str]) -> str:
+    return f"axis {numbers[0]}" if len(numbers) == 1 else f"axes {', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
 def _plain(value: Any) -> Any:

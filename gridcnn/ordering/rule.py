@@ -99,6 +99,8 @@ def decide_axis(tested: Tested | None, rows: int, cells: int, alpha: float) -> A
         return Answer("undecided", _little_closer(stands, "cells"), stands.family)
     if stands.family == "sorted":
         return Answer("exchangeable", NO_NEARER, "sorted")
+    if tested.strength < FAINT:
+        return Answer("exchangeable", "The cells hardly correlate: there are no neighbours to compare.", stands.family)
     if tested.rows < rows_needed(max(tested.strength, FAINT), max(cells, FEW_FOR_EVIDENCE)):
         return Answer("undecided", f"{rows} items are too few to be sure that an order would be found.", stands.family)
     return Answer("exchangeable", _stands(stands, "cells"), stands.family)

@@ -10,6 +10,7 @@ from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.ordering.alternatives import score_alternatives
 from gridcnn.ordering.columns import counting_names, name_some
 from gridcnn.ordering.evidence import FEW_COLUMNS, Evidence
+from gridcnn.ordering.layout import ABSENT, Layout
 from gridcnn.ordering.prepare import Prepared, check_alpha, prepare
 from gridcnn.ordering.report import ADVICE, OrderReport, Verdict
 from gridcnn.ordering.rule import FEW_ROWS, decide
@@ -97,8 +98,8 @@ def check_order(
         columns_used=evidence.columns,
         evidence=evidence.numbers,
         grid=(picture.height, picture.width) if picture and picture.height else None,
-        layout=evidence.layout,
-        alpha=alpha,
+        layout=_in_table(evidence.layout, table),
+        alpha=float(alpha),
         opinion=evidence.opinion.sentence if evidence.opinion else "",
         warnings=tuple(warnings),
         left_out=table.left_out,
@@ -106,6 +107,14 @@ def check_order(
         alternatives=scored,
         figure_data=evidence.figure,
     )
+
+
+def _in_table(layout: Layout | None, table: Prepared) -> Layout | None:
+    """Return a layout of the columns looked at as one of all columns."""
+    if layout is None:
+        return None
+    kept = np.array([*table.kept, ABSENT])  # the last one answers -1
+    return Layout(layout.axes, kept[layout.cells], tuple(int(kept[at]) for at in layout.left_out))
 
 
 def _remarks(evidence: Evidence, verdict: Verdict) -> list[str]:
@@ -137,6 +146,15 @@ def _remarks(evidence: Evidence, verdict: Verdict) -> list[str]:
 
 def _advice(verdict: Verdict, table: Prepared, evidence: Evidence) -> str:
     layout, picture = evidence.layout, evidence.picture
+    if verdict == "ordered" and table.tokens:
+        return "Join the words of each row into one column of text and train on that (on the command line: --text)."
+    if verdict == "ordered" and table.left_out:
+        return (
+            f"Take out column {name_some(table.left_out)}, which cannot be a cell of a grid; then train on the others."
+        )
+    if layout and layout.left_out:
+        beside = name_some(table.names[at] for at in layout.left_out)
+        return f"Say --label, or take column {beside} out; then each row is laid out as a picture of {layout}."
     if layout:
         what = "a picture" if picture else "a sequence"
         return f"Train on the table as it is: each row is laid out as {what} of {layout}."
@@ -150,8 +168,8 @@ def _advice(verdict: Verdict, table: Prepared, evidence: Evidence) -> str:
     own = [f"--text {name}" for name in table.texts[:1]] + [f"--path {name}" for name in table.files[:1]]
     if own and verdict != "ordered":
         return (
-            f"Column {name_some([*table.files, *table.texts])} holds {'words' if table.texts else 'file names'}: to "
-            f"train on it, say {' or '.join(own)} (in Python, give that column alone to its adapter). For the other "
-            f"columns: {ADVICE[verdict]}"
+            f"{ADVICE[verdict]} Column {name_some([*table.files, *table.texts])} holds "
+            f"{'words' if table.texts else 'file names'}: to classify these, say {' or '.join(own)} (in "
+            "Python, give that column alone to its adapter)."
         )
     return ADVICE[verdict]

@@ -14,6 +14,7 @@ from gridcnn.ordering.statistics import score
 
 __all__ = ["bigrams_against_nulls"]
 
+COLUMNS = 64
 CODES, COARSE = 200, 12  # commonest codes that are told apart in bigrams, and in the tree
 ORDERS = 49
 
@@ -26,7 +27,7 @@ def bigrams_against_nulls(codes: Floats, rng: np.random.Generator) -> list[Refut
     Parameters
     ----------
     codes : array, shape (rows, columns)
-        Token ids, in any numbering.
+        Token ids, in any numbering; the middle 64 columns are looked at.
     rng : numpy.random.Generator
         Source of randomness.
 
@@ -35,6 +36,7 @@ def bigrams_against_nulls(codes: Floats, rng: np.random.Generator) -> list[Refut
     list of Refutation
         Of the families *shuffled* and *grouped*.
     """
+    codes = codes[:, max(0, (codes.shape[1] - COLUMNS) // 2) :][:, :COLUMNS]
     _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
     rank = np.empty(len(counts), dtype=np.intp)
     rank[np.argsort(-counts)] = np.arange(len(counts))

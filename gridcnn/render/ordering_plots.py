@@ -21,10 +21,10 @@ __all__ = ["draw"]
 GIVEN, NULL = "#c2410c", "#94a3b8"
 MOST_NAMES = 24  # on an axis
 EXPLAINED = {
-    "lags": "distance explains similarity",
-    "fading": "similarity fades with distance",
-    "ranks": "nearer columns are more alike",
-    "cycle": "distance on a circle explains similarity",
+    "lags": "how far distance explains similarity",
+    "fading": "how similarity fades with distance",
+    "ranks": "how near similar columns stand",
+    "cycle": "how far distance on a circle explains it",
     "bigrams": "which code follows which",
     "row width": "a row width stands out",
 }
@@ -44,6 +44,7 @@ def draw(report: OrderReport) -> Figure:
     low, high = min(0.0, off.min()) if off.max() < 1.5 else off.min(), off.max()  # spectra: all of it is high
     np.fill_diagonal(strength, high)
     names = [name.replace("$", r"\$") for name in data.get("names", [])]  # no formulas
+    noun = data.get("noun", "column")
     order = hierarchy.leaves_list(tree_of(data["similar"]))
     for panel, placed, title in (
         (axes[0], np.arange(len(strength)), "similarity, given order"),
@@ -51,7 +52,7 @@ def draw(report: OrderReport) -> Figure:
     ):
         shown = strength[np.ix_(placed, placed)]
         image = panel.imshow(shown, vmin=low, vmax=high, cmap="magma", interpolation="nearest")
-        panel.set(title=title, xlabel="column", ylabel="column" if panel is axes[0] else "")
+        panel.set(title=title, xlabel=noun, ylabel=noun if panel is axes[0] else "")
         panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         if len(names) == len(strength) and any(not name.isdigit() for name in names):
             step = max(1, math.ceil(len(names) / MOST_NAMES))
@@ -79,12 +80,13 @@ def _profile(panel: Any, report: OrderReport, data: dict[str, Any]) -> None:
     if profile is None:
         panel.set_axis_off()
         return
+    profile = profile[: max(4, 3 * len(profile) // 4)]  # few pairs are farther apart
     panel.plot(np.arange(1, len(profile) + 1), profile, color=GIVEN)
     panel.axhline(0, color=NULL, lw=0.8)
     panel.set(
         title="by distance",
-        xlabel="distance between columns",
-        ylabel="mean atanh |r|" if report.grid else "mean atanh r",
+        xlabel=f"distance between {data.get('noun', 'column')}s",
+        ylabel="mean atanh |r|",
     )
     if report.grid and report.layout and report.layout.is_plain:
         width = report.grid[1]
