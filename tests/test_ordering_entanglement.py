@@ -36,7 +36,7 @@ def test_shuffled_walks_are_no_better_than_shuffled_and_the_order_is_found_again
     shuffled = [measure_entanglement(table, rng.permutation(32), rng=rng) for _ in range(9)]
     assert abs(np.mean([one.suitability for one in shuffled])) < 0.1
     assert all(one.best == pytest.approx(right.best, abs=0.03) for one in shuffled)
-    assert sum("no more than a shuffled order gains" in one.sentence for one in shuffled) >= 7
+    assert sum(abs(one.suitability) < 0.25 for one in shuffled) >= 7
 
 
 def test_an_order_is_judged_as_the_columns_laid_out_in_it(rng):

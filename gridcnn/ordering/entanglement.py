@@ -49,9 +49,9 @@ class Entanglement:
             return "no order was found that suits a locally connected network clearly better than shuffled ones."
         share = f"{100 * self.suitability:.0f} % (± {100 * self.standard_error:.0f})"
         return (
-            f"{share} of what the best order found gains a locally connected network over shuffled orders (mean |r| within "
-            f"cuts of the axis: {self.given:.2f} here, {self.shuffled:.2f} shuffled, {self.best:.2f} best); groups gain "
-            "it too, so this decides nothing."
+            f"{share} of what the best order found gains a locally connected network over shuffled orders (mean |r| "
+            f"within cuts of the axis: {self.given:.2f} here, {self.shuffled:.2f} shuffled, {self.best:.2f} best); "
+            "groups gain it too, so this decides nothing."
         )
 
 

@@ -85,13 +85,27 @@ class Blocks(NamedTuple):
         """Number of orders, one and its reverse counted once if no column stays."""
         return float(math.prod(math.factorial(size) for size in self.sizes))
 
+    def share(self, signed: Floats) -> float:
+        """Return the share of the variance of atanh r that tells which ways two columns have in common."""
+        ways = np.array(np.unravel_index(np.arange(math.prod(self.sizes)), self.sizes))
+        inside = slice(self.first, self.first + ways.shape[1])
+        first, second = np.triu_indices(ways.shape[1], 1)
+        kind = (ways[:, first] == ways[:, second]).T @ (1 << np.arange(len(ways)))
+        values = signed[inside, inside][first, second]
+        number = np.maximum(np.bincount(kind), 1)
+        means = np.bincount(kind, values) / number
+        return float(
+            (number * (means - values.mean()) ** 2)[np.bincount(kind) > 0].sum()
+            / max(values.var() * len(values), 1e-12)
+        )
+
     def __str__(self) -> str:
         inner = " × ".join(map(str, self.sizes[1:]))
         return f"blocks of {inner} columns" + (f" after the first {self.first}" if self.first else "")
 
 
 def block_layouts(columns: int) -> list[Blocks]:
-    """Return the layouts that columns may have: blocks of each length, with a rest at either end, and three-way ones."""
+    """Return the layouts that columns may have: blocks of each length, a rest at either end, and three-way ones."""
     two = [
         Blocks((columns // length, length), first)
         for length in block_lengths(columns)

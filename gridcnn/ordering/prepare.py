@@ -86,15 +86,7 @@ def rank_scores(values: Floats) -> Floats:
 
 def prepare(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Prepared:
     """Sample, encode and rank a table; as `gridcnn.ordering.check_order` describes."""
-    shape = np.shape(X)
-    if len(shape) != 2:
-        remedy = (
-            "use check_axes for arrays of three and more axes" if len(shape) > 2 else "give it at least two dimensions"
-        )
-        raise DataError(f"check_order takes a table of rows and columns, this array has shape {tuple(shape)}: {remedy}")
-    rows, columns = int(shape[0]), int(shape[1])
-    if rows == 0 or columns == 0:
-        raise DataError(f"the table has {rows} rows and {columns} columns: there is nothing to check")
+    rows, columns = _shape(X)
     table: Any = X if isinstance(X, pd.DataFrame) else without_mask(X)
     if isinstance(table, np.ndarray) and table.dtype.kind == "c":
         raise DataError("the table holds complex numbers: take their real parts, imaginary parts or sizes")
@@ -143,6 +135,20 @@ def prepare(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Prepared:
         scores, values, names, varies, labels[take] if labels is not None else None, rows, columns,
         warnings, left_out, tokens, roles.clock and _flows(table, roles), own[0], own[1], tuple(roles.kept), beyond,
     )  # fmt: skip
+
+
+def _shape(X: Any) -> tuple[int, int]:
+    """Return rows and columns, or raise DataError for what is no table."""
+    shape = np.shape(X)
+    if len(shape) != 2:
+        remedy = (
+            "use check_axes for arrays of three and more axes" if len(shape) > 2 else "give it at least two dimensions"
+        )
+        raise DataError(f"check_order takes a table of rows and columns, this array has shape {tuple(shape)}: {remedy}")
+    rows, columns = int(shape[0]), int(shape[1])
+    if rows == 0 or columns == 0:
+        raise DataError(f"the table has {rows} rows and {columns} columns: there is nothing to check")
+    return rows, columns
 
 
 def _pairs(table: Any, kept: list[int], take: Any) -> Pairs | None:

@@ -94,7 +94,7 @@ def check_order(
         test=answer.test,
         rows=table.rows,
         columns=table.columns,
-        rows_used=evidence.rows,
+        rows_used=len(table.scores),
         columns_used=evidence.columns,
         evidence=evidence.numbers,
         grid=(picture.height, picture.width) if picture and picture.height else None,
