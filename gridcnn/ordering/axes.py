@@ -77,7 +77,7 @@ def _axis(array: Any, axis: int, take: Any, alpha: float, rng: np.random.Generat
     size = array.shape[axis]
     used = min(size, CELLS)
     blocks = _blocks(array, axis, take, used) if size >= FEW_COLUMNS and len(take) >= FEW_ROWS else []
-    tested = measure_axis(blocks, alpha, rng) if blocks else None
+    tested = measure_axis(blocks, alpha, rng, (size - used) // 2) if blocks else None
     answer = decide_axis(tested, len(take), size, alpha)
     evidence, figure = (tested.numbers(), tested.figure(alpha) | {"noun": "cell"}) if tested else ({}, {})
     return OrderReport(

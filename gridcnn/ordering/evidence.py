@@ -87,7 +87,7 @@ class Tested:
         return len(self.refutations) == FAMILIES and all(one.holds(alpha) for one in self.refutations)
 
 
-def measure_axis(blocks: Sequence[Floats], alpha: float, rng: np.random.Generator) -> Tested:
+def measure_axis(blocks: Sequence[Floats], alpha: float, rng: np.random.Generator, before: int = 0) -> Tested:
     """Compare the order of the cells of an axis with the null families.
 
     Parameters
@@ -98,6 +98,8 @@ def measure_axis(blocks: Sequence[Floats], alpha: float, rng: np.random.Generato
         Level of the test.
     rng : numpy.random.Generator
         Source of randomness.
+    before : int, default 0
+        Number of cells left out before the first.
     """
     rows = len(blocks[0])
     common = common_rows(blocks[0])
@@ -112,7 +114,7 @@ def measure_axis(blocks: Sequence[Floats], alpha: float, rng: np.random.Generato
     off = ~np.eye(len(whole.size), dtype=bool)
     strength = float(np.mean(np.tanh(whole.size[off]) ** 2)) - 1 / common
     total = common * len(blocks)
-    return Tested(whole, compare(whole, halves, total, rng, alpha), max(strength, 0.0), total)
+    return Tested(whole, compare(whole, halves, total, rng, alpha, before), max(strength, 0.0), total)
 
 
 def common_rows(scores: Floats) -> int:
@@ -193,7 +195,8 @@ class Evidence:
     @cached_property
     def order(self) -> Tested:
         """The columns as a sequence, compared with the null families."""
-        tested = measure_axis([self.table.scores[:, self._central]], self.alpha, self._rng)
+        before = max(0, (self.columns - CENTRAL) // 2)
+        tested = measure_axis([self.table.scores[:, self._central]], self.alpha, self._rng, before)
         self._note(tested)
         self.figure["names"] = [self.table.names[column] for column in self._central]
         self.opinion = measure_entanglement(self.table.scores[:, self._central], rng=self._rng)
@@ -238,6 +241,7 @@ class Evidence:
         """Find an ordered sequence of items that hold two to four channels, side by side or one after another."""
         columns = self.table.scores.shape[1]
         laid_out = next(one for one in self.order.refutations if one.family == "laid out")
+        perhaps_sorted = len(self.order.refutations) == FAMILIES
         for channels in CHANNELS:
             items = columns // channels
             if columns % channels or items < FEW_FOR_CHANNELS or len(self._varying) < columns:
@@ -246,7 +250,7 @@ class Evidence:
             in_turn = np.arange(columns).reshape(channels, items).T
             for cells, length, likely in (
                 (side_by_side, channels, self._returns(channels)),
-                (in_turn, items, self._breaks(items)),
+                (in_turn, items, not perhaps_sorted and self._breaks(items)),
             ):
                 if laid_out.p > self.alpha and not laid_out.kind.startswith(f"blocks of {length} "):
                     continue  # blocks of another length explain the columns
@@ -263,7 +267,7 @@ class Evidence:
         """
         first = max(0, (len(cells) - CENTRAL) // 2)
         blocks = [self.table.scores[:, channel[first : first + CENTRAL]] for channel in cells.T]
-        together = measure_axis(blocks, self.alpha, self._rng)
+        together = measure_axis(blocks, self.alpha, self._rng, first)
         if len(together.refutations) < FAMILIES:
             return False
         for block in blocks:

@@ -96,6 +96,7 @@ def compare(
     rows: int,
     rng: np.random.Generator,
     alpha: float,
+    before: int = 0,
 ) -> list[Refutation]:
     """Compare the given order with each null family; with sorted tables only if all others are refuted.
 
@@ -111,6 +112,8 @@ def compare(
         Source of randomness.
     alpha : float
         Level at which a family is refuted.
+    before : int, default 0
+        Number of columns left out before the first.
 
     Returns
     -------
@@ -125,7 +128,7 @@ def compare(
         _refutation("grouped", "", _against_flips(halves, rng), 2.0 ** (columns - 2)),
     ]
     layout = []
-    for blocks in block_layouts(columns):
+    for blocks in block_layouts(columns, before):
         if len(blocks.sizes) > 2 and blocks.share(whole.signed) < given[0]:
             continue  # a design of three ways that explains less than distance does
         number = blocks.number / (2 if math.prod(blocks.sizes) == columns else 1)

@@ -104,12 +104,16 @@ class Blocks(NamedTuple):
         return f"blocks of {inner} columns" + (f" after the first {self.first}" if self.first else "")
 
 
-def block_layouts(columns: int) -> list[Blocks]:
-    """Return the layouts that columns may have: blocks of each length, a rest at either end, and three-way ones."""
+def block_layouts(columns: int, before: int = 0) -> list[Blocks]:
+    """Return the layouts that columns may have, if they follow `before` others of the same table.
+
+    Blocks of each length, with a rest at either end or cut as the columns before are, and designs of three ways.
+    """
     two = [
-        Blocks((columns // length, length), first)
+        Blocks(((columns - first) // length, length), first)
         for length in block_lengths(columns)
-        for first in sorted({0, columns % length})
+        for first in sorted({0, columns % length, -before % length})
+        if columns - first >= 2 * length
     ]
     few = range(2, MOST_PER_ITEM + 1) if columns >= FEW_FOR_THREE else ()
     three = [
