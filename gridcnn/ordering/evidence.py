@@ -30,7 +30,7 @@ SPLITS, FEW_CELLS = 2, 60  # twice as many halves of the rows for so few cells, 
 FAMILIES = 4
 LESS_CLEARLY = 0.1  # level for each of several channels
 COPY = 0.9999  # |r| of two columns that count as copies
-RIDGE = 0.02  # mean |r|
+RIDGE = 0.02  # mean r
 BREAK = 0.04  # atanh |r| by which neighbours of different channels are less alike
 
 
@@ -281,9 +281,9 @@ class Evidence:
         return False
 
     def _returns(self, lag: int) -> bool:
-        """Tell whether |r| at this lag is above that at the lags beside it: the same channel of the next item."""
-        near = profile_of(np.abs(self._correlations))
-        return bool(near[lag - 1] > max(near[lag - 2], near[lag]) + RIDGE)
+        """Tell whether r or |r| is higher at this lag than at those beside it: the same channel of the next item."""
+        profiles = (profile_of(self._correlations), profile_of(np.abs(self._correlations)))
+        return any(near[lag - 1] > max(near[lag - 2], near[lag]) + RIDGE for near in profiles)
 
     def _breaks(self, length: int) -> bool:
         """Tell whether neighbours across the ends of blocks of this length are less alike than within blocks."""
