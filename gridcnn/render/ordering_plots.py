@@ -34,7 +34,8 @@ def draw(report: OrderReport) -> Figure:
     """Draw a report; without a statistic the figure holds the reason in words."""
     data = report.figure_data
     figure = Figure(figsize=(14, 4), layout=ConstrainedLayoutEngine(wspace=0.06))
-    figure.suptitle(f"{report.verdict}: {report.reason}", fontsize=11, x=0.01, ha="left")
+    said = [f"{report.verdict}: {report.reason}", *([f"second opinion: {report.opinion}"] if report.opinion else [])]
+    figure.suptitle("\n".join(textwrap.fill(line, 190) for line in said), fontsize=10, x=0.01, ha="left")
     if "similar" not in data:
         figure.text(0.5, 0.5, "no statistic was measured", ha="center")
         return figure
