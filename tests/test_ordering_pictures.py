@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from gridcnn.ordering.layout import ABSENT
+from gridcnn.ordering.layout import ABSENT, Layout
 from gridcnn.ordering.pictures import Picture, fold, hidden_picture
 from gridcnn.ordering.similarity import correlations, similarity
 
@@ -148,8 +148,9 @@ def test_folding_averages_similarity_along_an_axis_over_the_other() -> None:
     assert found is not None
     assert found.layout is not None
     rolled = similarity(correlations(np.roll(flat(9, 11), 4, axis=1)))
+    plain = Layout(("height", "width"), np.arange(99).reshape(9, 11))
     for axis, size in ((0, 9), (1, 11)):
-        folded = fold(similar, 11, axis)
+        folded = fold(similar, plain, axis)
         assert folded.shape == (size, size)
         assert folded == pytest.approx(fold(rolled, found.layout, axis))
-    assert fold(similar, 11, 0)[2, 5] == pytest.approx(np.mean([similar[22 + x, 55 + x] for x in range(11)]))
+    assert fold(similar, plain, 0)[2, 5] == pytest.approx(np.mean([similar[22 + x, 55 + x] for x in range(11)]))

@@ -160,7 +160,7 @@ def check_grids(
     reports = check_axes(_apply_frontend(adapter, windows, random_state), alpha=alpha, random_state=random_state).axes
     sequences = [symbols for at in encoded.item[first] if (symbols := adapter.symbols(sample[at])) is not None]
     if sequences:
-        reports = (reports[0], _check_symbols(adapter, sequences, random_state))
+        reports = (reports[0], _check_symbols(adapter, sequences, alpha, random_state))
     return GridReport(adapter.spec_, reports, len(items), len(first), encoded.skipped)
 
 
@@ -172,13 +172,14 @@ def _apply_frontend(adapter: Adapter, windows: np.ndarray, seed: int) -> np.ndar
         return torch.cat([frontend(batch) for batch in batches]).numpy()
 
 
-def _check_symbols(adapter: Adapter, sequences: list[list[str]], seed: int) -> OrderReport:
+def _check_symbols(adapter: Adapter, sequences: list[list[str]], alpha: float, seed: int) -> OrderReport:
     """Check the axis of symbols by which symbol follows which; padding would always make it look ordered."""
     (axis,) = adapter.spec_.axes
     length = min(axis.size, max(FEWEST_SYMBOLS, int(np.median([len(symbols) for symbols in sequences]))))
     full = [symbols[:length] for symbols in sequences if len(symbols) >= length]
     if full:
-        return check_order(pd.factorize(np.ravel(full))[0].reshape(-1, length), kind="categorical", random_state=seed)
+        codes = pd.factorize(np.ravel(full))[0].reshape(-1, length)
+        return check_order(codes, kind="categorical", alpha=alpha, random_state=seed)
     reason = f"No {adapter.noun} has {length} {axis.name}s or more: too few to tell order from chance."
     return OrderReport("undecided", reason, "size", len(sequences), axis.size, 0, 0)
 

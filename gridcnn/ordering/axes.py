@@ -11,6 +11,7 @@ from gridcnn.ordering.evidence import FEW_COLUMNS, measure_axis
 from gridcnn.ordering.prepare import check_alpha, rank_scores, without_mask
 from gridcnn.ordering.report import AxesReport, OrderReport
 from gridcnn.ordering.rule import FEW_ROWS, decide_axis
+from gridcnn.ordering.similarity import varying
 
 __all__ = ["check_axes"]
 
@@ -103,6 +104,6 @@ def _blocks(array: Any, axis: int, take: Any, used: int) -> list[Any]:
         block = np.asarray(array[tuple(index)][take], dtype=np.float64)
         block[~np.isfinite(block)] = np.nan
         scores = rank_scores(block)
-        if (np.nanmax(np.abs(scores), axis=0, initial=0, where=~np.isnan(scores)) > 0).sum() >= FEW_COLUMNS:
+        if varying(scores).sum() >= FEW_COLUMNS:
             blocks.append(scores)
     return blocks

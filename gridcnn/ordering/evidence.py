@@ -16,7 +16,7 @@ from gridcnn.ordering.nulls import Refutation, compare
 from gridcnn.ordering.pictures import Picture, hidden_picture
 from gridcnn.ordering.prepare import Prepared
 from gridcnn.ordering.probe import Probe, probe
-from gridcnn.ordering.similarity import Floats, Ints, Similarity, correlations, similarity
+from gridcnn.ordering.similarity import Floats, Ints, Similarity, correlations, similarity, varying
 from gridcnn.ordering.statistics import profile_of
 from gridcnn.ordering.tokens import bigrams_against_nulls
 
@@ -122,7 +122,7 @@ def common_rows(scores: Floats) -> int:
     present = ~np.isnan(scores)
     if present.all():
         return len(scores)
-    mask = present[:, np.nanmax(np.abs(scores), axis=0, initial=0, where=present) > 0].astype(np.float64)
+    mask = present[:, varying(scores)].astype(np.float64)
     counts = mask.T @ mask
     return max(1, int(np.median(counts[np.triu_indices(len(counts), 1)]))) if len(counts) > 1 else len(scores)
 
@@ -170,12 +170,12 @@ class Evidence:
         self._rng = rng
         self._varying = np.flatnonzero(table.varies)
         self.columns = len(self._varying)
+        self._before = max(0, (self.columns - CENTRAL) // 2)  # columns left out before the central ones
         self.rows = common_rows(table.scores[:, self._central]) if self.columns else len(table.scores)
 
     @cached_property
     def _central(self) -> Ints:
-        first = max(0, (self.columns - CENTRAL) // 2)
-        return self._varying[first : first + CENTRAL]
+        return self._varying[self._before : self._before + CENTRAL]
 
     @cached_property
     def _correlations(self) -> Floats:
@@ -195,8 +195,7 @@ class Evidence:
     @cached_property
     def order(self) -> Tested:
         """The columns as a sequence, compared with the null families."""
-        before = max(0, (self.columns - CENTRAL) // 2)
-        tested = measure_axis([self.table.scores[:, self._central]], self.alpha, self._rng, before)
+        tested = measure_axis([self.table.scores[:, self._central]], self.alpha, self._rng, self._before)
         self._note(tested)
         self.figure["names"] = [self.table.names[column] for column in self._central]
         self.opinion = measure_entanglement(self.table.scores[:, self._central], rng=self._rng)

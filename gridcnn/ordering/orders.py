@@ -82,7 +82,7 @@ class Blocks(NamedTuple):
 
     @property
     def number(self) -> float:
-        """Number of orders, one and its reverse counted once if no column stays."""
+        """Number of orders, reversed ones included."""
         return float(math.prod(math.factorial(size) for size in self.sizes))
 
     def share(self, signed: Floats) -> float:

@@ -115,15 +115,15 @@ def against(value: float, null: Floats) -> float:
     return gap / max(float(null.std()), 1e-6 + 1e-3 * abs(gap))
 
 
-def fold(similar: Floats, layout: Layout | int, axis: int) -> Floats:
+def fold(similar: Floats, layout: Layout, axis: int) -> Floats:
     """Average similarity along one axis of a picture over all else.
 
     Parameters
     ----------
     similar : array, shape (d, d)
         Similarity of the first d columns of the table.
-    layout : Layout or int
-        The picture, or the width of a plain one.
+    layout : Layout
+        The picture.
     axis : int
         0 is height, 1 width.
 
@@ -133,8 +133,6 @@ def fold(similar: Floats, layout: Layout | int, axis: int) -> Floats:
         Mean over the pairs of cells that the table holds, and 0 where there is none; as many lines of the axis as the d
         columns reach.
     """
-    if isinstance(layout, int):
-        layout = Layout(("height", "width"), np.arange(len(similar) // layout * layout).reshape(-1, layout))
     cells = layout.cells
     lines = np.moveaxis(cells, axis, -1).reshape(-1, cells.shape[axis])
     held = (lines >= 0) & (lines < len(similar))

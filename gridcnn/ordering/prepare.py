@@ -23,7 +23,7 @@ from gridcnn.ordering.columns import (
     roles_of_array,
     roles_of_frame,
 )
-from gridcnn.ordering.similarity import Floats, Ints, similarity
+from gridcnn.ordering.similarity import Floats, Ints, similarity, varying
 
 __all__ = ["Pairs", "Prepared", "check_alpha", "prepare", "rank_scores"]
 
@@ -126,7 +126,7 @@ def prepare(X: Any, y: Any, kind: str, rng: np.random.Generator) -> Prepared:
     empty = _missing(values, names, warnings)
     left_out += tuple(np.array(names[: len(empty)])[empty].tolist())
     scores = rank_scores(values)
-    varies = np.nanmax(np.abs(scores), axis=0, initial=0, where=~np.isnan(scores)) > 0
+    varies = varying(scores)
     if (constant := ~varies & ~empty).any():
         named = name_some(np.array(names[: len(empty)])[constant])
         warnings.append(f"{int(constant.sum())} constant columns say nothing: {named}")

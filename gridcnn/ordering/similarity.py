@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Floats", "Ints", "Similarity", "correlations", "fisher", "similarity"]
+__all__ = ["Floats", "Ints", "Similarity", "correlations", "fisher", "similarity", "varying"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -34,6 +34,11 @@ def correlations(scores: Floats) -> Floats:
     norm = np.sqrt(np.maximum(square * square.T, 0))
     product = filled.T @ filled - total * total.T / count
     return np.asarray(np.clip(product / np.where(norm > 1e-9, norm, np.inf), -1, 1))
+
+
+def varying(scores: Floats) -> NDArray[np.bool_]:
+    """Tell which columns of rank scores vary, (rows, columns) → (columns,); constant ones are 0, missing values NaN."""
+    return np.asarray(np.nanmax(np.abs(scores), axis=0, initial=0, where=~np.isnan(scores)) > 0)
 
 
 def fisher(r: Floats) -> Floats:

@@ -33,7 +33,6 @@ __all__ = [
     "stack_correlations",
 ]
 
-DESCRIPTIONS = ("lags", "near lags", "falling", "next but one", "nearness", "cycle")
 STATISTICS = {"lags": [0], "fading": [0, 1, 2, 3], "ranks": [2, 4], "cycle": [5]}
 
 
@@ -90,7 +89,7 @@ def describe(stacked: Floats, orders: Ints) -> Floats:
     Returns
     -------
     array of shape (orders, 6)
-        The six descriptions, see the module; higher means closer.
+        Lags, near lags, falling, next but one, nearness, cycle, see the module; higher means closer.
     """
     columns = orders.shape[1]
     pairs = _pairs(columns)
