@@ -13,8 +13,9 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from gridcnn.adapters.records import ClassicModel, Preview
-from gridcnn.errors import DataError
+from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.grid import Coordinates, GridSpec
+from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.parameters import Constraint, check
 
 __all__ = ["Adapter", "ClassicModel", "Preview", "is_path", "sample_of"]
@@ -147,6 +148,39 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
     @abstractmethod
     def frontend(self) -> nn.Module:
         """Return a new module that maps `(batch, *encoded_shape)` to grids `(batch, *spec_.shape)`, float32."""
+
+    # ---- the same in an exported model ------------------------------------------------------------------------------
+
+    decoding_attributes: ClassVar[tuple[str, ...]] = ()
+    """Names of the fitted attributes that `decode` reads."""
+
+    def decode(self, item: Any) -> Any:
+        """Return one raw item as an exported model takes it: decoded pixels, a waveform, a str, an array.
+
+        `encode` cuts and resizes what this returns, and so do the nodes that `add_to` adds.
+
+        Raises
+        ------
+        ItemError
+            If it cannot be decoded.
+        """
+        raise NotImplementedError
+
+    def add_to(self, graph: Graph) -> Windows:
+        """Add the input of an exported model to a graph, and all that turns a batch of it into grids.
+
+        The input is a batch of what `decode` returns. The nodes do what `encode` does after decoding, and then
+        `frontend`.
+
+        Raises
+        ------
+        ConfigurationError
+            If this adapter cannot be exported.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} cannot be exported yet: it has no method add_to, which writes its preprocessing as "
+            "a graph"
+        )
 
     @abstractmethod
     def defaults(self, n_items: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-GROUND = {"errors", "parameters", "grid", "versions"}
+GROUND = {"errors", "parameters", "grid", "versions", "onnx_graph"}
 DATA = {*GROUND, "ordering", "datasets"}
 PARTS = {*GROUND, "ordering", "adapters", "network"}
 MODEL = {*PARTS, "pipeline", "model"}
@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "errors": set(),
     "versions": set(),
     "parameters": {"errors"},
+    "onnx_graph": set(),
     "grid": {"errors"},
     "ordering": {"errors"},
     "datasets": {"errors"},
@@ -37,7 +38,20 @@ MAY_IMPORT = {
     "evaluation": {*MODEL, "inference"},
     "estimator": {*MODEL, "training", "inference", "bundle"},
     "render": {*MODEL, "inference", "explain", "evaluation"},
-    "cli": {*MODEL, "datasets", "training", "inference", "explain", "bundle", "evaluation", "render"},
+    "export": {*MODEL, "inference", "explain", "bundle", "evaluation", "render"},
+    "serve": {*MODEL, "inference", "explain", "bundle", "evaluation", "render", "export"},
+    "cli": {
+        *MODEL,
+        "datasets",
+        "training",
+        "inference",
+        "explain",
+        "bundle",
+        "evaluation",
+        "render",
+        "export",
+        "serve",
+    },
     "": {
         "estimator",
         "explain",
