@@ -166,11 +166,11 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
         """
         raise NotImplementedError
 
-    def add_to(self, graph: Graph) -> Windows:
+    def add_to(self, graph: Graph, frontend: nn.Module) -> Windows:
         """Add the input of an exported model to a graph, and all that turns a batch of it into grids.
 
-        The input is a batch of what `decode` returns. The nodes do what `encode` does after decoding, and then
-        `frontend`.
+        The input is a batch of what `decode` returns. The nodes do what `encode` does after decoding, and then what the
+        trained `frontend` does.
 
         Raises
         ------
