@@ -18,10 +18,7 @@ from gridcnn.errors import Skipped
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.layers import to_channels_last
 
-__all__ = ["NOT_FINITE", "EpochRecord", "FittedModel", "Network", "fitted_model", "one_thread_in_forked_processes"]
-
-NOT_FINITE = "the network's answer is not finite: the item holds numbers far outside those of the training"
-"""Why an item that could be decoded has no answer all the same."""
+__all__ = ["EpochRecord", "FittedModel", "Network", "fitted_model", "one_thread_in_forked_processes"]
 
 
 class Network(nn.Module):

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-GROUND = {"errors", "parameters", "grid", "versions", "onnx_graph"}
+GROUND = {"errors", "parameters", "grid", "versions", "onnx_graph", "predictions"}
 DATA = {*GROUND, "ordering", "datasets"}
 PARTS = {*GROUND, "ordering", "adapters", "network"}
 MODEL = {*PARTS, "pipeline", "model"}
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "versions": set(),
     "parameters": {"errors"},
     "onnx_graph": set(),
+    "predictions": set(),
     "grid": {"errors"},
     "ordering": {"errors"},
     "datasets": {"errors"},

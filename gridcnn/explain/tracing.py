@@ -20,9 +20,10 @@ from gridcnn.adapters import Adapter
 from gridcnn.errors import ConfigurationError, ItemError
 from gridcnn.explain.steps import Step, record
 from gridcnn.grid import Coordinates, GridSpec
-from gridcnn.model import NOT_FINITE, fitted_model
+from gridcnn.model import fitted_model
 from gridcnn.network.augment import flipped_copies
 from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.predictions import NOT_FINITE
 
 __all__ = ["Trace", "trace"]
 

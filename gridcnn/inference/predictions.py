@@ -1,84 +1,24 @@
-"""Predictions: the answers of a model for many items, as a typed record of arrays."""
+"""The answers of a fitted model for many items."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gridcnn.errors import ItemError
 from gridcnn.inference.predictor import predictor
-from gridcnn.model import NOT_FINITE, FittedModel, fitted_model
+from gridcnn.model import FittedModel, fitted_model
 from gridcnn.pipeline.cache import FINGERPRINT
 from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.encode import encode_ahead
-
-if TYPE_CHECKING:
-    import pandas as pd
+from gridcnn.predictions import NOT_FINITE, Predictions, name_of
 
 __all__ = ["Predictions", "predict", "predict_in_parts"]
 
 PART = 128
 """Smallest number of items whose windows are computed together, while the next ones are decoded."""
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """Answers for n items, in the order of the items.
-
-    Parameters
-    ----------
-    items : list of str
-        Name of each item: its path or text, or its position.
-    probabilities : ndarray of shape (n, n_classes), float64
-        Columns in the order of `classes`, rows sum to 1; NaN for an item that has an error.
-    errors : list of str
-        Why an item has no answer: it could not be decoded, or the network's answer is not finite. Empty for the others.
-    classes : ndarray of shape (n_classes,)
-        The labels.
-    fingerprints : ndarray of shape (n, 16), uint8, or None
-        Digest of the content of each item, zeros for one that could not be decoded; None if they were not asked for.
-    """
-
-    items: list[str]
-    probabilities: np.ndarray
-    errors: list[str]
-    classes: np.ndarray
-    fingerprints: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    @property
-    def good(self) -> np.ndarray:
-        """Whether each item has an answer, bool `(n,)`."""
-        return np.array([not error for error in self.errors], dtype=bool)
-
-    @property
-    def labels(self) -> np.ndarray:
-        """The most probable label of each item, object `(n,)`; None for one that has an error."""
-        labels = np.full(len(self), None, dtype=object)
-        good = self.good
-        labels[good] = self.classes[self.probabilities[good].argmax(axis=1)]
-        return labels
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a table: `item`, `prediction`, a column `p(LABEL)` for each class, `error`.
-
-        Any string may be a label, also `error`; `p(…)` keeps its column apart from the others.
-        """
-        import pandas as pd  # noqa: PLC0415  (at the edge only)
-
-        # As objects: the strings of pandas hold no half of an emoji.
-        frame = pd.DataFrame(self.probabilities)
-        frame.columns = pd.Index([f"p({label})" for label in self.classes], dtype=object)
-        frame.insert(0, "item", pd.Series(self.items, dtype=object))
-        frame.insert(1, "prediction", pd.Series(self.labels, dtype=object))
-        frame["error"] = pd.Series(self.errors, dtype=object)
-        return frame
 
 
 def predict(
@@ -143,7 +83,7 @@ def predict_in_parts(
             fingerprints[answered] = encoded.fingerprints
             errors |= dict.fromkeys(answered[~np.isfinite(sums).all(axis=1)].tolist(), NOT_FINITE)
             probabilities[list(errors)] = np.nan
-        names = [_name(items[start + index], start + index) for index in range(n_items)]
+        names = [name_of(items[start + index], start + index) for index in range(n_items)]
         if errors and on_error == "raise":
             at = min(errors)
             of_a_table = isinstance(items[start + at], np.ndarray)
@@ -160,7 +100,3 @@ def predict_in_parts(
 def _joined(parts: Sequence[Predictions]) -> np.ndarray:
     digests = [part.fingerprints for part in parts if part.fingerprints is not None]
     return np.concatenate([np.empty((0, FINGERPRINT), dtype=np.uint8), *digests])
-
-
-def _name(item: Any, position: int) -> str:
-    return str(item) if isinstance(item, str | os.PathLike) else str(position)

@@ -1,0 +1,78 @@
+"""Predictions: the answers of a model for many items, as a typed record of arrays."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["NOT_FINITE", "Predictions", "name_of"]
+
+NOT_FINITE = "the network's answer is not finite: the item holds numbers far outside those of the training"
+"""Why an item that could be decoded has no answer all the same."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Answers for n items, in the order of the items.
+
+    Parameters
+    ----------
+    items : list of str
+        Name of each item: its path or text, or its position.
+    probabilities : ndarray of shape (n, n_classes), float64
+        Columns in the order of `classes`, rows sum to 1; NaN for an item that has an error.
+    errors : list of str
+        Why an item has no answer: it could not be decoded, or the network's answer is not finite. Empty for the others.
+    classes : ndarray of shape (n_classes,)
+        The labels.
+    fingerprints : ndarray of shape (n, 16), uint8, or None
+        Digest of the content of each item, zeros for one that could not be decoded; None if they were not asked for.
+    """
+
+    items: list[str]
+    probabilities: np.ndarray
+    errors: list[str]
+    classes: np.ndarray
+    fingerprints: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def good(self) -> np.ndarray:
+        """Whether each item has an answer, bool `(n,)`."""
+        return np.array([not error for error in self.errors], dtype=bool)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The most probable label of each item, object `(n,)`; None for one that has an error."""
+        labels = np.full(len(self), None, dtype=object)
+        good = self.good
+        labels[good] = self.classes[self.probabilities[good].argmax(axis=1)]
+        return labels
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table: `item`, `prediction`, a column `p(LABEL)` for each class, `error`.
+
+        Any string may be a label, also `error`; `p(…)` keeps its column apart from the others.
+        """
+        import pandas as pd  # noqa: PLC0415  (at the edge only)
+
+        # As objects: the strings of pandas hold no half of an emoji.
+        frame = pd.DataFrame(self.probabilities)
+        frame.columns = pd.Index([f"p({label})" for label in self.classes], dtype=object)
+        frame.insert(0, "item", pd.Series(self.items, dtype=object))
+        frame.insert(1, "prediction", pd.Series(self.labels, dtype=object))
+        frame["error"] = pd.Series(self.errors, dtype=object)
+        return frame
+
+
+def name_of(item: Any, position: int) -> str:
+    """Return what answers call an item: its path or text, or else its position."""
+    return str(item) if isinstance(item, str | os.PathLike) else str(position)
