@@ -97,6 +97,7 @@ class ArrayAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "array"
+    task: ClassVar[str] = "tabular-classification"
     fitted_attributes: ClassVar[tuple[str, ...]] = (
         "sizes_",
         "scaling_",

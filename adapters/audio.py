@@ -80,6 +80,7 @@ class AudioAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "sound"
+    task: ClassVar[str] = "audio-classification"
     noun: str = "sound"
     fitted_attributes: ClassVar[tuple[str, ...]] = (
         "sample_rate_",

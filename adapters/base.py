@@ -40,6 +40,9 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
     modality: ClassVar[str]
     """What the items are called: `"image"`, `"sound"`, `"text"`, `"array"`, …"""
 
+    task: ClassVar[str] = ""
+    """What the Hugging Face Hub calls the classification of such items; empty if it has no name for it."""
+
     noun: str = "item"
     """A person's word for one item: picture, sound, sentence."""
 

@@ -105,6 +105,7 @@ class ImageAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "image"
+    task: ClassVar[str] = "image-classification"
     noun: str = "picture"
     fitted_attributes: ClassVar[tuple[str, ...]] = (
         "height_",

@@ -74,6 +74,7 @@ class TableAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "array"
+    task: ClassVar[str] = "tabular-classification"
     noun: str = "row"
     fitted_attributes: ClassVar[tuple[str, ...]] = ("columns_", "ordering_", "shape_", "layout_", *OF_GRIDS)
 

@@ -110,6 +110,7 @@ class TextAdapter(Adapter):
     """
 
     modality: ClassVar[str] = "text"
+    task: ClassVar[str] = "text-classification"
     noun: str = "sentence"
     fitted_attributes: ClassVar[tuple[str, ...]] = ("tokens_", "length_", "embedding_dim_", "vocabulary_", "pieces_")
 
