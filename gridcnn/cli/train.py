@@ -268,6 +268,7 @@ def _compare(model: FittedModel, known: Split, parts: dict[str, Dataset]) -> Non
         "part": part,
         "accuracy": outcome.baseline,
         "network": outcome.network,
+        "verdict": outcome.verdict,
     }
     print(f"{part} accuracy of the baseline {outcome.baseline:.4f}, of the network {outcome.network:.4f}")
     print(outcome.verdict)
