@@ -93,6 +93,7 @@ def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
     scores, unreadable, n_trained_on = score_items(model, test)
     model.scores["test_accuracy"] = scores.accuracy
     model.scores["test_items"] = scores.n_items
+    model.scores["test_items_trained_on"] = n_trained_on
     print(f"test accuracy {scores.accuracy:.4f} on {scores.n_items:,} items, by the saved model")
     if n_trained_on:
         note(trained_on(n_trained_on, scores.n_items))
