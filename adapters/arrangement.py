@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from gridcnn.errors import DataError
+from gridcnn.onnx_graph import Graph
 from gridcnn.ordering.columns import name_some, no_data_limit
 from gridcnn.ordering.layout import ABSENT
 
@@ -74,6 +75,25 @@ class Arrangement:
         if self.filling is not None:
             grids[..., self.cells == ABSENT] = self.filling
         return grids
+
+    def row_of(self, grid: np.ndarray) -> np.ndarray:
+        """Return a row `(n_columns,)` that `arrange` makes a grid of; columns in no cell are 0."""
+        row = np.zeros(self.n_columns, dtype=grid.dtype)
+        held = self.cells != ABSENT
+        row[self.cells[held]] = grid[held]
+        return row
+
+    def add_to(self, graph: Graph, rows: str) -> str:
+        """Return the name of what `arrange` makes of rows `(batch, n_columns)` in a graph."""
+        shape = graph.constant([-1, *self.shape])
+        if self.is_usual:
+            return graph("Reshape", rows, shape)
+        places = np.where(self.cells == ABSENT, 0, self.cells)
+        grids = graph("Reshape", graph("Gather", rows, graph.constant(places.ravel()), axis=1), shape)
+        if self.filling is None:
+            return grids
+        filling = graph("CastLike", graph.constant(self.filling, np.float64), rows)
+        return graph("Where", graph.constant(self.cells == ABSENT), filling, grids)
 
     def about(self, name: Callable[[tuple[int, ...]], str]) -> list[str]:
         """Say which columns make which channel, if they are not in turn, and which cells no column has.

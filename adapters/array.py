@@ -17,12 +17,14 @@ from gridcnn.adapters.numbers_remarks import caution, in_columns, remarks_on, st
 from gridcnn.adapters.standardise import Standardise, WithOwnScale
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
+from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.ordering.columns import no_data_limit
 from gridcnn.parameters import Choice, Constraint, Optional
 
 __all__ = ["ArrayAdapter"]
 
 CHANNELS = "channels"
+TRIALS = 8
 SMALLEST_SPREAD = 1e-6  # in float32, a standard deviation below this share of the mean is rounding, not variation
 
 SETTINGS: dict[str, Any] = {
@@ -122,6 +124,8 @@ class ArrayAdapter(Adapter):
     bounds_: list[list[float]]
     remarks_: list[str]
 
+    decoding_attributes: ClassVar[tuple[str, ...]] = ("sizes_", "columns_", "centred_", "limit_")
+
     def __init__(
         self, axes: Sequence[str] = ("length",), units: Mapping[str, str] | None = None, scaling: str | None = None
     ) -> None:
@@ -220,6 +224,17 @@ class ArrayAdapter(Adapter):
         Raises
         ------
         ItemError
+            As `decode`.
+        """
+        grid = self._channels_first(self.decode(item), first_axis=0)[None]
+        return (grid - np.asarray(self.mean_)).astype(np.float32) if self.centred_ else grid
+
+    def decode(self, item: Any) -> np.ndarray:
+        """Return one item, shape `(…)`, as float32, or as float64 if `centred_`.
+
+        Raises
+        ------
+        ItemError
             If it has another shape than the training items, or a number is missing or stands for a missing one.
         """
         with np.errstate(over="ignore"):  # infinite, and found below
@@ -228,8 +243,29 @@ class ArrayAdapter(Adapter):
             raise ItemError(f"array of shape {row.shape}", f"expected shape {tuple(self.sizes_)}, as in training")
         if not (np.abs(row) <= self.limit_).all():
             raise ItemError(f"array of shape {row.shape}", unusable(row, self.limit_, self._name))
-        grid = self._channels_first(row, first_axis=0)[None]
-        return (grid - np.asarray(self.mean_)).astype(np.float32) if self.centred_ else grid
+        return row
+
+    def add_to(self, graph: Graph, frontend: nn.Module) -> Windows:
+        """Add an input `array`, `(batch, …)` as `decode` returns items, and its standardised grids."""
+        arrays = graph.input("array", np.float64 if self.centred_ else np.float32, ["batch", *self.sizes_])
+        return Windows(self.add_grids(graph, arrays, frontend))
+
+    def add_grids(self, graph: Graph, arrays: str, frontend: nn.Module) -> str:
+        """Return the name of the standardised grids of arrays `(batch, …)` in a graph."""
+        from gridcnn.adapters.numbers_graph import add_standardised, channels_first  # noqa: PLC0415  (for exports only)
+
+        grids = channels_first(graph, arrays, self.axes, CHANNELS)
+        if self.centred_:
+            grids = graph("Sub", grids, graph.constant(np.asarray(self.mean_, dtype=np.float64)))
+        return add_standardised(graph, grids, frontend)
+
+    def trial_items(self, random: np.random.Generator) -> list[Any]:
+        """Return arrays of the training range, and one far outside."""
+        low, high = np.asarray(self.bounds_).T.reshape(2, -1, *[1] * (len(self.sizes_) - (CHANNELS in self.axes)))
+        shape = (TRIALS, len(low), *self.spec_.sizes)
+        grids = low + (high - low) * random.uniform(size=shape) * np.linspace(0, 3, TRIALS).reshape(-1, *[1] * low.ndim)
+        arrays = np.moveaxis(grids, 1, 1 + list(self.axes).index(CHANNELS)) if CHANNELS in self.axes else grids[:, 0]
+        return list(np.clip(arrays, -self.limit_, self.limit_))
 
     def frontend(self) -> nn.Module:
         """Return the module that standardises float32 `(batch, channels, …)`: to `(batch, *spec_.shape)`."""

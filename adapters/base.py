@@ -181,9 +181,23 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
             If this adapter cannot be exported.
         """
         raise ConfigurationError(
-            f"{type(self).__name__} cannot be exported yet: it has no method add_to, which writes its preprocessing as "
-            "a graph"
+            f"a model of {type(self).__name__} cannot be exported yet: that adapter does not write its preprocessing "
+            "as a graph (it has no method add_to)"
         )
+
+    def trial_items(self, random: np.random.Generator) -> list[Any]:
+        """Return raw items made up to try an exported model: ordinary and odd ones, of several sizes."""
+        return []
+
+    def decoding_state(self) -> dict[str, Any]:
+        """Return the part of the fitted state that `decode` needs, JSON-ready."""
+        return {name: getattr(self, name) for name in self.decoding_attributes}
+
+    def restore_decoding(self, state: Mapping[str, Any]) -> Self:
+        """Set what `decode` needs, from `decoding_state()`."""
+        for name in self.decoding_attributes:
+            setattr(self, name, state[name])
+        return self
 
     @abstractmethod
     def defaults(self, n_items: int) -> dict[str, Any]:

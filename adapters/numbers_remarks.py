@@ -10,7 +10,7 @@ import pandas as pd
 from gridcnn.adapters.numbers import HALF_A_STEP, loses_in_float32, varying
 from gridcnn.errors import DataError
 
-__all__ = ["caution", "in_columns", "remarks_on", "stands_at_levels"]
+__all__ = ["caution", "in_columns", "refuse_doubled", "remarks_on", "stands_at_levels"]
 
 FEWEST_MARKS = 3  # items with the same outlying number
 OUTLYING = 3  # times the range of all other numbers
@@ -102,3 +102,10 @@ def caution(grid: np.ndarray, bounds: Sequence[Sequence[float]]) -> list[str]:
     if ((flat < (low - room)[:, None]) | (flat > (high + room)[:, None])).any():
         return ["a number lies far outside the range of the training items"]
     return []
+
+
+def refuse_doubled(X: pd.DataFrame) -> None:
+    """Raise DataError if a DataFrame has two columns of the same name."""
+    if not X.columns.is_unique:
+        doubled = ", ".join(map(str, X.columns[X.columns.duplicated()].unique()[:10]))
+        raise DataError(f"the table has several columns of the same name: {doubled}. Rename them, or keep one")

@@ -14,9 +14,10 @@ from gridcnn.adapters.arrangement import Arrangement, arrangement_of, refuse_lab
 from gridcnn.adapters.array import ArrayAdapter
 from gridcnn.adapters.base import Adapter
 from gridcnn.adapters.numbers import as_numbers, unusable
-from gridcnn.adapters.numbers_remarks import in_columns
+from gridcnn.adapters.numbers_remarks import in_columns, refuse_doubled
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
 from gridcnn.grid import GridSpec
+from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.ordering.columns import no_data_limit
 from gridcnn.parameters import Choice, Constraint
 
@@ -80,6 +81,7 @@ class TableAdapter(Adapter):
 
     constraints: ClassVar[Mapping[str, Constraint]] = {"ordering": Choice(("check", "assume"))}
     reads_rows: ClassVar[bool] = True
+    decoding_attributes: ClassVar[tuple[str, ...]] = ("columns_", "shape_", "layout_", "centred_", "limit_")
 
     columns_: list[str] | None
     ordering_: str
@@ -117,7 +119,7 @@ class TableAdapter(Adapter):
         if isinstance(X, pd.DataFrame):
             from gridcnn.ordering.columns import name_some, numbers_with_gaps  # noqa: PLC0415
 
-            self._check_names(X)
+            refuse_doubled(X)
             is_number = pd.api.types.is_numeric_dtype
             odd = [f"{name} ({kind})" for name, kind in numbers_with_gaps(X).dtypes.items() if not is_number(kind)]
             if odd:
@@ -125,11 +127,6 @@ class TableAdapter(Adapter):
                     f"columns that hold no numbers cannot be cells of a grid: {name_some(odd)}. Leave them out, or, "
                     "for a column of sentences or file names, train on that column alone with its own adapter"
                 )
-
-    def _check_names(self, X: pd.DataFrame) -> None:
-        if not X.columns.is_unique:
-            doubled = ", ".join(map(str, X.columns[X.columns.duplicated()].unique()[:10]))
-            raise DataError(f"the table has several columns of the same name: {doubled}. Rename them, or keep one")
 
     def check_items(self, X: Any) -> Any:  # an ndarray, which no type checker takes for a Sequence
         """Return `X` as numbers of shape `(n, columns)`: float32, or float64 if float32 would blur what varies in them.
@@ -151,7 +148,7 @@ class TableAdapter(Adapter):
         names = getattr(self, "columns_", None)
         if names is not None and isinstance(X, pd.DataFrame):
             X = in_columns(X, names)
-            self._check_names(X)
+            refuse_doubled(X)
             return as_numbers(X, exact=exact, known=True, ensure_min_samples=0)
         self.check_columns(X)
         return as_numbers(X, exact=exact, ensure_min_samples=0)
@@ -252,7 +249,7 @@ class TableAdapter(Adapter):
         return self
 
     def _usable(self, numbers: np.ndarray) -> np.ndarray:
-        """Return the rows without a missing number; raise DataError if no row can be used, naming columns."""
+        """Return the rows without a missing number; DataError if no row can be used, naming columns."""
         good = np.isfinite(numbers).all(axis=1)
         usable: np.ndarray = numbers[good]
         limit = no_data_limit(usable)
@@ -281,14 +278,11 @@ class TableAdapter(Adapter):
         return self._grids.spec_
 
     def encode(self, item: Any) -> np.ndarray:
-        """Return one row of shape `(columns,)` as float32 of shape `(1, channels, …)`.
+        """Return one row of shape `(columns,)` as float32 of shape `(1, channels, …)`; ItemError as `decode`."""
+        return self._grids.encode(self._arrangement.arrange(self.decode(item)))
 
-        Raises
-        ------
-        ItemError
-            If it has another number of columns than the training rows, or a number is missing or stands for a missing
-            one.
-        """
+    def decode(self, item: Any) -> np.ndarray:
+        """Return one row of shape `(columns,)` as float32, or as float64 if `centred_`; ItemError if it is unusable."""
         with np.errstate(over="ignore"):  # infinite, and found below
             row = np.asarray(item, dtype=np.float64 if self.centred_ else np.float32)
         columns = self.n_columns
@@ -296,7 +290,16 @@ class TableAdapter(Adapter):
             raise ItemError(f"row of shape {row.shape}", f"expected {columns} columns, as in training")
         if not (np.abs(row) <= self.limit_).all():
             raise ItemError(f"row of {columns} columns", unusable(row, self.limit_, self._name))
-        return self._grids.encode(self._arrangement.arrange(row))
+        return row
+
+    def add_to(self, graph: Graph, frontend: nn.Module) -> Windows:
+        """Add an input `row`, `(batch, columns)` as `decode` returns rows, and its standardised grids."""
+        rows = graph.input("row", np.float64 if self.centred_ else np.float32, ["batch", self.n_columns])
+        return Windows(self._grids.add_grids(graph, self._arrangement.add_to(graph, rows), frontend))
+
+    def trial_items(self, random: np.random.Generator) -> list[Any]:
+        """Return rows of the training range, and one far outside."""
+        return [self._arrangement.row_of(grid) for grid in self._grids.trial_items(random)]
 
     def _name(self, cell: tuple[int, ...]) -> str:
         return f"column {cell[0]}" if self.columns_ is None else f"column {self.columns_[cell[0]]!r}"
@@ -331,6 +334,12 @@ class TableAdapter(Adapter):
         state = super().state()
         del state["layout_" if self.layout_ is None else "shape_"]
         return state
+
+    def restore_decoding(self, state: Mapping[str, Any]) -> Self:
+        """Set what `decode` needs, from `decoding_state()`."""
+        layout = state["layout_"]
+        self._arrangement = Arrangement.usual(state["shape_"]) if layout is None else Arrangement.from_dict(layout)
+        return super().restore_decoding(state)
 
     def restore(self, state: Mapping[str, Any]) -> Self:
         """Set the fitted state of an earlier run, from `state()`."""

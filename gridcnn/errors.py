@@ -6,6 +6,7 @@
     │   ├── ItemError
     │   └── OrderingError
     ├── DivergedError               (also an ArithmeticError)
+    ├── ExportError                 (also a RuntimeError)
     └── BundleError                 (also a ValueError)
         ├── NotABundleError
         ├── TruncatedBundleError
@@ -28,6 +29,7 @@ __all__ = [
     "ConfigurationError",
     "DataError",
     "DivergedError",
+    "ExportError",
     "GridcnnError",
     "ItemError",
     "MissingAdapterError",
@@ -92,6 +94,10 @@ class OrderingError(DataError):
 
 class DivergedError(GridcnnError, ArithmeticError):
     """The training has run into numbers that are not finite, so there is no model; the message says what to change."""
+
+
+class ExportError(GridcnnError, RuntimeError):
+    """A model cannot be exported or run as it was asked for: a package is missing, or the answers would differ."""
 
 
 class BundleError(GridcnnError, ValueError):

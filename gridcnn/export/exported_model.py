@@ -1,0 +1,200 @@
+"""An exported model at work in onnxruntime: the same answers as the fitted one's, without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gridcnn import adapters
+from gridcnn.errors import BundleError, BundleVersionError, ExportError, ItemError, NotABundleError, TamperedBundleError
+from gridcnn.predictions import NOT_FINITE, Predictions, name_of
+
+__all__ = ["DIGEST", "FORMAT", "FORMAT_VERSION", "PLACE_OF_DIGEST", "ExportedModel", "is_exported", "require"]
+
+FORMAT, FORMAT_VERSION = "gridcnn_format", 1
+DIGEST, PLACE_OF_DIGEST = "gridcnn_digest", "0" * 64
+"""Key of the digest in the metadata, and what stands in its place while it is computed."""
+
+PART = 128
+"""Items that are decoded ahead, and answered together where they have one shape."""
+
+MOST_NUMBERS = 2**24
+"""Numbers of a batch."""
+
+_LABEL_KINDS = {"U": str, "i": int, "u": int, "f": float, "b": bool}
+
+
+def require(package: str) -> Any:
+    """Import an optional package; ExportError with the command that installs it."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise ExportError(
+            f"{package} is not installed, which exported models need: pip install 'gridcnn[export]'"
+        ) from error
+
+
+def is_exported(path: str | Path) -> bool:
+    """Whether a name is that of an exported model."""
+    return Path(path).suffix.lower() == ".onnx"
+
+
+class ExportedModel:
+    """A model that `gridcnn export` wrote, ready to answer.
+
+    Parameters
+    ----------
+    source : path or bytes
+        The file, or its content.
+    threads : int or None
+        Threads that compute; None means one a core.
+
+    Attributes
+    ----------
+    adapter : Adapter
+        Decodes items; it can do nothing else.
+    classes : ndarray of shape (n_classes,)
+        The labels.
+    metadata : dict of str to str
+        The texts in the file.
+
+    Raises
+    ------
+    NotABundleError
+        If there is no such file, or gridcnn did not write it.
+    TamperedBundleError
+        If it was changed after it was written.
+    BundleVersionError
+        If another version of gridcnn wrote it, in a format that this one does not read.
+    ExportError
+        If onnxruntime is not installed.
+    """
+
+    def __init__(self, source: str | Path | bytes, threads: int | None = None) -> None:
+        name = "this model" if isinstance(source, bytes) else str(source)
+        content = source if isinstance(source, bytes) else _read(Path(source))
+        self._session = _session(content, name, threads)
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        _check(content, self.metadata, name)
+        try:
+            described = json.loads(self.metadata["gridcnn"])
+            stored = described["adapter"]
+            kind = adapters.by_name(stored["name"])
+            self.adapter = kind(**stored["settings"]).restore_decoding(stored["state"])
+            label = _LABEL_KINDS[described["classes"]["kind"]]
+            self.classes = np.array([label(each) for each in described["classes"]["labels"]])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise TamperedBundleError(f"{name}: its parts do not agree with each other ({error})") from error
+        (self._input,) = self._session.get_inputs()
+
+    def __call__(self, batch: Any) -> np.ndarray:
+        """Return the probabilities of a batch of decoded items of one shape, float64 `(batch, n_classes)`."""
+        (probabilities,) = self._session.run(["probabilities"], {self._input.name: batch})
+        answers: np.ndarray = probabilities.astype(np.float64)
+        return answers
+
+    def predict(self, items: Any) -> Predictions:
+        """Return the answers for raw items; an item without an answer has an error in its place."""
+        parts = list(self.predict_in_parts(self.adapter.check_items(items)))
+        return Predictions(
+            [name for part in parts for name in part.items],
+            np.concatenate([np.empty((0, len(self.classes))), *(part.probabilities for part in parts)]),
+            [error for part in parts for error in part.errors],
+            self.classes,
+        )
+
+    def predict_in_parts(self, items: Sequence[Any]) -> Iterator[Predictions]:
+        """Yield the answers for some items at a time, in order; the next ones are decoded meanwhile.
+
+        `items` are checked already, by `Adapter.check_items`.
+        """
+        starts = range(0, len(items), PART)
+        with ThreadPoolExecutor(1) as pool:
+            ahead = [pool.submit(self._decoded, items[:PART])] if len(items) else []
+            for start in starts:
+                decoded = ahead.pop().result()
+                if start + PART < len(items):
+                    ahead.append(pool.submit(self._decoded, items[start + PART : start + 2 * PART]))
+                yield self._answered(items, start, decoded)
+
+    def _decoded(self, items: Sequence[Any]) -> list[Any]:
+        """Return what each item is decoded to, or the reason why it cannot be."""
+        decoded: list[Any] = []
+        for item in items:
+            try:
+                decoded.append(self.adapter.decode(item))
+            except ItemError as error:
+                decoded.append(error)
+        return decoded
+
+    def _answered(self, items: Sequence[Any], start: int, decoded: Sequence[Any]) -> Predictions:
+        errors = {at: each.reason for at, each in enumerate(decoded) if isinstance(each, ItemError)}
+        probabilities = np.full((len(decoded), len(self.classes)), np.nan)
+        for batch in _batches(decoded):
+            probabilities[batch] = self(_stacked([decoded[at] for at in batch]))
+            bad = ~np.isfinite(probabilities[batch]).all(axis=1)
+            errors |= dict.fromkeys(np.asarray(batch)[bad].tolist(), NOT_FINITE)
+        probabilities[list(errors)] = np.nan
+        return Predictions(
+            [name_of(items[start + at], start + at) for at in range(len(decoded))],
+            probabilities,
+            [errors.get(at, "") for at in range(len(decoded))],
+            self.classes,
+        )
+
+
+def _batches(decoded: Sequence[Any]) -> Iterator[list[int]]:
+    """Yield the places of items of one shape, not too many numbers at once."""
+    by_shape: dict[Any, list[int]] = {}
+    for at, each in enumerate(decoded):
+        if not isinstance(each, ItemError):
+            by_shape.setdefault(np.shape(each), []).append(at)
+    for shape, places in by_shape.items():
+        at_once = max(MOST_NUMBERS // max(int(np.prod(shape)), 1), 1)
+        yield from (places[first : first + at_once] for first in range(0, len(places), at_once))
+
+
+def _stacked(items: list[Any]) -> np.ndarray:
+    return np.array(items, dtype=object) if isinstance(items[0], str) else np.stack(items)
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise NotABundleError(f"{path}: there is no such file")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror})") from error
+
+
+def _session(content: bytes, name: str, threads: int | None) -> Any:
+    runtime = require("onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong is raised
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has errors of its own
+        raise NotABundleError(f"{name} is not an ONNX model that onnxruntime can load") from error
+
+
+def _check(content: bytes, metadata: dict[str, str], name: str) -> None:
+    version = metadata.get(FORMAT, "")
+    if "gridcnn" not in metadata or not version.isdigit():
+        raise NotABundleError(f"{name} is an ONNX model, but not one that gridcnn wrote")
+    if int(version) != FORMAT_VERSION:
+        raise BundleVersionError(f"{name} has format {version}, but this gridcnn reads format {FORMAT_VERSION}")
+    digest = metadata.get(DIGEST, "")
+    plain = content.replace(digest.encode(), PLACE_OF_DIGEST.encode()) if len(digest) == len(PLACE_OF_DIGEST) else b""
+    if hashlib.sha256(plain).hexdigest() != digest:
+        raise TamperedBundleError(
+            f"{name} was changed after it was written: its digest does not match. Export it again"
+        )

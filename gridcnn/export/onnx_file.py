@@ -1,0 +1,205 @@
+"""A fitted model as one ONNX file: raw items in, class probabilities out, with all preprocessing inside.
+
+The file runs in plain onnxruntime, also in Node.js and in a browser. Its input is a batch of what `Adapter.decode`
+returns: pixels, waveforms, strings, rows. Its outputs are `probabilities`, float32 `(batch, n_classes)`, `label`,
+`(batch,)`, and `classes`, all labels in the order of the probabilities; labels are strings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gridcnn import adapters
+from gridcnn.errors import ExportError
+from gridcnn.export.exported_model import DIGEST, FORMAT, FORMAT_VERSION, PLACE_OF_DIGEST, ExportedModel, require
+from gridcnn.inference import predict
+from gridcnn.inference.folding import fold_batch_norm
+from gridcnn.inference.onnx_network import add_network
+from gridcnn.model import FittedModel, fitted_model
+from gridcnn.onnx_graph import Graph, Windows
+from gridcnn.pipeline.replacing import replacing
+from gridcnn.versions import versions
+
+__all__ = ["TOLERANCE", "Exported", "export_onnx", "write_graph"]
+
+TOLERANCE = 1e-4
+"""Largest difference of a probability from torch's with which a file is written."""
+
+MOST_COMPARED = 300
+"""Items that are compared, at most."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export found.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    n_bytes : int
+        Its size.
+    n_compared : int
+        Items whose probabilities were compared with torch's.
+    difference : float
+        The largest difference between two probabilities.
+    same_labels : int
+        Number of these items with the same most probable label.
+    """
+
+    path: Path
+    n_bytes: int
+    n_compared: int
+    difference: float
+    same_labels: int
+
+
+def export_onnx(
+    model: Any,
+    path: str | Path,
+    *,
+    items: Sequence[Any] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Exported:
+    """Write a fitted model to an ONNX file, after comparing its answers with torch's.
+
+    Parameters
+    ----------
+    model : FittedModel or GridClassifier
+        A fitted one.
+    path : path
+        The file; an existing one is replaced.
+    items : sequence of raw items, optional
+        Items to compare the answers on, the first 300 that can be read; the default are made-up ones.
+    metadata : mapping of str to str, optional
+        More texts that travel in the file, such as `licence` and `model_card`.
+
+    Raises
+    ------
+    ConfigurationError
+        If the adapter cannot be exported.
+    ExportError
+        If a package is missing, or the answers differ from torch's by more than 1e-4; no file is written then.
+    """
+    require("onnx")
+    model = fitted_model(model)
+    content = sealed(write_graph(model), metadata_of(model) | dict(metadata or {}))
+    compared = compare(model, content, items)
+    if compared[1] > TOLERANCE:
+        raise ExportError(
+            f"the exported model would answer otherwise than torch: a probability differs by {compared[1]:.2g}, and at "
+            f"most {TOLERANCE:g} is allowed; nothing is written. Please report this with the model"
+        )
+    with replacing(Path(path)) as file:
+        file.write(content)
+    return Exported(Path(path), len(content), *compared)
+
+
+def write_graph(model: FittedModel) -> Graph:
+    """Return the whole graph of a model: from its input to `probabilities`, `label` and `classes`."""
+    graph = Graph()
+    folded = fold_batch_norm(model.network.backbone)
+    windows = model.adapter.add_to(graph, model.network.frontend)
+    shares = [
+        graph("Softmax", graph.cast(add_network(graph, folded, copy), np.float64), axis=1)
+        for copy in _flipped_copies(graph, windows.grids, model)
+    ]
+    mean = shares[0] if len(shares) == 1 else graph("Mean", *shares)
+    of_items = _mean_of_windows(graph, mean, windows, len(model.classes))
+    names = [name.encode("utf-8", "backslashreplace").decode() for name in model.class_names]
+    graph.output("probabilities", graph.cast(of_items, np.float32), np.float32, ["batch", len(names)])
+    best = graph("ArgMax", of_items, axis=1, keepdims=0)
+    classes = graph.constant(names)
+    graph.output("label", graph("Gather", classes, best, axis=0), str, ["batch"])
+    graph.output("classes", classes, str, [len(names)])
+    return graph
+
+
+def _flipped_copies(graph: Graph, grids: str, model: FittedModel) -> list[str]:
+    """Return the grids and their flipped copies, see `gridcnn.network.augment.flipped_copies`."""
+    copies = [grids]
+    for axis, each in enumerate(model.network.backbone.spec.axes, start=2):
+        if each.name in model.network.flip_axes:
+            copies += [graph.slice(copy, -1, np.iinfo(np.int64).min, axis, step=-1) for copy in copies]
+    return copies
+
+
+def _mean_of_windows(graph: Graph, shares: str, windows: Windows, n_classes: int) -> str:
+    """Return the mean of the probabilities `(windows, n_classes)` over the windows of each item."""
+    if windows.item is None or windows.n_items is None:
+        return shares
+    item = graph("Unsqueeze", windows.item, graph.constant([1]))
+
+    def summed(values: str, width: int) -> str:
+        zeros = graph("Expand", graph.constant(np.float64(0)), graph.shape(windows.n_items or "", width))
+        return graph("ScatterND", zeros, item, values, reduction="add")
+
+    ones = graph("Expand", graph.constant(np.float64(1)), graph.shape(graph.size(windows.item, 0), 1))
+    return graph("Div", summed(shares, n_classes), summed(ones, 1))
+
+
+def metadata_of(model: FittedModel) -> dict[str, str]:
+    """Return what travels in the file beside the graph: names and settings, each as JSON or as it is."""
+    adapter = model.adapter
+    description = {
+        "adapter": {
+            "name": type(adapter).__name__,
+            "package": adapters.provider(type(adapter)),
+            "settings": adapter.get_params(),
+            "state": adapter.decoding_state(),
+        },
+        "classes": {"kind": model.classes.dtype.kind, "labels": model.classes.tolist()},
+    }
+    plain = {name.rstrip("_"): value for name, value in adapter.decoding_state().items()}
+    return {
+        **{name: json.dumps(value, default=str) for name, value in plain.items()},
+        "classes": json.dumps(model.class_names),
+        "versions": json.dumps(versions()),
+        "gridcnn": json.dumps(description, sort_keys=True, default=str),
+        FORMAT: str(FORMAT_VERSION),
+    }
+
+
+def sealed(graph: Graph | Any, metadata: Mapping[str, str]) -> bytes:
+    """Return the bytes of a model with its metadata, among them a digest over everything else.
+
+    Parameters
+    ----------
+    graph : Graph or onnx.ModelProto
+        The model.
+    metadata : mapping of str to str
+        The other texts.
+    """
+    from onnx import helper  # noqa: PLC0415
+
+    made = graph.model() if isinstance(graph, Graph) else graph
+    helper.set_model_props(made, {**metadata, DIGEST: PLACE_OF_DIGEST})
+    content: bytes = made.SerializeToString(deterministic=True)
+    digest = hashlib.sha256(content).hexdigest()
+    return content.replace(PLACE_OF_DIGEST.encode(), digest.encode())
+
+
+def compare(model: FittedModel, content: bytes, items: Sequence[Any] | None) -> tuple[int, float, int]:
+    """Return how many items were compared, the largest difference of a probability, and how many labels are equal.
+
+    Raises
+    ------
+    ExportError
+        If none of the items can be read.
+    """
+    raw = model.adapter.trial_items(np.random.default_rng(0)) if items is None else list(items)[:MOST_COMPARED]
+    checked = model.adapter.check_items(raw) if items is None else raw
+    expected = predict(model, checked)
+    found = ExportedModel(content).predict(checked)
+    good = expected.good & found.good
+    if not good.any():
+        raise ExportError("none of the items to compare with can be read: give others with --check SOURCE")
+    difference = np.abs(expected.probabilities[good] - found.probabilities[good]).max()
+    return int(good.sum()), float(difference), int((expected.labels[good] == found.labels[good]).sum())
