@@ -13,7 +13,7 @@ import soxr
 from sklearn.base import clone
 from torch import nn
 
-from gridcnn.adapters import sound_remarks
+from gridcnn.adapters import sound_received, sound_remarks
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, is_path, sample_of
 from gridcnn.adapters.log_mel import LogMel
 from gridcnn.adapters.recordings import as_array, header, is_one, load, mixed
@@ -221,6 +221,10 @@ class AudioAdapter(Adapter):
                 raise ItemError(item, f"too long to be resampled from {rate:,} to {self.sample_rate_:,} Hz: cut it")
             mono = soxr.resample(mono, rate, self.sample_rate_, quality="HQ")
         return np.ascontiguousarray(self._windows(mono))
+
+    def received(self, value: Any, most: Mapping[str, float]) -> Any:
+        """Return a recording that a service was sent; numbers are samples at the model's rate."""
+        return sound_received.sound(value, most, self.sample_rate_)
 
     def frontend(self) -> nn.Module:
         """Return the module that maps waveforms `(batch, samples_)` to standardised log-mel grids."""

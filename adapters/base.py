@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from gridcnn.adapters.received import as_received
 from gridcnn.adapters.records import ClassicModel, Preview
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.grid import Coordinates, GridSpec
@@ -151,6 +152,24 @@ class Adapter(BaseEstimator):  # type: ignore[misc]
     @abstractmethod
     def frontend(self) -> nn.Module:
         """Return a new module that maps `(batch, *encoded_shape)` to grids `(batch, *spec_.shape)`, float32."""
+
+    def received(self, value: Any, most: Mapping[str, float]) -> Any:
+        """Return what a stranger sent to a service as one raw item for `check_items`.
+
+        Parameters
+        ----------
+        value : Path, str, or nested lists of numbers
+            The file that was sent, a text, or an array as JSON writes it, where null is a missing number.
+        most : mapping
+            How much an item may have: `"pixels"`, `"seconds"` of sound, `"characters"`. A file is judged by its header
+            before it is decoded.
+
+        Raises
+        ------
+        ItemError
+            If it is nothing that this adapter reads, or larger than it may be.
+        """
+        return as_received(value, most, files=self.reads_files, texts=self.reads_texts)
 
     # ---- the same in an exported model ------------------------------------------------------------------------------
 

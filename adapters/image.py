@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from sklearn.base import clone
 from torch import nn
 
-from gridcnn.adapters import image_remarks
+from gridcnn.adapters import image_received, image_remarks
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
 from gridcnn.adapters.counts import block_count, epoch_count
 from gridcnn.adapters.image_files import Picture, as_array
@@ -231,6 +231,10 @@ class ImageAdapter(Adapter):
             )
         pixels = np.array(decoded)
         return np.ascontiguousarray(pixels.reshape(self.height_, self.width_, -1).transpose(2, 0, 1))
+
+    def received(self, value: Any, most: Mapping[str, float]) -> Any:
+        """Return a picture that a service was sent; numbers are pixels."""
+        return image_received.picture(value, most)
 
     def frontend(self) -> nn.Module:
         """Return the module that standardises each channel: uint8 `(batch, colour, height, width)` to float32."""
