@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import nn
 
 from gridcnn.adapters.base import Adapter
 from gridcnn.adapters.counts import block_count, epoch_count
 from gridcnn.adapters.numbers import EXACT_SPREAD, as_numbers, unusable
 from gridcnn.adapters.numbers_remarks import caution, in_columns, remarks_on, stands_at_levels
-from gridcnn.adapters.standardise import Standardise, WithOwnScale
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.ordering.columns import no_data_limit
 from gridcnn.parameters import Choice, Constraint, Optional
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["ArrayAdapter"]
 
@@ -269,6 +269,11 @@ class ArrayAdapter(Adapter):
 
     def frontend(self) -> nn.Module:
         """Return the module that standardises float32 `(batch, channels, …)`: to `(batch, *spec_.shape)`."""
+        import torch  # noqa: PLC0415  (what only decodes needs none)
+        from torch import nn  # noqa: PLC0415
+
+        from gridcnn.adapters.standardise import Standardise, WithOwnScale  # noqa: PLC0415
+
         mean = torch.tensor(self.mean_)
         standardise = Standardise(torch.zeros_like(mean) if self.centred_ else mean, torch.tensor(self.std_))
         return nn.Sequential(standardise, WithOwnScale()) if self.scaling_ == "both" else standardise

@@ -5,24 +5,25 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
-from torch import Tensor, nn
 
 from gridcnn.adapters.received import as_received
 from gridcnn.adapters.records import ClassicModel, Preview
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.grid import Coordinates, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
-from gridcnn.parameters import Constraint, check
+from gridcnn.parameters import Constraint, Parameterised, check
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = ["Adapter", "ClassicModel", "Preview", "is_path", "sample_of"]
 
 
-class Adapter(BaseEstimator):  # type: ignore[misc]
+class Adapter(Parameterised):
     """Turns raw items of one modality (files, sentences, arrays) into grids, in two halves.
 
     `encode` runs on the host and turns one raw item into a compact array (uint8 pixels, waveform, token ids).

@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gridcnn.adapters.pixel_range import FLOATS, WHOLE, Kind, given_range, lift
+from gridcnn.adapters.tensors import is_tensor, to_array
 from gridcnn.errors import ItemError
 
 __all__ = ["Picture", "as_array"]
@@ -60,7 +60,7 @@ class Picture:
         self.transparent = False
         self.kind: Kind | None = None
         self._array: np.ndarray | None = None
-        if isinstance(item, np.ndarray | torch.Tensor):
+        if isinstance(item, np.ndarray) or is_tensor(item):
             array = _checked(item)
             if array.dtype == np.uint8:
                 self._picture = Image.fromarray(array)
@@ -167,21 +167,18 @@ class Picture:
             return picture if picture.mode == mode else picture.convert(mode)
 
 
-def as_array(item: np.ndarray | torch.Tensor) -> np.ndarray:
+def as_array(item: Any) -> np.ndarray:
     """Turn a tensor into an array, channels last; leave an array as it is.
 
     A tensor has its channels first, as torch has them; if only its last axis can be that of channels, it is.
     """
-    if not isinstance(item, torch.Tensor):
+    if not is_tensor(item):
         return item
-    tensor = item.detach().cpu()
-    if tensor.ndim == 3 and tensor.shape[0] in CHANNELS:
-        tensor = tensor.movedim(0, -1)
-    array: np.ndarray = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
-    return array
+    array = to_array(item)
+    return np.moveaxis(array, 0, -1) if array.ndim == 3 and array.shape[0] in CHANNELS else array
 
 
-def _checked(item: np.ndarray | torch.Tensor) -> np.ndarray:
+def _checked(item: Any) -> np.ndarray:
     """Return pixels as uint8, or as numbers of more than 8 bits, shape `(h, w)`, `(h, w, 3)` or `(h, w, 4)`."""
     with _decoding(item):
         array = as_array(item)
@@ -308,7 +305,7 @@ def _reason(error: Exception) -> str:
 
 def _name(item: Any) -> str:
     """Name an item in a message: a path as it is, a picture in memory by its kind and size."""
-    if isinstance(item, np.ndarray | torch.Tensor):
+    if isinstance(item, np.ndarray) or is_tensor(item):
         kind = "array" if isinstance(item, np.ndarray) else "tensor"
         return f"{kind} of shape {tuple(item.shape)}, {item.dtype}"
     return str(item) if isinstance(item, str | os.PathLike | Image.Image) else reprlib.repr(item)[:60]

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from sklearn.utils import check_array
 
+from gridcnn.adapters.tensors import is_tensor, to_array
 from gridcnn.errors import DataError
 from gridcnn.ordering.columns import BEYOND_MEASURE, numbers_with_gaps
 
@@ -52,6 +51,8 @@ def as_numbers(X: Any, *, exact: bool | None = None, known: bool = False, **chec
     numbers = _readable(X, known)
     small = getattr(numbers, "dtype", np.dtype(np.float64)).kind in "bui" and numbers.dtype.itemsize <= 2
     kinds = np.float32 if small else [np.float64, np.float32]
+    from sklearn.utils import check_array  # noqa: PLC0415  (takes as long to import as torch)
+
     checked: np.ndarray = check_array(numbers, dtype=kinds, ensure_all_finite=False, input_name="X", **checks)
     if checked.dtype == np.float32:
         return checked
@@ -64,8 +65,8 @@ def as_numbers(X: Any, *, exact: bool | None = None, known: bool = False, **chec
 
 def _readable(X: Any, known: bool) -> Any:
     """Return what scikit-learn's check understands."""
-    if isinstance(X, torch.Tensor):
-        X = X.detach().cpu().numpy()
+    if is_tensor(X):
+        X = to_array(X)
     if isinstance(X, np.ma.MaskedArray):
         X = np.ma.filled(X.astype(np.float64), np.nan)
     if isinstance(X, Sequence) and not isinstance(X, str | bytes):

@@ -7,11 +7,10 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-import torch
-from scipy import fft
 
 from gridcnn.adapters.base import is_path
 from gridcnn.adapters.sound_files import as_float32, read_header, read_sound
+from gridcnn.adapters.tensors import is_tensor, to_array
 from gridcnn.errors import DataError, ItemError
 
 __all__ = ["as_array", "cancel", "header", "is_one", "load", "mixed"]
@@ -30,9 +29,8 @@ NO_RATE = "no sample rate: say AudioAdapter(sample_rate=…), in Hz"
 
 def as_array(item: Any) -> Any:
     """Return a tensor or a list of numbers as an array; anything else as it is."""
-    if isinstance(item, torch.Tensor):
-        kept = item.detach().cpu().to_dense().resolve_conj().resolve_neg()
-        return (kept.float() if kept.dtype == torch.bfloat16 else kept).numpy()
+    if is_tensor(item):
+        return to_array(item)
     if isinstance(item, list | tuple) and all(isinstance(each, Real | list | tuple) for each in item):
         with contextlib.suppress(ValueError):  # rows of different lengths: no recording
             return np.asarray(item, dtype=np.float64 if len(item) == 0 else None)
@@ -41,7 +39,7 @@ def as_array(item: Any) -> Any:
 
 def is_one(items: Any) -> bool:
     """Whether `items`, which should be a sequence of recordings, are one recording."""
-    if isinstance(items, np.ndarray | torch.Tensor):
+    if isinstance(items, np.ndarray) or is_tensor(items):
         return items.ndim == 1 and len(items) > 0 and getattr(items.dtype, "kind", "f") in "buif"
     return isinstance(items, list | tuple) and len(items) > 0 and all(isinstance(each, Real) for each in items)
 
@@ -122,6 +120,8 @@ def cancel(channels: np.ndarray) -> bool:
     starts = np.linspace(0, max(len(channels) - SEGMENT, 0), n_segments).astype(np.int64)
     padded = np.pad(channels, ((0, max(SEGMENT - len(channels), 0)), (0, 0)))
     segments = padded[starts[:, None] + np.arange(SEGMENT)]  # (segments, samples, channels)
+    from scipy import fft  # noqa: PLC0415  (numpy has none in float32, and a file of one channel needs none)
+
     spectra = fft.rfft(segments, axis=1)[:, 1:].reshape(n_segments, -1, BAND, count)
     each = _power(spectra).sum(axis=2)  # (segments, bands, channels)
     mean, mix = each.mean(axis=-1), _power(spectra.mean(axis=-1)).sum(axis=-1)

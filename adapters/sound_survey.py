@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import fft
 
 from gridcnn.adapters.base import sample_of
 from gridcnn.adapters.recordings import cancel
@@ -77,6 +76,8 @@ def _heard(items: Sequence[Any], load: Load) -> Iterator[tuple[np.ndarray, int]]
 
 def share_above(channels: np.ndarray, rate: int, limit: float) -> float:
     """Return the share of the energy of `(samples, channels)` at a rate (Hz) that lies above `limit` (Hz)."""
+    from scipy import fft  # noqa: PLC0415  (for training only)
+
     power = np.square(np.abs(fft.rfft(channels - channels.mean(axis=0), axis=0)), dtype=np.float64).sum(axis=1)
     above = fft.rfftfreq(len(channels), 1 / rate) > limit
     total = float(power.sum())

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
 from gridcnn.adapters.arrangement import Arrangement, arrangement_of, refuse_labels
 from gridcnn.adapters.array import ArrayAdapter
@@ -22,6 +21,8 @@ from gridcnn.ordering.columns import no_data_limit
 from gridcnn.parameters import Choice, Constraint
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from gridcnn.ordering import OrderReport
 
 __all__ = ["TableAdapter"]

@@ -46,9 +46,15 @@ class Graph:
     """A graph that is being written.
 
     Values have names, which are strings; so a method that adds a node takes and returns names.
+
+    Attributes
+    ----------
+    part : str
+        What the nodes that follow belong to; their names begin with it.
     """
 
     def __init__(self) -> None:
+        self.part = "input"
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
         self._inputs: list[Any] = []
@@ -128,7 +134,8 @@ class Graph:
         domain, _, name = operator.rpartition(":")
         outputs = [f"value {len(self._nodes)}" + (f".{at}" if at else "") for at in range(n_outputs)]
         taken = [each or "" for each in inputs]
-        self._nodes.append(helper.make_node(name, taken, outputs, domain=domain or None, **attributes))
+        called = f"{self.part} {len(self._nodes)}"
+        self._nodes.append(helper.make_node(name, taken, outputs, called, domain=domain or None, **attributes))
         return outputs
 
     def model(self, metadata: dict[str, str] | None = None) -> Any:

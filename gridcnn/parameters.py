@@ -18,11 +18,12 @@ gridcnn.errors.ConfigurationError: width must be a whole number of at least 1, g
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from gridcnn.errors import ConfigurationError
 
@@ -33,6 +34,7 @@ __all__ = [
     "Number",
     "Optional",
     "Parameter",
+    "Parameterised",
     "Several",
     "check",
     "parameter",
@@ -234,6 +236,38 @@ def check(values: Mapping[str, Any], constraints: Mapping[str, Constraint]) -> N
     for name, constraint in constraints.items():
         if not constraint.allows(values[name]):
             raise ConfigurationError(f"{name} must be {constraint}, got {values[name]!r}")
+
+
+class Parameterised:
+    """Constructor parameters as scikit-learn's `BaseEstimator` has them, whose import takes as long as torch's."""
+
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        """Return the parameters of the constructor by name, with their defaults."""
+        parameters = inspect.signature(cls).parameters.values()
+        return {each.name: each.default for each in parameters}
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the constructor's parameters by name; `deep` is there for scikit-learn."""
+        return {name: getattr(self, name) for name in self._defaults()}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the constructor by name; ConfigurationError for one that it does not have."""
+        known = self._defaults()
+        for name, value in params.items():
+            if name not in known:
+                raise ConfigurationError(f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(known)}")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        """Return the call that makes it, with what differs from the defaults."""
+        given = [
+            f"{name}={value!r}"
+            for name, value in self.get_params().items()
+            if repr(value) != repr(self._defaults()[name])
+        ]
+        return f"{type(self).__name__}({', '.join(given)})"
 
 
 def _is_bool(value: Any) -> bool:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from gridcnn.cli import cache, check, datasets, evaluate, explain, predict, report, train
+from gridcnn.cli import cache, check, datasets, evaluate, explain, export, predict, report, train
 from gridcnn.cli.output import note, survive_any_text
 from gridcnn.cli.stopping import exit_code, sigterm_like_ctrl_c
 from gridcnn.errors import GridcnnError
@@ -31,6 +31,7 @@ COMMANDS = (
     predict.predict,
     explain.explain,
     report.report,
+    export.export,
     check.check,
     datasets.datasets,
     cache.cache,

@@ -25,15 +25,13 @@ from gridcnn.inference.onnx_network import add_network
 from gridcnn.model import FittedModel, fitted_model
 from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.pipeline.replacing import replacing
+from gridcnn.predictions import Predictions
 from gridcnn.versions import versions
 
 __all__ = ["TOLERANCE", "Exported", "export_onnx", "write_graph"]
 
 TOLERANCE = 1e-4
 """Largest difference of a probability from torch's with which a file is written."""
-
-MOST_COMPARED = 300
-"""Items that are compared, at most."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,10 @@ class Exported:
         The largest difference between two probabilities.
     same_labels : int
         Number of these items with the same most probable label.
+    accuracy : (float, float) or None
+        Share of right labels of torch and of the file; None if there were no labels.
+    what : str
+        What was compared: "items", or "made-up items".
     """
 
     path: Path
@@ -59,13 +61,17 @@ class Exported:
     n_compared: int
     difference: float
     same_labels: int
+    accuracy: tuple[float, float] | None
+    what: str
 
 
 def export_onnx(
     model: Any,
     path: str | Path,
     *,
-    items: Sequence[Any] | None = None,
+    items: Any = None,
+    labels: Sequence[Any] | None = None,
+    precision: str = "float32",
     metadata: Mapping[str, str] | None = None,
 ) -> Exported:
     """Write a fitted model to an ONNX file, after comparing its answers with torch's.
@@ -77,29 +83,62 @@ def export_onnx(
     path : path
         The file; an existing one is replaced.
     items : sequence of raw items, optional
-        Items to compare the answers on, the first 300 that can be read; the default are made-up ones.
+        Items to compare the answers on; the default are made-up ones.
+    labels : sequence of labels, optional
+        Those of the items: then the accuracy before and after is measured.
+    precision : {"float32", "float16", "int8"}, default "float32"
+        `"float16"` stores the weights in 16 bits and computes in 32; `"int8"` computes the network with 8 bits, whose
+        ranges are learned from the first half of `items`, while the other half is compared.
     metadata : mapping of str to str, optional
         More texts that travel in the file, such as `licence` and `model_card`.
 
     Raises
     ------
     ConfigurationError
-        If the adapter cannot be exported.
+        If the adapter cannot be exported, or the precision needs items and there are none.
     ExportError
-        If a package is missing, or the answers differ from torch's by more than 1e-4; no file is written then.
+        If a package is missing, or the answers in float32 differ from torch's by more than 1e-4; no file is written
+        then.
     """
     require("onnx")
     model = fitted_model(model)
-    content = sealed(write_graph(model), metadata_of(model) | dict(metadata or {}))
-    compared = compare(model, content, items)
-    if compared[1] > TOLERANCE:
+    graph = write_graph(model).model()
+    if items is None:
+        compared = model.adapter.check_items(model.adapter.trial_items(np.random.default_rng(0)))
+    else:
+        compared = model.adapter.check_items(items)
+    if precision != "float32":
+        from gridcnn.export.precision import reduced  # noqa: PLC0415  (its tools are slow to import)
+
+        graph, used = reduced(graph, precision, model.adapter, [] if items is None else compared)
+        compared, labels = compared[used:], None if labels is None else labels[used:]
+    content = sealed(graph, metadata_of(model) | {"precision": precision} | dict(metadata or {}))
+    expected, found = predict(model, compared), ExportedModel(content).predict(compared)
+    good = expected.good & found.good
+    if not good.any():
+        raise ExportError("none of the items to compare with can be read: give others")
+    difference = float(np.abs(expected.probabilities[good] - found.probabilities[good]).max())
+    if precision == "float32" and difference > TOLERANCE:
         raise ExportError(
-            f"the exported model would answer otherwise than torch: a probability differs by {compared[1]:.2g}, and at "
+            f"the exported model would answer otherwise than torch: a probability differs by {difference:.2g}, and at "
             f"most {TOLERANCE:g} is allowed; nothing is written. Please report this with the model"
         )
     with replacing(Path(path)) as file:
         file.write(content)
-    return Exported(Path(path), len(content), *compared)
+    return Exported(
+        path=Path(path),
+        n_bytes=len(content),
+        n_compared=int(good.sum()),
+        difference=difference,
+        same_labels=int((expected.labels[good] == found.labels[good]).sum()),
+        accuracy=None if labels is None else _accuracies(np.asarray(labels)[good], expected, found, good),
+        what="made-up items" if items is None else "items",
+    )
+
+
+def _accuracies(labels: np.ndarray, expected: Predictions, found: Predictions, good: np.ndarray) -> tuple[float, float]:
+    before, after = (float((each.labels[good].astype(str) == labels.astype(str)).mean()) for each in (expected, found))
+    return before, after
 
 
 def write_graph(model: FittedModel) -> Graph:
@@ -107,10 +146,12 @@ def write_graph(model: FittedModel) -> Graph:
     graph = Graph()
     folded = fold_batch_norm(model.network.backbone)
     windows = model.adapter.add_to(graph, model.network.frontend)
+    graph.part = "network"
     shares = [
         graph("Softmax", graph.cast(add_network(graph, folded, copy), np.float64), axis=1)
         for copy in _flipped_copies(graph, windows.grids, model)
     ]
+    graph.part = "answer"
     mean = shares[0] if len(shares) == 1 else graph("Mean", *shares)
     of_items = _mean_of_windows(graph, mean, windows, len(model.classes))
     names = [name.encode("utf-8", "backslashreplace").decode() for name in model.class_names]
@@ -167,39 +208,11 @@ def metadata_of(model: FittedModel) -> dict[str, str]:
     }
 
 
-def sealed(graph: Graph | Any, metadata: Mapping[str, str]) -> bytes:
-    """Return the bytes of a model with its metadata, among them a digest over everything else.
-
-    Parameters
-    ----------
-    graph : Graph or onnx.ModelProto
-        The model.
-    metadata : mapping of str to str
-        The other texts.
-    """
+def sealed(model: Any, metadata: Mapping[str, str]) -> bytes:
+    """Return the bytes of an `onnx.ModelProto` with its metadata, among them a digest over everything else."""
     from onnx import helper  # noqa: PLC0415
 
-    made = graph.model() if isinstance(graph, Graph) else graph
-    helper.set_model_props(made, {**metadata, DIGEST: PLACE_OF_DIGEST})
-    content: bytes = made.SerializeToString(deterministic=True)
+    helper.set_model_props(model, {**metadata, DIGEST: PLACE_OF_DIGEST})
+    content: bytes = model.SerializeToString(deterministic=True)
     digest = hashlib.sha256(content).hexdigest()
     return content.replace(PLACE_OF_DIGEST.encode(), digest.encode())
-
-
-def compare(model: FittedModel, content: bytes, items: Sequence[Any] | None) -> tuple[int, float, int]:
-    """Return how many items were compared, the largest difference of a probability, and how many labels are equal.
-
-    Raises
-    ------
-    ExportError
-        If none of the items can be read.
-    """
-    raw = model.adapter.trial_items(np.random.default_rng(0)) if items is None else list(items)[:MOST_COMPARED]
-    checked = model.adapter.check_items(raw) if items is None else raw
-    expected = predict(model, checked)
-    found = ExportedModel(content).predict(checked)
-    good = expected.good & found.good
-    if not good.any():
-        raise ExportError("none of the items to compare with can be read: give others with --check SOURCE")
-    difference = np.abs(expected.probabilities[good] - found.probabilities[good]).max()
-    return int(good.sum()), float(difference), int((expected.labels[good] == found.labels[good]).sum())

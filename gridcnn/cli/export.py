@@ -1,0 +1,121 @@
+"""`gridcnn export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gridcnn.cli.models import load_model
+from gridcnn.cli.options import Choice, EncodingOption, LabelOption, ModelArgument, PathOption, TextOption
+from gridcnn.cli.output import list_skipped, note, prepare_output
+from gridcnn.cli.sources import Columns, parts_of, read_labelled, read_unlabelled
+from gridcnn.errors import ConfigurationError, GridcnnError
+
+if TYPE_CHECKING:
+    from gridcnn.datasets import Dataset
+    from gridcnn.export.onnx_file import Exported
+    from gridcnn.model import FittedModel
+
+
+class Precision(Choice):
+    """How the weights are stored, and computed with."""
+
+    float32 = "float32"
+    float16 = "float16"
+    int8 = "int8"
+
+
+def export(
+    model: ModelArgument,
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="PATH", help="A file (model.onnx), or with --web a folder.")
+    ],
+    web: Annotated[
+        bool, typer.Option("--web", help="Write a static page with the model inside: any web server can hand it out.")
+    ] = False,
+    precision: Annotated[
+        Precision,
+        typer.Option(
+            "--precision",
+            help="float16 stores weights in half the space; int8 computes with 8 bits, calibrated on half of --check.",
+        ),
+    ] = Precision.float32,
+    check: Annotated[
+        str | None,
+        typer.Option(
+            "--check",
+            metavar="SOURCE",
+            help="Items on which the exported model is compared with the trained one; labelled ones, if you want its "
+            "accuracy.  [default: made-up items]",
+        ),
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option("--licence", metavar="NAME", help="Licence of the model, such as MIT or CC-BY-4.0.")
+    ] = None,
+    label: LabelOption = None,
+    text: TextOption = None,
+    path: PathOption = None,
+    encoding: EncodingOption = None,
+) -> None:
+    """Write a model with its preprocessing as one ONNX file: pixels, waveforms, strings or rows in, probabilities out.
+
+    The file runs in plain onnxruntime, in Python, Node.js and browsers. Before it is written, its answers are compared
+    with those of the model.
+    """
+    if web and output.is_file():
+        raise ConfigurationError(f"{output} is a file: --web writes a folder, so name one.")
+    if not web and output.suffix.lower() != ".onnx":
+        raise ConfigurationError(f"{output}: name a file that ends in .onnx, or say --web for a folder.")
+    if web and precision is not Precision.float32:
+        raise ConfigurationError(f"--precision {precision.value} is for .onnx files: leave it out, or leave out --web.")
+    prepare_output(output / "index.html" if web else output, [model, *([check] if check else [])])
+    fitted = load_model(model)
+    data = None if check is None else _data(check, fitted, Columns(label, text, path, encoding=encoding))
+    if web:
+        from gridcnn.export.site import export_site
+
+        written = export_site(fitted, output, name=model.stem, licence=licence, items=data and data.items)
+        note(f"page: {output}, {written / 2**20:.1f} MB; try it: python -m http.server --directory {output}")
+        return
+    from gridcnn.export.card import model_card
+    from gridcnn.export.onnx_file import export_onnx
+
+    texts = {"model_card": model_card(fitted, name=model.stem, licence=licence)}
+    if licence is not None:
+        texts["licence"] = licence
+    found = export_onnx(
+        fitted,
+        output,
+        items=None if data is None else data.items,
+        labels=None if data is None else data.labels,
+        precision=precision.value,
+        metadata=texts,
+    )
+    _print(found)
+    if data is not None and data.skipped:
+        note(f"{len(data.skipped)} items of {check} could not be read:")
+        list_skipped(data.skipped)
+
+
+def _data(source: str, model: FittedModel, columns: Columns) -> Dataset:
+    """Read items to compare with: the test part if there is one; with labels if it has any."""
+    try:
+        parts = parts_of(read_labelled(source, columns, on_error="skip", adapter=model.adapter, allow_one_class=True))
+    except GridcnnError:
+        return read_unlabelled(source, columns)
+    return parts.get("test", next(iter(parts.values())))
+
+
+def _print(found: Exported) -> None:
+    size = f"{found.n_bytes / 2**20:.1f} MB" if found.n_bytes >= 2**20 else f"{found.n_bytes / 2**10:.0f} kB"
+    note(f"model: {found.path}, {size}")
+    note(
+        f"compared with torch on {found.n_compared} {found.what}: probabilities differ by {found.difference:.1e} at "
+        f"most, {found.same_labels} of {found.n_compared} labels are equal"
+    )
+    if found.accuracy is not None:
+        before, after = found.accuracy
+        note(f"accuracy on them: {before:.4f} by torch, {after:.4f} by the file")
