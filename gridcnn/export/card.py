@@ -1,0 +1,332 @@
+"""A model card: what a model was trained on, how good it is and how sure that is, what it is not for, how to run it.
+
+All of it is filled in from the model. What the model does not know is said to be unknown.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import scipy.stats
+
+from gridcnn.evaluation.report import Report
+from gridcnn.export.markdown import LICENCES, encodable, plain, table, yaml_string
+from gridcnn.model import FittedModel, fitted_model
+from gridcnn.versions import versions
+
+__all__ = ["model_card"]
+
+MOST_CLASSES = 100
+"""Classes that have a row of their own; of more, the most and the least frequent ones."""
+
+FEW_ITEMS = 100
+"""Scores on fewer items are called coarse."""
+
+
+def model_card(
+    model: Any,
+    *,
+    name: str,
+    licence: str | None = None,
+    evaluation: Report | None = None,
+    purpose: str | None = None,
+    source: str | None = None,
+    onnx: str | None = None,
+) -> str:
+    """Return the card of a model: Markdown that begins with the metadata of the Hugging Face Hub.
+
+    Parameters
+    ----------
+    model : FittedModel or GridClassifier
+        A fitted one.
+    name : str
+        What the model is called; it stands in the title.
+    licence : str, optional
+        Licence of the model, such as `mit`.
+    evaluation : Report, optional
+        Scores on items that the model has not seen, from `make_report`. Without it the card tells the scores that were
+        known when the model was trained, and that nobody measured its calibration.
+    purpose : str, optional
+        What it was made for, in a sentence or more.
+    source : str, optional
+        What the commands name as the model: a file, or `hf://USER/NAME`. The default is `model.safetensors`.
+    onnx : str, optional
+        Name of the ONNX file that lies beside the card.
+
+    Returns
+    -------
+    str
+        The card, in UTF-8 whatever the names of classes hold.
+
+    References
+    ----------
+    Mitchell et al. 2019, "Model cards for model reporting".
+
+    Examples
+    --------
+    >>> from gridcnn import datasets, fit
+    >>> from gridcnn.adapters import ImageAdapter
+    >>> digits = datasets.load("digits").take(range(200))
+    >>> model = fit(ImageAdapter(), digits.items, digits.labels, {"epochs": 1})
+    >>> print(model_card(model, name="digits", licence="mit").partition("## ")[0])
+    ---
+    library_name: "gridcnn"
+    license: "mit"
+    ...
+    """
+    model = fitted_model(model)
+    parts = [
+        *_front_matter(model, name, licence, evaluation, onnx),
+        f"# {plain(name)}\n",
+        *_about(model),
+        "## Intended use\n",
+        *_use(model, purpose, licence),
+        "## Data\n",
+        *_data(model),
+        "## Scores\n",
+        *_scores(model, evaluation),
+        "### Calibration\n",
+        _calibration(evaluation),
+        "### Beside a classic baseline\n",
+        _baseline(model, evaluation),
+        "## Limits\n",
+        *_limits(model),
+        "## How to run it\n",
+        *_running(model, source or "model.safetensors", onnx),
+        "## How it was trained\n",
+        *_training(model),
+    ]
+    return "\n".join(parts)
+
+
+# ---- metadata -------------------------------------------------------------------------------------------------------
+
+
+def _front_matter(
+    model: FittedModel, name: str, licence: str | None, evaluation: Report | None, onnx: str | None
+) -> Iterator[str]:
+    """Yield the metadata as lines of YAML, whose strings are written as JSON, which YAML contains."""
+    task, tags = model.adapter.task, ["gridcnn", "convolutional-network", *(["onnx"] if onnx else [])]
+    yield "---"
+    yield 'library_name: "gridcnn"'
+    if licence is not None:
+        known = licence.strip().lower() in LICENCES
+        yield f"license: {yaml_string(licence.strip().lower() if known else 'other')}"
+        if not known:
+            yield f"license_name: {yaml_string(licence)}"
+    if task:
+        yield f"pipeline_tag: {yaml_string(task)}"
+    yield from ("tags:", *(f"- {yaml_string(tag)}" for tag in tags))
+    yield from ("metrics:", '- "accuracy"')
+    measured = list(_measured(model, evaluation))
+    if measured and task:
+        what, accuracy, *_ = measured[-1]
+        yield from (
+            "model-index:",
+            f"- name: {yaml_string(name)}",
+            "  results:",
+            "  - task:",
+            f"      type: {yaml_string(task)}",
+        )
+        yield from ("    dataset:", f"      name: {yaml_string(what)}", '      type: "held-out"')
+        yield from ("    metrics:", '    - type: "accuracy"', f"      value: {accuracy:.4f}")
+    yield "---\n"
+
+
+# ---- sections -------------------------------------------------------------------------------------------------------
+
+
+def _about(model: FittedModel) -> Iterator[str]:
+    names = ", ".join(map(plain, model.class_names[:10])) + (", …" if len(model.classes) > 10 else "")
+    yield (
+        f"A convolutional network with {model.n_parameters:,} learned weights. It takes one {model.adapter.noun} and "
+        f"answers with a probability for each of {len(model.classes)} classes: {names}.\n"
+    )
+    yield f"The network reads it as a grid of {plain(model.adapter.spec_)}.\n"
+
+
+def _use(model: FittedModel, purpose: str | None, licence: str | None) -> Iterator[str]:
+    nouns = f"{model.adapter.noun.removesuffix('s')}s"
+    yield f"{plain(purpose)}\n" if purpose else "What the model was made for is not recorded in it.\n"
+    yield (
+        f"It suits {nouns} that come from where its training items came from, and that belong to one of its "
+        f"{len(model.classes)} classes. It has no answer for anything else: an item of another class gets one of these "
+        "names all the same, and may get it with a high probability. How it fares on items of another origin is not "
+        "known, nor whether it treats groups of people alike; neither was measured. Do not let it decide alone where a "
+        "mistake harms someone.\n"
+    )
+    yield f"Licence: {plain(licence)}.\n" if licence else "Licence: none was stated, so ask its author before use.\n"
+
+
+def _data(model: FittedModel) -> Iterator[str]:
+    summary = model.summary
+    counts: Mapping[str, int] = summary.get("class_counts", {})
+    if not counts:
+        yield "The model does not record what it was trained on.\n"
+        return
+    yield "The model does not record where its items come from, only how many there were.\n"
+    rows = [("training items", summary.get("training_items")), ("validation items", summary.get("validation_items"))]
+    rows.append(("left out because they could not be read", summary.get("skipped_items")))
+    rows.append(("equal to another item, and counted once", summary.get("merged_items")))
+    yield table(("items", "number"), [(what, _count(number)) for what, number in rows])
+    if summary.get("refit"):
+        yield "The final model was trained on the validation items as well.\n"
+    listed = sorted(counts.items(), key=lambda each: -each[1]) if len(counts) > MOST_CLASSES else list(counts.items())
+    shown = listed
+    if len(listed) > MOST_CLASSES:
+        shown = [*listed[: MOST_CLASSES // 2], *listed[-MOST_CLASSES // 2 :]]
+        yield f"The {MOST_CLASSES // 2} most and the {MOST_CLASSES // 2} least frequent of {len(listed):,} classes:\n"
+    yield table(("class", "training items"), [(plain(name), _count(number)) for name, number in shown])
+    if len(model.fingerprints):
+        yield (
+            "The file holds a digest of 16 bytes for each training item. Whoever has an item can tell by it that the "
+            "item was used; an item cannot be restored from it.\n"
+        )
+
+
+def _measured(model: FittedModel, evaluation: Report | None) -> Iterator[tuple[str, float, int, str]]:
+    """Yield each known accuracy: what it was measured on, its value, the number of items, a remark."""
+    scores, summary = model.scores, model.summary
+    if (accuracy := _number(scores.get("validation_accuracy"))) is not None:
+        remark = "the best epoch was chosen on these items, so it may be a little too high"
+        if summary.get("refit"):
+            remark += "; measured before the model was trained once more on all items"
+        yield "validation split of the training items", accuracy, int(summary.get("validation_items") or 0), remark
+    if (accuracy := _number(scores.get("test_accuracy"))) is not None:
+        known = int(scores.get("test_items_trained_on") or 0)
+        remark = f"{known:,} of these items were used in training as well" if known else "measured when it was trained"
+        yield "test part of the data set", accuracy, int(scores.get("test_items") or 0), remark
+    if evaluation is not None:
+        remark = evaluation.warning.rstrip(".") or "none of these items was used in training"
+        what = f"held-out items of {evaluation.source}" if evaluation.source else "held-out items"
+        yield what, evaluation.scores.accuracy, evaluation.scores.n_items, remark
+
+
+def _scores(model: FittedModel, evaluation: Report | None) -> Iterator[str]:
+    measured = list(_measured(model, evaluation))
+    if not measured:
+        yield "How good the model is was not measured: it was trained without a validation split.\n"
+        return
+    rows = [
+        (plain(what), f"{accuracy:.4f}", _interval(accuracy, n_items), _count(n_items or None), plain(remark))
+        for what, accuracy, n_items, remark in measured
+    ]
+    yield table(("measured on", "accuracy", "95 % interval (Wilson)", "items", "remark"), rows)
+    if fewest := [n_items for _, _, n_items, _ in measured if 0 < n_items < FEW_ITEMS]:
+        yield f"Scores on {min(fewest)} items are coarse: the interval says how much may be luck.\n"
+    if evaluation is None:
+        yield "Precision and recall of each class were not measured.\n"
+        return
+    scores = evaluation.scores
+    yield f"Balanced accuracy {scores.balanced_accuracy:.4f}, macro F1 {scores.macro_f1:.4f}.\n"
+    by_support = sorted(scores.classes, key=lambda row: -row.support)[:MOST_CLASSES]
+    shown = scores.classes if len(scores.classes) <= MOST_CLASSES else by_support
+    yield table(
+        ("class", "precision", "recall", "F1", "items"),
+        [
+            (plain(row.name), f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f1:.3f}", _count(row.support))
+            for row in shown
+        ],
+    )
+
+
+def _interval(accuracy: float, n_items: int) -> str:
+    if not n_items:
+        return "not known"
+    hits = min(max(round(accuracy * n_items), 0), n_items)
+    low, high = scipy.stats.binomtest(hits, n_items).proportion_ci(method="wilson")
+    return f"{low:.4f} to {high:.4f}"
+
+
+def _calibration(evaluation: Report | None) -> str:
+    if evaluation is None:
+        return "Not measured: nobody has checked whether a probability of 0.8 is right in 8 of 10 cases.\n"
+    found = evaluation.calibration
+    rows = [
+        (f"{confidence:.3f}", f"{accuracy:.3f}", _count(count))
+        for confidence, accuracy, count in zip(found.confidence, found.accuracy, found.counts, strict=True)
+    ]
+    error = f"Expected calibration error {found.error:.4f}, of the most probable class, in ten bins of equal width.\n"
+    return f"{error}\n{table(('mean probability', 'share that was right', 'items'), rows)}"
+
+
+def _baseline(model: FittedModel, evaluation: Report | None) -> str:
+    if evaluation is not None and evaluation.baseline is not None:
+        return f"{plain(evaluation.baseline.verdict)}\n"
+    stored = model.scores.get("baseline")
+    if not stored:
+        return "Not measured: no classic model was trained on the same items.\n"
+    pair = f"Accuracy of {stored['name']} {stored['accuracy']:.4f}, of the network {stored['network']:.4f}"
+    told = f"{pair}, on the {stored['part']} items. {stored.get('verdict', '')}"
+    return f"{plain(told)}\n"
+
+
+def _limits(model: FittedModel) -> Iterator[str]:
+    counts = [count for count in model.summary.get("class_counts", {}).values() if count]
+    said = [plain(each) for each in model.adapter.remarks()]
+    if model.interrupted:
+        said.append("The training was ended early by a person: these are the best weights until then.")
+    if len(counts) > 1 and max(counts) >= 20 * min(counts):
+        said.append(
+            f"The most frequent class had {max(counts):,} training items and the least frequent one {min(counts):,}: "
+            "accuracy alone is misleading."
+        )
+    said.append("It learned from its training items only, and has the gaps and the leanings that they have.")
+    yield from (f"- {each}" for each in said)
+    yield ""
+
+
+def _running(model: FittedModel, source: str, onnx: str | None) -> Iterator[str]:
+    adapter, extra = model.adapter, "[hub]" if source.startswith("hf://") else ""
+    asked = "sentences.txt" if adapter.reads_texts else "new/" if adapter.reads_files else "rows.csv"
+    yield f"With gridcnn {versions()['gridcnn']} or newer, installed by `pip install '.{extra}'` in its sources:\n"
+    place = shlex.quote(" ".join(encodable(source).split()))
+    yield f"```sh\ngridcnn predict {place} {asked}\ngridcnn serve {place}\n```\n"
+    if onnx is None:
+        yield "`gridcnn export` makes one ONNX file of it, which runs without gridcnn.\n"
+        return
+    takes = "strings" if adapter.reads_texts else "items as they are decoded, all of one size"
+    yield (
+        f"Without gridcnn: {plain(onnx)} has the preprocessing inside, and needs only onnxruntime. It takes a batch "
+        f"of {takes}; its input says of which type and shape:\n"
+    )
+    yield f"```python\n{_CONSUMER.replace('PATH', json.dumps(encodable(onnx)))}```\n"
+
+
+_CONSUMER = """\
+import onnxruntime
+
+session = onnxruntime.InferenceSession(PATH)
+(entry,) = session.get_inputs()
+print(entry.name, entry.type, entry.shape)
+
+
+def predict(batch):
+    return session.run(["label", "probabilities"], {entry.name: batch})
+"""
+
+
+def _training(model: FittedModel) -> Iterator[str]:
+    network = model.network.backbone.config
+    kernels = ", ".join(map(str, getattr(network, "kernels", ())))
+    told: list[tuple[str, str]] = [("adapter", type(model.adapter).__name__), ("grid", str(model.adapter.spec_))]
+    told += [("kernels of each block", kernels)] if kernels else []
+    if model.history:
+        told.append(("epochs", f"{len(model.history)}, of which number {model.best_epoch} was kept"))
+    settings = (("batch_size", "items of a batch"), ("learning_rate", "learning rate"), ("random_state", "seed"))
+    told += [(what, str(model.recipe[each])) for each, what in settings if model.recipe.get(each) is not None]
+    told += [(f"version of {what}", str(version)) for what, version in model.summary.get("versions", {}).items()]
+    yield table(("setting", "value"), [(plain(what), plain(value)) for what, value in told])
+
+
+def _number(value: Any) -> float | None:
+    """Return a score, or None if there is none."""
+    return float(value) if isinstance(value, int | float) and not math.isnan(value) else None
+
+
+def _count(number: Any) -> str:
+    return "not known" if number is None else f"{number:,}"
