@@ -50,10 +50,14 @@ def as_numbers(X: Any, *, exact: bool | None = None, known: bool = False, **chec
     """
     numbers = _readable(X, known)
     small = getattr(numbers, "dtype", np.dtype(np.float64)).kind in "bui" and numbers.dtype.itemsize <= 2
-    kinds = np.float32 if small else [np.float64, np.float32]
-    from sklearn.utils import check_array  # noqa: PLC0415  (takes as long to import as torch)
+    checked: np.ndarray
+    if known and _is_plain(numbers):
+        checked = numbers.to_numpy(np.float64)
+    else:
+        from sklearn.utils import check_array  # noqa: PLC0415  (takes as long to import as torch)
 
-    checked: np.ndarray = check_array(numbers, dtype=kinds, ensure_all_finite=False, input_name="X", **checks)
+        kinds = np.float32 if small else [np.float64, np.float32]
+        checked = check_array(numbers, dtype=kinds, ensure_all_finite=False, input_name="X", **checks)
     if checked.dtype == np.float32:
         return checked
     with np.errstate(over="ignore"):  # infinite, which `unusable` finds
@@ -61,6 +65,11 @@ def as_numbers(X: Any, *, exact: bool | None = None, known: bool = False, **chec
     if exact is None:
         exact = _loses(checked, rounded)
     return checked if exact else rounded
+
+
+def _is_plain(table: Any) -> bool:
+    """Whether a table has rows, and nothing but ordinary numbers in its columns."""
+    return isinstance(table, pd.DataFrame) and len(table) > 0 and all(kind == np.float64 for kind in table.dtypes)
 
 
 def _readable(X: Any, known: bool) -> Any:

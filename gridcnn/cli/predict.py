@@ -5,24 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from gridcnn.cli.answering import Answering, load_answering
 from gridcnn.cli.answers import Answers
 from gridcnn.cli.asking import Asked, read_inputs
 from gridcnn.cli.cautions import print_cautions
-from gridcnn.cli.models import load_model
 from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption, ThreadsOption
 from gridcnn.cli.output import note, prepare_output
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.stopping import exit_code
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from gridcnn.model import FittedModel
 
 
 def predict(
@@ -57,17 +54,18 @@ def predict(
     answers, asked = Answers(output), list[Asked]()
     try:
         with Waiting(console, "reading") as waiting:
-            fitted = load_model(model, threads)
-            asked = read_inputs(inputs, fitted.adapter, columns)
+            answering = load_answering(model, threads)
+            asked = read_inputs(inputs, answering.adapter, columns)
             if output is not None:
                 _refuse_to_replace(output, asked)
             waiting.now("predicting")
             with answers.opened():
-                answers.head(fitted.classes)
-                for rows in _answered(fitted, asked):
+                answers.head(answering.classes)
+                for rows in _answered(answering, asked):
                     answers.add(rows)
                     waiting.progress(answers.n_rows, len(asked))
-            print_cautions(fitted.adapter, [each.item for each in asked if not each.error])
+            if answering.is_cautious:
+                print_cautions(answering.adapter, [each.item for each in asked if not each.error])
     except KeyboardInterrupt as stopped:
         kept = f", in {output}" if output is not None and answers.n_rows else ""
         note(f"stopped: {answers.n_rows} of {len(asked) or 'all'} items are answered{kept}.")
@@ -92,12 +90,10 @@ def _are_same(output: Path, name: str) -> bool:
         return False
 
 
-def _answered(model: FittedModel, asked: Sequence[Asked]) -> Iterator[list[list[object]]]:
+def _answered(model: Answering, asked: Sequence[Asked]) -> Iterator[list[list[object]]]:
     """Yield the rows of some hundred items at a time, in the order of the items."""
-    from gridcnn.inference import predict_in_parts
-
     waiting = iter(asked)
-    for part in predict_in_parts(model, [each.item for each in asked if not each.error]):
+    for part in model.in_parts([each.item for each in asked if not each.error]):
         rows = []
         for label, probabilities, error in zip(part.labels, part.probabilities.tolist(), part.errors, strict=True):
             for each in waiting:
@@ -109,5 +105,5 @@ def _answered(model: FittedModel, asked: Sequence[Asked]) -> Iterator[list[list[
     yield [_failed(model, each.name, each.error) for each in waiting]
 
 
-def _failed(model: FittedModel, name: str, error: str) -> list[object]:
+def _failed(model: Answering, name: str, error: str) -> list[object]:
     return [name, "", *[""] * len(model.classes), error]

@@ -1,0 +1,53 @@
+"""What answers in `gridcnn predict`: a trained model, or an exported one, for which torch is not imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gridcnn.cli.models import load_model
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gridcnn.adapters import Adapter
+    from gridcnn.predictions import Predictions
+
+__all__ = ["Answering", "load_answering"]
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A loaded model.
+
+    Parameters
+    ----------
+    adapter : Adapter
+        Reads the items.
+    classes : ndarray of shape (n_classes,)
+        The labels.
+    in_parts : callable
+        Yields the answers for some hundred checked items at a time, in order.
+    is_cautious : bool
+        Whether the adapter knows what the training items were like, and so can say which items are unlike them.
+    """
+
+    adapter: Adapter
+    classes: np.ndarray
+    in_parts: Callable[[Sequence[Any]], Iterator[Predictions]]
+    is_cautious: bool = True
+
+
+def load_answering(model: Path, threads: int | None = None) -> Answering:
+    """Load a model that `gridcnn train` saved or `gridcnn export` wrote, and compute with so many threads."""
+    from gridcnn.export.exported_model import ExportedModel, is_exported
+
+    if is_exported(model):
+        exported = ExportedModel(model, threads)
+        return Answering(exported.adapter, exported.classes, exported.predict_in_parts, is_cautious=False)
+    fitted = load_model(model, threads)
+    from gridcnn.inference import predict_in_parts
+
+    return Answering(fitted.adapter, fitted.classes, lambda items: predict_in_parts(fitted, items))
