@@ -6,6 +6,7 @@ Node.js and in a browser.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,7 +87,7 @@ class Graph:
         self._outputs.append(helper.make_tensor_value_info(name, element_type(dtype), list(shape)))
 
     def constant(self, values: Any, dtype: Any = None) -> str:
-        """Return the name of a constant: an array, a number or a list; equal small ones are stored once.
+        """Return the name of a constant: an array, a number or a list; equal ones are stored once.
 
         Parameters
         ----------
@@ -100,7 +101,10 @@ class Graph:
         array = np.asarray(values, dtype=dtype)
         if dtype is None and array.dtype == np.float64 and not isinstance(values, np.ndarray | np.generic):
             array = array.astype(np.float32)
-        key = (array.dtype.str, array.shape, array.tobytes()) if array.size <= 64 and array.dtype != object else None
+        key = None
+        if array.dtype != object:
+            content = array.tobytes()
+            key = (array.dtype.str, array.shape, content if len(content) <= 64 else hashlib.sha256(content).digest())
         if key is not None and key in self._known:
             return self._known[key]
         name = f"constant {len(self._constants)}"

@@ -28,7 +28,7 @@ from gridcnn.pipeline.replacing import replacing
 from gridcnn.predictions import Predictions
 from gridcnn.versions import versions
 
-__all__ = ["TOLERANCE", "Exported", "export_onnx", "write_graph"]
+__all__ = ["TOLERANCE", "Exported", "add_answer", "export_onnx", "flipped_copies", "share_of_classes", "write_graph"]
 
 TOLERANCE = 1e-4
 """Largest difference of a probability from torch's with which a file is written."""
@@ -148,9 +148,37 @@ def write_graph(model: FittedModel) -> Graph:
     windows = model.adapter.add_to(graph, model.network.frontend)
     graph.part = "network"
     shares = [
-        graph("Softmax", graph.cast(add_network(graph, folded, copy), np.float64), axis=1)
-        for copy in _flipped_copies(graph, windows.grids, model)
+        share_of_classes(graph, add_network(graph, folded, copy))
+        for copy in flipped_copies(graph, windows.grids, model)
     ]
+    add_answer(graph, shares, windows, model)
+    return graph
+
+
+def share_of_classes(graph: Graph, logits: str) -> str:
+    """Return the probabilities of windows, float64."""
+    return graph("Softmax", graph.cast(logits, np.float64), axis=1)
+
+
+def add_answer(graph: Graph, shares: Sequence[str], windows: Windows, model: FittedModel) -> str:
+    """Add the outputs `probabilities`, `label` and `classes`.
+
+    Parameters
+    ----------
+    graph : Graph
+        Where to.
+    shares : sequence of str
+        Names of the probabilities of the windows as they are, and of their flipped copies.
+    windows : Windows
+        Which item each window belongs to.
+    model : FittedModel
+        Whose answer it is.
+
+    Returns
+    -------
+    str
+        Name of the index of the most probable class of each item, int64 `(batch,)`.
+    """
     graph.part = "answer"
     mean = shares[0] if len(shares) == 1 else graph("Mean", *shares)
     of_items = _mean_of_windows(graph, mean, windows, len(model.classes))
@@ -160,10 +188,10 @@ def write_graph(model: FittedModel) -> Graph:
     classes = graph.constant(names)
     graph.output("label", graph("Gather", classes, best, axis=0), str, ["batch"])
     graph.output("classes", classes, str, [len(names)])
-    return graph
+    return best
 
 
-def _flipped_copies(graph: Graph, grids: str, model: FittedModel) -> list[str]:
+def flipped_copies(graph: Graph, grids: str, model: FittedModel) -> list[str]:
     """Return the grids and their flipped copies, see `gridcnn.network.augment.flipped_copies`."""
     copies = [grids]
     for axis, each in enumerate(model.network.backbone.spec.axes, start=2):

@@ -1,19 +1,23 @@
-"""A folded network as nodes of an ONNX graph."""
+"""A network as nodes of an ONNX graph."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gridcnn.inference.folding import folded_steps
-from gridcnn.network.backbone import ConvPoolDense, Step
+from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.onnx_graph import Graph
 
 __all__ = ["add_network"]
 
 
 def add_network(
-    graph: Graph, folded: ConvPoolDense, grids: str, see: Callable[[Step, str], None] = lambda step, value: None
+    graph: Graph,
+    network: ConvPoolDense,
+    grids: str,
+    see: Callable[[Any, str], None] = lambda step, value: None,
+    steps: Iterable[Any] | None = None,
 ) -> str:
     """Add a network to a graph, and return the name of its logits `(batch, n_classes)`.
 
@@ -23,14 +27,16 @@ def add_network(
     ----------
     graph : Graph
         Where to.
-    folded : ConvPoolDense
-        A network whose batch normalisation is folded into its convolutions, see `fold_batch_norm`.
+    network : ConvPoolDense
+        In evaluation mode; unless `steps` are given, with its batch normalisation folded, see `fold_batch_norm`.
     grids : str
         Name of the grids, float32 `(batch, *spec.shape)`.
     see : callable
         Told of each step and the name of its result; maps of sequences have an axis of size 1 before their cells.
+    steps : iterable of Step, optional
+        The steps of the network in order, without those that do nothing; the default is `folded_steps(network)`.
     """
-    config, n_axes = folded.config, len(folded.spec.axes)
+    config, n_axes = network.config, len(network.spec.axes)
     row = [1] * (2 - n_axes)
 
     def weights(tensor: Any) -> str:
@@ -38,10 +44,11 @@ def add_network(
 
     def convolution(maps: str, branch: Any) -> str:
         size = [*row, *branch.kernel_size]
+        bias = None if branch.bias is None else weights(branch.bias)
         kernels = branch.weight.reshape(*branch.weight.shape[:2], *size)
         lost = [side - 1 if branch.padding == "same" else 0 for side in size]
         pads = [cells // 2 for cells in lost] + [cells - cells // 2 for cells in lost]  # at the starts, at the ends
-        return graph("Conv", maps, weights(kernels), weights(branch.bias), kernel_shape=size, pads=pads)
+        return graph("Conv", maps, weights(kernels), bias, kernel_shape=size, pads=pads)
 
     def pooling(maps: str) -> str:
         operator = "MaxPool" if config.pool == "max" else "AveragePool"
@@ -55,12 +62,15 @@ def add_network(
         return graph("Flatten", maps)
 
     values = graph("Unsqueeze", grids, graph.constant([2])) if row else grids
-    for step in folded_steps(folded):
+    for step in folded_steps(network) if steps is None else steps:
         layer: Any = step.run
         match step.kind:
             case "convolution":
                 branches = [convolution(values, branch) for branch in layer]
                 values = branches[0] if len(branches) == 1 else graph("Concat", *branches, axis=1)
+            case "norm":
+                of_maps = map(weights, (layer.weight, layer.bias, layer.running_mean, layer.running_var))
+                values = graph("BatchNormalization", values, *of_maps, epsilon=layer.eps)
             case "relu":
                 values = graph("Relu", values)
             case "pool":
