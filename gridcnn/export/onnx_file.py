@@ -88,7 +88,7 @@ def export_onnx(
         Those of the items: then the accuracy before and after is measured.
     precision : {"float32", "float16", "int8"}, default "float32"
         `"float16"` stores the weights in 16 bits and computes in 32; `"int8"` computes the network with 8 bits, whose
-        ranges are learned from the first half of `items`, while the other half is compared.
+        ranges are learned from up to half of `items`, taken at random, while the others are compared.
     metadata : mapping of str to str, optional
         More texts that travel in the file, such as `licence` and `model_card`.
 
@@ -110,8 +110,9 @@ def export_onnx(
     if precision != "float32":
         from gridcnn.export.precision import reduced  # noqa: PLC0415  (its tools are slow to import)
 
-        graph, used = reduced(graph, precision, model.adapter, [] if items is None else compared)
-        compared, labels = compared[used:], None if labels is None else labels[used:]
+        graph, taken = reduced(graph, precision, model.adapter, [] if items is None else compared)
+        others = np.setdiff1d(np.arange(len(compared)), taken)
+        compared, labels = [compared[at] for at in others], None if labels is None else [labels[at] for at in others]
     content = sealed(graph, metadata_of(model) | {"precision": precision} | dict(metadata or {}))
     expected, found = predict(model, compared), ExportedModel(content).predict(compared)
     good = expected.good & found.good
