@@ -51,6 +51,7 @@ __all__ = [
     "by_name",
     "for_modality",
     "from_state",
+    "installed",
     "names",
     "provider",
 ]
@@ -140,6 +141,20 @@ def provider(kind: type[Adapter]) -> str:
     if point is not None and point.dist is not None and point.module.partition(".")[0] == top:
         return point.dist.name
     return "" if top == "__main__" else top
+
+
+def installed(name: str, package: str) -> type[Adapter] | None:
+    """Return the adapter class of a name; None if it is not installed, or another package announces that name.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be imported.
+    """
+    if name not in names():
+        return None
+    kind = by_name(name)
+    return kind if provider(kind) == package else None
 
 
 def from_state(name: str, settings: Mapping[str, Any], state: Mapping[str, Any]) -> Adapter:

@@ -131,13 +131,11 @@ def load(path: str | Path) -> FittedModel:
         name, package = str(stored["name"]), str(stored["package"])
     except (KeyError, TypeError, ValueError) as error:
         raise _inconsistent(path, error) from error
-    if name not in adapters.names():
-        raise MissingAdapterError(path, name, package)
     try:
-        provider = adapters.provider(adapters.by_name(name))
+        is_installed = adapters.installed(name, package) is not None
     except ConfigurationError as error:
         raise BundleError(f"{path}: {error}") from error
-    if provider != package:
+    if not is_installed:
         raise MissingAdapterError(path, name, package)
     try:
         return _rebuild(values, tensors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,16 @@ from typing import Any
 import numpy as np
 
 from gridcnn import adapters
-from gridcnn.errors import BundleError, BundleVersionError, ExportError, ItemError, NotABundleError, TamperedBundleError
+from gridcnn.errors import (
+    BundleError,
+    BundleVersionError,
+    ExportError,
+    GridcnnError,
+    ItemError,
+    MissingAdapterError,
+    NotABundleError,
+    TamperedBundleError,
+)
 from gridcnn.predictions import NOT_FINITE, Predictions, name_of
 
 __all__ = ["DIGEST", "FORMAT", "FORMAT_VERSION", "PLACE_OF_DIGEST", "ExportedModel", "is_exported", "require"]
@@ -86,10 +96,14 @@ class ExportedModel:
         try:
             described = json.loads(self.metadata["gridcnn"])
             stored = described["adapter"]
-            kind = adapters.by_name(stored["name"])
+            kind = adapters.installed(stored["name"], stored["package"])
+            if kind is None:
+                raise MissingAdapterError(name, stored["name"], stored["package"])
             self.adapter = kind(**stored["settings"]).restore_decoding(stored["state"])
             label = _LABEL_KINDS[described["classes"]["kind"]]
             self.classes = np.array([label(each) for each in described["classes"]["labels"]])
+        except GridcnnError:
+            raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TamperedBundleError(f"{name}: its parts do not agree with each other ({error})") from error
         (self._input,) = self._session.get_inputs()
@@ -178,7 +192,8 @@ def _session(content: bytes, name: str, threads: int | None) -> Any:
     runtime = require("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised
-    if threads is not None:
+    threads = threads or int(os.environ.get("OMP_NUM_THREADS", "0") or 0)
+    if threads:
         options.intra_op_num_threads = threads
     try:
         return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
