@@ -150,6 +150,8 @@ def _inconsistent(path: Path, error: Exception) -> TamperedBundleError:
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     if not path.is_file():
         raise NotABundleError(f"{path}: there is no such file")
+    if path.suffix.lower() == ".onnx":
+        raise NotABundleError(f"{path} is an exported model, which only predicts: give the .safetensors file")
     try:
         with path.open("rb") as file:
             start = file.read(9)
