@@ -181,7 +181,9 @@ def add_answer(graph: Graph, shares: Sequence[str], windows: Windows, model: Fit
         Name of the index of the most probable class of each item, int64 `(batch,)`.
     """
     graph.part = "answer"
-    mean = shares[0] if len(shares) == 1 else graph("Mean", *shares)
+    mean = shares[0]
+    if len(shares) > 1:  # onnxruntime has no Mean of float64
+        mean = graph("Div", graph("Sum", *shares), graph.constant(np.float64(len(shares))))
     of_items = _mean_of_windows(graph, mean, windows, len(model.classes))
     names = [name.encode("utf-8", "backslashreplace").decode() for name in model.class_names]
     graph.output("probabilities", graph.cast(of_items, np.float32), np.float32, ["batch", len(names)])
