@@ -1,0 +1,258 @@
+"""The routes of a service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import mimetypes
+from collections.abc import AsyncIterator, Collection, Mapping
+from importlib import resources
+from typing import Any, NamedTuple
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import HTTPException, RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.openapi.docs import get_swagger_ui_html
+
+from gridcnn.errors import ItemError
+from gridcnn.model import FittedModel
+from gridcnn.render import live
+from gridcnn.serve.answering import Answering
+from gridcnn.serve.bodies import Bodies
+from gridcnn.serve.gate import Gate, refusal_headers
+from gridcnn.serve.limits import Limits, RefusedError
+from gridcnn.serve.metrics import Metrics
+from gridcnn.serve.schema import REFUSALS, REQUEST, Explained, Models, Predicted
+from gridcnn.serve.worker import Worker
+from gridcnn.versions import versions
+
+__all__ = ["make_app"]
+
+DESCRIPTION = "Answers of trained networks. Send files as multipart/form-data, texts and arrays of numbers as JSON."
+DOCS_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class Served(NamedTuple):
+    """A model and the thread that answers for it."""
+
+    model: FittedModel
+    answering: Answering
+    worker: Worker
+
+
+def make_app(
+    models: Mapping[str, FittedModel],
+    *,
+    limits: Limits | None = None,
+    token: str | None = None,
+    hosts: Collection[str] | None = None,
+    origins: Collection[str] = (),
+) -> FastAPI:
+    """Return the ASGI application that answers for models, each under its name.
+
+    Parameters
+    ----------
+    models : mapping of str to FittedModel
+        Trained models; a name has letters, digits, - and _.
+    limits : Limits, optional
+        How much it takes.
+    token, hosts, origins
+        Who may use it, see `Gate`.
+    """
+    limits = limits or Limits()
+    metrics = Metrics()
+    served = {name: _served(name, model, limits, metrics) for name, model in models.items()}
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            for each in served.values():
+                await asyncio.to_thread(each.worker.close)
+                each.answering.close()
+
+    app = FastAPI(
+        title="gridcnn", version=versions()["gridcnn"], description=DESCRIPTION, lifespan=lifespan,
+        docs_url=None, redoc_url=None,
+    )  # fmt: skip
+    app.add_middleware(Gate, limits=limits, metrics=metrics, token=token, hosts=hosts, origins=origins)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=list(origins), allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+        )  # fmt: skip
+    _add_errors(app)
+    _add_models(app, served, Bodies(limits), metrics)
+    _add_state(app, served, metrics)
+    _add_pages(app)
+    return app
+
+
+def _served(name: str, model: FittedModel, limits: Limits, metrics: Metrics) -> Served:
+    batches, computing = metrics.batches.labels(name), metrics.computing.labels(name)
+
+    def watch(items: int, seconds: float) -> None:
+        batches.observe(items)
+        computing.inc(seconds)
+
+    answering = Answering(model, limits)
+    return Served(model, answering, Worker(answering.answers, watch))
+
+
+def _add_errors(app: FastAPI) -> None:
+    async def on_refusal(request: Request, error: Any) -> Response:
+        return _json(error.body, error.status, refusal_headers(error.status))
+
+    async def on_http_error(request: Request, error: Any) -> Response:
+        said = {404: "there is nothing at this address: see /docs", 405: "this address has other methods: see /docs"}
+        message = said.get(error.status_code, "the request cannot be answered")
+        return _json({"error": {"message": message}}, error.status_code, error.headers)
+
+    async def on_invalid(request: Request, error: Any) -> Response:
+        wrong = ", ".join(sorted({str(each["loc"][-1]) for each in error.errors()}))
+        return _json({"error": {"message": f"a parameter has a value that it cannot have: {wrong}"}}, 422)
+
+    async def on_fault(request: Request, error: Any) -> Response:
+        return _json({"error": {"message": "this is a fault of the service, which its log describes"}}, 500)
+
+    app.add_exception_handler(RefusedError, on_refusal)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(404, on_http_error)
+    app.add_exception_handler(405, on_http_error)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(Exception, on_fault)
+
+
+def _add_models(app: FastAPI, served: Mapping[str, Served], bodies: Bodies, metrics: Metrics) -> None:
+    def find(name: str) -> Served:
+        if name not in served:
+            raise RefusedError(404, f"there is no such model: there are {', '.join(served)}")
+        return served[name]
+
+    @app.get("/v1/models", response_model=Models, responses={401: REFUSALS[401]})
+    async def models() -> Response:
+        """List the models."""
+        return _json({"models": [_about(name, each.model) for name, each in served.items()]})
+
+    @app.post("/v1/models/{name}/predict", response_model=Predicted, responses=REFUSALS, openapi_extra=REQUEST)
+    async def predict(name: str, request: Request, cautions: bool = True) -> Response:
+        """Answer items. One that cannot be read has an error in its place; 422 if that holds for all of them."""
+        worker = find(name).worker
+        async with contextlib.AsyncExitStack() as held:
+            with worker.expected():
+                sent = await held.enter_async_context(bodies.items(request))
+                done = worker.submit(sent, cautions=cautions)
+            answers = await asyncio.wrap_future(done)
+        results = [
+            {"item": each.name, "error": answer.error}
+            if answer.error
+            else {
+                "item": each.name,
+                "prediction": answer.label,
+                "probabilities": answer.probabilities,
+                "cautions": answer.cautions,
+            }
+            for each, answer in zip(sent, answers, strict=True)
+        ]
+        failed = sum(bool(answer.error) for answer in answers)
+        metrics.items.labels(name, "answer").inc(len(answers) - failed)
+        metrics.items.labels(name, "error").inc(failed)
+        body = {"model": name, "classes": served[name].model.class_names, "results": results}
+        return _json(body, 422 if failed == len(answers) else 200)
+
+    @app.post("/v1/models/{name}/explain", response_model=Explained, responses=REFUSALS, openapi_extra=REQUEST)
+    async def explain(name: str, request: Request) -> Response:
+        """Return how the network reached its answer for one item: the values of every layer that the page draws."""
+        each = find(name)
+        async with bodies.items(request) as sent:
+            if len(sent) != 1:
+                raise RefusedError(422, f"one item is explained at a time, got {len(sent)}")
+            try:
+                values = await asyncio.wrap_future(each.worker.call(lambda: each.answering.explain(sent[0], live.maps)))
+            except ItemError as error:
+                raise RefusedError(422, error.reason) from None
+        return _json(values)
+
+    @app.get(
+        "/v1/models/{name}/layers", response_model=Explained, responses={each: REFUSALS[each] for each in (401, 404)}
+    )
+    async def layers(name: str) -> Response:
+        """Return what the page draws of a network whatever the item: kernels, sizes, weights of the votes."""
+        each = find(name)
+        return _json(await asyncio.wrap_future(each.worker.call(lambda: live.layers(each.model))))
+
+
+def _add_state(app: FastAPI, served: Mapping[str, Served], metrics: Metrics) -> None:
+    @app.get("/healthz")
+    async def health() -> Response:
+        """Say that the process runs."""
+        return _json({"status": "ok"})
+
+    @app.get("/readyz", responses={503: {"description": "It is ending."}})
+    async def ready() -> Response:
+        """Say whether all models answer."""
+        is_ready = all(each.worker.alive for each in served.values())
+        return _json({"status": "ready" if is_ready else "ending"}, 200 if is_ready else 503)
+
+    @app.get("/metrics", responses={401: REFUSALS[401]})
+    async def counted() -> Response:
+        """Return the counters in the format of Prometheus."""
+        return Response(metrics.text(), headers={"content-type": metrics.content_type})
+
+
+def _add_pages(app: FastAPI) -> None:
+    files = live.files()
+    swagger = resources.files("fastapi_offline") / "static"
+    of_docs = {
+        file.name: file.read_bytes()
+        for file in swagger.iterdir()
+        if file.name in ("swagger-ui.css", "swagger-ui-bundle.js", "favicon.png")
+    }
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return _file("index.html", files, live.POLICY)
+
+    @app.get("/static/{name}", include_in_schema=False)
+    async def static(name: str) -> Response:
+        return _file(f"static/{name}", files, live.POLICY)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        html = get_swagger_ui_html(
+            openapi_url="openapi.json",
+            title="gridcnn",
+            swagger_js_url="docs/swagger-ui-bundle.js",
+            swagger_css_url="docs/swagger-ui.css",
+            swagger_favicon_url="docs/favicon.png",
+        )
+        html.headers["content-security-policy"] = DOCS_POLICY
+        return html
+
+    @app.get("/docs/{name}", include_in_schema=False)
+    async def asset(name: str) -> Response:
+        return _file(name, of_docs, DOCS_POLICY)
+
+
+def _about(name: str, model: FittedModel) -> dict[str, Any]:
+    adapter = model.adapter
+    return {"name": name, "noun": adapter.noun, "modality": adapter.modality, "classes": model.class_names}
+
+
+def _json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Write JSON in ASCII, in which any string has a form, also half of an emoji."""
+    body = json.dumps(value, separators=(",", ":")).encode()
+    return Response(body, status, dict(headers or {}), media_type="application/json")
+
+
+def _file(name: str, files: Mapping[str, bytes], policy: str) -> Response:
+    if name not in files:
+        raise HTTPException(404)
+    kind = {"js": "text/javascript"}.get(name.rpartition(".")[2]) or mimetypes.guess_type(name)[0]
+    headers = {"content-security-policy": policy, "cache-control": "no-cache", "referrer-policy": "no-referrer"}
+    return Response(files[name], headers=headers, media_type=kind)

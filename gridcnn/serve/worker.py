@@ -1,0 +1,188 @@
+"""One thread that answers whatever items wait, those of several requests together."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from gridcnn.serve.answering import FAULT, Answer
+from gridcnn.serve.sent import Sent
+
+__all__ = ["Worker"]
+
+AT_ONCE = 64
+"""Items that are answered together, at most; what more a request has waits for its next turn."""
+
+PATIENCE = 0.002
+"""Seconds to wait for the items of further requests, if some are on their way."""
+
+_log = logging.getLogger("gridcnn.serve")
+
+Asked = tuple[Sent, bool]
+"""An item, and whether its cautions are wanted."""
+
+
+@dataclass(eq=False)
+class _Job:
+    """A request: its items, those that are answered already, and whom to tell."""
+
+    asked: Sequence[Asked]
+    done: Future[list[Answer]] = field(default_factory=Future)
+    answers: list[Answer] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class _Call:
+    """A function to be called in the thread, and whom to tell."""
+
+    function: Callable[[], Any]
+    done: Future[Any] = field(default_factory=Future)
+
+
+class Worker:
+    """Answers items in a thread of its own.
+
+    Requests take turns of at most 64 items, so that a large one does not hold up the others.
+
+    Parameters
+    ----------
+    answers : callable
+        Answers up to 64 items.
+    watch : callable
+        Told the number of items of each batch, and the seconds that it took.
+    """
+
+    def __init__(
+        self,
+        answers: Callable[[Sequence[Asked]], list[Answer]],
+        watch: Callable[[int, float], None] = lambda items, seconds: None,
+    ) -> None:
+        self._answers = answers
+        self._watch = watch
+        self._waiting: deque[_Job | _Call] = deque()
+        self._coming = 0
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="gridcnn-model", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it answers."""
+        return self._thread.is_alive() and not self._closed
+
+    @contextlib.contextmanager
+    def expected(self) -> Iterator[None]:
+        """Say that a request is on its way, for which a batch may wait a moment."""
+        with self._changed:
+            self._coming += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._coming -= 1
+                self._changed.notify()
+
+    def submit(self, sent: Sequence[Sent], *, cautions: bool = True) -> Future[list[Answer]]:
+        """Answer items, in their order; RuntimeError after `close`."""
+        job = _Job([(each, cautions) for each in sent])
+        if not sent:
+            job.done.set_result([])
+        else:
+            self._queue(job)
+        return job.done
+
+    def call(self, function: Callable[[], Any]) -> Future[Any]:
+        """Call a function in this thread when its turn comes; RuntimeError after `close`."""
+        call = _Call(function)
+        self._queue(call)
+        return call.done
+
+    def close(self) -> None:
+        """Answer what waits, and end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _queue(self, job: _Job | _Call) -> None:
+        with self._changed:
+            if self._closed:
+                raise RuntimeError("the service is ending")
+            self._waiting.append(job)
+            self._changed.notify()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._closed:
+                    self._changed.wait()
+                if not self._waiting:
+                    return
+                self._wait_for_more()
+                first = self._waiting[0]
+                batch = [] if isinstance(first, _Call) else self._next()
+                if isinstance(first, _Call):
+                    self._waiting.popleft()
+            if isinstance(first, _Call):
+                _settle(first)
+            else:
+                self._answer(batch)
+
+    def _wait_for_more(self) -> None:
+        until = time.monotonic() + PATIENCE
+        while self._coming > 0 and not self._closed and (left := until - time.monotonic()) > 0:
+            if sum(len(job.asked) for job in self._waiting if isinstance(job, _Job)) >= AT_ONCE:
+                return
+            self._changed.wait(left)
+
+    def _next(self) -> list[tuple[_Job, Sequence[Asked]]]:
+        """Take the next items of one job after another, until there are enough."""
+        batch: list[tuple[_Job, Sequence[Asked]]] = []
+        room = AT_ONCE
+        while room and self._waiting and isinstance(job := self._waiting[0], _Job):
+            self._waiting.popleft()
+            if job.done.cancelled():  # its client has gone
+                continue
+            first = len(job.answers)
+            part = job.asked[first : first + room]
+            batch.append((job, part))
+            room -= len(part)
+        return batch
+
+    def _answer(self, batch: Sequence[tuple[_Job, Sequence[Asked]]]) -> None:
+        """Answer the items of a batch, and queue the jobs that have more of them."""
+        asked = [each for _, part in batch for each in part]
+        started = time.perf_counter()
+        try:
+            answers = self._answers(asked)
+        except Exception as error:  # whatever it is, the thread lives on
+            _log.error("a batch could not be answered", exc_info=error)
+            answers = [Answer(error=FAULT)] * len(asked)
+        self._watch(len(asked), time.perf_counter() - started)
+        left = iter(answers)
+        for job, part in batch:
+            job.answers.extend(itertools.islice(left, len(part)))
+            if len(job.answers) == len(job.asked):
+                if job.done.set_running_or_notify_cancel():
+                    job.done.set_result(job.answers)
+            else:
+                with self._changed:
+                    self._waiting.append(job)
+
+
+def _settle(call: _Call) -> None:
+    if not call.done.set_running_or_notify_cancel():
+        return
+    try:
+        call.done.set_result(call.function())
+    except Exception as error:  # told to whom it concerns
+        call.done.set_exception(error)
