@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import torch
-from PIL import Image, ImageOps
-from sklearn.base import clone
-from torch import nn
+from PIL import Image
 
 from gridcnn.adapters import image_received, image_remarks
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
-from gridcnn.adapters.counts import block_count, epoch_count
 from gridcnn.adapters.image_files import Picture, as_array
+from gridcnn.adapters.image_resizing import resized
+from gridcnn.adapters.image_settings import settings
 from gridcnn.adapters.image_survey import survey
-from gridcnn.adapters.standardise import Standardise
+from gridcnn.adapters.tensors import is_tensor
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
+from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.parameters import Choice, Constraint, Flag, Number, Optional, Several
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["ImageAdapter"]
 
@@ -29,39 +31,6 @@ LONGEST_PREVIEW = 192
 SHORTEST_LEARNED_SIDE = 8
 MOST_CELLS = 4096**2
 COLOUR_DIFFERENCE = 8  # of 255: how far red, green and blue of one pixel may differ in a grey picture
-
-EPOCH_ITEMS = 160_000  # items seen in training, between the bounds: small sets need more passes
-FEWEST_EPOCHS_GREY, FEWEST_EPOCHS_COLOUR, MOST_EPOCHS = 8, 30, 40  # colour has more to tell apart
-SETTINGS: dict[str, Any] = {
-    "kernel_sizes": (3,),
-    "convs_per_block": 2,
-    "pool_after": 1,
-    "pool": "max",
-    "pool_size": 2,
-    "dense": (),
-    "dropout": 0.2,
-    "batch_norm": True,
-    "batch_size": 128,
-    "learning_rate": 5e-3,
-    "kernel_learning_rate": 0.04,
-    "weight_decay": 1e-2,
-    "label_smoothing": 0.05,
-}
-GREY: dict[str, Any] = {
-    "kernels": (24, 48, 96),
-    "head": "flatten",
-    "augment": {  # no flips: a flipped digit or letter is another one
-        "shift": {"height": 0.1, "width": 0.1},
-        "scale": {"height": 0.1, "width": 0.1},
-        "rotate": 10.0,
-        "annealed": True,  # clothes all stand upright, and fill their pictures
-    },
-}
-COLOUR: dict[str, Any] = {
-    "kernels": (64, 256, 256),
-    "head": "global_max",  # a thing may stand anywhere in a photograph
-    "augment": {"shift": {"height": 0.07, "width": 0.07}, "flip": ["width"]},  # if that keeps their classes
-}
 
 
 class ImageAdapter(Adapter):
@@ -122,6 +91,7 @@ class ImageAdapter(Adapter):
         "framing": Choice(("resize", "crop")),
     }
     reads_files: ClassVar[bool] = True
+    decoding_attributes: ClassVar[tuple[str, ...]] = ("height_", "width_", "colour_", "pixel_ranges_")
 
     height_: int
     width_: int
@@ -152,7 +122,7 @@ class ImageAdapter(Adapter):
         TypeError
             If `X` is one picture rather than a sequence of them.
         """
-        pixels = isinstance(X, np.ndarray | torch.Tensor) and getattr(X.dtype, "kind", "f") in "buif"
+        pixels = (isinstance(X, np.ndarray) or is_tensor(X)) and getattr(X.dtype, "kind", "f") in "buif"
         if isinstance(X, Image.Image) or (pixels and X.ndim == 2):
             raise TypeError("expected a sequence of pictures, got one: put it in a list, [picture]")
         return [as_array(item) for item in super().check_items(X)]
@@ -197,7 +167,7 @@ class ImageAdapter(Adapter):
         """Return a new adapter for smaller pictures, of 8 cells a side at least; None if `size` was set."""
         sides = (self.height_, self.width_)
         size = tuple(max(round(share * side), min(side, SHORTEST_LEARNED_SIDE)) for side in sides)
-        smaller: Self = clone(self).set_params(size=size)
+        smaller = type(self)(**{**self.get_params(), "size": size})
         return smaller if self.size is None and size != sides else None
 
     @property
@@ -221,16 +191,44 @@ class ImageAdapter(Adapter):
 
     def _window(self, picture: Picture) -> np.ndarray:
         """Decode a picture, uint8, shape `(colour, height, width)`."""
+        shape = (self.height_, self.width_)
+        pixels = np.array(resized(self._decoded(picture), shape, crop=self.framing == "crop"))
+        return np.ascontiguousarray(pixels.reshape(*shape, -1).transpose(2, 0, 1))
+
+    def _decoded(self, picture: Picture) -> Image.Image:
         # A JPEG can be decoded at a fraction of its size, which is much faster; twice the grid is sharp enough.
         least = 2 * max(self.height_, self.width_)
-        decoded = picture.eight_bit("RGB" if self.colour_ else "L", self.pixel_ranges_, least)
-        shape, filter_ = (self.width_, self.height_), Image.Resampling.LANCZOS
-        if decoded.size != shape:
-            decoded = (
-                ImageOps.fit(decoded, shape, filter_) if self.framing == "crop" else decoded.resize(shape, filter_)
-            )
-        pixels = np.array(decoded)
-        return np.ascontiguousarray(pixels.reshape(self.height_, self.width_, -1).transpose(2, 0, 1))
+        return picture.eight_bit("RGB" if self.colour_ else "L", self.pixel_ranges_, least)
+
+    def decode(self, item: Any) -> np.ndarray:
+        """Return the upright pixels of a picture, uint8, shape `(height, width, colour)`; a large JPEG's at a fraction.
+
+        Raises
+        ------
+        ItemError
+            As `encode`.
+        """
+        with Picture(item) as picture:
+            return np.atleast_3d(np.array(self._decoded(picture)))
+
+    def add_to(self, graph: Graph, frontend: nn.Module) -> Windows:
+        """Add an input `pictures`, uint8 `(batch, height, width, channels)`, red, green and blue or grey, of any size.
+
+        They are turned grey if the model is, resized to the last bit as Pillow does, and standardised.
+        """
+        from gridcnn.adapters.image_graph import add_pixels  # noqa: PLC0415  (for exports only)
+        from gridcnn.adapters.numbers_graph import add_standardised  # noqa: PLC0415
+
+        pictures = graph.input("pictures", np.uint8, ["batch", "height", "width", "channels"])
+        shape, crop = (self.height_, self.width_), self.framing == "crop"
+        pixels = add_pixels(graph, pictures, shape, colour=self.colour_, crop=crop)
+        return Windows(add_standardised(graph, pixels, frontend))
+
+    def trial_items(self, random: np.random.Generator) -> list[Any]:
+        """Return noise in grey and in colour: as large as the grid, wider, taller, larger, and tiny."""
+        height, width = self.height_, self.width_
+        sizes = [(height, width), (height, 3 * width), (5 * height, width), (2 * height + 1, 2 * width + 3), (1, 2)]
+        return [random.integers(0, 256, (*size, channels)).astype(np.uint8) for size in sizes for channels in (1, 3)]
 
     def received(self, value: Any, most: Mapping[str, float]) -> Any:
         """Return a picture that a service was sent; numbers are pixels."""
@@ -238,18 +236,15 @@ class ImageAdapter(Adapter):
 
     def frontend(self) -> nn.Module:
         """Return the module that standardises each channel: uint8 `(batch, colour, height, width)` to float32."""
+        import torch  # noqa: PLC0415  (what only decodes needs none)
+
+        from gridcnn.adapters.standardise import Standardise  # noqa: PLC0415
+
         return Standardise(torch.tensor(self.mean_)[:, None, None], torch.tensor(self.std_)[:, None, None])
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit pictures of this size."""
-        kind, fewest = (COLOUR, FEWEST_EPOCHS_COLOUR) if self.colour_ else (GREY, FEWEST_EPOCHS_GREY)
-        blocks = block_count(min(self.height_, self.width_), len(kind["kernels"]))
-        return {
-            **SETTINGS,
-            **kind,
-            "kernels": kind["kernels"][:blocks],
-            "epochs": epoch_count(EPOCH_ITEMS, n_items, fewest, MOST_EPOCHS),
-        }
+        return settings(min(self.height_, self.width_), n_items, colour=self.colour_)
 
     def preview(self, item: Any) -> Preview:
         """Return a picture in its own colours and proportions, at most 192 pixels a side, decoded as in training."""

@@ -1,0 +1,54 @@
+"""Defaults for pictures, as GridClassifier takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gridcnn.adapters.counts import block_count, epoch_count
+
+__all__ = ["settings"]
+
+EPOCH_ITEMS = 160_000  # items seen in training, between the bounds: small sets need more passes
+FEWEST_EPOCHS_GREY, FEWEST_EPOCHS_COLOUR, MOST_EPOCHS = 8, 30, 40  # colour has more to tell apart
+SETTINGS: dict[str, Any] = {
+    "kernel_sizes": (3,),
+    "convs_per_block": 2,
+    "pool_after": 1,
+    "pool": "max",
+    "pool_size": 2,
+    "dense": (),
+    "dropout": 0.2,
+    "batch_norm": True,
+    "batch_size": 128,
+    "learning_rate": 5e-3,
+    "kernel_learning_rate": 0.04,
+    "weight_decay": 1e-2,
+    "label_smoothing": 0.05,
+}
+GREY: dict[str, Any] = {
+    "kernels": (24, 48, 96),
+    "head": "flatten",
+    "augment": {  # no flips: a flipped digit or letter is another one
+        "shift": {"height": 0.1, "width": 0.1},
+        "scale": {"height": 0.1, "width": 0.1},
+        "rotate": 10.0,
+        "annealed": True,  # clothes all stand upright, and fill their pictures
+    },
+}
+COLOUR: dict[str, Any] = {
+    "kernels": (64, 256, 256),
+    "head": "global_max",  # a thing may stand anywhere in a photograph
+    "augment": {"shift": {"height": 0.07, "width": 0.07}, "flip": ["width"]},  # if that keeps their classes
+}
+
+
+def settings(shortest: int, n_items: int, *, colour: bool) -> dict[str, Any]:
+    """Return the parameters of `GridClassifier` that suit pictures whose shorter side has so many pixels."""
+    kind, fewest = (COLOUR, FEWEST_EPOCHS_COLOUR) if colour else (GREY, FEWEST_EPOCHS_GREY)
+    blocks = block_count(shortest, len(kind["kernels"]))
+    return {
+        **SETTINGS,
+        **kind,
+        "kernels": kind["kernels"][:blocks],
+        "epochs": epoch_count(EPOCH_ITEMS, n_items, fewest, MOST_EPOCHS),
+    }
