@@ -1,0 +1,170 @@
+"""A static page with a model inside: any web server can hand out the folder, and the model runs in the browser."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gridcnn.errors import ConfigurationError, ExportError, ItemError
+from gridcnn.export.card import model_card
+from gridcnn.export.exported_model import require
+from gridcnn.export.onnx_file import TOLERANCE, metadata_of, sealed
+from gridcnn.export.traced_graph import traced_graph
+from gridcnn.export.web_runtime import web_runtime
+from gridcnn.model import FittedModel, fitted_model
+from gridcnn.pipeline.replacing import replacing
+from gridcnn.render import live
+
+__all__ = ["export_site"]
+
+POLICY = live.POLICY.partition("; frame-ancestors")[0].replace(
+    "script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'"
+)
+"""What a browser may load for the page; a page cannot say itself who may show it in a frame."""
+
+MOST_COMPARED = 20
+"""Items whose answers and values are compared before anything is written."""
+
+Values = dict[str, Any]
+
+
+def export_site(
+    model: Any,
+    folder: str | Path,
+    *,
+    name: str,
+    licence: str | None = None,
+    items: Any = None,
+    runtime: str | Path | None = None,
+) -> int:
+    """Write a folder with the live page, a model and what runs it in a browser.
+
+    Before anything is written, the answers and the values of all drawn steps are compared with those of the model.
+
+    Parameters
+    ----------
+    model : FittedModel or GridClassifier
+        A fitted one.
+    folder : path
+        Made if there is none; files in it that have the names of new ones are replaced.
+    name : str
+        What the model is called.
+    licence : str, optional
+        Licence of the model, such as `mit`.
+    items : sequence of raw items, optional
+        The first 20 are compared; the default are made-up ones.
+    runtime : path, optional
+        Where the files of onnxruntime-web are, see `gridcnn.export.web_runtime`.
+
+    Returns
+    -------
+    int
+        Number of bytes written, without those of the runtime.
+
+    Raises
+    ------
+    ConfigurationError
+        If the adapter cannot be exported, or the folder cannot be written.
+    ExportError
+        If a package or the runtime is missing, or the answers or the values differ by more than 1e-4.
+    """
+    require("onnx")
+    model = fitted_model(model)
+    layers = live.layers(model)
+    graph = traced_graph(model, layers).model()
+    ran = web_runtime(runtime)
+    content = sealed(graph, metadata_of(model) | ({} if licence is None else {"licence": licence}))
+    if items is None:
+        items = model.adapter.trial_items(np.random.default_rng(0))
+    axes, seen = _compare(model, content, model.adapter.check_items(items))
+    shown = {**layers, "name": name, "n_copies": 2 ** len(model.network.flip_axes), "axes": axes, "input": seen}
+    files = {
+        "layers.json": json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace"),
+        "model.onnx": content,
+        "README.md": model_card(model, name=name, licence=licence, source="model.onnx", onnx="model.onnx").encode(),
+        **live.files("site.js", POLICY),
+    }
+    _write(Path(folder), files | {f"runtime/{each}": ran[each] for each in ran})
+    return sum(map(len, files.values()))
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files, and the page last: where it is, all of it is."""
+    try:
+        for name in sorted(files, key=lambda name: name == "index.html"):
+            place = folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(place) as file:
+                file.write(files[name])
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be written ({error.strerror}): name another folder") from error
+
+
+# ---- the same answers as the model ----------------------------------------------------------------------------------
+
+
+def _compare(model: FittedModel, content: bytes, items: Any) -> tuple[list[Values], Values | None]:
+    """Compare the values of the first items with those of a trace.
+
+    Returns
+    -------
+    axes : list of dict
+        What the cells of a window mean; seconds count from its beginning.
+    seen : dict or None
+        What an item looks like, as far as it is the same for all; None if the page sees it in the grid.
+    """
+    session = require("onnxruntime").InferenceSession(content, providers=["CPUExecutionProvider"])
+    (taken,), names = session.get_inputs(), [each.name for each in session.get_outputs()]
+    axes, seen, compared = None, None, 0
+    for item in items[:MOST_COMPARED]:
+        try:
+            expected, decoded = live.maps(model, item), model.adapter.decode(item)
+        except ItemError:
+            continue
+        batch = np.array([decoded], dtype=object) if isinstance(decoded, str) else np.asarray(decoded)[None]
+        found = dict(zip(names, session.run(None, {taken.name: batch}), strict=True))
+        compared += 1
+        for what, numbers in _numbers(expected):
+            if what == "logits" and found["window"] != expected["window"]:
+                break  # two windows are equally certain
+            difference = float(np.abs(found[what].ravel() - numbers.ravel()).max(initial=0))
+            if not difference <= TOLERANCE * max(1.0, float(np.abs(numbers).max(initial=0))):
+                raise ExportError(
+                    f"the page would show other numbers than the model: {what} differ by {difference:.2g}; nothing is "
+                    "written. Please report this with the model"
+                )
+        if axes is None:
+            axes = [_from_the_beginning(axis) for axis in expected["axes"]]
+            seen = expected["input"] if expected["input"]["kind"] == "curve" else None
+    if axes is None:
+        raise ExportError("none of the items to compare with can be read: give others")
+    return axes, seen
+
+
+def _numbers(values: Values) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the values of `gridcnn.render.live.maps` under the names that a traced graph has for them."""
+    yield "probabilities", np.asarray(values["probabilities"])
+    yield "n_windows", np.array([values["n_windows"]])
+    yield "logits", np.asarray(values["logits"])
+    for name in ("grid", "column"):
+        if values[name] is not None:
+            yield name, _unpacked(values[name])
+    for group, stages in enumerate(values["maps"]):
+        for stage, maps in enumerate(stages):
+            if maps is not None:
+                yield f"maps {group} {stage}", _unpacked(maps)
+
+
+def _unpacked(packed: Values) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(packed["numbers"]), "<f4")
+
+
+def _from_the_beginning(axis: Values) -> Values:
+    start = axis["low"][0] if axis["unit"] == "s" else 0
+    moved = {side: [round(place - start, 5) for place in axis[side]] for side in ("low", "high")}
+    return {**axis, **moved, "words": []}

@@ -1,0 +1,111 @@
+"""A model as a graph that also tells how it came to its answer: the grid, the drawn maps, the column, the logits.
+
+What a page draws of one item, `gridcnn.render.live.maps` computes in Python; here the graph does. Its network is not
+folded, so that every step has the values that a trace has.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gridcnn.explain.steps import Step, record
+from gridcnn.export.onnx_file import add_answer, flipped_copies, share_of_classes
+from gridcnn.inference.onnx_network import add_network
+from gridcnn.model import FittedModel
+from gridcnn.onnx_graph import Graph, Windows
+from gridcnn.render.drawn_kernels import grid_fits
+
+__all__ = ["traced_graph"]
+
+SHOWN_TYPES: dict[str, type] = {"tokens": str, "known": np.bool_, "start": np.float64}
+"""Types of what an adapter shows of its windows, see `Windows.shown`."""
+
+
+def traced_graph(model: FittedModel, layers: Mapping[str, Any]) -> Graph:
+    """Return the graph of a model with the values that a page draws among its outputs.
+
+    The further outputs are those of the window that a trace shows, for one item at a time: `window`, counted from 1,
+    and `n_windows`, int64 `(1,)`; `grid`; `logits`; `column`; `peaks`, int64; `maps G S` of the drawn kernels of stage
+    S of group G; `tokens` and `known` of texts. A page computes a ReLU itself that is not the first stage, and what is
+    too large to be drawn is left out.
+
+    Parameters
+    ----------
+    model : FittedModel
+        A fitted one.
+    layers : mapping
+        What `gridcnn.render.live.layers` returned for it.
+
+    Raises
+    ------
+    ConfigurationError
+        If the adapter cannot be exported.
+    """
+    graph = Graph()
+    backbone = copy.deepcopy(model.network.backbone).eval().requires_grad_(False)
+    steps = record(backbone, np.zeros(model.adapter.spec_.shape, np.float32))
+    windows = model.adapter.add_to(graph, model.network.frontend)
+    values: dict[str, str] = {}
+
+    def see(step: Step, value: str) -> None:
+        values[step.name] = value
+
+    def network(grids: str) -> str:
+        graph.part = "network"
+        return add_network(graph, backbone, grids, see, steps)
+
+    copies = [network(each) for each in reversed(flipped_copies(graph, windows.grids, model))][::-1]  # as it is: last
+    shares = [share_of_classes(graph, logits) for logits in copies]
+    best = add_answer(graph, shares, windows, model)
+    graph.part = "trace"
+    window = graph("ArgMax", graph("Gather", shares[0], best, axis=1), axis=0, keepdims=0)
+    graph.output("window", graph("Add", window, graph.constant(1)), np.int64, [1])
+    graph.output("n_windows", graph.size(shares[0], 0), np.int64, [1])
+    grid, logits = windows.grids, copies[0]
+    if windows.item is not None:  # there may be several: the network runs once more, over the one that is shown
+        grid = graph("Gather", windows.grids, window, axis=0)
+        logits = network(grid)
+    graph.part = "trace"
+    _add_values(graph, layers, steps, {**values, "grid": grid, "logits": logits})
+    _add_shown(graph, windows, window)
+    return graph
+
+
+def _add_values(graph: Graph, layers: Mapping[str, Any], steps: Sequence[Step], values: Mapping[str, str]) -> None:
+    """Make outputs of the values of one window, each of the shape that a page expects."""
+    if grid_fits(steps[0].input):
+        _add_output(graph, "grid", values["grid"], steps[0].input.shape)
+    _add_output(graph, "logits", values["logits"], steps[-1].output.shape)
+    for name, stage, maps in _drawn_stages(layers):
+        drawn = graph("Gather", values[stage], graph.constant(maps), axis=1)
+        shape = next(step for step in steps if step.name == stage).output.shape[1:]
+        _add_output(graph, name, drawn, (len(maps), *shape))
+    if layers["column"] is not None:
+        _add_output(graph, "column", values[steps[-2].name], steps[-1].input.shape)
+        if layers["column"]["pooled"]:
+            last = [step for step in steps if step.block][-1]
+            cells = graph("Reshape", values[last.name], graph.constant([len(last.output), -1]))
+            graph.output("peaks", graph("ArgMax", cells, axis=1, keepdims=0), np.int64, [len(last.output)])
+
+
+def _drawn_stages(layers: Mapping[str, Any]) -> Iterator[tuple[str, str, list[int]]]:
+    """Yield the stages whose maps a page is given: name of the output, name of the step, indices of the maps."""
+    for group, drawn in enumerate(layers["groups"]):
+        maps = [number - 1 for number in drawn["maps"]]
+        for at, stage in enumerate(drawn["stages"]):
+            if stage["kind"] != "relu" or at == 0:
+                yield f"maps {group} {at}", stage["step"], maps
+
+
+def _add_output(graph: Graph, name: str, value: str, shape: Sequence[int]) -> None:
+    graph.output(name, graph("Reshape", value, graph.constant(list(shape))), np.float32, list(shape))
+
+
+def _add_shown(graph: Graph, windows: Windows, window: str) -> None:
+    for name, value in (windows.shown or {}).items():
+        of_window = graph("Gather", value, graph("Squeeze", window, graph.constant([0])), axis=0)
+        graph.output(name, of_window, SHOWN_TYPES[name], [None])
