@@ -106,7 +106,8 @@ def map_of(group: int, stage: int, kernel: int) -> str:
 
 
 def data_of(html: str) -> dict[str, Any]:
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)[1])
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)[1])
+    return {**data["layers"], **data}
 
 
 def numbers(packed: dict[str, Any]) -> np.ndarray:
@@ -171,9 +172,9 @@ def test_arrow_keys_move_from_cell_to_cell_and_map_to_map(browser: Any, tmp_path
     opened.point(map_of(0, 0, 0), (2, 2), (8, 8))
     opened.page.locator(map_of(0, 0, 0)).focus()
 
-    before = opened.page.evaluate("[current.y, current.x]")
+    before = opened.page.evaluate("[shown.current.y, shown.current.x]")
     opened.page.keyboard.press("ArrowUp" if before[0] else "ArrowDown")
-    after = opened.page.evaluate("[current.y, current.x]")
+    after = opened.page.evaluate("[shown.current.y, shown.current.x]")
     assert abs(after[0] - before[0]) == 1
     assert opened.shown() == pytest.approx(maps[(group["maps"][0] - 1, *after)], rel=1e-5)
 
@@ -258,9 +259,9 @@ def test_a_page_of_64_pixels_in_colour_stays_below_3_mb() -> None:
 def test_what_is_too_large_to_draw_is_left_out_and_said(
     browser: Any, tmp_path: Path, digits: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("drawn_kernels", "explain_page"):  # fewer cells than 8 × 8, more than 4 × 4
+    for module in ("drawn_kernels", "explain_page", "live"):  # fewer cells than 8 × 8, more than 4 × 4
         monkeypatch.setattr(f"gridcnn.render.{module}.LARGEST_MAP", 20)
-    monkeypatch.setattr("gridcnn.render.explain_page.LONGEST_COLUMN", 9)
+    monkeypatch.setattr("gridcnn.render.live.LONGEST_COLUMN", 9)
     html = explain_page(*digits)
     opened = Opened(browser, tmp_path, html)
 

@@ -1,4 +1,7 @@
-"""The kernels and maps that a page of one item draws: the most important of each convolution, packed."""
+"""The kernels and maps that a page draws: the most important of each convolution, packed.
+
+What is the same for every item (`groups`: kernels, sizes, fields of view) is apart from the values of one (`map_values`).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,17 @@ import torch
 from gridcnn.explain import Step, Trace
 from gridcnn.render.packing import packed, packed_field
 
-__all__ = ["LARGEST_MAP", "MOST_MAPS", "Kernels", "choose_kernels", "convolutions", "groups"]
+__all__ = [
+    "LARGEST_MAP",
+    "MOST_MAPS",
+    "Kernels",
+    "choose_kernels",
+    "convolutions",
+    "grid_fits",
+    "groups",
+    "heaviest_kernels",
+    "map_values",
+]
 
 MOST_MAPS = 12
 """Kernels drawn of each convolution, the most important first."""
@@ -23,14 +36,16 @@ MOST_CELLS = 300_000
 LARGEST_MAP = 256 * 256
 """Cells of the largest map that is drawn."""
 
+TITLES = {"convolution": "match", "norm": "match", "relu": "ReLU", "pool": "pooled"}
+"""What the maps of each kind of step are called."""
 
 Kernels = list[int]
 
 
-def convolutions(trace: Trace) -> list[tuple[int, list[Step]]]:
+def convolutions(steps: Sequence[Step]) -> list[tuple[int, list[Step]]]:
     """Return each convolution with the steps up to the next one, and its number within its block."""
     found: list[tuple[int, list[Step]]] = []
-    for step in trace.steps:
+    for step in steps:
         if step.kind == "convolution":
             before = found[-1] if found else None
             number = before[0] + 1 if before and before[1][0].block == step.block else 1
@@ -45,7 +60,7 @@ def choose_kernels(trace: Trace, target: int) -> list[Kernels]:
 
     Importance is the sum of |value × gradient of the logit| over a kernel's map, as the next convolution reads it.
     """
-    sections = [steps for _, steps in convolutions(trace)]
+    sections = [steps for _, steps in convolutions(trace.steps)]
     values = torch.from_numpy(trace.grid.copy())[None].requires_grad_()
     outputs = {}
     for step in trace.steps:
@@ -55,27 +70,57 @@ def choose_kernels(trace: Trace, target: int) -> list[Kernels]:
     for each, gradient in zip(maps, torch.autograd.grad(values[0, target], maps), strict=True):
         importance = (gradient * each)[0].abs().flatten(1).sum(dim=1).detach().numpy()
         loudest = each[0].abs().flatten(1).amax(dim=1).detach().numpy()  # decides between kernels without importance
-        order = np.lexsort((-loudest, -importance))
-        chosen.append(order[:MOST_MAPS].tolist())
+        chosen.append(np.lexsort((-loudest, -importance)).tolist())
+    return _fewer(trace.steps, chosen)
+
+
+def heaviest_kernels(steps: Sequence[Step]) -> list[Kernels]:
+    """Return the indices of the kernels to draw of each convolution, the same for every item.
+
+    Importance is the norm of a kernel, with its normalisation, × that of the weights that read its map.
+    """
+    chosen = []
+    for _, section in convolutions(steps):
+        norm = np.array([np.linalg.norm(kernel) for kernel in section[0].kernels])
+        for step in section:
+            if step.kind == "norm":
+                norm = norm * np.abs(step.scale_and_shift[0])
+        later = steps[steps.index(section[-1]) + 1 :]
+        reader = next(step for step in later if step.kind in {"convolution", "dense", "logits"})
+        if reader.kind == "convolution":
+            heard = sum(np.square(kernel).reshape(len(norm), -1).sum(axis=1) for kernel in reader.kernels)
+        else:
+            heard = np.square(reader.weights).reshape(len(reader.weights), len(norm), -1).sum(axis=(0, 2))
+        chosen.append(np.argsort(-norm * np.sqrt(heard), kind="stable").tolist())
+    return _fewer(steps, chosen)
+
+
+def _fewer(steps: Sequence[Step], ranked: Sequence[Kernels]) -> list[Kernels]:
+    """Return the first of each ranking, as many as are drawn."""
     cells = [
-        sum(math.prod(step.output.shape[1:]) for step in steps if step.kind in {"norm", "pool"} or step is steps[0])
-        for steps in sections
+        sum(math.prod(step.output.shape[1:]) for step in section if step.kind in {"norm", "pool"} or step is section[0])
+        for _, section in convolutions(steps)
     ]
     most = MOST_MAPS
     while most > 1 and most * sum(cells) > MOST_CELLS:
         most -= 1
-    return [kernels[:most] for kernels in chosen]
+    return [kernels[:most] for kernels in ranked]
 
 
-def groups(trace: Trace, drawn: list[Kernels]) -> list[dict[str, Any]]:
-    """Return the values that the page needs of each convolution and the steps after it."""
+def grid_fits(grid: np.ndarray) -> bool:
+    """Whether a grid is small enough to be on a page, number by number."""
+    return grid.size <= 4 * LARGEST_MAP
+
+
+def groups(steps: Sequence[Step], drawn: Sequence[Kernels]) -> list[dict[str, Any]]:
+    """Return what a page needs of each convolution and the steps after it, but for the values of an item."""
     found: list[dict[str, Any]] = []
-    n_channels = len(trace.grid)
-    channels, visible = list(range(n_channels)), trace.grid.size <= 4 * LARGEST_MAP
-    for kernels, (number, steps) in zip(drawn, convolutions(trace), strict=True):
-        convolution = steps[0]
-        fits = all(math.prod(step.output.shape[1:]) <= LARGEST_MAP for step in steps)
-        sizes = list(convolution.kernels[0].shape[1:])
+    grid = steps[0].input
+    n_channels = len(grid)
+    channels, visible = list(range(n_channels)), grid_fits(grid)
+    for kernels, (number, section) in zip(drawn, convolutions(steps), strict=True):
+        convolution = section[0]
+        fits = _fits(section)
         group: dict[str, Any] = {
             "block": convolution.block,
             "number": number,
@@ -85,7 +130,7 @@ def groups(trace: Trace, drawn: list[Kernels]) -> list[dict[str, Any]]:
             "n_channels": n_channels,
             "channels": [channel + 1 for channel in channels],
             "below_drawn": visible,
-            "size": sizes,
+            "size": list(convolution.kernels[0].shape[1:]),
             "kernel_sizes": sorted({convolution.kernels[kernel].shape[1] for kernel in kernels}),
             "names": [f"block {convolution.block}, convolution {number}, kernel {kernel + 1}" for kernel in kernels],
         }
@@ -94,7 +139,7 @@ def groups(trace: Trace, drawn: list[Kernels]) -> list[dict[str, Any]]:
             group["strength"] = max(float(np.abs(convolution.kernels[kernel]).max()) for kernel in kernels)
             group["bias"] = [float(convolution.bias[kernel]) for kernel in kernels]
             group["below"] = [packed_field(convolution.below[kernel]) for kernel in kernels]
-            group["stages"] = _stages(steps, kernels)
+            group["stages"] = [_stage(section, at, kernels) for at in _drawn_steps(section)]
             visible, channels = True, kernels
         else:
             visible, channels = False, []
@@ -103,31 +148,47 @@ def groups(trace: Trace, drawn: list[Kernels]) -> list[dict[str, Any]]:
     return found
 
 
-def _stages(steps: Sequence[Step], kernels: Kernels) -> list[dict[str, Any]]:
-    """Return the drawn maps of one convolution: before ReLU, after it, pooled, in the order of the network."""
-    stages: list[dict[str, Any]] = []
-    for at, step in enumerate(steps):
-        following = steps[at + 1].kind if at + 1 < len(steps) else ""
-        if step.kind == "convolution" and following == "norm":
-            continue  # drawn together with its normalisation
-        stage: dict[str, Any] = {
-            "kind": step.kind,
-            "title": {"convolution": "match", "norm": "match", "relu": "ReLU", "pool": "pooled"}.get(
-                step.kind, step.kind
-            ),
-            "step": step.name,
-            "sizes": list(step.output.shape[1:]),
-            "field": [packed_field(step.field[kernel]) for kernel in kernels],
-        }
-        if step.kind == "norm":
-            scale, shift = step.scale_and_shift
-            stage["scale"], stage["shift"] = scale[kernels].tolist(), shift[kernels].tolist()
-            stage["convolves"] = steps[at - 1].kind == "convolution"
-            stage["title"] = "match" if stage["convolves"] else "scaled"
-        if step.kind == "pool":
-            stage["below"] = [packed_field(step.below[kernel]) for kernel in kernels]
-            stage["average"] = "Avg" in type(step.run).__name__
-        if step.kind != "relu" or not stages:
-            stage["values"] = packed(step.output[kernels])
-        stages.append(stage)
-    return stages
+def map_values(steps: Sequence[Step], drawn: Sequence[Kernels]) -> list[list[dict[str, Any] | None]]:
+    """Return the drawn maps of one item for each group that is drawn, stage by stage.
+
+    None for a ReLU that is not the first stage, since it follows from the stage before it.
+    """
+    return [
+        [
+            packed(section[at].output[kernels]) if section[at].kind != "relu" or first else None
+            for first, at in zip([True, *[False] * len(section)], _drawn_steps(section), strict=False)
+        ]
+        for kernels, (_, section) in zip(drawn, convolutions(steps), strict=True)
+        if _fits(section)
+    ]
+
+
+def _fits(section: Sequence[Step]) -> bool:
+    return all(math.prod(step.output.shape[1:]) <= LARGEST_MAP for step in section)
+
+
+def _drawn_steps(section: Sequence[Step]) -> list[int]:
+    """Return which steps are drawn: a convolution is drawn together with its normalisation."""
+    kinds = [step.kind for step in section]
+    return [at for at, kind in enumerate(kinds) if not (kind == "convolution" and kinds[at + 1 : at + 2] == ["norm"])]
+
+
+def _stage(section: Sequence[Step], at: int, kernels: Kernels) -> dict[str, Any]:
+    """Return what is drawn of a step: before ReLU, after it, pooled."""
+    step = section[at]
+    stage: dict[str, Any] = {
+        "kind": step.kind,
+        "title": TITLES.get(step.kind, step.kind),
+        "step": step.name,
+        "sizes": list(step.output.shape[1:]),
+        "field": [packed_field(step.field[kernel]) for kernel in kernels],
+    }
+    if step.kind == "norm":
+        scale, shift = step.scale_and_shift
+        stage["scale"], stage["shift"] = scale[kernels].tolist(), shift[kernels].tolist()
+        stage["convolves"] = section[at - 1].kind == "convolution"
+        stage["title"] = "match" if stage["convolves"] else "scaled"
+    if step.kind == "pool":
+        stage["below"] = [packed_field(step.below[kernel]) for kernel in kernels]
+        stage["average"] = "Avg" in type(step.run).__name__
+    return stage

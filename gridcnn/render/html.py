@@ -14,12 +14,13 @@ from typing import Any
 
 import jinja2
 
+from gridcnn.render.one_script import one_script
 from gridcnn.versions import versions
 
 __all__ = ["render"]
 
 
-def render(template: str, *, script: str = "", **values: Any) -> str:
+def render(template: str, *, script: str = "", policy: str | None = None, **values: Any) -> str:
     """Fill a template of `gridcnn/render/templates`.
 
     Parameters
@@ -27,19 +28,21 @@ def render(template: str, *, script: str = "", **values: Any) -> str:
     template : str
         Its name.
     script : str
-        Name of the one script that the page may run; empty for none.
+        Name of the module of `gridcnn/render/front` that the page runs, with those that it imports; empty for none.
+    policy : str or None
+        The Content-Security-Policy that the page states; None allows the script and nothing else.
     **values
         The values that the template shows; strings are escaped.
     """
-    environment = _environment()
-    code = environment.get_template(script).render() if script else ""
-    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    allowed = f"'sha256-{digest}'" if script else "'none'"
-    policy = (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; media-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    page = environment.get_template(template).render(policy=policy, code=code, versions=versions(), **values)
+    code = one_script(script) if script else ""
+    if policy is None:
+        digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+        allowed = f"'sha256-{digest}'" if script else "'none'"
+        policy = (
+            f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; media-src data:; "
+            "base-uri 'none'; form-action 'none'"
+        )
+    page = _environment().get_template(template).render(policy=policy, code=code, versions=versions(), **values)
     return page.encode("utf-8", "backslashreplace").decode("utf-8")  # half an emoji, bytes of an old file name
 
 

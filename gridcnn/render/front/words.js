@@ -1,0 +1,168 @@
+// Every sentence of the pages, in English and in Chinese. Marks as in dom.js: **bold**, [orange], {blue}, %s.
+
+const ENGLISH = {
+  // the sections that every page has
+  theItem: (noun) => `The ${noun}`,
+  cellsOf: (noun) => `The ${noun}: arrow keys move from cell to cell`,
+  small: "Small kernels look for small things",
+  slides: (noun, words, pools) => `Each kernel slides over the ${noun} and is matched with every patch under it.${words ? " A kernel reaches over a few words at a time." : ""} **Match** shows where it fits ([orange]) and where the opposite is found ({blue}); **ReLU** cuts off what is below zero${pools ? "; **pooling** keeps one number of each window" : ""}.`,
+  again: (block) => `Block ${block} looks again`,
+  readsAbove: (pools) => `A second layer of kernels reads the maps above${pools ? " and pools what it found" : ""}.`,
+  onTop: (block) => `Block ${block}: kernels on top of kernels`,
+  sameSteps: (noun) => `The same three steps on the smaller maps. Here a kernel no longer looks at the ${noun} but at what the kernels below it found, so it sees more of the ${noun} at once.`,
+  kernelsOf: (group, explained) => `Block ${group.block}, convolution ${group.number}: ${group.maps.length < group.n_maps
+    ? `the ${group.maps.length} of ${group.n_maps} kernels ${explained ? `that matter most to “${explained}”` : "with the largest weights"}`
+    : `all ${group.n_maps} kernels, ${explained ? `those that matter most to “${explained}”` : "the largest weights"} first`}, `,
+  cellsWide: (sizes, flat) => `${sizes} cells ${flat ? "wide" : "a side"}`,
+  eachOver: (count, first) => `, each over ${count} ${first ? "channel" : "map"}${count > 1 ? "s" : ""}.`,
+  scale: "Colour scale: blue below zero, orange above",
+  looksFor: "looks for",
+  kernel: (at) => `kernel ${at}`,
+  nameOf: (group, at) => `block ${group.block}, convolution ${group.number}, kernel ${group.maps[at]}`,
+  weightsOf: (name, some) => `${name}: its weights${some ? " for the maps it listens to most" : ""}`,
+  mapOf: (name, title, sizes) => `${name}, ${title}: ${sizes[0] > 1 ? `${sizes[0]} by ${sizes[1]}` : sizes[1]} cells; arrow keys move`,
+  titles: { match: "match", ReLU: "ReLU", pooled: "pooled", scaled: "scaled" },
+  weightsFor: (map, first) => `its weights for ${first ? "channel" : "map"} ${map}`,
+  more: (count) => `${count} more kernel${count > 1 ? "s" : ""}`,
+  column: "One column, and every number votes",
+  laidOut: (entries, pooled) => `The last maps are laid out as one column of ${entries.toLocaleString("en")} numbers${pooled ? ", one for each map" : ""}. Every number has a weight for every class; number × weight is its vote.`,
+  whoseVotes: "Class whose votes are shown",
+  parts: { column: "the column", weights: "weights for", votes: "votes" },
+  partsAria: { column: "The column; arrow keys move", weights: "Its weights; arrow keys move", votes: "The votes; arrow keys move" },
+  sum: (votes, bias, logit, label, chance) => `All votes ${votes}, bias ${bias}: ${logit} for “${label}”, a probability of ${chance}.`,
+  votesFor: "Strongest votes for", votesAgainst: "Strongest votes against",
+  mapAt: (map, where) => `map ${map}: ${where}`, none: "none",
+  answer: "The answer",
+  softmax: (averaged) => `The sums become probabilities (softmax)${averaged ? ", averaged over windows and flipped copies" : ""}.`,
+  moreClasses: (count) => `and ${count} more classes.`,
+  looked: "Where it looked",
+  counted: (cam) => `What counted for “%s” ([orange]) and against it ({blue}), cell by cell, by smoothed integrated gradients.${cam ? " Beside it, Grad-CAM: where the last block saw what spoke for it." : ""}`,
+  attribution: "attribution", cam: "Grad-CAM", attributionAria: "Attribution of each cell", camAria: "Grad-CAM",
+  learned: "Learned, not designed",
+  nobody: (match) => `Nobody drew these kernels: they began at random and were corrected until the answers were right. Left, how well ${match.name} matches each place (1 would be a perfect match); right, a random kernel of the same ${match.numbers.toLocaleString("en")} numbers. The best match is ${match.best.toFixed(2)} for the learned kernel, ${match.best_by_chance.toFixed(2)} for the random one${match.best > 1.5 * match.best_by_chance ? ", whose map is noise." : ": here the two differ little."}`,
+  learnedKernel: "learned", randomKernel: "random", to: "to",
+  noWords: "no words", series: "The series as a curve", spectrogram: "Spectrogram", theSound: "The sound",
+  footer: "Numbers are kept as 32-bit floats (seven digits) and shown rounded. Colours: one scale for each row of maps, centred on zero.",
+  inspector: "The sum behind a cell", close: "Close",
+  point: "Point at a cell of any map: its patch lights up here and in the layer below, and the sum behind it is written out.",
+  // the sum behind a cell
+  kernelStage: (kernel, title) => `Kernel ${kernel}, ${title}`,
+  seesWhat: (group, flat, y, x, where) => `block ${group.block}, convolution ${group.number}; ${flat ? `cell ${x}` : `row ${y}, column ${x}`}. It sees ${where}.`,
+  outside: "outside", padding: "· (padding)", place: (flat, y, x) => (flat ? `cell ${x}` : `row ${y}, column ${x}`),
+  wordSums: (count) => `Each word's ${count} numbers × the kernel's, added up:`,
+  units: { channel: "channel", number: "number", map: "map" },
+  patchOf: (unit, at) => (unit ? `patch of ${unit} ${at}` : "patch"), kernelTable: "kernel", sumsTo: (sum) => `sums to ${sum}`,
+  patchTimes: (unit, at) => `${unit} ${at}: patch × kernel`,
+  moreDrawn: (count, unit) => `${count} more ${unit}s that are drawn`, notDrawn: (count, unit) => `${count} ${unit}s that are not drawn`,
+  bias: "bias", total: "sum", timesScale: "× scale of the normalisation", plusShift: "+ its shift", match: "match",
+  before: "before", stays: "above zero: it stays", becomes: "not above zero: it becomes 0",
+  window: "the window", mean: "their mean", largestOf: (count) => `the largest of ${count}`, scaleOnly: "× scale", shiftOnly: "+ shift",
+  entry: (at) => `Entry ${at} of the column`, fromMap: (map, cell) => `It is map ${map}, ${cell}, of the last block.`,
+  standsFor: (map) => `It stands for map ${map} of the last block.`, neuron: "It is a neuron of the last dense layer.",
+  itsValue: "its value", itsWeight: (label) => `× its weight for “${label}”`, itsVote: "its vote",
+  standardised: (where) => `${where}; standardised, as the network reads it.`,
+  colours: ["red", "green", "blue"], channelAt: (at) => `channel ${at}`, level: "level", input: "input", spokenEntry: (at, vote) => `entry ${at}: vote ${vote}`,
+  // the live page
+  title: "Watch a network think", lead: "Draw, speak or write: the answer and every layer follow. Nothing leaves this page but to its own server.", leadAlone: "Draw, speak or write: the answer and every layer follow. All of it is computed here, in your browser.",
+  model: "Model", language: "Language", loading: "Loading the model …",
+  drawHere: (noun) => `Draw a ${noun} here`, drawAria: "Drawing area: arrow keys move the pen, Space puts it down or lifts it, E changes to the eraser, Delete clears",
+  pen: "Pen", eraser: "Eraser", clear: "Clear", width: "Stroke width", fit: "Centre and fill", choosePicture: "Choose a picture", camera: "Camera", shoot: "Take the picture", stop: "Stop",
+  chooseSound: "Choose a sound", record: "Record", dropSound: "Drop a recording here, or record one", dropPicture: "Drop a picture on the canvas, or take one",
+  write: "Write a sentence", seen: "what the network sees", recording: (seconds) => `Recording: ${seconds} s`,
+  noCamera: "There is no camera, or the browser may not use it.", noMicrophone: "There is no microphone, or the browser may not use it.",
+  insecure: "Camera and microphone need https, or a page from this machine.", unreadable: "This file cannot be read here.",
+  penDown: "pen down", penUp: "pen up", penAt: (x, y) => `${x}, ${y}`, cannotAsk: (noun) => `This page cannot ask for a ${noun}: send it to the service instead.`,
+  nothing: { picture: "Nothing is drawn yet.", sound: "No sound yet.", sentence: "Nothing is written yet." }, nothingElse: "Nothing to answer yet.",
+  blank: { picture: "No answer: the picture is of one colour.", sound: "No answer: this is silence." }, blankElse: "No answer: there is nothing in it.",
+  allUnknown: "No answer: the model knows none of these words.", allUnknownCharacters: "No answer: the model knows none of these characters.",
+  unknown: (count, total, characters) => `${count} of ${total} ${characters ? "characters" : "words"} ${count === 1 ? "is" : "are"} unknown to the model:`,
+  lessTrust: "This answer deserves less trust:", then: (label, chance) => `, then ${label} ${chance}`, thinking: "…",
+  gone: "The server does not answer. Trying again …", retry: "Try again", back: "The server is back.", busy: "The server is busy. Trying again …",
+  token: "This server asks for a token.", enter: "Enter", cannot: (why) => `This cannot be read: ${why}`,
+  windows: (n, of) => `It is longer than the grid and was cut into ${of} windows, whose answers are averaged. Window ${n} is shown.`, copies: "The answer is the mean over the item as it is, which is shown here, and flipped.",
+  leftOut: (what) => `Too large to draw: ${what}.`, convolution: (block, at) => `block ${block} convolution ${at}`, layersAria: "The sizes of each layer",
+  sizes: { input: "input", column: "column", votes: "votes" }, sizeOfBlock: (block) => `block ${block}`, noModels: "The server has no model.",
+};
+
+const CHINESE = {
+  theItem: (noun) => noun, cellsOf: (noun) => `${noun}：用方向键逐格移动`,
+  small: "小小的卷积核，寻找小小的特征",
+  slides: (noun, words, pools) => `每个卷积核在${noun}上滑动，与它下面的每一块比较。${words ? "一个卷积核一次看几个词。" : ""}**匹配**图显示哪里相符（[橙色]）、哪里相反（{蓝色}）;**ReLU** 把小于零的数变为零${pools ? ";**池化**在每个窗口里只留一个数" : ""}。`,
+  again: (block) => `第 ${block} 块再看一遍`, readsAbove: (pools) => `第二层卷积核读上面的图${pools ? "，再把结果池化" : ""}。`,
+  onTop: (block) => `第 ${block} 块：卷积核之上的卷积核`,
+  sameSteps: (noun) => `在更小的图上重复同样三步。这里的卷积核不再看${noun}本身，而是看下面的卷积核找到了什么，因此一次能看到${noun}的更大一部分。`,
+  kernelsOf: (group, explained) => `第 ${group.block} 块，卷积 ${group.number}：${group.maps.length < group.n_maps ? `${group.n_maps} 个卷积核中${explained ? `对“${explained}”最重要` : "权重最大"}的 ${group.maps.length} 个` : `全部 ${group.n_maps} 个卷积核，${explained ? `对“${explained}”最重要` : "权重最大"}的在前`},`,
+  cellsWide: (sizes, flat) => `${flat ? "宽" : "边长"} ${sizes} 格`, eachOver: (count, first) => `，各看 ${count} 个${first ? "通道" : "图"}。`,
+  scale: "色标：蓝色小于零，橙色大于零", looksFor: "寻找", kernel: (at) => `卷积核 ${at}`,
+  nameOf: (group, at) => `第 ${group.block} 块，卷积 ${group.number}，卷积核 ${group.maps[at]}`, weightsOf: (name, some) => `${name}：${some ? "它最关注的图的" : ""}权重`,
+  mapOf: (name, title, sizes) => `${name}，${title}：${sizes[0] > 1 ? `${sizes[0]} × ${sizes[1]}` : sizes[1]} 格；用方向键移动`,
+  titles: { match: "匹配", ReLU: "ReLU", pooled: "池化", scaled: "缩放" }, weightsFor: (map, first) => `它对${first ? "通道" : "图"} ${map} 的权重`,
+  more: (count) => `另外 ${count} 个卷积核`, column: "排成一列，每个数投一票",
+  laidOut: (entries, pooled) => `最后的图排成一列，共 ${entries.toLocaleString("zh")} 个数${pooled ? "，每图一个" : ""}。每个数对每个类别都有一个权重；数 × 权重就是它的一票。`,
+  whoseVotes: "显示哪个类别的票", parts: { column: "这一列", weights: "权重：", votes: "票" },
+  partsAria: { column: "这一列；用方向键移动", weights: "它的权重；用方向键移动", votes: "票；用方向键移动" },
+  sum: (votes, bias, logit, label, chance) => `全部票数 ${votes}，偏置 ${bias}:“${label}”得 ${logit}，概率为 ${chance}。`,
+  votesFor: "最强的赞成票", votesAgainst: "最强的反对票", mapAt: (map, where) => `图 ${map}：${where}`, none: "无",
+  answer: "答案", softmax: (averaged) => `各类的和变为概率（softmax）${averaged ? "，并对各窗口和翻转的副本取平均" : ""}。`, moreClasses: (count) => `另有 ${count} 个类别。`,
+  looked: "它看了哪里", counted: (cam) => `逐格显示什么支持“%s”（[橙色]）、什么反对（{蓝色}），用平滑的积分梯度计算。${cam ? "旁边是 Grad-CAM：最后一块在哪里看到了支持它的东西。" : ""}`,
+  attribution: "归因", cam: "Grad-CAM", attributionAria: "每一格的归因", camAria: "Grad-CAM", learned: "学来的，不是设计的",
+  nobody: (match) => `没有人画过这些卷积核：它们从随机开始，不断修正，直到答案正确。左边是 ${match.name} 与各处的匹配程度（1 为完全匹配），右边是同样 ${match.numbers.toLocaleString("zh")} 个数的随机卷积核。最佳匹配：学来的 ${match.best.toFixed(2)}，随机的 ${match.best_by_chance.toFixed(2)}。`,
+  learnedKernel: "学来的", randomKernel: "随机的", to: "到", noWords: "没有词", series: "序列的曲线", spectrogram: "声谱图", theSound: "声音",
+  footer: "数以 32 位浮点（七位数字）保存，显示时取整。颜色：每一行图共用一个以零为中心的色标。", inspector: "一格背后的算式", close: "关闭",
+  point: "指向任何一张图的一格：它下面的那一块会在这里和下一层亮起，并写出它背后的算式。",
+  kernelStage: (kernel, title) => `卷积核 ${kernel}，${title}`, seesWhat: (group, flat, y, x, where) => `第 ${group.block} 块，卷积 ${group.number}；${flat ? `第 ${x} 格` : `第 ${y} 行，第 ${x} 列`}。它看到 ${where}。`,
+  outside: "外面", padding: "· (填充)", place: (flat, y, x) => (flat ? `第 ${x} 格` : `第 ${y} 行，第 ${x} 列`), wordSums: (count) => `每个词的 ${count} 个数 × 卷积核的数，加起来：`,
+  units: { channel: "通道", number: "数", map: "图" }, patchOf: (unit, at) => (unit ? `${unit} ${at} 的一块` : "一块"), kernelTable: "卷积核", sumsTo: (sum) => `和为 ${sum}`,
+  patchTimes: (unit, at) => `${unit} ${at}：块 × 卷积核`, moreDrawn: (count, unit) => `另外 ${count} 个画出的${unit}`, notDrawn: (count, unit) => `${count} 个没有画出的${unit}`,
+  bias: "偏置", total: "和", timesScale: "× 归一化的系数", plusShift: "+ 它的偏移", match: "匹配", before: "之前", stays: "大于零：保留", becomes: "不大于零：变为 0",
+  window: "这个窗口", mean: "它们的平均", largestOf: (count) => `${count} 个中最大的`, scaleOnly: "× 系数", shiftOnly: "+ 偏移",
+  entry: (at) => `这一列的第 ${at} 个数`, fromMap: (map, cell) => `它是最后一块的图 ${map}，${cell}。`, standsFor: (map) => `它代表最后一块的图 ${map}。`, neuron: "它是最后一个全连接层的神经元。",
+  itsValue: "它的值", itsWeight: (label) => `× 它对“${label}”的权重`, itsVote: "它的票", standardised: (where) => `${where}；经过标准化，网络读到的就是它。`,
+  colours: ["红", "绿", "蓝"], channelAt: (at) => `通道 ${at}`, level: "值", input: "输入", spokenEntry: (at, vote) => `第 ${at} 个数：票 ${vote}`,
+  title: "看网络如何思考", lead: "画一画、说一说、写一写：答案和每一层都随之变化。除了本页自己的服务器，什么也不会发出去。", leadAlone: "画一画、说一说、写一写：答案和每一层都随之变化。一切都在你的浏览器里计算。",
+  model: "模型", language: "语言", loading: "正在载入模型……", drawHere: (noun) => `在这里画${noun}`, drawAria: "画布：方向键移动画笔，空格键落笔或抬笔，E 键换橡皮，Delete 键清空",
+  pen: "画笔", eraser: "橡皮", clear: "清空", width: "笔画粗细", fit: "居中并放满", choosePicture: "选择图片", camera: "相机", shoot: "拍照", stop: "停止",
+  chooseSound: "选择声音", record: "录音", dropSound: "把录音拖到这里，或者录一段", dropPicture: "把图片拖到画布上，或者拍一张", write: "写一句话", seen: "网络看到的", recording: (seconds) => `正在录音：${seconds} 秒`,
+  noCamera: "没有相机，或者浏览器不能使用它。", noMicrophone: "没有麦克风，或者浏览器不能使用它。", insecure: "相机和麦克风需要 https，或者本机的页面。", unreadable: "这里读不了这个文件。",
+  penDown: "落笔", penUp: "抬笔", penAt: (x, y) => `${x}，${y}`, cannotAsk: (noun) => `本页不能输入${noun}：请直接发给服务。`,
+  nothing: { picture: "还没有画任何东西。", sound: "还没有声音。", sentence: "还没有写任何东西。" }, nothingElse: "还没有可以回答的东西。",
+  blank: { picture: "没有答案：图片只有一种颜色。", sound: "没有答案：这是静音。" }, blankElse: "没有答案：里面什么也没有。",
+  allUnknown: "没有答案：模型不认识其中任何一个词。", allUnknownCharacters: "没有答案：模型不认识其中任何一个字。",
+  unknown: (count, total, characters) => `${total} 个${characters ? "字" : "词"}中有 ${count} 个是模型不认识的：`, lessTrust: "这个答案不太可信：", then: (label, chance) => `，其次是 ${label} ${chance}`, thinking: "……",
+  gone: "服务器没有回应，正在重试……", retry: "重试", back: "服务器恢复了。", busy: "服务器正忙，正在重试……", token: "这个服务器需要令牌。", enter: "进入", cannot: (why) => `无法读取：${why}`,
+  windows: (n, of) => `它比网格长，被切成 ${of} 个窗口，答案取平均。这里显示第 ${n} 个。`, copies: "答案是原样（这里显示的）和翻转的平均。", leftOut: (what) => `太大，没有画出：${what}。`,
+  convolution: (block, at) => `第 ${block} 块卷积 ${at}`, layersAria: "每一层的大小", sizes: { input: "输入", column: "一列", votes: "票" }, sizeOfBlock: (block) => `第 ${block} 块`, noModels: "服务器上没有模型。",
+};
+
+// What adapters say, in Chinese; what is not listed stays as it is.
+const NOUNS = { picture: "图片", sound: "声音", sentence: "句子", text: "文本", series: "序列", row: "行", item: "样本" };
+const SAID = [
+  [/^it has no words$/, "里面没有词"], [/^it has no characters$/, "里面没有字"],
+  [/^none of its (word|character)s is known to the model$/, "模型不认识其中任何一个词"], [/^most of its (word|character)s are unknown to the model$/, "模型不认识其中大多数词"],
+  [/^it is silent$/, "它是静音"], [/^it is of one colour$/, "它只有一种颜色"], [/^it is much smaller than the pictures in training$/, "它比训练时的图片小得多"],
+  [/^its proportions are unlike those in training$/, "它的长宽比与训练时的不同"], [/^it is clipped: too loud for its format$/, "它太响，被削顶了"],
+  [/^it is much shorter than the window of ([\d.]+) s$/, "它比 $1 秒的窗口短得多"], [/^recorded at ([\d,]+) Hz: .*$/, "它的采样率只有 $1 Hz，模型要听的高音它没有"],
+  [/^much of its energy lies above ([\d,]+) Hz, .*$/, "它的大部分能量高于 $1 Hz，模型听不到"], [/^only its first page or frame is read$/, "只读第一页或第一帧"],
+  [/^a number lies far outside the range of the training items$/, "有一个数远在训练数据的范围之外"],
+  [/^(\d+) × (\d+) pixels(, in red, green and blue)?: this is all the network sees\.$/, "$1 × $2 像素：网络看到的只有这些。"],
+  [/^Every word is a list of (\d+) numbers .*$/, "每个词是网络学到的 $1 个数。有点状下划线的词，它不认识。"],
+  [/^A sound as a picture: .*$/, "把声音画成图：时间向右，音高向上，亮处响。按播放，看线走到哪里。"],
+];
+
+export const LANGUAGES = { en: "English", zh: "中文" };
+let language = "en";
+export const languageNow = () => language;
+export function speak(name) {
+  language = name in LANGUAGES ? name : "en";
+  document.documentElement.lang = language === "zh" ? "zh-Hans" : "en";
+}
+export const t = (key, ...values) => {
+  const found = (language === "zh" ? CHINESE : ENGLISH)[key] ?? ENGLISH[key];
+  return typeof found === "function" ? found(...values) : found;
+};
+export const nounOf = (noun) => (language === "zh" ? NOUNS[noun] || noun : noun);
+export const title = (text) => t("titles")[text] || text;
+export function said(sentence) {
+  const rule = language === "zh" && SAID.find(([pattern]) => pattern.test(sentence));
+  return rule ? sentence.replace(rule[0], rule[1]) : sentence;
+}
