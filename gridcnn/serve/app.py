@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from importlib import resources
 from typing import Any, NamedTuple
 
+import fastapi_offline
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import HTTPException, RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
@@ -207,7 +208,7 @@ def _add_state(app: FastAPI, served: Mapping[str, Served], metrics: Metrics) -> 
 
 def _add_pages(app: FastAPI) -> None:
     files = live.files()
-    swagger = resources.files("fastapi_offline") / "static"
+    swagger = resources.files(fastapi_offline) / "static"
     of_docs = {
         file.name: file.read_bytes()
         for file in swagger.iterdir()
