@@ -6,34 +6,31 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from gridcnn.adapters import text_remarks
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview
-from gridcnn.adapters.cooccurrence import cooccurrence_vectors
 from gridcnn.adapters.counts import epoch_count
-from gridcnn.adapters.embed import PADDING, SPREAD, Embed
-from gridcnn.adapters.tokens import characters, has_words, pieces, words
+from gridcnn.adapters.text_graph import add_text, trial_texts
+from gridcnn.adapters.tokens import LONGEST_WORD, characters, folded, has_words, words
 from gridcnn.adapters.vectors import read_vectors
+from gridcnn.adapters.vocabulary import FIRST_WORD, PADDING, UNKNOWN, Vocabulary, common_pieces
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, Coordinates, GridSpec
+from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.parameters import Choice, Constraint, Flag, Number, Optional
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = ["TextAdapter"]
 
-UNKNOWN, FIRST_WORD = 1, 2
 SHORTEST_LEARNED_LENGTH = 8
 LONGEST_LEARNED_LENGTH = 400
 LEARNED_DIM = 128
-MOST_PIECES = 16  # of a word, the first ones
-LARGEST_PIECE_VOCABULARY = 30_000
-MOST_KEPT = 50_000  # words up to which the ids of unknown ones are kept as well, some 400 bytes each
-RAREST_PIECE = 3  # different words of the training texts that a piece must stand in
 
 LONGEST_PREVIEW = 600  # characters
 
@@ -169,9 +166,10 @@ class TextAdapter(Adapter):
         learned = int(np.clip(np.percentile(lengths, 98), SHORTEST_LEARNED_LENGTH, LONGEST_LEARNED_LENGTH))
         self.length_ = int(self.length or learned)
         known = {} if self.vectors is None else read_vectors(self.vectors, counts.keys())
-        frequent = [token for token, count in counts.items() if count >= self.min_count or token in known]
+        frequent = [token for token in counts if counts[token] >= self.min_count or token in known]
+        frequent = [token for token in frequent if len(token) <= LONGEST_WORD]
         self.vocabulary_ = sorted(frequent, key=lambda token: (-counts[token], token))[: self.max_vocabulary]
-        self.pieces_ = _common_pieces(counts) if self.subwords and self.tokens_ == "word" else []
+        self.pieces_ = common_pieces(counts) if self.subwords and self.tokens_ == "word" else []
         self._choose_dim(known)
         self._index()
         self._vectors = self._first_vectors(known, sentences)
@@ -185,7 +183,7 @@ class TextAdapter(Adapter):
     def tokenise(self, text: str) -> list[str]:
         """Cut a text into tokens as `encode` does."""
         cut: Callable[[str], list[str]] = words if self.tokens_ == "word" else characters
-        return cut(text.lower() if self.lowercase else text)
+        return cut(folded(text) if self.lowercase else text)
 
     def encode(self, item: Any) -> np.ndarray:
         """Return the ids of one text's tokens and of their pieces, int32, shape `(windows, length_, 1 + pieces)`.
@@ -197,13 +195,12 @@ class TextAdapter(Adapter):
         ItemError
             If it is no str.
         """
-        if not isinstance(item, str):
-            raise ItemError(item, f"expected a text (str), got {type(item).__name__}")
+        self._check(item)
         tokens = self.tokenise(item)
-        shape = (max(len(tokens), self.length_), 1 + MOST_PIECES * bool(self.pieces_))
+        shape = (max(len(tokens), self.length_), self.known.row_size)
         ids = np.zeros(shape, dtype=np.int32)  # padding
         for position, token in enumerate(tokens):
-            ids[position] = self._ids_of(token)
+            ids[position] = self.known.ids_of(token)
         return cut_windows(ids, self.length_)
 
     def frontend(self) -> nn.Module:
@@ -211,11 +208,47 @@ class TextAdapter(Adapter):
 
         Vectors that `fit` does not know are drawn with torch's global random generator.
         """
+        import torch  # noqa: PLC0415  (what only decodes needs none)
+
+        from gridcnn.adapters.embed import Embed  # noqa: PLC0415
+
         embed = Embed(FIRST_WORD + len(self.vocabulary_), self.embedding_dim_, len(self.pieces_))
         with torch.no_grad():
             for index, vector in getattr(self, "_vectors", {}).items():
                 embed.vectors.weight[index] = torch.from_numpy(vector)
         return embed
+
+    def decode(self, item: Any) -> str:
+        """Return the text.
+
+        Raises
+        ------
+        ItemError
+            If it is no str, or no Unicode text.
+        """
+        text = self._check(item)
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ItemError(
+                item, f"expected Unicode text, got half of a surrogate pair at character {error.start + 1}; read the "
+                "file it comes from as UTF-8, with errors='replace'"
+            ) from None  # fmt: skip
+        return text
+
+    def add_to(self, graph: Graph, frontend: nn.Module) -> Windows:
+        """Add the input `text`, strings `(batch,)`, and all that turns it into grids; see the base class."""
+        return add_text(graph, self, frontend)
+
+    def trial_items(self, random: np.random.Generator) -> list[Any]:
+        """Return known words in a random order, short and long, and texts of many scripts."""
+        return trial_texts(self, random)
+
+    @staticmethod
+    def _check(item: Any) -> str:
+        if not isinstance(item, str):
+            raise ItemError(item, f"expected a text (str), got {type(item).__name__}")
+        return item
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit texts."""
@@ -234,7 +267,7 @@ class TextAdapter(Adapter):
         """Return how much of a text the model does not know."""
         if not isinstance(item, str):
             return []
-        return text_remarks.cautions(self.tokenise(item), self._ids, self.tokens_)
+        return text_remarks.cautions(self.tokenise(item), self.known.tokens, self.tokens_)
 
     def preview(self, item: Any) -> Preview:
         """Return the text, shortened if it is long."""
@@ -257,11 +290,13 @@ class TextAdapter(Adapter):
             tokens = tokens[first : first + self.length_]
         cells = (*tokens, *[""] * (self.length_ - len(tokens)))
         position = np.arange(first, first + self.length_)
-        known = tuple(token in self._ids for token in cells)
+        known = tuple(token in self.known.tokens for token in cells)
         return (Coordinates("token", "", position, position, position, cells, known),)
 
     def empty_grid(self, grid: Tensor) -> Tensor:
         """Return padding."""
+        import torch  # noqa: PLC0415
+
         return torch.zeros_like(grid)
 
     def symbols(self, item: Any) -> list[str]:
@@ -286,29 +321,18 @@ class TextAdapter(Adapter):
         return self
 
     def _index(self) -> None:
-        self._ids = {token: FIRST_WORD + position for position, token in enumerate(self.vocabulary_)}
-        self._piece_ids = {piece: position for position, piece in enumerate(self.pieces_, start=1)}
-        self._rows: dict[str, np.ndarray] = {}
-
-    def _ids_of(self, token: str) -> np.ndarray:
-        """Return the id of a token and of its first pieces that training met, kept for the vocabulary and some more."""
-        row = self._rows.get(token)
-        if row is None:
-            row = np.full(1 + MOST_PIECES * bool(self.pieces_), PADDING, dtype=np.int32)
-            known = [self._piece_ids[piece] for piece in pieces(token) if piece in self._piece_ids][:MOST_PIECES]
-            row[0] = self._ids.get(token, UNKNOWN)
-            row[1 : 1 + len(known)] = known
-            if token in self._ids or len(self._rows) < MOST_KEPT:
-                self._rows[token] = row
-        return row
+        self.known = Vocabulary(self.vocabulary_, self.pieces_, folded if self.lowercase else str)
 
     def _first_vectors(
         self, known: Mapping[str, np.ndarray], sentences: Sequence[Sequence[str]]
     ) -> dict[int, np.ndarray]:
         """Return the vectors that training starts from, by id: those of the file, or else of the company words keep."""
         if known:
-            return {self._ids[token]: vector for token, vector in known.items() if token in self._ids}
-        ids = [np.array([self._ids.get(token, UNKNOWN) for token in sentence]) for sentence in sentences]
+            return {self.known.tokens[token]: vector for token, vector in known.items() if token in self.known.tokens}
+        from gridcnn.adapters.cooccurrence import cooccurrence_vectors  # noqa: PLC0415
+        from gridcnn.adapters.embed import SPREAD  # noqa: PLC0415
+
+        ids = [np.array([self.known.tokens.get(token, UNKNOWN) for token in sentence]) for sentence in sentences]
         vectors = SPREAD * cooccurrence_vectors(ids, FIRST_WORD + len(self.vocabulary_), self.embedding_dim_)
         return {index: vector for index, vector in enumerate(vectors) if index != PADDING and vector.any()}
 
@@ -322,10 +346,3 @@ class TextAdapter(Adapter):
                 f"embedding_dim={self.embedding_dim}, but the vectors in {self.vectors} have {self.embedding_dim_} "
                 "numbers; leave embedding_dim out"
             )
-
-
-def _common_pieces(counts: Mapping[str, int]) -> list[str]:
-    """Return the pieces that enough different words share, the most shared first."""
-    words_with = Counter(piece for word in counts for piece in set(pieces(word)))
-    common = [piece for piece, count in words_with.items() if count >= RAREST_PIECE]
-    return sorted(common, key=lambda piece: (-words_with[piece], piece))[:LARGEST_PIECE_VOCABULARY]

@@ -9,12 +9,30 @@ import statistics
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["characters", "has_words", "pieces", "words"]
+__all__ = [
+    "LONGEST_WORD",
+    "MOST_PIECES",
+    "PIECE_SIZES",
+    "characters",
+    "folded",
+    "has_words",
+    "is_letter",
+    "pieces",
+    "words",
+]
+
+PIECE_SIZES = (3, 4, 5)
+MOST_PIECES = 16  # of a word, the first known ones
+
+LONGEST_WORD = 64
+"""Characters up to which a word can be known, and beyond which it has no pieces."""
 
 # Scripts that put no spaces between words: Thai, Lao, Tibetan, Myanmar, Khmer, kana, Chinese characters.
 _UNSPACED = re.compile(
     "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
+
+JOINERS = "\u200c\u200d"
 
 _PLAIN_WORD = re.compile(r"\w+|[^\s\w]")
 
@@ -35,6 +53,19 @@ def words(text: str) -> list[str]:
     return _word_pattern().findall(unicodedata.normalize("NFC", text).replace("’", "'"))
 
 
+def folded(text: str) -> str:
+    """Return a text without upper case, each character by itself and in no language in particular.
+
+    A Greek sigma is the same letter at the end of a word as elsewhere.
+
+    Examples
+    --------
+    >>> folded("ΛΌΓΟΣ") == folded("λόγος")
+    True
+    """
+    return text.lower().replace("ς", "σ")
+
+
 def characters(text: str) -> list[str]:
     """Cut text into characters; any stretch of white space is one space.
 
@@ -47,15 +78,15 @@ def characters(text: str) -> list[str]:
 
 
 def pieces(word: str) -> list[str]:
-    """Cut a word into its stretches of three to five characters, its borders marked.
+    """Cut a word into its stretches of three to five characters, its borders marked; of a long word, its beginning.
 
     Examples
     --------
     >>> pieces("word")
     ['<wo', 'wor', 'ord', 'rd>', '<wor', 'word', 'ord>', '<word', 'word>']
     """
-    marked = f"<{word}>"
-    return [marked[start : start + size] for size in (3, 4, 5) for start in range(len(marked) + 1 - size)]
+    marked = f"<{word}>" if len(word) <= LONGEST_WORD else f"<{word[:LONGEST_WORD]}"
+    return [marked[start : start + size] for size in PIECE_SIZES for start in range(len(marked) + 1 - size)]
 
 
 def has_words(texts: Sequence[str]) -> bool:
@@ -79,16 +110,26 @@ def _word_pattern() -> re.Pattern[str]:
     Python's `\w` leaves out combining marks, without which the words of Hindi, Thai or Arabic fall apart, and the two
     joiners that Persian and Indic scripts write inside words.
     """
-    letter = rf"[\w\u200c\u200d{_combining_marks()}]"
+    letter = rf"[\w{JOINERS}{_combining_marks()}]"
     end = rf"(?!{letter})"
     negation = rf"[nN]'[tT]{end}"
     other_contraction = rf"'(?:[sS]|[rR][eE]|[vV][eE]|[lL][lL]|[dD]|[mM]){end}"
     return re.compile(rf"{negation}|{other_contraction}|(?:(?!{negation}){letter})+|[^\s\w]")
 
 
+def is_letter(character: str) -> bool:
+    """Whether a character can be part of a word of several."""
+    return character.isalnum() or character == "_" or character in JOINERS or _is_combining_mark(character)
+
+
+def _is_combining_mark(character: str) -> bool:
+    """Whether a character is a combining mark of a living script."""
+    return 0x300 <= ord(character) < 0x20000 and unicodedata.category(character)[0] == "M"
+
+
 def _combining_marks() -> str:
-    """Return the combining marks of the living scripts as ranges for a character class."""
-    marks = [code for code in range(0x300, 0x20000) if unicodedata.category(chr(code)).startswith("M")]
+    """Return the combining marks as ranges for a character class."""
+    marks = [code for code in range(0x20000) if _is_combining_mark(chr(code))]
     ranges = []
     for _, group in itertools.groupby(enumerate(marks), key=lambda pair: pair[1] - pair[0]):
         run = [code for _, code in group]

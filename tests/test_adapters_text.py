@@ -155,10 +155,10 @@ def test_words_that_are_kept_have_the_ids_of_words_that_are_not(monkeypatch):
     adapter = TextAdapter().fit(["the seeing see", "we saw the sea", "see the sea sea"])
     first = adapter.encode("the unseen sealing")
     assert np.array_equal(adapter.encode("the unseen sealing"), first)
-    monkeypatch.setattr("gridcnn.adapters.text.MOST_KEPT", 0)
+    monkeypatch.setattr("gridcnn.adapters.vocabulary.MOST_KEPT", 0)
     adapter._index()
     assert np.array_equal(adapter.encode("the unseen sealing"), first)
-    assert set(adapter._rows) == {"the"}
+    assert set(adapter.known._rows) == {"the"}
 
 
 def test_pieces_can_be_left_out_and_characters_have_none():

@@ -1,0 +1,130 @@
+"""Texts in an exported model: strings in, grids out, as `TextAdapter` and its trained frontend make them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gridcnn.adapters.characters_graph import END, Strings, look_up, normalised
+from gridcnn.adapters.tokens import MOST_PIECES
+from gridcnn.adapters.tokens_graph import NONE, add_pieces, as_characters, as_words
+from gridcnn.onnx_graph import Graph, Windows
+
+__all__ = ["add_text", "trial_texts"]
+
+ODD_TEXTS = (
+    "", " ", "\n\t", "a", "Don't! It's (almost) done...", "O’Neill’s isn’t", "ΛΌΓΟΣ λόγος", "İSTANBUL ıssız",
+    "Tie\u0302\u0301ng Vie\u0302\u0323t", "\u1112\u1161\u11ab\uae00", "हिन्दी में लिखा है।", "العربيةُ جميلة",
+    "今天天气很好。", "วันนี้อากาศดีมาก", "👩\u200d👩\u200d👧 🇩🇪", "x" * 70,
+)  # fmt: skip
+LONGEST_TRIAL = 3  # windows
+
+
+def add_text(graph: Graph, adapter: Any, frontend: Any) -> Windows:
+    """Add the input `text`, strings `(batch,)`, and all that turns it into grids.
+
+    Parameters
+    ----------
+    graph : Graph
+        Where to.
+    adapter : TextAdapter
+        A fitted one.
+    frontend : Embed
+        The trained module.
+    """
+    texts = graph.input("text", str, ["batch"])
+    as_word = adapter.tokens_ == "word"
+    characters = normalised(graph, texts, adapter.lowercase, {"’": "'"} if as_word else {})
+    tokens = (as_words if as_word else as_characters)(graph, characters)
+    vectors, is_known = _vectors(graph, tokens, adapter, frontend)
+    item, places = _windows(graph, tokens, graph.size(texts, 0), adapter.length_)
+    nothing = graph.constant(np.zeros((1, adapter.embedding_dim_), np.float32))
+    shown = {
+        "tokens": graph("Gather", graph("Concat", graph.constant([""]), tokens.values, axis=0), places),
+        "known": graph("Gather", graph("Concat", graph.constant([False]), is_known, axis=0), places),
+    }
+    grids = graph("Gather", graph("Concat", nothing, vectors, axis=0), places)  # (windows, length, embedding)
+    return Windows(graph("Transpose", grids, perm=[0, 2, 1]), item, graph.size(texts, 0), shown)
+
+
+def _vectors(graph: Graph, tokens: Strings, adapter: Any, frontend: Any) -> tuple[str, str]:
+    """Return the vectors of tokens, float32 `(n, embedding)`, and whether they are known, bool `(n,)`."""
+    rows = {token: row for row, token in enumerate(adapter.known.tokens, start=1)}
+    number = look_up(graph, tokens.values, rows or NONE, 0)
+    is_known = graph("Greater", number, graph.constant(0))
+    vectors = graph("Gather", graph.constant(_table(adapter, frontend)), number)
+    if not adapter.pieces_:
+        return vectors, is_known
+    # The table has the pieces of known words in it; those of others are looked up, once for each different word.
+    is_unknown = graph("Not", is_known)
+    others = graph("Concat", graph.constant([""]), graph("Compress", tokens.values, is_unknown, axis=0), axis=0)
+    distinct, _, which, _ = graph.several("Unique", 4, others, sorted=0)
+    numbers = add_pieces(graph, distinct, adapter.known.pieces, MOST_PIECES)
+    weights = frontend.pieces.weight.detach().numpy().copy()
+    weights[0] = 0
+    total = graph("ReduceSum", graph("Gather", graph.constant(weights), numbers), graph.constant([1]), keepdims=0)
+    one = graph.constant(1)
+    count = graph("ReduceSum", graph("Min", numbers, one), graph.constant([1]))
+    mean = graph("Div", total, graph.cast(graph("Max", count, one), np.float32))
+    added = graph("Gather", mean, graph.slice(which, 1, END, axis=0))
+    places = graph("Compress", graph.range(graph.size(tokens.values, 0)), is_unknown, axis=0)
+    places = graph("Unsqueeze", places, graph.constant([1]))
+    return graph("ScatterND", vectors, places, added, reduction="add"), is_known
+
+
+def _windows(graph: Graph, tokens: Strings, n_items: str, length: int) -> tuple[str, str]:
+    """Cut the tokens of each text as `cut_windows` does.
+
+    Returns
+    -------
+    item : str
+        The text of each window, int64 `(windows,)`.
+    places : str
+        The token in each cell, counted from 1, and 0 for none, int64 `(windows, length)`.
+    """
+    one, size = graph.constant(1), graph.constant(length)
+    zeros = graph("Expand", graph.constant([0]), graph("Add", n_items, graph.constant([1])))  # one text more, `LAST`
+    ones = graph("Expand", graph.constant([1]), graph("Shape", tokens.item))
+    counts = graph("ScatterElements", zeros, tokens.item, ones, axis=0, reduction="add")
+    first = graph("CumSum", counts, graph.constant(np.int64(0)), exclusive=1)
+    counts = graph.slice(counts, 0, n_items, axis=0)
+    n_cells = graph("Max", counts, size)
+    n_windows = graph("Div", graph("Add", n_cells, graph.constant(length - 1)), size)
+    most = graph("ReduceMax", graph("Concat", n_windows, graph.constant([0]), axis=0), keepdims=1)
+    axis = graph.constant([1])
+    exists = graph(
+        "Less", graph("Unsqueeze", graph.range(most), graph.constant([0])), graph("Unsqueeze", n_windows, axis)
+    )
+    item, at = (
+        graph("Squeeze", graph.slice(graph("NonZero", exists), row, row + 1, axis=0), graph.constant([0]))
+        for row in range(2)
+    )
+    # numpy.linspace, in double precision as there, and its last value exactly
+    gaps = graph("Max", graph("Sub", n_windows, one), one)
+    whole = graph("Sub", n_cells, size)
+    step = graph("Div", graph.cast(whole, np.float64), graph.cast(gaps, np.float64))
+    start = graph("Round", graph("Mul", graph.cast(at, np.float64), graph("Gather", step, item)))
+    is_last = graph("Equal", graph("Add", at, one), graph("Gather", n_windows, item))
+    start = graph("Where", is_last, graph("Gather", whole, item), graph.cast(start, np.int64))
+    place = graph("Add", graph("Unsqueeze", start, axis), graph.constant(np.arange(length)[None]))
+    is_token = graph("Less", place, graph("Unsqueeze", graph("Gather", counts, item), axis))
+    place = graph("Add", place, graph("Unsqueeze", graph("Gather", first, item), axis))
+    return item, graph("Where", is_token, graph("Add", place, one), graph.constant(0))
+
+
+def _table(adapter: Any, frontend: Any) -> np.ndarray:
+    """Return the vectors of an unknown token without pieces and of all known ones with theirs, `(1 + n, embedding)`."""
+    import torch  # noqa: PLC0415
+
+    ids = np.stack([adapter.known.ids_of(token) for token in ["", *adapter.known.tokens]])
+    with torch.no_grad():
+        table: np.ndarray = frontend(torch.from_numpy(ids[None]))[0].T.contiguous().numpy()
+    return table
+
+
+def trial_texts(adapter: Any, random: np.random.Generator) -> list[str]:
+    """Return texts to try an exported model of a fitted `TextAdapter`."""
+    words, between = np.array(adapter.vocabulary_ or ["word"]), " " if adapter.tokens_ == "word" else ""
+    sizes = random.integers(1, LONGEST_TRIAL * adapter.length_ + 1, 8)
+    return [*ODD_TEXTS, *(between.join(random.choice(words, size).tolist()) for size in sizes)]
