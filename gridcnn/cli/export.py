@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +56,15 @@ def export(
     licence: Annotated[
         str | None, typer.Option("--licence", metavar="NAME", help="Licence of the model, such as MIT or CC-BY-4.0.")
     ] = None,
+    runtime: Annotated[
+        Path | None,
+        typer.Option(
+            "--runtime",
+            metavar="FOLDER",
+            help="With --web: a folder that holds the npm package onnxruntime-web.  [default: node_modules, or npm "
+            "fetches it once]",
+        ),
+    ] = None,
     label: LabelOption = None,
     text: TextOption = None,
     path: PathOption = None,
@@ -71,14 +81,18 @@ def export(
         raise ConfigurationError(f"{output}: name a file that ends in .onnx, or say --web for a folder.")
     if web and precision is not Precision.float32:
         raise ConfigurationError(f"--precision {precision.value} is for .onnx files: leave it out, or leave out --web.")
+    if runtime is not None and not web:
+        raise ConfigurationError("--runtime is for pages: say --web, too, or leave it out.")
     prepare_output(output / "index.html" if web else output, [model, *([check] if check else [])])
     fitted = load_model(model)
     data = None if check is None else _data(check, fitted, Columns(label, text, path, encoding=encoding))
     if web:
         from gridcnn.export.site import export_site
 
-        written = export_site(fitted, output, name=model.stem, licence=licence, items=data and data.items)
-        note(f"page: {output}, {written / 2**20:.1f} MB; try it: python -m http.server --directory {output}")
+        items = None if data is None else data.items
+        written = export_site(fitted, output, name=model.stem, licence=licence, items=items, runtime=runtime)
+        size = f"{written / 2**20:.1f} MB and onnxruntime-web"
+        note(f"page: {output}, {size}; try it: python -m http.server --directory {shlex.quote(str(output))}")
         return
     from gridcnn.export.card import model_card
     from gridcnn.export.onnx_file import export_onnx
