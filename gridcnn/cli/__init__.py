@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from gridcnn.cli import cache, check, datasets, evaluate, explain, export, predict, report, serve, train
+from gridcnn.cli import cache, check, datasets, evaluate, explain, export, predict, push, report, serve, train
 from gridcnn.cli.output import note, survive_any_text
 from gridcnn.cli.stopping import exit_code, sigterm_like_ctrl_c
 from gridcnn.errors import GridcnnError
@@ -32,6 +32,7 @@ COMMANDS = (
     explain.explain,
     report.report,
     export.export,
+    push.push,
     serve.serve,
     check.check,
     datasets.datasets,

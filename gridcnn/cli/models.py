@@ -21,7 +21,14 @@ def load_model(model: Path, threads: int | None = None) -> FittedModel:
     from gridcnn.pipeline.parallel import set_computing_threads
 
     set_computing_threads(threads)
-    return load(model)
+    return load(located_model(model))
+
+
+def located_model(model: Path) -> Path:
+    """Return the file of a model, which is downloaded first if its name is `hf://USER/NAME`; torch is not needed."""
+    from gridcnn.export.hub import fetch, is_hub_name
+
+    return fetch(model) if is_hub_name(model) and not model.exists() else model
 
 
 def score_items(model: FittedModel, data: Dataset) -> tuple[Evaluation, list[Skipped], int]:

@@ -1,0 +1,88 @@
+"""`gridcnn push`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gridcnn.cli.options import (
+    EncodingOption,
+    LabelOption,
+    ModelArgument,
+    PathOption,
+    SplitOption,
+    TextOption,
+)
+from gridcnn.cli.output import note, printable
+from gridcnn.cli.sources import Columns, read_labelled
+from gridcnn.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from gridcnn.evaluation.report import Report
+
+
+def push(
+    model: ModelArgument,
+    repository: Annotated[
+        str,
+        typer.Argument(metavar="USER/NAME", help="Repository on the Hugging Face Hub; it is made if there is none."),
+    ],
+    *,
+    private: Annotated[bool, typer.Option("--private", help="Only you may see it.")] = False,
+    licence: Annotated[
+        str | None, typer.Option("--licence", metavar="NAME", help="Licence of the model, such as mit or cc-by-4.0.")
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(
+            "--test",
+            metavar="SOURCE",
+            help="Labelled items that the model has not seen (the test part, if SOURCE is divided): the model card "
+            "gets its scores on them, and its calibration.",
+        ),
+    ] = None,
+    onnx: Annotated[bool, typer.Option("--onnx/--no-onnx", help="Upload the model as an ONNX file, too.")] = True,
+    label: LabelOption = None,
+    text: TextOption = None,
+    path: PathOption = None,
+    split: SplitOption = None,
+    encoding: EncodingOption = None,
+) -> None:
+    """Upload a model and its model card to the Hugging Face Hub.
+
+    Log in first, by `hf auth login` or the variable HF_TOKEN. Afterwards `gridcnn predict hf://USER/NAME ...` works
+    everywhere.
+    """
+    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding)
+    if test is None and columns.given():
+        raise ConfigurationError(f"{', '.join(columns.given())}: for the items of --test, so name them as well.")
+
+    from gridcnn.export.hub import is_hub_name
+    from gridcnn.export.hub import push as upload
+
+    if is_hub_name(model):
+        raise ConfigurationError(f"{model.as_posix()} is on the hub already: name a file that `gridcnn train` saved.")
+    report = None if test is None else _report(model, test, columns)
+    pushed = upload(model, repository, private=private, licence=licence, evaluation=report, onnx=onnx)
+    print(printable(f"pushed {', '.join(pushed.files)} to {pushed.url}"))
+    if pushed.without_onnx and onnx:
+        note(f"note: there is no ONNX file among them: {pushed.without_onnx}")
+    if licence is None:
+        note("note: the model card states no licence, so nobody may use the model: name one by --licence")
+
+
+def _report(model: Path, source: str, columns: Columns) -> Report:
+    """Score the model on items that it has not seen."""
+    from gridcnn.cli.models import load_model
+    from gridcnn.evaluation.report import make_report
+
+    fitted = load_model(model)
+    data = read_labelled(source, columns, on_error="skip", adapter=fitted.adapter, allow_one_class=True)
+    seen = None
+    if data.split is not None:
+        learned = data.part("train") if "train" in data.split else None
+        seen = None if learned is None else (learned.items, learned.labels)
+        data = data.part("test")
+    return make_report(fitted, data.items, data.labels, train=seen, name=model.name, source=source)
