@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gridcnn.cli.models import load_model
+from gridcnn.cli.models import load_model, located_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +44,7 @@ def load_answering(model: Path, threads: int | None = None) -> Answering:
     """Load a model that `gridcnn train` saved or `gridcnn export` wrote, and compute with so many threads."""
     from gridcnn.export.exported_model import ExportedModel, is_exported
 
+    model = located_model(model)
     if is_exported(model):
         exported = ExportedModel(model, threads)
         return Answering(exported.adapter, exported.classes, exported.predict_in_parts, is_cautious=False)
