@@ -486,6 +486,35 @@ def test_commands_take_models_from_the_hub(hub: Hub, bundle: Path, run: Any, tmp
     assert (tmp_path / "why.html").is_file()
 
 
+def test_an_exported_model_answers_from_the_hub(hub: Hub, bundle: Path, run: Any, tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="the extra export is not installed")
+    pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+    from PIL import Image
+
+    Image.fromarray(np.full((8, 8), 200, np.uint8)).save(tmp_path / "x.png")
+    pushed = run("push", bundle, "me/digits", "--licence", "mit")
+    by_torch = run("predict", "hf://me/digits", tmp_path / "x.png")
+    exported = run("predict", "hf://me/digits/model.onnx", tmp_path / "x.png")
+
+    assert (pushed.code, pushed.err) == (0, "")
+    assert "model.onnx" in pushed.out
+    first, second = (each.out.splitlines()[1].split(",")[2:-1] for each in (by_torch, exported))
+    assert np.allclose(np.array(first, float), np.array(second, float), atol=2e-6)
+
+
+def test_every_command_that_takes_a_model_takes_one_of_the_hub(
+    hub: Hub, bundle: Path, run: Any, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnx", reason="the extra export is not installed")
+    run("push", bundle, "me/digits", "--no-onnx")
+    by_name, by_file = (run("evaluate", model, "digits", "--json") for model in ("hf://me/digits", bundle))
+    exported = run("export", "hf://me/digits", "-o", tmp_path / "digits.onnx")
+
+    assert (by_name.code, by_name.out) == (0, by_file.out)
+    assert exported.code == 0
+    assert (tmp_path / "digits.onnx").is_file()
+
+
 def test_push_scores_the_model_for_its_card(hub: Hub, bundle: Path, run: Any, tmp_path: Path) -> None:
     from PIL import Image
 
