@@ -63,7 +63,7 @@ def traced_graph(model: FittedModel, layers: Mapping[str, Any]) -> Graph:
     best = add_answer(graph, shares, windows, model)
     graph.part = "trace"
     window = graph("ArgMax", graph("Gather", shares[0], best, axis=1), axis=0, keepdims=0)
-    graph.output("window", graph("Add", window, graph.constant(1)), np.int64, [1])
+    graph.output("window", graph("Add", window, graph.constant([1])), np.int64, [1])
     graph.output("n_windows", graph.size(shares[0], 0), np.int64, [1])
     grid, logits = windows.grids, copies[0]
     if windows.item is not None:  # there may be several: the network runs once more, over the one that is shown
@@ -107,5 +107,6 @@ def _add_output(graph: Graph, name: str, value: str, shape: Sequence[int]) -> No
 
 def _add_shown(graph: Graph, windows: Windows, window: str) -> None:
     for name, value in (windows.shown or {}).items():
-        of_window = graph("Gather", value, graph("Squeeze", window, graph.constant([0])), axis=0)
-        graph.output(name, of_window, SHOWN_TYPES[name], [None])
+        # not by Gather: of rows of strings, onnxruntime 1.30 gathers the first string only
+        row = graph.slice(value, window, graph("Add", window, graph.constant([1])), axis=0)
+        graph.output(name, graph("Reshape", row, graph.constant([-1])), SHOWN_TYPES[name], [None])
