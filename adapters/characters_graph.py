@@ -195,8 +195,7 @@ def _decompositions(lowercase: bool) -> dict[str, str]:
 
 @functools.cache
 def _combining_classes() -> dict[str, int]:
-    classes = {character: unicodedata.combining(character) for character in _all_characters()}
-    return {character: number for character, number in classes.items() if number}
+    return {character: number for character in _all_characters() if (number := unicodedata.combining(character))}
 
 
 @functools.cache
@@ -214,6 +213,7 @@ def _is_syllable(character: str) -> bool:
     return 0 <= ord(character) - SYLLABLE < N_LEADS * N_VOWELS * N_TAILS
 
 
+@functools.cache
 def _all_characters() -> list[str]:
     """Return all characters, without the halves of surrogate pairs."""
     return [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from gridcnn.adapters.characters_graph import END, Strings, look_up, normalised
+from gridcnn.adapters.characters_graph import Strings, look_up, normalised
 from gridcnn.adapters.tokens import MOST_PIECES
 from gridcnn.adapters.tokens_graph import NONE, add_pieces, as_characters, as_words
+from gridcnn.adapters.vocabulary import FIRST_WORD, PADDING, UNKNOWN
 from gridcnn.onnx_graph import Graph, Windows
 
 __all__ = ["add_text", "trial_texts"]
@@ -37,40 +38,43 @@ def add_text(graph: Graph, adapter: Any, frontend: Any) -> Windows:
     as_word = adapter.tokens_ == "word"
     characters = normalised(graph, texts, adapter.lowercase, {"’": "'"} if as_word else {})
     tokens = (as_words if as_word else as_characters)(graph, characters)
-    vectors, is_known = _vectors(graph, tokens, adapter, frontend)
     item, places = _windows(graph, tokens, graph.size(texts, 0), adapter.length_)
-    nothing = graph.constant(np.zeros((1, adapter.embedding_dim_), np.float32))
+    rows = {token: row for row, token in enumerate(adapter.known.tokens, start=FIRST_WORD)}
+    row = look_up(graph, tokens.values, rows or NONE, UNKNOWN)
+    cells = _in_cells(graph, row, PADDING, places)
+    grids = graph("Gather", graph.constant(_table(adapter, frontend)), cells)  # (windows, length, embedding)
+    if adapter.known.pieces:
+        is_unknown = graph("Equal", row, graph.constant(UNKNOWN))
+        grids = _with_pieces(graph, grids, tokens, is_unknown, places, adapter.known.pieces, frontend)
     shown = {
-        "tokens": graph("Gather", graph("Concat", graph.constant([""]), tokens.values, axis=0), places),
-        "known": graph("Gather", graph("Concat", graph.constant([False]), is_known, axis=0), places),
+        "tokens": _in_cells(graph, tokens.values, "", places),
+        "known": graph("Greater", cells, graph.constant(UNKNOWN)),
     }
-    grids = graph("Gather", graph("Concat", nothing, vectors, axis=0), places)  # (windows, length, embedding)
     return Windows(graph("Transpose", grids, perm=[0, 2, 1]), item, graph.size(texts, 0), shown)
 
 
-def _vectors(graph: Graph, tokens: Strings, adapter: Any, frontend: Any) -> tuple[str, str]:
-    """Return the vectors of tokens, float32 `(n, embedding)`, and whether they are known, bool `(n,)`."""
-    rows = {token: row for row, token in enumerate(adapter.known.tokens, start=1)}
-    number = look_up(graph, tokens.values, rows or NONE, 0)
-    is_known = graph("Greater", number, graph.constant(0))
-    vectors = graph("Gather", graph.constant(_table(adapter, frontend)), number)
-    if not adapter.pieces_:
-        return vectors, is_known
-    # The table has the pieces of known words in it; those of others are looked up, once for each different word.
-    is_unknown = graph("Not", is_known)
+def _in_cells(graph: Graph, of_tokens: str, of_none: int | str, places: str) -> str:
+    """Return what each token has, `(n,)`, for each cell, `(windows, length)`."""
+    return graph("Gather", graph("Concat", graph.constant([of_none]), of_tokens, axis=0), places)
+
+
+def _with_pieces(
+    graph: Graph, grids: str, tokens: Strings, is_unknown: str, places: str, pieces: dict[str, int], frontend: Any
+) -> str:
+    """Add the vectors of the pieces of unknown words, looked up once for each different word."""
     others = graph("Concat", graph.constant([""]), graph("Compress", tokens.values, is_unknown, axis=0), axis=0)
     distinct, _, which, _ = graph.several("Unique", 4, others, sorted=0)
-    numbers = add_pieces(graph, distinct, adapter.known.pieces, MOST_PIECES)
+    numbers = add_pieces(graph, distinct, pieces, MOST_PIECES)
     weights = frontend.pieces.weight.detach().numpy().copy()
-    weights[0] = 0
+    weights[PADDING] = 0
     total = graph("ReduceSum", graph("Gather", graph.constant(weights), numbers), graph.constant([1]), keepdims=0)
     one = graph.constant(1)
     count = graph("ReduceSum", graph("Min", numbers, one), graph.constant([1]))
     mean = graph("Div", total, graph.cast(graph("Max", count, one), np.float32))
-    added = graph("Gather", mean, graph.slice(which, 1, END, axis=0))
-    places = graph("Compress", graph.range(graph.size(tokens.values, 0)), is_unknown, axis=0)
-    places = graph("Unsqueeze", places, graph.constant([1]))
-    return graph("ScatterND", vectors, places, added, reduction="add"), is_known
+    word = graph("Gather", which, graph("CumSum", graph.cast(is_unknown, np.int64), graph.constant(np.int64(0))))
+    word = _in_cells(graph, graph("Where", is_unknown, word, graph.constant(0)), 0, places)  # the first has no pieces
+    cells = graph("Transpose", graph("NonZero", word), perm=[1, 0])
+    return graph("ScatterND", grids, cells, graph("Gather", mean, graph("GatherND", word, cells)), reduction="add")
 
 
 def _windows(graph: Graph, tokens: Strings, n_items: str, length: int) -> tuple[str, str]:
@@ -114,12 +118,13 @@ def _windows(graph: Graph, tokens: Strings, n_items: str, length: int) -> tuple[
 
 
 def _table(adapter: Any, frontend: Any) -> np.ndarray:
-    """Return the vectors of an unknown token without pieces and of all known ones with theirs, `(1 + n, embedding)`."""
+    """Return the vectors of padding, of an unknown token without pieces, and of all known tokens with theirs."""
     import torch  # noqa: PLC0415
 
     ids = np.stack([adapter.known.ids_of(token) for token in ["", *adapter.known.tokens]])
     with torch.no_grad():
-        table: np.ndarray = frontend(torch.from_numpy(ids[None]))[0].T.contiguous().numpy()
+        vectors = frontend(torch.from_numpy(ids[None]))[0].T
+    table: np.ndarray = np.concatenate([np.zeros_like(vectors[:1]), vectors.numpy()])
     return table
 
 
