@@ -64,7 +64,7 @@ class Exported:
 
 SCRIPTS = [
     "the cat don't it's WE'RE they've I'll he'd I'm O'Neill’s isn't n't 's", "Cattle catapult, concatenation cattle",
-    "ΛΌΓΟΣ λόγος Οδυσσέας", "İSTANBUL ıssız Iğdır", "Größe STRASSE ﬁne naïve Ǆ ǅ", "Tiếng Việt là ngôn ngữ được người nói",
+    "ΛΌΓΟΣ λόγος Οδυσσέας", "İSTANBUL ıssız Iğdır", "Größe STRASSE ﬁne naïve Ǆ ǅ", "Tiếng Việt là ngôn ngữ được nói",
     "한국어 텍스트 합니다", "हिन्दी में लिखा है। क़ ड़", "বাংলা தமிழ் ഒരു ಕೋ", "العربيةُ جميلة فَتْحَة", "שָׁלוֹם עִבְרִית",
     "วันนี้อากาศดี", "今天天气很好。", "ガギグ カ゛", "👩\u200d👩\u200d👧 🇩🇪 👍🏽", "① ½ ² _ a_b ﷺ 𝒳 𝅘𝅥𝅮",
     "\u212a \u212b \u2126 \u037e \u1fef \u0344 \u0958", "a\0b \0", "\x01\x1c\x85\xa0\u3000\u200b\u2028\ufeff",
