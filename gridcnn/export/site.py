@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +138,8 @@ def _compare(model: FittedModel, content: bytes, items: Any) -> tuple[list[Value
                     f"the page would show other numbers than the model: {what} differ by {difference:.2g}; nothing is "
                     "written. Please report this with the model"
                 )
+        if not _same_words(found.get("tokens", ()), expected["axes"][-1]["words"]):
+            raise ExportError("the page would show other words than the model; nothing is written. Please report this")
         if axes is None:
             axes = [_from_the_beginning(axis) for axis in expected["axes"]]
             seen = expected["input"] if expected["input"]["kind"] == "curve" else None
@@ -158,6 +160,12 @@ def _numbers(values: Values) -> Iterator[tuple[str, np.ndarray]]:
         for stage, maps in enumerate(stages):
             if maps is not None:
                 yield f"maps {group} {stage}", _unpacked(maps)
+
+
+def _same_words(shown: Sequence[str], words: Sequence[str]) -> bool:
+    """Whether words are the same, where very long ones may be cut short."""
+    cut = (word.startswith(each[:-1]) if each.endswith("…") else word == each for each, word in zip(shown, words))
+    return len(shown) == len(words) and all(cut)
 
 
 def _unpacked(packed: Values) -> np.ndarray:
