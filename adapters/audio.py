@@ -6,26 +6,27 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import soxr
-from sklearn.base import clone
-from torch import nn
 
 from gridcnn.adapters import sound_received, sound_remarks
-from gridcnn.adapters.base import Adapter, ClassicModel, Preview, is_path, sample_of
-from gridcnn.adapters.log_mel import LogMel
-from gridcnn.adapters.recordings import as_array, header, is_one, load, mixed
-from gridcnn.adapters.sound_files import read_header
+from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
+from gridcnn.adapters.recordings import Recording, as_array, header, is_one, load, mixed
 from gridcnn.adapters.sound_frames import ORDINARY_RATE, choose_frames, window_length
 from gridcnn.adapters.sound_remarks import HIGHEST_RATE
 from gridcnn.adapters.sound_settings import settings
 from gridcnn.adapters.sound_survey import listen, survey
+from gridcnn.adapters.sound_trials import hisses
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.errors import DataError, ItemError
 from gridcnn.grid import Axis, Coordinates, GridSpec
+from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.parameters import Constraint, Number, Optional
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["AudioAdapter"]
 
@@ -104,6 +105,7 @@ class AudioAdapter(Adapter):
     }
     frontend_is_frozen: ClassVar[bool] = True
     reads_files: ClassVar[bool] = True
+    decoding_attributes: ClassVar[tuple[str, ...]] = ("sample_rate_",)
 
     sample_rate_: int
     samples_: int
@@ -187,12 +189,8 @@ class AudioAdapter(Adapter):
         """Return a new adapter with fewer mel bands and longer hops; None if one of them was set."""
         if self.n_mels is not None or self.hop_length is not None:
             return None
-        fewer = {
-            "n_mels": max(round(share * self.n_mels_), 1),
-            "hop_length": min(math.ceil(self.hop_length_ / share), self.samples_),
-        }
-        coarse: Self = clone(self).set_params(**fewer)
-        return coarse
+        bands, hop = max(round(share * self.n_mels_), 1), min(math.ceil(self.hop_length_ / share), self.samples_)
+        return type(self)(**{**self.get_params(), "n_mels": bands, "hop_length": hop})
 
     @property
     def spec_(self) -> GridSpec:
@@ -207,7 +205,11 @@ class AudioAdapter(Adapter):
         )
 
     def encode(self, item: Any) -> np.ndarray:
-        """Decode, mix and resample one recording, float32, shape `(windows, samples_)`, nominally in [-1, 1].
+        """Return the windows of what `decode` returns, float32, shape `(windows, samples_)`."""
+        return np.ascontiguousarray(self._windows(self.decode(item)))
+
+    def decode(self, item: Any) -> np.ndarray:
+        """Decode, mix and resample one recording, float32, shape `(samples,)`, nominally in [-1, 1].
 
         Raises
         ------
@@ -220,14 +222,33 @@ class AudioAdapter(Adapter):
             if len(mono) / rate * self.sample_rate_ > MOST_RESAMPLED:
                 raise ItemError(item, f"too long to be resampled from {rate:,} to {self.sample_rate_:,} Hz: cut it")
             mono = soxr.resample(mono, rate, self.sample_rate_, quality="HQ")
-        return np.ascontiguousarray(self._windows(mono))
+        return mono
+
+    def add_to(self, graph: Graph, frontend: nn.Module) -> Windows:
+        """Add an input `waveforms`, float32 `(batch, samples)` at `sample_rate_`, of any length, and spectrograms.
+
+        The rate is an output, too: JavaScript reads no metadata.
+        """
+        from gridcnn.adapters.audio_graph import add_log_mel, add_windows  # noqa: PLC0415  (for exports only)
+
+        waveforms = graph.input("waveforms", np.float32, ["batch", "samples"])
+        graph.output("sample_rate", graph.constant([self.sample_rate_]), np.int64, [1])
+        windows = add_windows(graph, waveforms, self.samples_, math.floor(TRIMMED_SHARE * self.samples_))
+        return replace(windows, grids=add_log_mel(graph, windows.grids, frontend))
+
+    def trial_items(self, random: np.random.Generator) -> list[Any]:
+        """Return silence, and hisses of several lengths."""
+        return [*hisses(self.samples_, self.sample_rate_, random)]
 
     def received(self, value: Any, most: Mapping[str, float]) -> Any:
         """Return a recording that a service was sent; numbers are samples at the model's rate."""
-        return sound_received.sound(value, most, self.sample_rate_)
+        item = sound_received.sound(value, most, self.sample_rate_)
+        return Recording(item, self.sample_rate_) if isinstance(item, np.ndarray) else item
 
     def frontend(self) -> nn.Module:
         """Return the module that maps waveforms `(batch, samples_)` to standardised log-mel grids."""
+        from gridcnn.adapters.log_mel import LogMel  # noqa: PLC0415  (torch: what only decodes needs none)
+
         return LogMel(
             sample_rate=self.sample_rate_,
             n_fft=self.n_fft_,
@@ -244,9 +265,9 @@ class AudioAdapter(Adapter):
 
     def preview(self, item: Any) -> Preview:
         """Return the first window as a clip."""
-        windows = self.encode(item)
-        note = f"the first {self.samples_ / self.sample_rate_:.3g} s" if len(windows) > 1 else ""
-        return replace(self.preview_window(windows[0]), note=note)
+        first, *others = self.encode(item)
+        note = f"the first {self.samples_ / self.sample_rate_:.3g} s" if others else ""
+        return replace(self.preview_window(first), note=note)
 
     def preview_window(self, window: np.ndarray) -> Preview:
         """Return an encoded window as a clip."""
@@ -284,8 +305,8 @@ class AudioAdapter(Adapter):
         lowest, highest = (2595 * np.log10(1 + hertz / 700) for hertz in (self.f_min_, self.f_max_))
         edges = 700 * (10 ** (np.linspace(lowest, highest, self.n_mels_ + 2) / 2595) - 1)
         start, step = self._window_start(item, window, n_windows), self.hop_length_ / self.sample_rate_
-        centre = start + np.arange(self.spec_.axes[1].size) * step
         end = start + self.samples_ / self.sample_rate_
+        centre = start + np.arange(self.spec_.axes[1].size) * step
         return (
             Coordinates("frequency", "Hz", edges[:-2], edges[1:-1], edges[2:]),
             Coordinates("time", "s", np.maximum(centre - step / 2, start), centre, np.minimum(centre + step / 2, end)),
@@ -299,8 +320,7 @@ class AudioAdapter(Adapter):
 
     def _window_start(self, item: Any, window: int, n_windows: int) -> float:
         """Return where a window begins in its recording (s); below 0 if the recording stands between zeros."""
-        samples = round(read_header(item)[1] * self.sample_rate_) if is_path(item) else np.shape(as_array(item))[-1]
-        excess = samples - self.samples_
+        excess = round(header(item, self.sample_rate_)[1] * self.sample_rate_) - self.samples_
         start = int(excess / 2) if n_windows == 1 else np.linspace(0, excess, n_windows)[window - 1]
         return float(start / self.sample_rate_)
 

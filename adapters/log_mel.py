@@ -10,7 +10,13 @@ from torch import Tensor, nn
 
 from gridcnn.adapters.torchaudio_transforms import AmplitudeToDB, MelSpectrogram, melscale_fbanks
 
-__all__ = ["LogMel", "has_empty_band"]
+__all__ = ["LEAST_POWER", "LogMel", "has_empty_band"]
+
+LEAST_POWER = 1e-10
+"""Power of a cell below which it counts as silent."""
+
+MOST_IN_FLOAT32 = 80.0
+"""Range of levels (dB) that float32 resolves: 24 bits are 144 dB, less what a Fourier transform adds up."""
 
 
 class LogMel(nn.Module):
@@ -31,7 +37,8 @@ class LogMel(nn.Module):
     f_min, f_max : float
         Lowest and highest frequency (Hz).
     top_db : float
-        Range of levels (dB) below the loudest cell.
+        Range of levels (dB) below the loudest cell. Above 80, what is left of a quiet cell in float32 are roundings:
+        the spectrum is then computed in float64, except on devices that have none.
     """
 
     def __init__(
@@ -51,7 +58,7 @@ class LogMel(nn.Module):
             sample_rate=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, f_min=f_min, f_max=f_max
         )
         self.mel.spectrogram.power = None  # its numbers stay complex: see `power`
-        self.decibels = AmplitudeToDB("power", top_db=top_db)
+        self.decibels = AmplitudeToDB("power", top_db=top_db)  # from `LEAST_POWER` up
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by the settings: a pickled transform names torchaudio, which may not be importable."""
@@ -60,9 +67,25 @@ class LogMel(nn.Module):
 
     def power(self, waveforms: Tensor) -> Tensor:
         """Map float waveforms `(batch, samples)` to the power in each band, `(batch, mels, frames)`."""
+        if self.decibels.top_db > MOST_IN_FLOAT32 and waveforms.device.type != "mps":
+            return self._exact_power(waveforms)
         spectrum = self.mel.spectrogram(waveforms)  # complex, (batch, frequencies, frames)
         power = spectrum.real.square() + spectrum.imag.square()  # `abs`, to be squared, would take as long as the rest
         return self.mel.mel_scale(power)  # type: ignore[no-any-return]
+
+    def _exact_power(self, waveforms: Tensor) -> Tensor:
+        """Do the same in float64."""
+        transform = self.mel.spectrogram
+        spectrum = torch.stft(
+            waveforms.double(),
+            transform.n_fft,
+            transform.hop_length,
+            window=transform.window.double(),
+            return_complex=True,
+        )
+        power = spectrum.real.square() + spectrum.imag.square()
+        bands: Tensor = self.mel.mel_scale.fb.double().T @ power
+        return bands
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Map float waveforms `(batch, samples)` to float32 grids `(batch, 1, mels, frames)`."""
@@ -74,7 +97,7 @@ class LogMel(nn.Module):
         mean = heights.sum(dim=(2, 3), keepdim=True) / n_sounding
         centred = heights - mean
         variance = (centred.square() * sounding).sum(dim=(2, 3), keepdim=True) / n_sounding
-        return centred / variance.sqrt().clamp(min=1.0)  # type: ignore[no-any-return]
+        return (centred / variance.sqrt().clamp(min=1.0)).to(waveforms.dtype)  # type: ignore[no-any-return]
 
 
 def _rebuilt(settings: dict[str, Any], device: torch.device, dtype: torch.dtype, training: bool) -> LogMel:

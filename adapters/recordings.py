@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -13,7 +14,7 @@ from gridcnn.adapters.sound_files import as_float32, read_header, read_sound
 from gridcnn.adapters.tensors import is_tensor, to_array
 from gridcnn.errors import DataError, ItemError
 
-__all__ = ["as_array", "cancel", "header", "is_one", "load", "mixed"]
+__all__ = ["Recording", "as_array", "cancel", "header", "is_one", "load", "mixed"]
 
 LONGEST_NAME = 60
 LOUDEST = 1e9  # a sample beyond it cannot be squared in float32 and summed
@@ -25,6 +26,22 @@ MOST_LOST = 0.05  # of the power
 
 UNUSABLE = "expected a path, or numbers of shape (samples,) or (channels, samples)"
 NO_RATE = "no sample rate: say AudioAdapter(sample_rate=…), in Hz"
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A recording in memory that knows its rate.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (samples,) or (channels, samples)
+        The waveform.
+    rate : int
+        Samples a second (Hz).
+    """
+
+    samples: np.ndarray
+    rate: int
 
 
 def as_array(item: Any) -> Any:
@@ -48,6 +65,8 @@ def header(item: Any, rate: int | None) -> tuple[int, float]:
     """Return sample rate (Hz) and duration (s) of a recording; `rate` is that of arrays, and required for them."""
     if is_path(item):
         return read_header(item)
+    if isinstance(item, Recording):
+        item, rate = item.samples, item.rate
     if rate is None:
         raise DataError(f"recordings given as arrays have {NO_RATE}")
     return rate, len(_channels(item)) / rate
@@ -58,7 +77,7 @@ def load(item: Any, rate: int | None, most: int | None = None) -> tuple[np.ndarr
 
     Parameters
     ----------
-    item : path or array
+    item : path, array or Recording
         As `AudioAdapter` takes them.
     rate : int or None
         Sample rate (Hz) of arrays.
@@ -70,6 +89,8 @@ def load(item: Any, rate: int | None, most: int | None = None) -> tuple[np.ndarr
     ItemError
         If it cannot be decoded, is truncated, is empty, or holds NaN or infinity.
     """
+    if isinstance(item, Recording):
+        item, rate = item.samples, item.rate
     if is_path(item):
         channels, rate = read_sound(item, most)
     elif rate is None:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gridcnn.adapters.log_mel import has_empty_band
 from gridcnn.errors import ConfigurationError
 
 __all__ = ["ORDINARY_RATE", "Frames", "choose_frames", "window_length"]
@@ -85,6 +84,8 @@ def choose_frames(
     ConfigurationError
         If one of them cannot work; the message says which values do.
     """
+    from gridcnn.adapters.log_mel import has_empty_band  # noqa: PLC0415  (torch: who only reads sounds needs none)
+
     highest = rate / 2
     low, high = float(f_min), float(f_max or highest)
     if not 0 <= low < high <= highest:
