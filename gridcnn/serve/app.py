@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import HTTPException, RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import PlainTextResponse
 
 from gridcnn.errors import ItemError
 from gridcnn.model import FittedModel
@@ -130,6 +131,8 @@ def _add_errors(app: FastAPI) -> None:
 
 
 def _add_models(app: FastAPI, served: Mapping[str, Served], bodies: Bodies, metrics: Metrics) -> None:
+    of_layers: dict[str, bytes | memoryview] = {}
+
     def find(name: str) -> Served:
         if name not in served:
             raise RefusedError(404, f"there is no such model: there are {', '.join(served)}")
@@ -185,7 +188,9 @@ def _add_models(app: FastAPI, served: Mapping[str, Served], bodies: Bodies, metr
     async def layers(name: str) -> Response:
         """Return what the page draws of a network whatever the item: kernels, sizes, weights of the votes."""
         each = find(name)
-        return _json(await asyncio.wrap_future(each.worker.call(lambda: live.layers(each.model))))
+        if name not in of_layers:  # the same for every item
+            of_layers[name] = _json(await asyncio.wrap_future(each.worker.call(lambda: live.layers(each.model)))).body
+        return Response(of_layers[name], media_type="application/json")
 
 
 def _add_state(app: FastAPI, served: Mapping[str, Served], metrics: Metrics) -> None:
@@ -200,7 +205,7 @@ def _add_state(app: FastAPI, served: Mapping[str, Served], metrics: Metrics) -> 
         is_ready = all(each.worker.alive for each in served.values())
         return _json({"status": "ready" if is_ready else "ending"}, 200 if is_ready else 503)
 
-    @app.get("/metrics", responses={401: REFUSALS[401]})
+    @app.get("/metrics", response_class=PlainTextResponse, responses={401: REFUSALS[401]})
     async def counted() -> Response:
         """Return the counters in the format of Prometheus."""
         return Response(metrics.text(), headers={"content-type": metrics.content_type})

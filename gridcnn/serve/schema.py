@@ -71,7 +71,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     408: {"model": Refusal, "description": "The body arrived too slowly."},
     413: {"model": Refusal, "description": "The body is too large, or has too many items."},
     415: {"model": Refusal, "description": "The body is of another type."},
-    422: {"description": "The request has no items, or none of them could be answered."},
+    422: {"model": Predicted | Refusal, "description": "The request has no items, or none of them could be answered."},
     429: {"model": Refusal, "description": "Too many requests at the same time."},
 }
 """What else a request may get."""

@@ -134,7 +134,7 @@ class Worker:
                     self._waiting.popleft()
             if isinstance(first, _Call):
                 _settle(first)
-            else:
+            elif batch:
                 self._answer(batch)
 
     def _wait_for_more(self) -> None:
