@@ -32,7 +32,7 @@ def add_windows(graph: Graph, waveforms: str, length: int, trimmed: int) -> Wind
     Returns
     -------
     Windows
-        Its `grids` are waveforms, float32 `(windows, length)`.
+        Its `grids` are waveforms, float32 `(windows, length)`. It shows the `start` of each window: a sample, int64.
     """
     n_items, samples = graph.size(waveforms, 0), graph.size(waveforms, 1)
     zero, one = graph.constant([0]), graph.constant([1])
@@ -57,7 +57,9 @@ def add_windows(graph: Graph, waveforms: str, length: int, trimmed: int) -> Wind
     cut = graph("Gather", padded, within, axis=1)  # (batch, count, length)
     windows = graph("Reshape", cut, graph.constant([-1, length]))
     item = graph("Expand", graph("Unsqueeze", graph.range(n_items), one), graph.shape(1, count))
-    return Windows(windows, graph("Reshape", item, graph.constant([-1])), n_items)
+    begins = graph("Expand", graph("Sub", starts, before), graph.shape(n_items, count))  # below 0 between zeros
+    shown = {"start": graph("Reshape", begins, graph.constant([-1]))}
+    return Windows(windows, graph("Reshape", item, graph.constant([-1])), n_items, shown)
 
 
 def add_log_mel(graph: Graph, waveforms: str, frontend: Any) -> str:
