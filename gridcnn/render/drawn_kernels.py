@@ -1,6 +1,6 @@
 """The kernels and maps that a page draws: the most important of each convolution, packed.
 
-What is the same for every item (`groups`: kernels, sizes, fields of view) is apart from the values of one (`map_values`).
+`groups` is the same for every item: kernels, sizes, fields of view. `map_values` are those of one item.
 """
 
 from __future__ import annotations

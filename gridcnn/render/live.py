@@ -37,8 +37,8 @@ from gridcnn.render.shown_input import shown_input
 __all__ = ["POLICY", "describe", "files", "layers", "maps", "unknown_words", "values_of"]
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "media-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """What a browser may load for the live page: its own files, and pictures and sounds that a person chose."""
 
@@ -76,7 +76,7 @@ def layers(model: Any) -> dict[str, Any]:
 
 
 def maps(model: Any, item: Any) -> dict[str, Any]:
-    """Return the values of one item for the kernels that `layers` returns: the answer, the grid, maps, column, cautions.
+    """Return the values of one item for the kernels that `layers` returns: the answer, grid, maps, column, cautions.
 
     Parameters
     ----------

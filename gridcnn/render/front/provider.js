@@ -4,6 +4,8 @@
 //   layers(name)                  → Layers                              asked for once for each model
 //   explain(name, item, {signal}) → Values                              asked for whenever the item changes
 //
+// and `hasServer`, true if items leave the browser.
+//
 // An item is one of
 //   { pixels: Uint8Array, width, height, channels }      rows from the top, channels (1: grey, 3: RGB) last
 //   { waveform: Float32Array, rate }                     mono, in [-1, 1]; rate in Hz, whatever the model's is
@@ -81,6 +83,7 @@ export function httpProvider(base = "", token = () => "") {
   }
   const at = (name, what) => `/v1/models/${encodeURIComponent(name)}/${what}`;
   return {
+    hasServer: true,
     models: async () => { const answer = await ask("/v1/models"); return answer.models || answer; },
     layers: (name) => ask(at(name, "layers")),
     async explain(name, item, { signal = null } = {}) {

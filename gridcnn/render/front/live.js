@@ -1,0 +1,132 @@
+// The live page: a model is chosen, something is drawn, said or written, and the answer and every layer follow.
+
+import { answerView, itemName, leftOut, showAnswer, showNoAnswer, whyNot } from "./answer.js";
+import { askPicture } from "./ask_picture.js";
+import { askSound } from "./ask_sound.js";
+import { askText } from "./ask_text.js";
+import { darkness } from "./colours.js";
+import { all, make, one } from "./dom.js";
+import { followSound } from "./input.js";
+import { closeInspector, listen, selectAgain } from "./inspect.js";
+import { latest } from "./latest.js";
+import { byChance, paint, paintAgain, paintKernels } from "./paint.js";
+import { inspector, sections, stackList } from "./sections.js";
+import { fill, load, shown } from "./state.js";
+import { LANGUAGES, languageNow, speak, t } from "./words.js";
+
+const ASKS = { image: askPicture, sound: askSound, text: askText };
+const AGAIN = 2_000; // ms between two tries to reach a server
+
+export async function start(provider) {
+  let models = [], name = "", asker = null, trying = 0, lost = false;
+  const body = document.body, header = make("header"), ask = make("section", { class: "ask" }), depends = make("div", { class: "depends" });
+  const banner = make("div", { class: "banner", role: "alert", hidden: true }), footer = make("footer");
+  const article = make("article", {}, header, banner, ask, depends, footer), main = make("main", {}, article);
+  body.prepend(main);
+  speak(remembered("language") || (navigator.language || "").slice(0, 2));
+
+  const questions = latest(
+    (item, signal) => provider.explain(name, item, { signal }),
+    (values, item) => { found(); heard(values, item); },
+    (error, item) => { if (error.kind === "item") { found(); showNoAnswer(t("cannot", error.message)); } else trouble(error, () => questions.want(item)); },
+  );
+
+  // ---- answers
+  function heard(values, item) {
+    fill(values);
+    const why = whyNot(item, values), best = byChance()[0][1];
+    if (!shown.pinned && shown.voted.includes(best)) shown.chosen = best;
+    paint();
+    selectAgain();
+    if (why) showNoAnswer(why); else showAnswer();
+    body.dataset.answers = String(Number(body.dataset.answers || 0) + 1);
+  }
+  function send(item) {
+    const why = whyNot(item, null);
+    if (innerWidth < 992) closeInspector();
+    if (why) { questions.stop(); showNoAnswer(why, { quiet: !item }); } else questions.want(item);
+  }
+
+  // ---- what goes wrong
+  function say(text) { banner.replaceChildren(make("span", {}, text), make("button", { type: "button", "aria-label": t("close"), on: { click: () => { banner.hidden = true; } } }, "×")); banner.hidden = false; }
+  function found() {
+    clearTimeout(trying);
+    if (lost) { lost = false; banner.hidden = true; }
+  }
+  function trouble(error, again) {
+    clearTimeout(trying);
+    if (error.kind === "token") { askToken(again); return; }
+    lost = true;
+    const retry = () => { clearTimeout(trying); again(); };
+    if (banner.hidden || banner.dataset.kind !== error.kind) banner.replaceChildren(make("span", {}, t(error.kind === "busy" ? "busy" : "gone")), make("button", { type: "button", on: { click: retry } }, t("retry")));
+    else one("button", banner).replaceWith(make("button", { type: "button", on: { click: retry } }, t("retry")));
+    banner.dataset.kind = error.kind || "gone"; banner.hidden = false;
+    trying = setTimeout(retry, AGAIN);
+  }
+  function askToken(again) {
+    const field = make("input", { type: "password", autocomplete: "off", "aria-label": t("token") });
+    const form = make("form", { on: { submit: (event) => { event.preventDefault(); sessionStorage.setItem("token", field.value); banner.hidden = true; again(); } } }, make("span", {}, t("token")), field, make("button", {}, t("enter")));
+    banner.replaceChildren(form); banner.hidden = false;
+    field.focus();
+  }
+
+  // ---- the page
+  function showHeader() {
+    const choose = make("select", { id: "model", on: { change: (event) => open(event.target.value) } }, models.map((each) => make("option", { value: each.name, selected: each.name === name }, each.name)));
+    const languages = make("select", { id: "language", "aria-label": t("language"), on: { change: (event) => { speak(event.target.value); remember("language", languageNow()); render(); } } },
+      Object.entries(LANGUAGES).map(([key, text]) => make("option", { value: key, lang: key, selected: key === languageNow() }, text)));
+    header.replaceChildren(
+      make("div", { class: "bar" }, make("label", { for: "model" }, t("model"), " ", choose), languages),
+      make("h1", {}, t("title")), make("p", { class: "soft" }, t(provider.hasServer ? "lead" : "leadAlone")));
+    document.title = `${t("title")} · gridcnn`;
+  }
+  function render() { // all words anew; what was drawn, said or written stays
+    showHeader();
+    if (!asker) return;
+    const { values } = shown;
+    body.className = `live ${shown.flat ? "flat" : "square"}`;
+    ask.replaceChildren(asker.view(), answerView());
+    depends.replaceChildren(...[leftOut(shown.layers.left_out || { convolutions: [] }), stackList(shown.layers.stack), ...sections()].filter(Boolean));
+    footer.replaceChildren(make("p", {}, t("footer")));
+    all("aside").forEach((each) => each.remove());
+    article.after(inspector());
+    paintKernels(); listen(); followSound();
+    shown.current = null;
+    const item = asker.item(), why = whyNot(item, values);
+    if (values) paint();
+    if (why || !values) showNoAnswer(why || t("thinking"), { quiet: true }); else showAnswer();
+  }
+  async function open(wanted) {
+    questions.stop();
+    if (asker) asker.stop();
+    name = wanted; asker = null;
+    location.replace(`#${encodeURIComponent(name)}`);
+    delete body.dataset.ready;
+    let layers;
+    try { layers = await provider.layers(name); } catch (error) { if (name === wanted) trouble(error, () => open(wanted)); return; }
+    if (name !== wanted) return; // another one was chosen meanwhile
+    found();
+    load(layers); shown.pinned = false;
+    const kind = ASKS[layers.takes.modality] || askNothing;
+    asker = kind(layers, send, say);
+    render();
+    body.dataset.ready = name;
+  }
+  function askNothing() {
+    return { item: () => null, stop() {}, view: () => make("p", {}, t("cannotAsk", itemName())) };
+  }
+  async function begin() {
+    showHeader();
+    try { models = await provider.models(); } catch (error) { trouble(error, begin); return; }
+    found();
+    if (!models.length) { say(t("noModels")); return; }
+    const named = decodeURIComponent(location.hash.slice(1));
+    await open((models.find((each) => each.name === named) || models[0]).name);
+    showHeader();
+  }
+  darkness.addEventListener("change", () => { if (asker) { paintKernels(); if (shown.values) paintAgain(); } });
+  await begin();
+}
+
+function remember(key, value) { try { localStorage.setItem(key, value); } catch { /* not allowed: forgotten */ } }
+function remembered(key) { try { return localStorage.getItem(key); } catch { return null; } }
