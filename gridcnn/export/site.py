@@ -30,6 +30,9 @@ POLICY = live.POLICY.partition("; frame-ancestors")[0].replace(
 MOST_COMPARED = 20
 """Items whose answers and values are compared before anything is written."""
 
+SAME = ("kind", "measured", "step", "hertz")
+"""What is the same in the input of all items, as a page shows it: see `gridcnn.render.shown_input`."""
+
 Values = dict[str, Any]
 
 
@@ -108,19 +111,20 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
 # ---- the same answers as the model ----------------------------------------------------------------------------------
 
 
-def _compare(model: FittedModel, content: bytes, items: Any) -> tuple[list[Values], Values | None]:
+def _compare(model: FittedModel, content: bytes, items: Any) -> tuple[list[Values], Values]:
     """Compare the values of the first items with those of a trace.
 
     Returns
     -------
     axes : list of dict
         What the cells of a window mean; seconds count from its beginning.
-    seen : dict or None
-        What an item looks like, as far as it is the same for all; None if the page sees it in the grid.
+    seen : dict
+        The input of an item, as far as it is the same for all.
     """
     session = require("onnxruntime").InferenceSession(content, providers=["CPUExecutionProvider"])
     (taken,), names = session.get_inputs(), [each.name for each in session.get_outputs()]
-    axes, seen, compared = None, None, 0
+    axes: list[Values] = []
+    seen: Values = {}
     for item in items[:MOST_COMPARED]:
         try:
             expected, decoded = live.maps(model, item), model.adapter.decode(item)
@@ -128,7 +132,6 @@ def _compare(model: FittedModel, content: bytes, items: Any) -> tuple[list[Value
             continue
         batch = np.array([decoded], dtype=object) if isinstance(decoded, str) else np.asarray(decoded)[None]
         found = dict(zip(names, session.run(None, {taken.name: batch}), strict=True))
-        compared += 1
         for what, numbers in _numbers(expected):
             if what == "logits" and found["window"] != expected["window"]:
                 break  # two windows are equally certain
@@ -138,12 +141,14 @@ def _compare(model: FittedModel, content: bytes, items: Any) -> tuple[list[Value
                     f"the page would show other numbers than the model: {what} differ by {difference:.2g}; nothing is "
                     "written. Please report this with the model"
                 )
-        if not _same_words(found.get("tokens", ()), expected["axes"][-1]["words"]):
+        if found["window"] == expected["window"] and not _same_words(
+            found.get("tokens", ()), expected["axes"][-1]["words"]
+        ):
             raise ExportError("the page would show other words than the model; nothing is written. Please report this")
-        if axes is None:
+        if not axes:
             axes = [_from_the_beginning(axis) for axis in expected["axes"]]
-            seen = expected["input"] if expected["input"]["kind"] == "curve" else None
-    if axes is None:
+            seen = {name: expected["input"][name] for name in SAME if name in expected["input"]}
+    if not axes:
         raise ExportError("none of the items to compare with can be read: give others")
     return axes, seen
 

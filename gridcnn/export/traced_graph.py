@@ -21,7 +21,7 @@ from gridcnn.render.drawn_kernels import grid_fits
 
 __all__ = ["traced_graph"]
 
-SHOWN_TYPES: dict[str, type] = {"tokens": str, "known": np.bool_, "start": np.float64}
+SHOWN_TYPES: dict[str, type] = {"tokens": str, "known": np.bool_, "start": np.int64}
 """Types of what an adapter shows of its windows, see `Windows.shown`."""
 
 
@@ -30,8 +30,8 @@ def traced_graph(model: FittedModel, layers: Mapping[str, Any]) -> Graph:
 
     The further outputs are those of the window that a trace shows, for one item at a time: `window`, counted from 1,
     and `n_windows`, int64 `(1,)`; `grid`; `logits`; `column`; `peaks`, int64; `maps G S` of the drawn kernels of stage
-    S of group G; `tokens` and `known` of texts. A page computes a ReLU itself that is not the first stage, and what is
-    too large to be drawn is left out.
+    S of group G; `tokens` and `known` of texts; `start`, the sample at which the window of a sound begins. A page
+    computes a ReLU itself that is not the first stage, and what is too large to be drawn is left out.
 
     Parameters
     ----------

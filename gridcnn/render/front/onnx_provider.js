@@ -1,42 +1,55 @@
 // The provider of a page that needs no server: the model lies beside the page, and a worker runs it in the browser.
 //
 // Everything is loaded at once when the page begins, so that it keeps answering when the server is gone. layers.json is
-// Layers of provider.js with `name`, `n_copies`, and `input`: what any item looks like, or null if the page sees it in
-// the grid.
+// Layers of provider.js with `name`, `n_copies`, and `input`, as far as it is the same for all items.
+
+import { gridPicture } from "./colours.js";
+import { planes } from "./numbers.js";
+import { wave } from "./provider.js";
 
 function failure({ kind, message }) {
   return Object.assign(new Error(message), { kind });
 }
 
 export function onnxProvider(base = new URL("../", import.meta.url)) {
-  const worker = new Worker(new URL("onnx_worker.js", import.meta.url), { type: "module" });
   const asked = new Map();
-  worker.addEventListener("message", ({ data: { id, answer, error } }) => {
-    const [resolve, reject] = asked.get(id);
-    asked.delete(id);
-    if (error) reject(failure(error)); else resolve(answer);
-  });
-  worker.addEventListener("error", (event) => {
-    for (const [, reject] of asked.values()) reject(failure({ kind: "gone", message: event.message || "the page is incomplete" }));
-    asked.clear();
-  });
-  let number = 0;
-  const ask = (what, given) => new Promise((...both) => {
-    asked.set(number += 1, both);
-    worker.postMessage({ id: number, what, given });
-  });
-
-  const loaded = ask("load", base.href);
-  loaded.catch(() => {}); // whoever asks is told
+  let worker = null, loading = null, number = 0;
   let last = Promise.resolve(); // one question at a time, so that those that are outdated need no answer
+
+  function employ() {
+    worker = new Worker(new URL("onnx_worker.js", import.meta.url), { type: "module" });
+    worker.addEventListener("message", ({ data: { id, answer, error } }) => {
+      const [resolve, reject] = asked.get(id);
+      asked.delete(id);
+      if (error) reject(failure(error)); else resolve(answer);
+    });
+    worker.addEventListener("error", (event) => { // it could not be loaded
+      for (const [, reject] of asked.values()) reject(failure({ kind: "gone", message: event.message || "the page is incomplete" }));
+      asked.clear();
+      worker = null;
+    });
+  }
+  function ask(what, given) {
+    if (!worker) employ();
+    return new Promise((...both) => {
+      asked.set(number += 1, both);
+      worker.postMessage({ id: number, what, given });
+    });
+  }
+  function load() { // once; after a failure again
+    loading ||= ask("load", base.href).catch((error) => { loading = null; throw error; });
+    return loading;
+  }
+  load().catch(() => {}); // whoever asks is told
   return {
-    models: async () => { const { name, noun, classes } = await loaded; return [{ name, noun, classes }]; },
-    layers: () => loaded,
+    models: async () => { const { name, noun, classes } = await load(); return [{ name, noun, classes }]; },
+    layers: load,
     explain(name, item, { signal = null } = {}) {
       const answer = last.then(async () => {
-        const layers = await loaded;
+        const layers = await load();
         if (signal) signal.throwIfAborted();
-        return ask("explain", await plain(item, layers.takes.rate));
+        const given = await plain(item, layers.takes.rate), values = await ask("explain", given);
+        return given.waveform ? heard(layers, values, given.waveform) : values;
       });
       last = answer.catch(() => {});
       return answer;
@@ -71,4 +84,24 @@ async function atRate({ file, waveform, rate }, wanted) {
   }
   const heard = Array.from({ length: sound.numberOfChannels }, (_, at) => sound.getChannelData(at));
   return heard.length === 1 ? heard[0] : heard[0].map((_, at) => heard.reduce((sum, channel) => sum + channel[at], 0) / heard.length);
+}
+
+// The window of a sound as a picture that can be played; what `start` means, AudioAdapter says.
+const PACES = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300]; // seconds between two marks
+let clip = null;
+
+function heard(layers, values, waveform) {
+  const { rate, samples } = layers.takes, { step, hertz } = layers.input, start = values.start || 0;
+  const within = new Float32Array(samples), axis = layers.axes.at(-1), columns = axis.low.length, begins = start / rate;
+  within.set(waveform.subarray(Math.max(start, 0), start + samples), Math.max(-start, 0));
+  URL.revokeObjectURL(clip);
+  clip = URL.createObjectURL(wave({ waveform: within, rate }));
+  const [low, high] = [axis.low, axis.high].map((edges) => edges.map((edge) => edge + begins)), length = high.at(-1) - low[0];
+  const pace = PACES.find((each) => length / each <= 8) || PACES.at(-1), times = [];
+  for (let count = Math.ceil(low[0] / pace - 1e-9); count * pace <= high.at(-1) + 1e-9; count++) {
+    const column = Math.min(Math.max((count * pace - begins) / step, 0), columns - 1);
+    times.push([`${Number((count * pace).toFixed(3))} s`, (column + 0.5) / columns]);
+  }
+  const picture = values.grid && gridPicture(planes(values.grid), layers.sizes, { upwards: layers.upwards, tinted: true });
+  return { ...values, axes: [...layers.axes.slice(0, -1), { ...axis, low, high }], input: { kind: "picture", picture, sound: clip, step, hertz, times } };
 }

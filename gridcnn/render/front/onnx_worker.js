@@ -43,13 +43,14 @@ async function explain(item) {
   return {
     probabilities,
     window: list("window")[0], n_windows: list("n_windows")[0], n_copies: layers.n_copies,
+    start: outputs.start ? list("start")[0] : null,
     logits: list("logits"),
     grid: packed("grid"),
     maps: layers.groups.map((group, g) => group.stages.map((_, at) => packed(`maps ${g} ${at}`))),
     column: packed("column"),
     peaks: outputs.peaks ? list("peaks") : null,
     axes: words.length ? [...layers.axes.slice(0, -1), { ...layers.axes.at(-1), words }] : null,
-    input: words.length ? { kind: "words", words: words.map((word, at) => [word, seen[at]]).slice(0, words.findLastIndex(Boolean) + 1) } : layers.input,
+    input: words.length ? { kind: "words", words: words.map((word, at) => [word, seen[at]]).slice(0, words.findLastIndex(Boolean) + 1) } : layers.input.kind === "curve" ? layers.input : null,
     cautions: [], remarks: [],
     unknown: unknownWords(words, seen),
   };
