@@ -305,7 +305,7 @@ def _in_one_line(name: str, done: str) -> Iterator[None]:
     except errors.RevisionNotFoundError as error:
         raise BundleError(f"{name}: the repository has no such revision: check what stands behind the @") from error
     except errors.LocalEntryNotFoundError as error:
-        raise BundleError(f"{name}: {_UNREACHABLE}") from error
+        raise BundleError(f"{name} is not in the cache, and {_UNREACHABLE}") from error
     except errors.EntryNotFoundError as error:
         raise BundleError(
             f"{name}: the repository has no such file: name one that it has, such as hf://USER/NAME/other.safetensors"
@@ -324,10 +324,7 @@ def _in_one_line(name: str, done: str) -> Iterator[None]:
         raise BundleError(f"{name} cannot be {done}: {' '.join(str(error).split())}") from error
 
 
-_UNREACHABLE = (
-    "the hub cannot be reached, and the file is not in the cache: check the network, and the variables HF_ENDPOINT and "
-    "HF_HUB_OFFLINE"
-)
+_UNREACHABLE = "the hub cannot be reached: check the network, and the variables HF_ENDPOINT and HF_HUB_OFFLINE"
 _LOGIN = "Log in by `hf auth login`, or set the variable HF_TOKEN"
 
 
