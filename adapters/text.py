@@ -86,9 +86,9 @@ class TextAdapter(Adapter):
         A text file of pretrained vectors, one word and its numbers a line, with or without word2vec's header line. It
         is read in `fit` only; training starts from its vectors and changes them.
     lowercase : bool, default True
-        Whether case is ignored.
+        Whether case is ignored: each character by itself, in any script, whatever the locale is.
     subwords : bool, default True
-        Whether the pieces of a word count. Characters have none.
+        Whether the pieces of a word count; of a long word those in its first 64 characters. Characters have none.
 
     Attributes
     ----------
@@ -183,6 +183,7 @@ class TextAdapter(Adapter):
     def tokenise(self, text: str) -> list[str]:
         """Cut a text into tokens as `encode` does."""
         cut: Callable[[str], list[str]] = words if self.tokens_ == "word" else characters
+        text = text.replace("\0", " ")  # where a string ends for JavaScript's onnxruntime
         return cut(folded(text) if self.lowercase else text)
 
     def encode(self, item: Any) -> np.ndarray:

@@ -36,7 +36,7 @@ def add_text(graph: Graph, adapter: Any, frontend: Any) -> Windows:
     """
     texts = graph.input("text", str, ["batch"])
     as_word = adapter.tokens_ == "word"
-    characters = normalised(graph, texts, adapter.lowercase, {"’": "'"} if as_word else {})
+    characters = normalised(graph, texts, adapter.lowercase, {"\0": " "} | ({"’": "'"} if as_word else {}))
     tokens = (as_words if as_word else as_characters)(graph, characters)
     item, places = _windows(graph, tokens, graph.size(texts, 0), adapter.length_)
     rows = {token: row for row, token in enumerate(adapter.known.tokens, start=FIRST_WORD)}

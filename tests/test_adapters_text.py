@@ -10,7 +10,7 @@ import torch
 
 from gridcnn.adapters import TextAdapter, from_state
 from gridcnn.adapters.base import Preview
-from gridcnn.adapters.tokens import characters, has_words, words
+from gridcnn.adapters.tokens import characters, has_words, pieces, words
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 
 TEXTS = ["the cat sat", "the cat ran", "the dog sat down"]
@@ -78,6 +78,26 @@ def test_unseen_and_rare_words_are_unknown_and_the_end_is_padded():
 def test_case_is_kept_on_request():
     assert TextAdapter(min_count=1).fit(["The the"]).vocabulary_ == ["the"]
     assert TextAdapter(min_count=1, lowercase=False).fit(["The the"]).vocabulary_ == ["The", "the"]
+
+
+def test_case_is_a_matter_of_characters_not_of_words_or_languages():
+    adapter = TextAdapter(min_count=1, tokens="word").fit(["a"])
+    assert adapter.tokenise("ΛΌΓΟΣ Σ ΛΌΓΟς. İI") == ["λόγοσ", "σ", "λόγοσ", ".", "i\u0307i"]
+
+
+def test_a_null_character_is_white_space():
+    assert TextAdapter(min_count=1, tokens="word").fit(["a"]).tokenise("a\0b") == ["a", "b"]
+    assert TextAdapter(min_count=1, tokens="character").fit(["a"]).tokenise("a\0\0b\0") == ["a", " ", "b"]
+
+
+def test_long_words_are_unknown_and_have_the_pieces_of_their_beginning():
+    known, long = "ab" * 32, "ab" * 32 + "c"
+    adapter = TextAdapter(min_count=1, tokens="word").fit([f"{known} {long} abc.abd xabc yabc"])
+    assert known in adapter.vocabulary_
+    assert long not in adapter.vocabulary_
+    assert pieces(known)[-1] == "abab>"
+    assert pieces(long)[-1] == "babab"
+    assert pieces(long) == pieces(long + "de")
 
 
 def test_length_is_the_98th_percentile_within_bounds():
