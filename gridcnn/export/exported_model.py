@@ -43,6 +43,7 @@ _LABEL_KINDS = {"U": str, "i": int, "u": int, "f": float, "b": bool}
 
 def require(package: str) -> Any:
     """Import an optional package; ExportError with the command that installs it."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime would report its use over the network
     try:
         return importlib.import_module(package)
     except ImportError as error:
