@@ -5,6 +5,7 @@ import sys
 import threading
 import types
 import weakref
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -58,13 +59,18 @@ def eager(network, windows):
 
 
 @pytest.fixture
-def no_onnxruntime(monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # importing it raises ImportError
+def no_openvino(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)  # importing it raises ImportError
+
+
+@pytest.fixture
+def only_torch(monkeypatch, no_openvino):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
 
 
 @pytest.mark.parametrize("spec", [CURVE, PICTURE])
 @pytest.mark.parametrize("config", CONFIGS)
-def test_folding_and_reordering_change_no_answer(no_onnxruntime, spec, config):
+def test_folding_and_reordering_change_no_answer(only_torch, spec, config):
     network = trained(spec, **config)
     fast = Predictor(network, CPU)
     assert fast.runtime == "torch"
@@ -73,7 +79,7 @@ def test_folding_and_reordering_change_no_answer(no_onnxruntime, spec, config):
 
 @pytest.mark.parametrize("spec", [CURVE, PICTURE])
 @pytest.mark.parametrize("config", CONFIGS)
-def test_onnxruntime_gives_the_same_answers(spec, config):
+def test_onnxruntime_gives_the_same_answers(no_openvino, spec, config):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
     network = trained(spec, **config)
@@ -82,9 +88,40 @@ def test_onnxruntime_gives_the_same_answers(spec, config):
     np.testing.assert_allclose(fast(grids(network)), eager(network, grids(network)), atol=1e-5, rtol=0)
 
 
-def test_several_threads_compute_in_torch(monkeypatch):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    assert Predictor(trained(), CPU).runtime == "torch"
+@pytest.fixture
+def two_threads():
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
+def test_several_threads_compute_batches_of_their_own(two_threads):
+    network, seen = trained(frontend=Seen()), Seen.threads
+    seen.clear()
+    fast = Predictor(network, CPU)
+    answers = fast(grids(network, 50))
+    np.testing.assert_allclose(answers, eager(network, grids(network, 50)), atol=1e-5, rtol=0)
+    assert threading.get_ident() not in {thread for thread, _ in seen[:-1]}
+    assert {threads for _, threads in seen[:-1]} == {1}
+    assert torch.get_num_threads() == 2
+
+
+def test_fewer_windows_than_threads_are_computed_by_all_of_them(two_threads):
+    network, seen = trained(frontend=Seen()), Seen.threads
+    fast = Predictor(network, CPU)
+    seen.clear()
+    np.testing.assert_allclose(fast(grids(network, 1)), eager(network, grids(network, 1)), atol=1e-5, rtol=0)
+    assert seen[0] == (threading.get_ident(), 2)
+
+
+class Seen(torch.nn.Module):
+    """A frontend that notes the threads that run it, and the threads that each of them computes with."""
+
+    threads: ClassVar = []
+
+    def forward(self, windows):
+        self.threads.append((threading.get_ident(), torch.get_num_threads()))
+        return windows
 
 
 def test_the_network_itself_stays_as_it_was_trained():
@@ -145,11 +182,11 @@ class FailingSession(FakeSession):
 
 
 @pytest.fixture
-def fake_runtime(monkeypatch):
+def fake_runtime(monkeypatch, no_openvino):
     options = types.SimpleNamespace(add_session_config_entry=lambda *_: None)
     module = types.SimpleNamespace(SessionOptions=lambda: options, InferenceSession=FakeSession)
     monkeypatch.setitem(sys.modules, "onnxruntime", module)
-    monkeypatch.setattr(onnx_runtime, "_onnx_model", lambda _: b"")
+    monkeypatch.setattr(onnx_runtime, "onnx_model", lambda _: b"")
     return module
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.models import load_model, located_model
+from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,15 +41,24 @@ class Answering:
     is_cautious: bool = True
 
 
-def load_answering(model: Path, threads: int | None = None) -> Answering:
+def load_answering(model: Path, threads: int | None = None, precision: str = "float32") -> Answering:
     """Load a model that `gridcnn train` saved or `gridcnn export` wrote, and compute with so many threads."""
     from gridcnn.export.exported_model import ExportedModel, is_exported
 
     model = located_model(model)
     if is_exported(model):
+        if precision != "float32":
+            raise ConfigurationError(
+                f"{model} computes as it was exported: leave out --precision, or predict with the model that "
+                "`gridcnn train` saved."
+            )
         exported = ExportedModel(model, threads)
         return Answering(exported.adapter, exported.classes, exported.predict_in_parts, is_cautious=False)
     fitted = load_model(model, threads)
     from gridcnn.inference import predict_in_parts
+    from gridcnn.inference.predictor import predictor
+    from gridcnn.pipeline.device import choose_device
 
-    return Answering(fitted.adapter, fitted.classes, lambda items: predict_in_parts(fitted, items))
+    if precision != "float32":
+        predictor(fitted.network, choose_device(), precision)  # what is refused here has written nothing yet
+    return Answering(fitted.adapter, fitted.classes, lambda items: predict_in_parts(fitted, items, precision=precision))

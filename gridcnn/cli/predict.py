@@ -14,7 +14,15 @@ from gridcnn.cli.answering import Answering, load_answering
 from gridcnn.cli.answers import Answers
 from gridcnn.cli.asking import Asked, read_inputs
 from gridcnn.cli.cautions import print_cautions
-from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption, ThreadsOption
+from gridcnn.cli.options import (
+    EncodingOption,
+    ModelArgument,
+    PathOption,
+    Precision,
+    PrecisionOption,
+    TextOption,
+    ThreadsOption,
+)
 from gridcnn.cli.output import note, prepare_output
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.stopping import exit_code
@@ -39,6 +47,7 @@ def predict(
     text: TextOption = None,
     path: PathOption = None,
     encoding: EncodingOption = None,
+    precision: PrecisionOption = Precision.float32,
     threads: ThreadsOption = None,
 ) -> None:
     """Predict classes: one row per item with its prediction, a probability per class, and its error if it has one.
@@ -54,7 +63,7 @@ def predict(
     answers, asked = Answers(output), list[Asked]()
     try:
         with Waiting(console, "reading") as waiting:
-            answering = load_answering(model, threads)
+            answering = load_answering(model, threads, precision.value)
             asked = read_inputs(inputs, answering.adapter, columns)
             if output is not None:
                 _refuse_to_replace(output, asked)

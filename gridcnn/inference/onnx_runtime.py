@@ -1,8 +1,9 @@
-"""A folded network in onnxruntime, which is faster than torch on one thread."""
+"""A folded network in onnxruntime, which is faster than torch."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -13,39 +14,67 @@ from gridcnn.inference.onnx_network import add_network
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.onnx_graph import Graph
 
-__all__ = ["in_onnxruntime"]
+__all__ = ["in_onnxruntime", "onnx_model", "started"]
 
 PROBES = 4
-"""Random grids on which the runtime is compared with torch."""
+"""Random grids on which a runtime is compared with torch."""
 
 TOLERANCE = 1e-5
 """Largest difference allowed between its probabilities and torch's."""
 
 
 def in_onnxruntime(folded: ConvPoolDense) -> Logits | None:
-    """Return a function that computes logits in onnxruntime; None if it is not installed, or gives other answers."""
-    try:
+    """Return a function that computes logits in onnxruntime, in the thread that calls it.
+
+    None if it is not installed, or gives other answers.
+    """
+
+    def start() -> Logits:
         import onnxruntime  # noqa: PLC0415  (optional, as is onnx)
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(_onnx_model(folded), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(onnx_model(folded), options, providers=["CPUExecutionProvider"])
+        return lambda grids: torch.from_numpy(session.run(None, {"grids": grids.contiguous().numpy()})[0])
 
-        def logits(grids: Tensor) -> Tensor:
-            return torch.from_numpy(session.run(None, {"grids": grids.contiguous().numpy()})[0])
+    return started("onnxruntime", start, folded)
 
-        probes = torch.randn(PROBES, *folded.spec.shape, generator=torch.Generator().manual_seed(0))
+
+def started(
+    name: str, start: Callable[[], Logits], folded: ConvPoolDense, tolerance: float = TOLERANCE
+) -> Logits | None:
+    """Start a network in another runtime, and compare its answers with torch's.
+
+    Parameters
+    ----------
+    name : str
+        Of the runtime.
+    start : callable
+        Returns a function that computes logits.
+    folded : ConvPoolDense
+        The network.
+    tolerance : float
+        Largest difference allowed between the probabilities.
+
+    Returns
+    -------
+    callable or None
+        None if the runtime, or onnx, is not installed, or cannot compute the network, or computes something else.
+    """
+    try:
+        logits = start()
+        probes: Tensor = torch.randn(PROBES, *folded.spec.shape, generator=torch.Generator().manual_seed(0))
         with torch.inference_mode():
             difference = np.abs(probabilities(logits(probes)) - probabilities(folded(probes))).max()
     except ImportError:
         return None
     except Exception as error:  # another runtime may raise anything, and torch can answer
-        warnings.warn(f"onnxruntime cannot run this network, so torch does, slower: {error}", stacklevel=2)
+        warnings.warn(f"{name} cannot run this network, so torch does, slower: {error}", stacklevel=2)
         return None
-    return logits if difference <= TOLERANCE else None
+    return logits if difference <= tolerance else None
 
 
-def _onnx_model(folded: ConvPoolDense) -> bytes:
+def onnx_model(folded: ConvPoolDense) -> bytes:
     """Write a folded network as an ONNX model: `grids`, float32 `(batch, *spec.shape)`, to logits."""
     graph = Graph()
     shape = folded.spec.shape if folded.padding_margin is None else (folded.spec.shape[0], "length")

@@ -26,6 +26,7 @@ def predict(
     items: Any,
     *,
     device: str = "auto",
+    precision: str = "float32",
     n_jobs: int | None = None,
     on_error: str = "skip",
     fingerprints: bool = False,
@@ -43,6 +44,8 @@ def predict(
         As the model's adapter reads them.
     device : str
         As in `FitConfig`.
+    precision : {"float32", "bfloat16"}
+        bfloat16 is several times faster on hardware that multiplies it, and moves probabilities by some thousandths.
     n_jobs : int or None
         Threads that decode files; None means one a core.
     on_error : {"skip", "raise"}
@@ -52,7 +55,7 @@ def predict(
     """
     model = fitted_model(model)
     raw = model.adapter.check_items(items)
-    parts = list(predict_in_parts(model, raw, device=device, n_jobs=n_jobs, on_error=on_error))
+    parts = list(predict_in_parts(model, raw, device=device, precision=precision, n_jobs=n_jobs, on_error=on_error))
     return Predictions(
         [name for part in parts for name in part.items],
         np.concatenate([part.probabilities for part in parts]) if parts else np.empty((0, len(model.classes))),
@@ -63,13 +66,19 @@ def predict(
 
 
 def predict_in_parts(
-    model: FittedModel, items: Sequence[Any], *, device: str = "auto", n_jobs: int | None = None, on_error: str = "skip"
+    model: FittedModel,
+    items: Sequence[Any],
+    *,
+    device: str = "auto",
+    precision: str = "float32",
+    n_jobs: int | None = None,
+    on_error: str = "skip",
 ) -> Iterator[Predictions]:
     """Yield the answers for some hundred items at a time, in order; the next items are decoded meanwhile.
 
     `items` are checked already, by `Adapter.check_items`; otherwise as `predict`.
     """
-    compute = predictor(model.network, choose_device(device))
+    compute = predictor(model.network, choose_device(device), precision)
     part = max(PART, compute.batch_size)
     for start, encoded in encode_ahead(model.adapter, items, n_jobs=n_jobs, part=part):
         errors = {index: each.reason for index, each in zip(encoded.skipped_index, encoded.skipped, strict=True)}

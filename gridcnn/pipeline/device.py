@@ -8,7 +8,7 @@ import torch
 
 from gridcnn.errors import ConfigurationError
 
-__all__ = ["choose_device", "mixed_precision"]
+__all__ = ["choose_device", "mixed_precision", "multiplies_bfloat16"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -32,10 +32,15 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-def mixed_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Compute in bfloat16 on hardware that multiplies it; other CPUs are several times slower with it."""
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Return whether the hardware multiplies bfloat16; CPUs that do not are several times slower with it."""
     if device.type == "cpu":
-        fast = any(torch.cpu.get_capabilities().get(unit, False) for unit in ("avx512_bf16", "amx_bf16"))
-    else:
-        fast = device.type == "cuda"
-    return torch.autocast(device.type, dtype=torch.bfloat16) if fast else contextlib.nullcontext()
+        return any(torch.cpu.get_capabilities().get(unit, False) for unit in ("avx512_bf16", "amx_bf16"))
+    return device.type == "cuda"
+
+
+def mixed_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Compute in bfloat16 on hardware that multiplies it."""
+    return (
+        torch.autocast(device.type, dtype=torch.bfloat16) if multiplies_bfloat16(device) else contextlib.nullcontext()
+    )
