@@ -95,6 +95,8 @@ def test_both_precisions_of_one_network_are_told_apart():
     network, windows = network_for(), grids(PICTURE)
     rough = predictor.predictor(network, CPU, "bfloat16")(windows)
     exact = predictor.predictor(network, CPU)(windows)
+    assert predictor.predictor(network, CPU, "bfloat16") is not predictor.predictor(network, CPU)
+    assert predictor.predictor(network, CPU) is predictor.predictor(network, CPU)
     assert is_rounded(rough, exact)
     np.testing.assert_allclose(exact, eager(network, windows), atol=1e-5, rtol=0)
 

@@ -67,14 +67,16 @@ def predictor(network: Network, device: torch.device, precision: str = "float32"
     one_thread_in_forked_processes()
     weights = network.state_dict().values()
     made_of = [(tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in weights]
-    conditions = (device, torch.get_num_threads(), precision, made_of)
     known = _PREDICTORS.get(network)
-    if known is None or known[0] != conditions:
-        known = _PREDICTORS[network] = conditions, Predictor(network, device, precision)
-    return known[1]
+    if known is None or known[0] != made_of:
+        known = _PREDICTORS[network] = made_of, {}
+    conditions = (device, torch.get_num_threads(), precision)
+    if conditions not in known[1]:
+        known[1][conditions] = Predictor(network, device, precision)
+    return known[1][conditions]
 
 
-_PREDICTORS: weakref.WeakKeyDictionary[Network, tuple[Any, Predictor]] = weakref.WeakKeyDictionary()
+_PREDICTORS: weakref.WeakKeyDictionary[Network, tuple[Any, dict[Any, Predictor]]] = weakref.WeakKeyDictionary()
 
 
 class Predictor:
