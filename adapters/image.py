@@ -30,6 +30,12 @@ LONGEST_LEARNED_SIDE = 64
 LONGEST_PREVIEW = 192
 SHORTEST_LEARNED_SIDE = 8
 MOST_CELLS = 4096**2
+SHARP_ENOUGH = 8
+"""Times the grid's longer side to which a JPEG is decoded at least, at a fraction of its size, which is faster.
+
+Beside the whole picture, probabilities of 300 photographs move by 0.0002 on average and 0.009 at most (at 2 times: by
+0.015 and 0.085).
+"""
 COLOUR_DIFFERENCE = 8  # of 255: how far red, green and blue of one pixel may differ in a grey picture
 
 
@@ -196,8 +202,7 @@ class ImageAdapter(Adapter):
         return np.ascontiguousarray(pixels.reshape(*shape, -1).transpose(2, 0, 1))
 
     def _decoded(self, picture: Picture) -> Image.Image:
-        # A JPEG can be decoded at a fraction of its size, which is much faster; twice the grid is sharp enough.
-        least = 2 * max(self.height_, self.width_)
+        least = SHARP_ENOUGH * max(self.height_, self.width_)
         return picture.eight_bit("RGB" if self.colour_ else "L", self.pixel_ranges_, least)
 
     def decode(self, item: Any) -> np.ndarray:
