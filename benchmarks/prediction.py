@@ -1,19 +1,21 @@
-"""Speed of prediction: gridcnn's `predict` beside torch, from items in memory and from files on disk.
+"""Speed of prediction: gridcnn's `predict` beside torch, onnxruntime and OpenVINO, from memory and from files on disk.
 
     python benchmarks/prediction.py [--turns 7] [--seconds 1.0] [--write]
 
-Both references decode 1,024 items at once, with the same code and in as many threads as gridcnn, and then compute the
-network whole, in torch's own layers, in float32, in evaluation and inference mode:
+The references decode 1,024 items at once, with the same code and in as many threads as gridcnn, and then compute the
+network whole, in float32, the first two in torch's own layers, in evaluation and inference mode:
 
 - plain torch: the network as it was trained, in torch's memory format, in batches of 256;
 - best torch: what a careful engineer would take for this network, this machine and these threads. Batch normalisation
   is folded into the convolutions, tensors have channels last, and the fastest is chosen of eager, frozen TorchScript
-  (`torch.jit.optimize_for_inference`) and `torch.compile` (where there is a C++ compiler), in batches of 16, 64 or 256.
+  (`torch.jit.optimize_for_inference`) and `torch.compile` (where there is a C++ compiler), in batches of 16, 64 or 256;
+- onnxruntime and OpenVINO: the folded network in each, with as many threads, in the fastest of the same batches.
 
-All take turns; a figure is the reference's time over gridcnn's within one turn: above 1, gridcnn is faster.
+All take turns; a figure is the reference's time over gridcnn's within one turn: above 1, gridcnn is faster. gridcnn's
+answers in bfloat16 are beside its own in float32.
 
 The models, with each adapter's defaults, are trained in another process, since training changes how a process gets its
-memory, and one that only predicts is what is asked about. Columns of onnxruntime are empty if it is not used.
+memory, and one that only predicts is what is asked about.
 """
 
 from __future__ import annotations
@@ -21,7 +23,6 @@ from __future__ import annotations
 import argparse
 import copy
 import functools
-import importlib.util
 import multiprocessing
 import os
 import shutil
@@ -36,6 +37,9 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import numpy as np
+import onnx  # noqa: F401  (or it would be imported twice, which it does not bear)
+import onnxruntime
+import openvino
 import soundfile
 import torch
 from PIL import Image
@@ -46,15 +50,21 @@ from torch.nn.utils import fuse_conv_bn_eval
 from gridcnn import FittedModel, fit, load, predict
 from gridcnn import save as save_model
 from gridcnn.adapters import Adapter, AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.inference.folding import Logits, fold_batch_norm
+from gridcnn.inference.onnx_runtime import onnx_model
 from gridcnn.inference.predictor import predictor
 from gridcnn.model import Network
 from gridcnn.network.augment import flipped_copies
 from gridcnn.network.layers import to_channels_last
+from gridcnn.pipeline.device import multiplies_bfloat16
 from gridcnn.pipeline.encode import encode_items
 
 N_CLASSES = 10
 CHUNK, BATCH = 1024, 256  # of the references
 BATCHES = (16, 64, BATCH)  # that the best torch may take
+COMPILED = [
+    int(size) for size in os.environ.get("COMPILED", "16,64,256").split(",")
+]  # each takes minutes if others work
 HZ, TOKENS = 8000, 22
 CPU = torch.device("cpu")
 
@@ -179,14 +189,22 @@ def compilers() -> dict[str, Callable[[Answers, Tensor], Callable[[Tensor], Tens
 def best_torch(model: FittedModel, items: Sequence[Any]) -> tuple[str, Callable[[Sequence[Any]], np.ndarray]]:
     """Return the name of the fastest way to compute in torch alone, and that way."""
     answers = Answers(folded(model.network), to_channels_last).eval()
-    windows = torch.from_numpy(encode_items(model.adapter, items[:BATCH]).windows)
-    expected = answers(windows)
     torch.compiler.reset()
+    return fastest(model, items, {name: functools.partial(make, answers) for name, make in compilers().items()})
+
+
+@torch.inference_mode()
+def fastest(
+    model: FittedModel, items: Sequence[Any], ways: dict[str, Callable[[Tensor], Callable[[Tensor], Tensor]]]
+) -> tuple[str, Callable[[Sequence[Any]], np.ndarray]]:
+    """Return the name of the fastest of several ways and batches, and that way."""
+    windows = torch.from_numpy(encode_items(model.adapter, items[:BATCH]).windows)
+    expected = Answers(folded(model.network), to_channels_last).eval()(windows)
     times: dict[tuple[str, int], tuple[float, Callable[[Tensor], Tensor]]] = {}
-    for name, make in compilers().items():
-        for batch in BATCHES:
+    for name, make in ways.items():
+        for batch in BATCHES if name != "compiled" else COMPILED:
             try:
-                run = make(answers, windows[:batch])
+                run = make(windows[:batch])
                 torch.testing.assert_close(torch.cat([run(each) for each in windows.split(batch)]), expected)
             except Exception as error:
                 print(f"{name}, batches of {batch}: {type(error).__name__}", file=sys.stderr)
@@ -202,24 +220,54 @@ def best_torch(model: FittedModel, items: Sequence[Any]) -> tuple[str, Callable[
     return f"{name}, {batch}", functools.partial(by_torch, run, batch, model.adapter)
 
 
+def in_runtime(model: FittedModel, items: Sequence[Any], logits: Logits) -> Callable[[Sequence[Any]], np.ndarray]:
+    """Return what computes items with the backbone in another runtime, in its best batches."""
+    network = model.network
+
+    def answers(windows: Tensor) -> Tensor:
+        copies = flipped_copies(network.frontend(windows), network.backbone.spec, network.flip_axes)
+        return torch.stack([logits(each.contiguous()).softmax(dim=1) for each in copies]).mean(dim=0)
+
+    return fastest(model, items, {"": lambda windows: answers})[1]
+
+
+def onnxruntime_session(network: Network) -> Logits:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    model = onnx_model(fold_batch_norm(network.backbone))
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return lambda grids: torch.from_numpy(session.run(None, {"grids": grids.numpy()})[0])
+
+
+def openvino_request(network: Network) -> Logits:
+    core = openvino.Core()
+    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1}
+    model = core.read_model(onnx_model(fold_batch_norm(network.backbone)))
+    request = core.compile_model(model, "CPU", options).create_infer_request()
+    return lambda grids: torch.from_numpy(request.infer([grids.numpy()], share_inputs=True)[0].copy())
+
+
 # --- turns -----------------------------------------------------------------------------------------------------------
 
 
-def contestants(path: Path, items: Sequence[Any]) -> tuple[str, dict[str, Callable[[Sequence[Any]], np.ndarray]]]:
-    """Return the name of the best torch, and who computes probabilities, each made ready."""
-    without, with_it = load(path), load(path)
-    with mock.patch.dict(sys.modules, {"onnxruntime": None}):  # as where it is not installed
+def contestants(path: Path, items: Sequence[Any]) -> tuple[list[str], dict[str, Callable[[Sequence[Any]], np.ndarray]]]:
+    """Return gridcnn's runtimes and the name of the best torch, and who computes probabilities, each made ready."""
+    without, with_them, rough = load(path), load(path), load(path)
+    with mock.patch.dict(sys.modules, {"onnxruntime": None, "openvino": None}):  # as where they are not installed
         assert predictor(without.network, CPU).runtime == "torch"
     name, best = best_torch(without, items)
     plain = Answers(in_torchs_layers(without.network), Tensor.contiguous).eval()
     everyone = {
         "plain": functools.partial(by_torch, plain, BATCH, without.adapter),
         "best": best,
+        "onnxruntime": in_runtime(without, items, onnxruntime_session(without.network)),
+        "openvino": in_runtime(without, items, openvino_request(without.network)),
         "torch": lambda items: predict(without, items).probabilities,
+        "gridcnn": lambda items: predict(with_them, items).probabilities,
     }
-    if importlib.util.find_spec("onnxruntime") and predictor(with_it.network, CPU).runtime == "onnxruntime":
-        everyone["onnxruntime"] = lambda items: predict(with_it, items).probabilities
-    return name, everyone
+    if multiplies_bfloat16(CPU):
+        everyone["bfloat16"] = lambda items: predict(rough, items, precision="bfloat16").probabilities
+    return [predictor(with_them.network, CPU).runtime, name], everyone
 
 
 def measure(
@@ -229,7 +277,8 @@ def measure(
     few = items[:BATCH]
     expected = everyone["plain"](few)
     for who, compute in everyone.items():
-        np.testing.assert_allclose(compute(few), expected, atol=1e-5, rtol=0, err_msg=who)
+        tolerance = 0.05 if who == "bfloat16" else 1e-5
+        np.testing.assert_allclose(compute(few), expected, atol=tolerance, rtol=0, err_msg=who)
     started = time.perf_counter()
     everyone["plain"](few)
     batches = int(seconds / (time.perf_counter() - started)) + 1  # whole ones: what is compiled is so for a size
@@ -272,25 +321,29 @@ def main() -> None:
                 sources["files"] = files
             for threads in sorted({1, len(os.sched_getaffinity(0))}):
                 torch.set_num_threads(threads)
-                way, everyone = contestants(path, sources["memory"][:BATCH])
+                ways, everyone = contestants(path, sources["memory"][:BATCH])
                 for source, items in sources.items():
                     times = measure(everyone, items, options.turns, options.seconds)
-                    pairs = [(a, b) for b in ("torch", "onnxruntime") for a in ("best", "plain")]
-                    cells = [name, source, str(threads), way, *(ratio(times, *pair) for pair in pairs)]
+                    pairs = [(a, "gridcnn") for a in ("best", "onnxruntime", "openvino", "plain")]
+                    pairs += [("best", "torch"), ("gridcnn", "bfloat16")]
+                    cells = [name, source, str(threads), *ways, *(ratio(times, *pair) for pair in pairs)]
                     rows.append(" | ".join(cells))
                     print(rows[-1], flush=True)
     table = "\n".join([
         "## Prediction", "",
-        "`benchmarks/prediction.py`: the whole way from items to probabilities, beside torch alone: its time over",
-        "gridcnn's, so that above 1 gridcnn is faster. Median and range of the turns of one run; the default network",
-        "of each kind; equal probabilities, to 1e-5. Threads are those that compute; decoding has its own. “Best",
-        "torch” is the fastest of eager, frozen TorchScript and `torch.compile` (whose compiling is not counted) in",
-        "batches of 16, 64 or 256, as named, with batch normalisation folded and channels last. “Plain torch” is the",
-        "network as it was trained, in torch's memory format, in batches of 256. Both are in inference mode, and",
-        "decode as gridcnn does before they compute.", "",
-        "| items | from | threads | best torch | gridcnn without onnxruntime: × best torch | × plain torch "
-        "| with onnxruntime: × best torch | × plain torch |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "`benchmarks/prediction.py`: the whole way from items to probabilities. Figures are the time of a reference",
+        "over gridcnn's in the same turn, so that above 1 gridcnn is faster: median and range of the turns of one run.",
+        "The default network of each kind; equal probabilities, to 1e-5 (bfloat16: to 0.05). Threads are those that",
+        "compute; decoding has its own. “Best torch” is the fastest of eager, frozen TorchScript and `torch.compile`",
+        "(whose compiling is not counted) in batches of 16, 64 or 256, as named, with batch normalisation folded and",
+        "channels last. onnxruntime and OpenVINO compute the folded network, in the fastest of these batches. “Plain",
+        "torch” is the network as it was trained, in torch's memory format, in batches of 256. The references decode",
+        "as gridcnn does before they compute. “Torch only” is gridcnn where neither onnxruntime nor OpenVINO is",
+        "installed. The last column is bfloat16 beside gridcnn's own float32; texts are computed in float32 in both.",
+        "",
+        "| items | from | threads | gridcnn computes in | best torch | × best torch | × onnxruntime | × OpenVINO "
+        "| × plain torch | torch only: × best torch | bfloat16: × float32 |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         *(f"| {row} |" for row in rows),
     ])  # fmt: skip
     print(f"\n{table}")
