@@ -31,11 +31,11 @@ export function showNoAnswer(why, { quiet = false } = {}) {
 }
 
 export function showAnswer() {
-  const { values, layers } = shown, order = byChance(), [[chance, best], second] = order;
+  const { values, layers } = shown, order = byChance(), [[chance, best]] = order;
   const notes = [values.n_windows > 1 && t("windows", values.window, values.n_windows), values.n_copies > 1 && t("copies")].filter(Boolean);
   all(".depends").forEach((each) => each.classList.remove("idle"));
   one("#answer-now").replaceChildren(
-    make("p", { class: "answer" }, make("b", {}, layers.classes[best]), " ", percent(chance), second ? make("span", { class: "soft" }, t("then", layers.classes[second[1]], percent(second[0]))) : null),
+    make("p", { class: "answer" }, make("b", {}, layers.classes[best]), " ", percent(chance)),
     make("table", { class: "answers bars", "aria-hidden": "true" }, order.slice(0, BARS).map(([share, at], rank) => make("tr", { class: rank ? null : "best" },
       make("th", { scope: "row" }, layers.classes[at]), make("td", { class: "track" }, make("i", { vars: { width: `${100 * share}%` } })), make("td", { class: "number" }, percent(share))))),
     ...caution(values),

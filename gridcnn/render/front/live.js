@@ -27,11 +27,12 @@ export async function start(provider) {
 
   const questions = latest(
     (item, signal) => provider.explain(name, item, { signal }),
-    (values, item) => { found(); heard(values, item); },
-    (error, item) => { if (error.kind === "item") { found(); showNoAnswer(t("cannot", error.message)); } else trouble(error, () => questions.want(item)); },
+    (values, item) => { found(); heard(values, item); busy(); },
+    (error, item) => { busy(); if (error.kind === "item") { found(); showNoAnswer(t("cannot", error.message)); } else trouble(error, () => questions.want(item)); },
   );
 
   // ---- answers
+  function busy() { all("#answer-now").forEach((each) => each.setAttribute("aria-busy", String(questions.busy))); }
   function heard(values, item) {
     fill(values);
     const why = whyNot(item, values), best = byChance()[0][1];
@@ -39,12 +40,12 @@ export async function start(provider) {
     paint();
     selectAgain();
     if (why) showNoAnswer(why); else showAnswer();
-    body.dataset.answers = String(Number(body.dataset.answers || 0) + 1);
   }
   function send(item) {
     const why = whyNot(item, null);
     if (innerWidth < 992) closeInspector();
     if (why) { questions.stop(); showNoAnswer(why, { quiet: !item }); } else questions.want(item);
+    busy();
   }
 
   // ---- what goes wrong
@@ -76,7 +77,7 @@ export async function start(provider) {
     const languages = make("select", { id: "language", "aria-label": t("language"), on: { change: (event) => { speak(event.target.value); remember("language", languageNow()); render(); } } },
       Object.entries(LANGUAGES).map(([key, text]) => make("option", { value: key, lang: key, selected: key === languageNow() }, text)));
     header.replaceChildren(
-      make("div", { class: "bar" }, make("label", { for: "model" }, t("model"), " ", choose), languages),
+      make("div", { class: "top-bar" }, make("label", { for: "model" }, t("model"), " ", choose), languages),
       make("h1", {}, t("title")), make("p", { class: "soft" }, t(provider.hasServer ? "lead" : "leadAlone")));
     document.title = `${t("title")} · gridcnn`;
   }
@@ -102,6 +103,7 @@ export async function start(provider) {
     name = wanted; asker = null;
     location.replace(`#${encodeURIComponent(name)}`);
     delete body.dataset.ready;
+    ask.replaceChildren(make("p", { class: "soft" }, t("loading"))); depends.replaceChildren();
     let layers;
     try { layers = await provider.layers(name); } catch (error) { if (name === wanted) trouble(error, () => open(wanted)); return; }
     if (name !== wanted) return; // another one was chosen meanwhile
