@@ -50,13 +50,23 @@ ODD_TEXTS = [
 Answer = tuple[str, dict[str, float]]
 
 
-def picture(folder: Path) -> Path:
-    """Draw a digit in colours, on a picture whose sides are not those of the grid."""
+def draw(folder: Path) -> None:
+    """Draw a digit in colours, on a picture whose sides are not those of the grid; one half clear, and one turned."""
     digit = Image.fromarray(datasets.load("digits").items[7]).resize((53, 37), Image.Resampling.BILINEAR)
     colours = np.random.default_rng(0).integers(0, 40, (37, 53, 3))
-    path = folder / "digit.png"
-    Image.fromarray(np.clip(np.array(digit)[..., None] - colours, 0, 255).astype(np.uint8)).save(path)
-    return path
+    coloured = Image.fromarray(np.clip(np.array(digit)[..., None] - colours, 0, 255).astype(np.uint8))
+    coloured.save(folder / "digit.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6  # a quarter
+    coloured.save(folder / "turned.jpg", quality=95, exif=turned)
+    coloured.putalpha(digit)
+    coloured.save(folder / "clear.png")
+
+
+def record(folder: Path, samples: np.ndarray, rate: int) -> None:
+    """Save a sound of another length than the items of training; and one of two channels."""
+    soundfile.write(folder / "tone.wav", 0.7 * samples[:6001], rate)
+    soundfile.write(folder / "stereo.wav", np.stack([samples, 0.3 * samples[::-1]], axis=1), rate)
 
 
 @pytest.fixture(scope="session")
@@ -92,9 +102,9 @@ def answers(folder: Path) -> Callable[[str, Any], Answer]:
                 kind, lambda: AudioAdapter(sample_rate=8000)
             )()
         if kind == "digits":
-            picture(folder)
+            draw(folder)
         if kind == "tones":
-            soundfile.write(folder / "tone.wav", 0.7 * np.asarray(data.items[0])[:6001], 8000)
+            record(folder, np.asarray(data.items[0]), 8000)
         if kind == "word_order":
             labels = np.array([{"praise": "éloge 👍"}.get(str(each), str(each)) for each in labels])
         model = fit(adapter, items, labels, {"kernels": (8, 16), **QUICK})
@@ -204,13 +214,17 @@ def shown(page: Any) -> Answer:
     return parsed(text)
 
 
-@pytest.mark.parametrize(("kind", "item"), [("digits", "digit.png"), ("tones", "tone.wav")])
-def test_the_page_answers_a_file_as_gridcnn_does(kind: str, item: str, folder: Path, answers: Any, opened: Any) -> None:
-    expected = answers(kind, item)
+@pytest.mark.parametrize(
+    ("kind", "items"), [("digits", ["digit.png", "turned.jpg", "clear.png"]), ("tones", ["tone.wav", "stereo.wav"])]
+)
+def test_the_page_answers_files_as_gridcnn_does(
+    kind: str, items: list[str], folder: Path, answers: Any, opened: Any
+) -> None:
+    expected = [answers(kind, item) for item in items]
     page = opened(kind)
-    page.set_input_files("#file", folder / item)
-
-    assert_same(shown(page), expected)
+    for item, each in zip(items, expected, strict=True):
+        page.set_input_files("#file", folder / item)
+        assert_same(shown(page), each)
     page.close()
 
 
@@ -221,6 +235,16 @@ def test_the_page_answers_texts_of_all_scripts_as_gridcnn_does(answers: Any, ope
         page.evaluate("(text) => { const it = document.getElementById('text'); it.value = text; it.onchange(); }", text)
         assert_same(shown(page), each)
     page.close()
+
+
+@pytest.mark.parametrize("program", ["python predict.py", "node predict.mjs"])
+@pytest.mark.parametrize(("kind", "item"), [("digits", "turned.jpg"), ("tones", "stereo.wav")])
+def test_programs_turn_pictures_upright_and_mix_channels(
+    program: str, kind: str, item: str, folder: Path, answers: Any
+) -> None:
+    expected = answers(kind, item)
+
+    assert_same(parsed(run_command([*program.split(), f"{kind}.onnx", item], folder)), expected)
 
 
 @pytest.mark.parametrize("program", ["python predict.py", "node predict.mjs"])
@@ -252,3 +276,19 @@ def test_packages_of_the_example_have_exact_versions() -> None:
 
     assert set(packages) == {"onnxruntime-node", "onnxruntime-web", "sharp"}
     assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in packages.values())
+
+
+@pytest.mark.parametrize("program", ["python predict.py", "node predict.mjs"])
+def test_programs_refuse_a_sound_of_another_rate(program: str, folder: Path, answers: Any) -> None:
+    answers("tones", "tone.wav")
+    soundfile.write(folder / "fast.wav", np.zeros(4000), 16000)
+    name, *rest = program.split()
+    if name == "node" and not (folder / "node_modules").exists():
+        pytest.skip("GRIDCNN_NODE_MODULES names no folder with onnxruntime-node: see .ci/run")
+    command = [sys.executable if name == "python" else name, *rest, "tones.onnx", "fast.wav"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=120, check=False)
+
+    assert done.returncode != 0
+    assert "8000" in done.stderr
+    assert "fast.wav" in done.stderr
+    assert done.stdout == ""
