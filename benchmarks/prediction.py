@@ -62,9 +62,7 @@ from gridcnn.pipeline.encode import encode_items
 N_CLASSES = 10
 CHUNK, BATCH = 1024, 256  # of the references
 BATCHES = (16, 64, BATCH)  # that the best torch may take
-COMPILED = [
-    int(size) for size in os.environ.get("COMPILED", "16,64,256").split(",")
-]  # each takes minutes if others work
+COMPILED = list(BATCHES)  # in which it may be compiled
 HZ, TOKENS = 8000, 22
 CPU = torch.device("cpu")
 
@@ -305,7 +303,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="that plain torch may compute in each turn")
     parser.add_argument("--items", type=int, default=8192, help="made of each kind, at most so many are computed")
     parser.add_argument("--write", action="store_true", help="keep the table for docs/RESULTS.md")
+    parser.add_argument("--compiled", type=int, nargs="*", default=BATCHES, help="batches for which torch compiles")
     options = parser.parse_args()
+    COMPILED[:] = options.compiled
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, case) in enumerate(CASES.items()):
