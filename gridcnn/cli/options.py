@@ -120,8 +120,7 @@ PrecisionOption = Annotated[
     Precision,
     typer.Option(
         "--precision",
-        help="bfloat16 is several times faster on CPUs and GPUs that multiply it, and moves probabilities by some "
-        "thousandths.",
+        help="bfloat16 is about twice as fast on CPUs that multiply it, and moves probabilities by some thousandths.",
     ),
 ]
 
