@@ -93,7 +93,8 @@ def rows_of(graph: Graph, texts: str) -> Strings:
 
 def matrix_of(graph: Graph, texts: str) -> str:
     """Return the characters of texts, strings `(n,)` to `(n, characters)`, with `""` at the end of the shorter ones."""
-    return graph("com.microsoft:Tokenizer", texts, mark=0, mincharnum=1, pad_value="", separators=[""])
+    matrix = graph("com.microsoft:Tokenizer", texts, mark=0, mincharnum=1, pad_value="", separators=[""])
+    return graph.typed(matrix, str, [None, None])
 
 
 def look_up(graph: Graph, values: str, table: dict[str, Any], default: Any) -> str:

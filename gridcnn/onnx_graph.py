@@ -60,6 +60,7 @@ class Graph:
         self._constants: list[Any] = []
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
+        self._told: list[Any] = []
         self._known: dict[tuple[Any, ...], str] = {}
 
     def input(self, name: str, dtype: Any, shape: Sequence[int | str | None]) -> str:
@@ -85,6 +86,16 @@ class Graph:
 
         self._nodes.append(helper.make_node("Identity", [value], [name]))
         self._outputs.append(helper.make_tensor_value_info(name, element_type(dtype), list(shape)))
+
+    def typed(self, value: str, dtype: Any, shape: Sequence[int | str | None]) -> str:
+        """Tell the type and shape of a value, and return its name: onnx cannot infer those of onnxruntime's operators.
+
+        Its inference even crashes on what it knows and that follows (LabelEncoder, onnx 1.23).
+        """
+        from onnx import helper  # noqa: PLC0415
+
+        self._told.append(helper.make_tensor_value_info(value, element_type(dtype), list(shape)))
+        return value
 
     def constant(self, values: Any, dtype: Any = None) -> str:
         """Return the name of a constant: an array, a number or a list; equal ones are stored once.
@@ -152,7 +163,9 @@ class Graph:
         """
         from onnx import helper  # noqa: PLC0415
 
-        graph = helper.make_graph(self._nodes, "gridcnn", self._inputs, self._outputs, self._constants)
+        graph = helper.make_graph(
+            self._nodes, "gridcnn", self._inputs, self._outputs, self._constants, value_info=self._told
+        )
         domains = {node.domain for node in self._nodes} & OTHER_OPSETS.keys()
         opsets = [helper.make_opsetid("", OPSET), *(helper.make_opsetid(each, OTHER_OPSETS[each]) for each in domains)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="gridcnn")

@@ -26,10 +26,10 @@ from gridcnn import datasets, fit
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.inference import predict
 
-pytest.importorskip("onnx", reason="the extra export is not installed")
+onnx = pytest.importorskip("onnx", reason="the extra export is not installed")
 pytest.importorskip("onnxruntime", reason="the extra export is not installed")
 
-from gridcnn.export.onnx_file import export_onnx
+from gridcnn.export.onnx_file import export_onnx  # noqa: E402
 
 DEPLOY = Path(__file__).parent.parent / "examples" / "deploy"
 COMMANDS = re.findall(
@@ -252,6 +252,16 @@ def test_programs_answer_texts_of_all_scripts_as_gridcnn_does(program: str, fold
     for text in ODD_TEXTS[2:5]:
         expected = answers("word_order", text)
         assert_same(parsed(run_command([*program.split(), "word_order.onnx", text], folder)), expected)
+
+
+@pytest.mark.parametrize("kind", ["digits", "series", "tones", "word_order"])
+def test_tools_of_onnx_can_check_a_model_and_infer_its_shapes(kind: str, folder: Path, answers: Any) -> None:
+    answers(kind, {"digits": "digit.png", "series": "series.json", "tones": "tone.wav"}.get(kind, "words"))
+    code = "import onnx, sys; onnx.shape_inference.infer_shapes_path(sys.argv[1], sys.argv[2])"  # it has crashed
+    done = subprocess.run([sys.executable, "-c", code, f"{kind}.onnx", "inferred.onnx"], cwd=folder, check=False)
+
+    assert done.returncode == 0
+    onnx.checker.check_model(onnx.load(folder / "inferred.onnx"), full_check=True)
 
 
 @pytest.mark.parametrize("name", ["predict.py", "predict.mjs", "index.html"])
