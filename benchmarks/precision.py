@@ -67,8 +67,8 @@ def section(found: list[str], epochs: int) -> str:
         "## bfloat16", "",
         "`benchmarks/precision.py`: `predict(…, precision=\"bfloat16\")` beside float32 on all held-out items, on a",
         f"CPU with AMX; epochs of training: {epochs}, on at most {MOST_TRAINED_ON:,} items (so the accuracy is not",
-        "that of the defaults). Time is float32's over bfloat16's in the same turn, files are decoded in both: median and",
-        "range. Texts are computed in float32 in both, since each distinct word is computed once.",
+        "that of the defaults). Time is float32's over bfloat16's in the same turn, files decoded in both: median",
+        "and range. Texts are computed in float32 in both, since each distinct word is computed once.",
         "",
         "| data | held-out items | labels changed | largest change of a probability | accuracy in float32, % "
         "| in bfloat16, % | runtimes | × float32 |",
