@@ -336,3 +336,9 @@ def test_wrong_places_and_kinds_of_models_are_named(
     ]:
         assert run(*arguments) == 2
         assert said in capsys.readouterr().err
+
+
+def test_long_texts_are_not_answered_beside_short_ones() -> None:
+    texts = ["a" * 300_000, "b", "c" * 300_000, "d"]
+
+    assert list(exported_model._batches(texts)) == [[1, 3], [0], [2]]

@@ -38,6 +38,9 @@ PART = 128
 MOST_NUMBERS = 2**24
 """Numbers of a batch."""
 
+BYTES_A_CHARACTER = 32
+"""Room that a character takes in the graph of a text, in a matrix as wide as the longest text of the batch."""
+
 _LABEL_KINDS = {"U": str, "i": int, "u": int, "f": float, "b": bool}
 
 
@@ -166,14 +169,20 @@ class ExportedModel:
 
 
 def _batches(decoded: Sequence[Any]) -> Iterator[list[int]]:
-    """Yield the places of items of one shape, not too many numbers at once."""
-    by_shape: dict[Any, list[int]] = {}
+    """Yield the places of items of one shape, not too much at once; texts of like length stand together."""
+    by_shape: dict[Any, list[tuple[int, int]]] = {}
     for at, each in enumerate(decoded):
         if not isinstance(each, ItemError):
-            by_shape.setdefault(np.shape(each), []).append(at)
-    for shape, places in by_shape.items():
-        at_once = max(MOST_NUMBERS // max(int(np.prod(shape)), 1), 1)
-        yield from (places[first : first + at_once] for first in range(0, len(places), at_once))
+            size = len(each) * BYTES_A_CHARACTER if isinstance(each, str) else np.size(each)
+            by_shape.setdefault(np.shape(each), []).append((size, at))
+    for sized in by_shape.values():
+        batch: list[int] = []
+        for size, at in sorted(sized):
+            if batch and (len(batch) + 1) * size > MOST_NUMBERS:
+                yield batch
+                batch = []
+            batch.append(at)
+        yield batch
 
 
 def _stacked(items: list[Any]) -> np.ndarray:
