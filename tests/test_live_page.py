@@ -20,7 +20,7 @@ import soundfile
 from PIL import Image
 
 from gridcnn import FittedModel, datasets, explain, fit, predict
-from gridcnn.adapters import AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.render import live
 from gridcnn.render.one_script import module_names, one_script
 
@@ -40,6 +40,8 @@ def models() -> dict[str, FittedModel]:
         "letters": fit(ImageAdapter(), letters.items, letters.labels, {"epochs": 3, "kernels": (8, 16), **QUICK}),
         "tones": fit(AudioAdapter(sample_rate=tones.sample_rate), tones.items, tones.labels,
                      {"epochs": 1, "kernels": (4, 6), **QUICK}),
+        "series": fit(ArrayAdapter(axes=("channels", "time")), np.random.default_rng(0).normal(size=(20, 2, 12)),
+                      ["a", "b"] * 10, {"epochs": 1, "kernels": (4,), **QUICK}),
         "english": fit(TextAdapter(length=8), english, ["praise", "<i>complaint</i>"] * 8, {"epochs": 3, **QUICK}),
         "chinese": fit(TextAdapter(length=12, tokens="character"), chinese, ["好", "坏"] * 6, {"epochs": 3, **QUICK}),
     }  # fmt: skip
@@ -350,6 +352,20 @@ def test_what_was_drawn_outlives_a_change_of_language(browser: Any, service: Ser
         page.draw([[(0.5, 0.1), (0.5, 0.9)]])  # on top of it
         page.answer()
         assert page.pixels().mean() > ink
+
+
+def test_the_numbers_of_a_series_are_pasted(browser: Any, service: Service, models: dict[str, FittedModel]) -> None:
+    series = np.random.default_rng(1).normal(size=(2, 12)).round(3)
+    with opened(browser, service, "series") as page:
+        page.page.get_by_role("button", name="An example").click()
+        page.answer()
+        page.page.fill("#numbers", "1, 2, 3")
+        page.page.wait_for_selector(".banner:has-text('24 numbers are expected, and there are 3.')")
+        page.page.fill("#numbers", "\n".join(", ".join(map(str, row)) for row in series))
+        asked = predict(models["series"], series[None])
+        assert page.answer() == (asked.labels[0], pytest.approx(100 * asked.probabilities.max(), abs=0.06))
+        assert page.page.locator(".banner").is_hidden()
+        assert page.complaints == []
 
 
 # ---- servers and tabs ---------------------------------------------------------------------------------------------

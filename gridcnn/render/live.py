@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from gridcnn import explain
+from gridcnn.adapters import Adapter
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.explain import Coordinates, Step, Trace
 from gridcnn.explain.steps import record
@@ -50,6 +51,9 @@ MOST_WEIGHTS = 500_000
 
 COMMON_WORDS = 3_000
 """Number of known words among which those are found that a kernel responds to."""
+
+LONGEST_EXAMPLE = 4_096
+"""Numbers of the longest item that a page offers for a try."""
 
 _FIXED: WeakKeyDictionary[FittedModel, list[Kernels]] = WeakKeyDictionary()
 
@@ -193,7 +197,18 @@ def _takes(model: FittedModel) -> dict[str, Any]:
         "paper": state.get("mean_"),
         "rate": state.get("sample_rate_"),
         "samples": state.get("samples_"),
+        **_numbers(model.adapter),
     }
+
+
+def _numbers(adapter: Adapter) -> dict[str, Any]:
+    """Return the shape of an item that is an array of numbers, and one for a try; None if items are something else."""
+    trials = [] if adapter.reads_files or adapter.reads_texts else adapter.trial_items(np.random.default_rng(0))
+    if not trials:
+        return {"shape": None, "example": None}
+    item = np.asarray(adapter.decode(trials[len(trials) // 3]))  # the first is flat, the last is far outside
+    example = [float(f"{value:.4g}") for value in item.ravel()] if 0 < item.size <= LONGEST_EXAMPLE else None
+    return {"shape": list(item.shape), "example": example}
 
 
 def _is_pooled(steps: Sequence[Step]) -> bool:

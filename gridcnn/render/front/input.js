@@ -102,7 +102,7 @@ export function where(patch) { // a patch of the input in words: Hz, seconds, pi
     if (axis.words.length) return `“${axis.words.slice(from, to).map((word) => word || "·").join(" ")}”`;
     if (axis.unit === "Hz") return `${Math.round(axis.low[from])}–${Math.round(axis.high[to - 1])} Hz`;
     if (axis.unit === "s") return `${axis.low[from].toFixed(2)}–${axis.high[to - 1].toFixed(2)} s`;
-    return `${axis.name} ${from}–${to - 1}`;
+    return `${t("axis")[axis.name] || axis.name} ${from}–${to - 1}`;
   }).join(", ");
 }
 export function inputNumbers(y, x) { // the channels of one cell of the input, named

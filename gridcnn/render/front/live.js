@@ -1,6 +1,7 @@
 // The live page: a model is chosen, something is drawn, said or written, and the answer and every layer follow.
 
 import { answerView, itemName, leftOut, showAnswer, showNoAnswer, whyNot } from "./answer.js";
+import { askNumbers } from "./ask_numbers.js";
 import { askPicture } from "./ask_picture.js";
 import { askSound } from "./ask_sound.js";
 import { askText } from "./ask_text.js";
@@ -49,7 +50,11 @@ export async function start(provider) {
   }
 
   // ---- what goes wrong
-  function say(text) { banner.replaceChildren(make("span", {}, text), make("button", { type: "button", "aria-label": t("close"), on: { click: () => { banner.hidden = true; } } }, "×")); banner.hidden = false; }
+  function say(text) {
+    if (!text) { banner.hidden = !lost; return; }
+    banner.replaceChildren(make("span", {}, text), make("button", { type: "button", "aria-label": t("close"), on: { click: () => { banner.hidden = true; } } }, "×"));
+    banner.hidden = false;
+  }
   function found() {
     clearTimeout(trying);
     if (lost) { lost = false; banner.hidden = true; }
@@ -109,7 +114,7 @@ export async function start(provider) {
     if (name !== wanted) return; // another one was chosen meanwhile
     found();
     load(layers); shown.pinned = false;
-    const kind = ASKS[layers.takes.modality] || askNothing;
+    const kind = ASKS[layers.takes.modality] || (layers.takes.shape ? askNumbers : askNothing);
     asker = kind(layers, send, say);
     render();
     body.dataset.ready = name;

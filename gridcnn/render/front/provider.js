@@ -10,6 +10,7 @@
 //   { pixels: Uint8Array, width, height, channels }      rows from the top, channels (1: grey, 3: RGB) last
 //   { waveform: Float32Array, rate }                     mono, in [-1, 1]; rate in Hz, whatever the model's is
 //   { text: string }
+//   { numbers: number[], shape: number[] }               of an array, a series, a row: row-major, shape as in takes
 // and may have `file` beside them, the Blob that a person chose: a provider that can decode it itself may prefer it.
 //
 // Arrays of numbers are `{ shape, numbers }` (base64 of little-endian 32-bit floats) or `{ shape, values }` with a
@@ -19,8 +20,9 @@
 // Layers (gridcnn.render.live.layers; the same for every item)
 //   classes    string[]           in the order of the probabilities
 //   noun       "picture"          what an item is called;  about: a sentence on how a grid shows one
-//   takes      { modality, height, width, channels, paper, rate, samples }   what to ask for: modality is "image",
-//              "sound", "text", …; paper: mean of each channel (0–255) or null; rate: Hz or null; samples: of a window
+//   takes      { modality, height, width, channels, paper, rate, samples, shape, example }   what to ask for: modality
+//              is "image", "sound", "text", …; paper: mean of each channel (0–255) or null; rate: Hz or null; samples: of
+//              a window; shape: of an item of numbers, and the numbers of one for a try, or null
 //   sizes      number[]           of the ordered axes: [length] or [height, width];  n_channels: of the grid
 //   channel    "colour"           name of the channel axis;  upwards: whether the first row is drawn at the bottom
 //   axes       [{ name, unit, low, high, words }]    one an ordered axis; see Values.axes
@@ -57,7 +59,7 @@
 // What goes wrong is an Error with a `kind`: "gone" (no server), "token" (401), "busy" (429, 503) or "item" (the item
 // cannot be read: the message says why).
 
-const SOON = 15_000; // ms until a server that does not answer counts as gone
+const SOON = 30_000; // ms until a server that does not answer counts as gone
 
 function failure(kind, message) {
   return Object.assign(new Error(message), { kind });
@@ -87,15 +89,21 @@ export function httpProvider(base = "", token = () => "") {
     models: async () => { const answer = await ask("/v1/models"); return answer.models || answer; },
     layers: (name) => ask(at(name, "layers")),
     async explain(name, item, { signal = null } = {}) {
-      if (item.text !== undefined) {
-        const headers = { "Content-Type": "application/json" };
-        return ask(at(name, "explain"), { method: "POST", headers, body: JSON.stringify({ inputs: [item.text] }) }, signal);
+      if (item.text !== undefined || item.numbers) {
+        const headers = { "Content-Type": "application/json" }, input = item.numbers ? nested(item.numbers, item.shape) : item.text;
+        return ask(at(name, "explain"), { method: "POST", headers, body: JSON.stringify({ inputs: [input] }) }, signal);
       }
       const body = new FormData(), file = item.file || (item.waveform ? wave(item) : await png(item));
       body.append("files", file, file.name || (item.waveform ? "sound.wav" : "drawing.png"));
       return ask(at(name, "explain"), { method: "POST", body }, signal);
     },
   };
+}
+
+function nested(numbers, [size, ...rest]) {
+  if (!rest.length) return numbers;
+  const each = numbers.length / size;
+  return Array.from({ length: size }, (_, at) => nested(numbers.slice(at * each, (at + 1) * each), rest));
 }
 
 export function png({ pixels, width, height, channels }) {

@@ -1,6 +1,8 @@
 // Every sentence of the pages, in English and in Chinese. Marks as in dom.js: **bold**, [orange], {blue}, %s.
 
 const ENGLISH = {
+  axis: {}, // names of axes stay as they are
+  numbers: (count) => `Paste ${count} numbers, separated by spaces, commas or lines`, example: "An example", notNumbers: (count, found) => `${count} numbers are expected, and there are ${found}.`,
   // the sections that every page has
   theItem: (noun) => `The ${noun}`,
   cellsOf: (noun) => `The ${noun}: arrow keys move from cell to cell`,
@@ -85,13 +87,15 @@ const ENGLISH = {
 };
 
 const CHINESE = {
+  axis: { height: "高", width: "宽", frequency: "频率", time: "时间", token: "词", column: "列" },
+  numbers: (count) => `粘贴 ${count} 个数，用空格、逗号或换行分开`, example: "例子", notNumbers: (count, found) => `需要 ${count} 个数，现在有 ${found} 个。`,
   theItem: (noun) => noun, cellsOf: (noun) => `${noun}：用方向键逐格移动`,
   small: "小小的卷积核，寻找小小的特征",
-  slides: (noun, words, pools) => `每个卷积核在${noun}上滑动，与它下面的每一块比较。${words ? "一个卷积核一次看几个词。" : ""}**匹配**图显示哪里相符（[橙色]）、哪里相反（{蓝色}）;**ReLU** 把小于零的数变为零${pools ? ";**池化**在每个窗口里只留一个数" : ""}。`,
+  slides: (noun, words, pools) => `每个卷积核在${noun}上滑动，与它下面的每一块比较。${words ? "一个卷积核一次看几个词。" : ""}**匹配**图显示哪里相符（[橙色]）、哪里相反（{蓝色}）；**ReLU** 把小于零的数变为零${pools ? "；**池化**在每个窗口里只留一个数" : ""}。`,
   again: (block) => `第 ${block} 块再看一遍`, readsAbove: (pools) => `第二层卷积核读上面的图${pools ? "，再把结果池化" : ""}。`,
   onTop: (block) => `第 ${block} 块：卷积核之上的卷积核`,
   sameSteps: (noun) => `在更小的图上重复同样三步。这里的卷积核不再看${noun}本身，而是看下面的卷积核找到了什么，因此一次能看到${noun}的更大一部分。`,
-  kernelsOf: (group, explained) => `第 ${group.block} 块，卷积 ${group.number}：${group.maps.length < group.n_maps ? `${group.n_maps} 个卷积核中${explained ? `对“${explained}”最重要` : "权重最大"}的 ${group.maps.length} 个` : `全部 ${group.n_maps} 个卷积核，${explained ? `对“${explained}”最重要` : "权重最大"}的在前`},`,
+  kernelsOf: (group, explained) => `第 ${group.block} 块，卷积 ${group.number}：${group.maps.length < group.n_maps ? `${group.n_maps} 个卷积核中${explained ? `对“${explained}”最重要` : "权重最大"}的 ${group.maps.length} 个` : `全部 ${group.n_maps} 个卷积核，${explained ? `对“${explained}”最重要` : "权重最大"}的在前`}，`,
   cellsWide: (sizes, flat) => `${flat ? "宽" : "边长"} ${sizes} 格`, eachOver: (count, first) => `，各看 ${count} 个${first ? "通道" : "图"}。`,
   scale: "色标：蓝色小于零，橙色大于零", looksFor: "寻找", kernel: (at) => `卷积核 ${at}`,
   nameOf: (group, at) => `第 ${group.block} 块，卷积 ${group.number}，卷积核 ${group.maps[at]}`, weightsOf: (name, some) => `${name}：${some ? "它最关注的图的" : ""}权重`,
