@@ -167,7 +167,7 @@ class Picture:
             return picture if picture.mode == mode else picture.convert(mode)
 
 
-def as_array(item: Any) -> np.ndarray:
+def as_array(item: Any) -> Any:
     """Turn a tensor into an array, channels last; leave an array as it is.
 
     A tensor has its channels first, as torch has them; if only its last axis can be that of channels, it is.

@@ -121,7 +121,8 @@ class Graph:
         name = f"constant {len(self._constants)}"
         if array.dtype.kind in "UO":
             encoded = [str(each).encode() for each in array.ravel()]
-            self._constants.append(helper.make_tensor(name, TensorProto.STRING, array.shape, encoded))
+            strings: Any = encoded  # which make_tensor takes, though it does not say so
+            self._constants.append(helper.make_tensor(name, TensorProto.STRING, array.shape, strings))
         else:
             self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name))
         if key is not None:

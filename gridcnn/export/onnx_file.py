@@ -70,7 +70,7 @@ def export_onnx(
     path: str | Path,
     *,
     items: Any = None,
-    labels: Sequence[Any] | None = None,
+    labels: Any = None,
     precision: str = "float32",
     metadata: Mapping[str, str] | None = None,
 ) -> Exported:
