@@ -21,14 +21,14 @@ def picture(value: Any, most: Mapping[str, float]) -> Any:
     if isinstance(item, np.ndarray) and item.dtype.kind == "i" and item.size and 0 <= item.min() <= item.max() <= 255:
         item = item.astype(np.uint8)
     if isinstance(item, Path):
-        within(item, "pixels", _pixels(item), most)
+        return within(item, "pixels", _pixels(item), most)
     with Picture(item) as seen:
         height, width = seen.size()
     return within(item, "pixels", height * width, most)
 
 
 def _pixels(path: Path) -> float:
-    """Return how many pixels the header of a file states; 0 if it has none, of which `Picture` will complain."""
+    """Return how many pixels the header of a file states; 0 if it has none, of which `encode` will complain."""
     try:
         with Image.open(path) as opened:
             return opened.width * opened.height

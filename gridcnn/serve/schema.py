@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-__all__ = ["REFUSALS", "REQUEST", "Explained", "Model", "Models", "Predicted", "Refusal"]
+__all__ = ["EXPLAIN", "PREDICT", "REFUSALS", "Explained", "Model", "Models", "Predicted", "Refusal"]
 
 
 class Model(BaseModel):
@@ -99,13 +99,20 @@ _INPUTS = {
         }
     },
 }
-REQUEST: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {"schema": _FILES},
-            "application/json": {"schema": _INPUTS, "example": {"inputs": ["a text", "another text"]}},
-        },
-    }
+_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {"schema": _FILES},
+        "application/json": {"schema": _INPUTS, "example": {"inputs": ["a text", "another text"]}},
+    },
 }
-"""The body of a request with items."""
+_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}, "description": "Of the model."}
+_CAUTIONS = {
+    "name": "cautions",
+    "in": "query",
+    "schema": {"type": "boolean", "default": True},
+    "description": "Whether each answer comes with reasons to trust it less, which take some time to find.",
+}
+PREDICT: dict[str, Any] = {"requestBody": _BODY, "parameters": [_NAME, _CAUTIONS]}
+EXPLAIN: dict[str, Any] = {"requestBody": _BODY, "parameters": [_NAME]}
+"""The parameters and the body of a request with items."""

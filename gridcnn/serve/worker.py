@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import logging
@@ -35,8 +36,12 @@ class _Job:
     """A request: its items, those that are answered already, and whom to tell."""
 
     asked: Sequence[Asked]
-    done: Future[list[Answer]] = field(default_factory=Future)
+    done: Future[list[Answer]] | asyncio.Future[list[Answer]]
     answers: list[Answer] = field(default_factory=list)
+
+    def tell(self) -> None:
+        if not self.done.done():  # its client may have gone
+            self.done.set_result(self.answers)
 
 
 @dataclass(eq=False)
@@ -69,6 +74,7 @@ class Worker:
         self._watch = watch
         self._waiting: deque[_Job | _Call] = deque()
         self._coming = 0
+        self._idle = False
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="gridcnn-model", daemon=True)
@@ -89,16 +95,19 @@ class Worker:
         finally:
             with self._changed:
                 self._coming -= 1
-                self._changed.notify()
+                self._wake()
 
     def submit(self, sent: Sequence[Sent], *, cautions: bool = True) -> Future[list[Answer]]:
         """Answer items, in their order; RuntimeError after `close`."""
-        job = _Job([(each, cautions) for each in sent])
-        if not sent:
-            job.done.set_result([])
-        else:
-            self._queue(job)
-        return job.done
+        done: Future[list[Answer]] = Future()
+        self._queue(_Job([(each, cautions) for each in sent], done))
+        return done
+
+    def answers(self, sent: Sequence[Sent], *, cautions: bool = True) -> asyncio.Future[list[Answer]]:
+        """Return what will hold the answers, in the loop that calls; its futures are told together, batch by batch."""
+        done: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        self._queue(_Job([(each, cautions) for each in sent], done))
+        return done
 
     def call(self, function: Callable[[], Any]) -> Future[Any]:
         """Call a function in this thread when its turn comes; RuntimeError after `close`."""
@@ -118,13 +127,23 @@ class Worker:
             if self._closed:
                 raise RuntimeError("the service is ending")
             self._waiting.append(job)
+            self._wake()
+
+    def _wake(self) -> None:
+        """Wake the thread if it has something to do; every time that it wakes costs the others a moment."""
+        if self._waiting and (self._idle or self._coming <= 0 or self._n_waiting() >= AT_ONCE):
             self._changed.notify()
+
+    def _n_waiting(self) -> int:
+        return sum(len(job.asked) for job in self._waiting if isinstance(job, _Job))
 
     def _work(self) -> None:
         while True:
             with self._changed:
+                self._idle = True
                 while not self._waiting and not self._closed:
                     self._changed.wait()
+                self._idle = False
                 if not self._waiting:
                     return
                 self._wait_for_more()
@@ -140,7 +159,7 @@ class Worker:
     def _wait_for_more(self) -> None:
         until = time.monotonic() + PATIENCE
         while self._coming > 0 and not self._closed and (left := until - time.monotonic()) > 0:
-            if sum(len(job.asked) for job in self._waiting if isinstance(job, _Job)) >= AT_ONCE:
+            if self._n_waiting() >= AT_ONCE:
                 return
             self._changed.wait(left)
 
@@ -171,12 +190,27 @@ class Worker:
         left = iter(answers)
         for job, part in batch:
             job.answers.extend(itertools.islice(left, len(part)))
-            if len(job.answers) == len(job.asked):
-                if job.done.set_running_or_notify_cancel():
-                    job.done.set_result(job.answers)
-            else:
-                with self._changed:
-                    self._waiting.append(job)
+        _tell([job for job, _ in batch if len(job.answers) == len(job.asked)])
+        with self._changed:
+            self._waiting.extend(job for job, _ in batch if len(job.answers) < len(job.asked))
+
+
+def _tell(jobs: Sequence[_Job]) -> None:
+    """Tell those who wait; those of one loop together, since each call from another thread interrupts it."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+    for job in jobs:
+        if isinstance(job.done, Future):
+            job.tell()
+        else:
+            loops.setdefault(job.done.get_loop(), []).append(job)
+    for loop, those in loops.items():
+        with contextlib.suppress(RuntimeError):  # a loop that has ended waits for nothing
+            loop.call_soon_threadsafe(_tell_all, those)
+
+
+def _tell_all(jobs: Sequence[_Job]) -> None:
+    for job in jobs:
+        job.tell()
 
 
 def _settle(call: _Call) -> None:
