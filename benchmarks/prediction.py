@@ -39,7 +39,6 @@ from unittest import mock
 import numpy as np
 import onnx  # noqa: F401  (or it would be imported twice, which it does not bear)
 import onnxruntime
-import openvino
 import soundfile
 import torch
 from PIL import Image
@@ -50,6 +49,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 from gridcnn import FittedModel, fit, load, predict
 from gridcnn import save as save_model
 from gridcnn.adapters import Adapter, AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.inference import openvino_runtime
 from gridcnn.inference.folding import Logits, fold_batch_norm
 from gridcnn.inference.onnx_runtime import onnx_model
 from gridcnn.inference.predictor import predictor
@@ -238,7 +238,7 @@ def onnxruntime_session(network: Network) -> Logits:
 
 
 def openvino_request(network: Network) -> Logits:
-    core = openvino.Core()
+    core = openvino_runtime.imported().Core()
     options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1}
     model = core.read_model(onnx_model(fold_batch_norm(network.backbone)))
     request = core.compile_model(model, "CPU", options).create_infer_request()

@@ -1,6 +1,7 @@
 """Answers in bfloat16 are nearly those in float32, and are refused where they would be slower."""
 
 import os
+import subprocess
 import sys
 
 import numpy as np
@@ -50,6 +51,13 @@ def no_openvino(monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)  # importing it raises ImportError
 
 
+def needs_openvino():
+    try:
+        openvino_runtime.imported()
+    except ImportError:
+        pytest.skip("the extra fast is not installed")
+
+
 CONFIGS = [
     (PICTURE, {}),
     (CURVE, {"kernel_sizes": (3, 5), "head": "global_max"}),
@@ -76,7 +84,7 @@ def test_torch_answers_nearly_the_same_in_bfloat16(no_openvino, spec, config):
 @multiplies
 @pytest.mark.parametrize(("spec", "config"), CONFIGS)
 def test_openvino_answers_nearly_the_same_in_bfloat16(spec, config):
-    pytest.importorskip("openvino")
+    needs_openvino()
     network = network_for(spec, **config)
     fast = Predictor(network, CPU, "bfloat16")
     assert fast.runtime == "openvino"
@@ -126,7 +134,7 @@ def test_an_unknown_precision_is_refused():
 
 
 def test_openvino_computes_networks_that_would_fill_blocks_of_onnxruntime_with_zeros():
-    pytest.importorskip("openvino")
+    needs_openvino()
     pytest.importorskip("onnxruntime")
     for kernels, runtime in (((24, 24), "openvino"), ((32, 64), "onnxruntime"), ((16,), "onnxruntime")):
         network = network_for(kernels=kernels, convs_per_block=2)
@@ -135,9 +143,24 @@ def test_openvino_computes_networks_that_would_fill_blocks_of_onnxruntime_with_z
         np.testing.assert_allclose(fast(grids(PICTURE)), eager(network, grids(PICTURE)), atol=1e-5, rtol=0)
 
 
+REPORTS = """
+import sys
+from gridcnn.inference import openvino_runtime
+openvino_runtime.imported()
+assert not [name for name in sys.modules if name.startswith("openvino_telemetry")]
+"""
+
+
+def test_openvino_reports_nothing_about_its_users(tmp_path):
+    needs_openvino()
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", REPORTS], env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
 def test_a_forked_process_does_without_openvino(monkeypatch):
-    pytest.importorskip("openvino")
+    needs_openvino()
     network = network_for(kernels=(24, 24))
     assert Predictor(network, CPU).runtime == "openvino"
     monkeypatch.setattr(openvino_runtime.os, "getpid", lambda: -1)  # as in a fork

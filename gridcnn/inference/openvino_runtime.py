@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
 from typing import Any
 
@@ -14,7 +15,7 @@ from gridcnn.inference.folding import Logits
 from gridcnn.inference.onnx_runtime import TOLERANCE, onnx_model, started
 from gridcnn.network.backbone import ConvPoolDense
 
-__all__ = ["in_openvino"]
+__all__ = ["imported", "in_openvino"]
 
 TOLERANCE_BFLOAT16 = 0.05
 """Largest difference allowed between probabilities in bfloat16 and torch's in float32, on random grids."""
@@ -51,11 +52,27 @@ def in_openvino(folded: ConvPoolDense, n_threads: int, *, bfloat16: bool = False
     return started("OpenVINO", start, folded, TOLERANCE_BFLOAT16 if bfloat16 else TOLERANCE)
 
 
+def imported() -> Any:
+    """Return the package openvino, or raise ImportError.
+
+    It reports each import to Google Analytics, and keeps an identifier of the user in the home folder, unless its
+    package openvino_telemetry is missing; so that is hidden from it.
+    """
+    package = "openvino_telemetry"
+    before = sys.modules.get(package)
+    sys.modules[package] = None  # type: ignore[assignment]  # importing it raises ImportError
+    try:
+        import openvino  # noqa: PLC0415  (optional)
+    finally:
+        del sys.modules[package]
+        if before is not None:
+            sys.modules[package] = before
+    return openvino
+
+
 def _core() -> Any:
     """Return what compiles, or raise ImportError in a fork, which the threads that it had before do not survive."""
-    import openvino  # noqa: PLC0415  (optional)
-
-    core, process = _first_core(openvino)
+    core, process = _first_core(imported())
     if process != os.getpid():
         raise ImportError("OpenVINO was started before this process was forked")
     return core
