@@ -1,6 +1,7 @@
-// The page of a folder that no program serves: the model runs in the browser.
+// The page of a folder that no program serves: the model runs in the browser. It begins to load before the page does.
 
-import { start } from "./live.js";
 import { onnxProvider } from "./onnx_provider.js";
 
-start(onnxProvider());
+const provider = onnxProvider();
+const { start } = await import("./live.js");
+start(provider);
