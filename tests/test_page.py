@@ -232,6 +232,7 @@ def test_nothing_leaves_the_page_and_nothing_is_cut_off(
     for classifier, item in (tones, sentences, digits):
         opened = Opened(browser, tmp_path, explain_page(classifier, item), width)
         assert [url for url in opened.requests if not url.startswith("data:")] == [opened.own]
+        assert opened.page.locator("#sound").is_visible() == (classifier is tones[0])
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
         assert opened.complaints == []
 

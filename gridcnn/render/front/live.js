@@ -110,7 +110,11 @@ export async function start(provider) {
     delete body.dataset.ready;
     ask.replaceChildren(make("p", { class: "soft" }, t("loading"))); depends.replaceChildren();
     let layers;
-    try { layers = await provider.layers(name); } catch (error) { if (name === wanted) trouble(error, () => open(wanted)); return; }
+    try { layers = await provider.layers(name); } catch (error) {
+      if (name === wanted && error.kind === "item") say(error.message); // there is no such model any more
+      else if (name === wanted) trouble(error, () => open(wanted));
+      return;
+    }
     if (name !== wanted) return; // another one was chosen meanwhile
     found();
     load(layers); shown.pinned = false;
@@ -127,10 +131,13 @@ export async function start(provider) {
     try { models = await provider.models(); } catch (error) { trouble(error, begin); return; }
     found();
     if (!models.length) { say(t("noModels")); return; }
-    const named = decodeURIComponent(location.hash.slice(1));
-    await open((models.find((each) => each.name === named) || models[0]).name);
+    await open((named() || models[0]).name);
     showHeader();
   }
+  function named() { // the model that the address names
+    return models.find((each) => encodeURIComponent(each.name) === location.hash.slice(1));
+  }
+  addEventListener("hashchange", () => { if (named() && named().name !== name) open(named().name); });
   darkness.addEventListener("change", () => { if (asker) { paintKernels(); if (shown.values) paintAgain(); } });
   await begin();
 }
