@@ -8,6 +8,7 @@ import wave
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from PIL import Image
 
 from gridcnn import FittedModel, datasets, fit, predict
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.serve import answering
 from gridcnn.serve.app import make_app
 from gridcnn.serve.limits import Limits
 
@@ -430,7 +432,7 @@ def test_an_item_that_breaks_a_batch_leaves_the_others_alone(
 ) -> None:
     from gridcnn.inference import predict_in_parts
 
-    def fragile(model: FittedModel, items: Any) -> Any:
+    def fragile(model: FittedModel, items: Any, *, precision: str) -> Any:
         if "bad" in items:
             raise RuntimeError("no memory")
         return predict_in_parts(model, items)
@@ -442,3 +444,18 @@ def test_an_item_that_breaks_a_batch_leaves_the_others_alone(
             "the model could not answer this item",
             "",
         ]
+
+
+def test_bfloat16_answers_beside_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def predict(model: object, items: object, *, precision: str) -> list[Any]:
+        asked.append(precision)
+        return []
+
+    monkeypatch.setattr(answering, "predict_in_parts", predict)
+    monkeypatch.setattr(answering, "predictor", lambda network, device, precision: asked.append(precision))
+    model: Any = SimpleNamespace(class_names=[], network=None)
+    answering.Answering(model, Limits(), "bfloat16")._predicted([])
+
+    assert asked == ["bfloat16", "bfloat16"]

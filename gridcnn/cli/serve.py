@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from gridcnn.cli.models import load_model
-from gridcnn.cli.options import ThreadsOption
+from gridcnn.cli.options import Precision, PrecisionOption, ThreadsOption
 from gridcnn.errors import ConfigurationError
 
 NAME = re.compile(r"[\w-]{1,100}")
@@ -47,6 +47,7 @@ def serve(
         typer.Option("--cors", metavar="ORIGIN", help="Another site whose pages may use the service: https://a.org"),
     ] = None,
     threads: ThreadsOption = None,
+    precision: PrecisionOption = Precision.float32,
     max_body: Annotated[
         float, typer.Option("--max-body", min=0.001, help="Megabytes in a request.", rich_help_panel=LIMITS)
     ] = 32,
@@ -98,7 +99,9 @@ def serve(
     with bound(host, port) as taken:
         loaded = {name: load_model(path, threads) for name, path in named.items()}
         hosts = {"localhost", "127.0.0.1", "::1", host.lower()} if is_loopback(host) and token is None else None
-        app = make_app(loaded, limits=limits, token=token, hosts=hosts, origins=_origins(cors or ()))
+        app = make_app(
+            loaded, limits=limits, token=token, hosts=hosts, origins=_origins(cors or ()), precision=precision.value
+        )
         address = address_of(taken, host)
         print(f"serving {', '.join(loaded)} at {address} (API: {address}/docs). Ctrl-C ends it.", flush=True)
         run(app, taken, limits)

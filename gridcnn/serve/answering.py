@@ -42,14 +42,17 @@ class Answering:
         A trained model.
     limits : Limits
         What an item may have.
+    precision : {"float32", "bfloat16"}
+        As `predict` has it.
     """
 
-    def __init__(self, model: FittedModel, limits: Limits) -> None:
+    def __init__(self, model: FittedModel, limits: Limits, precision: str = "float32") -> None:
         self.model = model
+        self._precision = precision
         self._labels = model.class_names
         self._most = limits.of_an_item
         self._folder = Folder()
-        predictor(model.network, choose_device("auto"))  # made now rather than for the first request
+        predictor(model.network, choose_device("auto"), precision)  # made now rather than for the first request
 
     def close(self) -> None:
         """Remove the folder of files that are being read."""
@@ -103,7 +106,7 @@ class Answering:
 
     def _predicted(self, items: Sequence[Any]) -> list[Answer]:
         try:
-            parts = list(predict_in_parts(self.model, items))
+            parts = list(predict_in_parts(self.model, items, precision=self._precision))
         except Exception as error:  # that of one item must not be that of the others
             if len(items) > 1:
                 return [answer for item in items for answer in self._predicted([item])]

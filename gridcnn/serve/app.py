@@ -53,6 +53,7 @@ def make_app(
     token: str | None = None,
     hosts: Collection[str] | None = None,
     origins: Collection[str] = (),
+    precision: str = "float32",
 ) -> FastAPI:
     """Return the ASGI application that answers for models, each under its name.
 
@@ -64,10 +65,12 @@ def make_app(
         How much it takes.
     token, hosts, origins
         Who may use it, see `Gate`.
+    precision : {"float32", "bfloat16"}
+        As `gridcnn.predict` has it.
     """
     limits = limits or Limits()
     metrics = Metrics()
-    served = {name: _served(name, model, limits, metrics) for name, model in models.items()}
+    served = {name: _served(name, model, limits, metrics, precision) for name, model in models.items()}
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -95,14 +98,14 @@ def make_app(
     return app
 
 
-def _served(name: str, model: FittedModel, limits: Limits, metrics: Metrics) -> Served:
+def _served(name: str, model: FittedModel, limits: Limits, metrics: Metrics, precision: str) -> Served:
     batches, computing = metrics.batches.labels(name), metrics.computing.labels(name)
 
     def watch(items: int, seconds: float) -> None:
         batches.observe(items)
         computing.inc(seconds)
 
-    answering = Answering(model, limits)
+    answering = Answering(model, limits, precision)
     return Served(model, answering, Worker(answering.answers, watch))
 
 
