@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 
@@ -30,6 +31,7 @@ def in_onnxruntime(folded: ConvPoolDense) -> Logits | None:
     """
 
     def start() -> Logits:
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would report its use over the network
         import onnxruntime  # noqa: PLC0415  (optional, as is onnx)
 
         options = onnxruntime.SessionOptions()
