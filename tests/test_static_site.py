@@ -25,6 +25,8 @@ from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapt
 from gridcnn.errors import ConfigurationError, ExportError
 from gridcnn.export import site as sites
 from gridcnn.export import web_runtime
+from gridcnn.export.exported_model import ExportedModel
+from gridcnn.inference import predict
 from gridcnn.model import FittedModel
 from gridcnn.render import live
 
@@ -231,9 +233,22 @@ def test_a_folder_has_the_page_the_model_its_card_and_the_runtime(
     layers = json.loads(files["layers.json"].read_text("utf-8"))
     assert (layers["name"], layers["classes"], layers["n_copies"]) == ("waves", ["0", "1"], 1)
     assert layers["input"] == {"kind": "curve", "measured": 3}
-    assert 'license: "mit"' in files["README.md"].read_text("utf-8")
+    card = files["README.md"].read_text("utf-8")
+    assert 'license: "mit"' in card
+    assert "gridcnn predict model.onnx rows.csv\n```" in card
     for name in web_runtime.FILES:
         assert files[f"runtime/{name}"].read_text() == name
+
+
+def test_the_model_of_a_page_answers_many_items_at_once(
+    drawings: FittedModel, tones: FittedModel, tmp_path: Path, runtime: Path
+) -> None:
+    letters, sounds = datasets.load("xo").items[700:705], datasets.load("tones").items[30:38]
+    several = [np.tile(sound, times) for sound, times in zip(sounds, [1, 2, 5, 1] * 2, strict=True)]
+    for model, items in ((drawings, letters), (tones, several)):
+        sites.export_site(model, tmp_path, name="many", runtime=runtime)
+        found = ExportedModel(tmp_path / "model.onnx").predict(items)
+        np.testing.assert_allclose(found.probabilities, predict(model, items).probabilities, atol=1e-5)
 
 
 def test_a_page_asks_for_nothing_outside_its_folder(series: FittedModel, tmp_path: Path, runtime: Path) -> None:

@@ -285,7 +285,8 @@ def _running(model: FittedModel, source: str, onnx: str | None) -> Iterator[str]
     asked = "sentences.txt" if adapter.reads_texts else "new/" if adapter.reads_files else "rows.csv"
     yield f"With gridcnn {versions()['gridcnn']} or newer, installed by `pip install '.{extra}'` in its sources:\n"
     place = shlex.quote(" ".join(encodable(source).split()))
-    yield f"```sh\ngridcnn predict {place} {asked}\ngridcnn serve {place}\n```\n"
+    serve = "" if place.endswith(".onnx") else f"gridcnn serve {place}\n"  # it explains, too, and needs the weights
+    yield f"```sh\ngridcnn predict {place} {asked}\n{serve}```\n"
     if onnx is None:
         yield "`gridcnn export` makes one ONNX file of it, which runs without gridcnn.\n"
         return

@@ -7,7 +7,7 @@ folded, so that every step has the values that a trace has.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,33 +62,38 @@ def traced_graph(model: FittedModel, layers: Mapping[str, Any]) -> Graph:
     shares = [share_of_classes(graph, logits) for logits in copies]
     best = add_answer(graph, shares, windows, model)
     graph.part = "trace"
+    best = graph.slice(best, 0, 1, axis=0)  # whoever asks for many items asks for their answers only
     window = graph("ArgMax", graph("Gather", shares[0], best, axis=1), axis=0, keepdims=0)
     graph.output("window", graph("Add", window, graph.constant([1])), np.int64, [1])
     graph.output("n_windows", graph.size(shares[0], 0), np.int64, [1])
-    grid, logits = windows.grids, copies[0]
+    values |= {"grid": windows.grids, "logits": copies[0]}
     if windows.item is not None:  # there may be several: the network runs once more, over the one that is shown
         grid = graph("Gather", windows.grids, window, axis=0)
-        logits = network(grid)
-    graph.part = "trace"
-    _add_values(graph, layers, steps, {**values, "grid": grid, "logits": logits})
+        values |= {"logits": network(grid), "grid": grid}
+        graph.part = "trace"
+
+    def shown(name: str) -> str:
+        return values[name] if windows.item is not None else graph("Gather", values[name], window, axis=0)
+
+    _add_values(graph, layers, steps, shown)
     _add_shown(graph, windows, window)
     return graph
 
 
-def _add_values(graph: Graph, layers: Mapping[str, Any], steps: Sequence[Step], values: Mapping[str, str]) -> None:
-    """Make outputs of the values of one window, each of the shape that a page expects."""
+def _add_values(graph: Graph, layers: Mapping[str, Any], steps: Sequence[Step], shown: Callable[[str], str]) -> None:
+    """Make outputs of the values of the window that is shown, each of the shape that a page expects."""
     if grid_fits(steps[0].input):
-        _add_output(graph, "grid", values["grid"], steps[0].input.shape)
-    _add_output(graph, "logits", values["logits"], steps[-1].output.shape)
+        _add_output(graph, "grid", shown("grid"), steps[0].input.shape)
+    _add_output(graph, "logits", shown("logits"), steps[-1].output.shape)
     for name, stage, maps in _drawn_stages(layers):
-        drawn = graph("Gather", values[stage], graph.constant(maps), axis=1)
+        drawn = graph("Gather", shown(stage), graph.constant(maps), axis=1)
         shape = next(step for step in steps if step.name == stage).output.shape[1:]
         _add_output(graph, name, drawn, (len(maps), *shape))
     if layers["column"] is not None:
-        _add_output(graph, "column", values[steps[-2].name], steps[-1].input.shape)
+        _add_output(graph, "column", shown(steps[-2].name), steps[-1].input.shape)
         if layers["column"]["pooled"]:
             last = [step for step in steps if step.block][-1]
-            cells = graph("Reshape", values[last.name], graph.constant([len(last.output), -1]))
+            cells = graph("Reshape", shown(last.name), graph.constant([len(last.output), -1]))
             graph.output("peaks", graph("ArgMax", cells, axis=1, keepdims=0), np.int64, [len(last.output)])
 
 
