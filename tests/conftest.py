@@ -1,12 +1,15 @@
-"""What all tests share: one torch thread, and a cache of their own."""
+"""What all tests share: one torch thread, a cache of their own, no reports over the network, a browser, commands."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,6 +28,22 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, with a microphone and a camera that play something made up."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium is installed")
+    flags = ["--no-sandbox", "--disable-quic", "--disable-background-networking",
+             "--autoplay-policy=no-user-gesture-required",
+             "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # fmt: skip
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=chromium, args=flags)
+        yield browser
+        browser.close()
 
 
 class Done(NamedTuple):

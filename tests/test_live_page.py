@@ -7,7 +7,6 @@ import contextlib
 import io
 import math
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -85,20 +84,6 @@ def service(models: dict[str, FittedModel]) -> Iterator[Service]:
     running.start()
     yield running
     running.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium is installed")
-    flags = ["--no-sandbox", "--disable-quic", "--disable-background-networking",
-             "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # fmt: skip
-    with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=chromium, args=flags)
-        yield browser
-        browser.close()
 
 
 class Live:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,20 +45,6 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> tuple[GridClassifier, Pat
     path = tmp_path_factory.mktemp("tones") / f"{HOSTILE.replace('/', '')}.wav"  # a file name cannot hold a slash
     soundfile.write(path, data.items[0], data.sample_rate)
     return classifier, path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium is installed")
-    flags = ["--no-sandbox", "--disable-quic", "--disable-background-networking",
-             "--autoplay-policy=no-user-gesture-required"]  # fmt: skip
-    with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=chromium, args=flags)
-        yield browser
-        browser.close()
 
 
 class Opened:

@@ -9,7 +9,6 @@ import json
 import math
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -89,19 +88,6 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in web_runtime.FILES:
         (folder / name).write_bytes(name.encode())
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium is installed")
-    flags = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
-    with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=chromium, args=flags)
-        yield browser
-        browser.close()
 
 
 class Silent(http.server.SimpleHTTPRequestHandler):
