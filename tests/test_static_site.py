@@ -230,10 +230,11 @@ def test_the_model_of_a_page_answers_many_items_at_once(
     drawings: FittedModel, tones: FittedModel, tmp_path: Path, runtime: Path
 ) -> None:
     letters, sounds = datasets.load("xo").items[700:705], datasets.load("tones").items[30:38]
+    page = tmp_path / "page"
     several = [np.tile(sound, times) for sound, times in zip(sounds, [1, 2, 5, 1] * 2, strict=True)]
     for model, items in ((drawings, letters), (tones, several)):
-        sites.export_site(model, tmp_path, name="many", runtime=runtime)
-        found = ExportedModel(tmp_path / "model.onnx").predict(items)
+        sites.export_site(model, page, name="many", runtime=runtime)  # the second takes the place of the first
+        found = ExportedModel(page / "model.onnx").predict(items)
         np.testing.assert_allclose(found.probabilities, predict(model, items).probabilities, atol=1e-5)
 
 
@@ -286,6 +287,32 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(series: FittedModel, tmp
     with pytest.raises(ConfigurationError, match="cannot be written"):
         sites.export_site(series, tmp_path / "file" / "page", name="waves", runtime=runtime)
     assert (tmp_path / "file").read_text() == "in the way"
+
+
+@pytest.mark.parametrize("name", ["index.html", "README.md", "photograph.jpg", "layers.json"])
+def test_a_folder_with_other_files_stays_as_it_is(
+    series: FittedModel, tmp_path: Path, runtime: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "layers", lambda _: pytest.fail("the work began before the folder was looked at"))
+    (tmp_path / name).write_text('{"mine": 1}')
+    with pytest.raises(ConfigurationError, match="is not empty, and gridcnn wrote no site there: name a new folder"):
+        sites.export_site(series, tmp_path, name="waves", runtime=runtime)
+    assert {each.name: each.read_text() for each in tmp_path.iterdir()} == {name: '{"mine": 1}'}
+
+
+def test_an_empty_folder_under_version_control_takes_a_site(series: FittedModel, tmp_path: Path, runtime: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    sites.export_site(series, tmp_path, name="waves", runtime=runtime)
+    assert (tmp_path / "index.html").is_file()
+
+
+def test_a_model_whose_items_a_page_cannot_ask_for_is_refused(
+    series: FittedModel, tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ArrayAdapter, "trial_items", lambda *_: [])
+    with pytest.raises(ConfigurationError, match="a page cannot ask for a series"):
+        sites.export_site(series, tmp_path / "page", name="waves", runtime=runtime)
+    assert not (tmp_path / "page").exists()
 
 
 # ---- in a browser, with the server gone -----------------------------------------------------------------------------

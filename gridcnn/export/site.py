@@ -33,6 +33,12 @@ MOST_COMPARED = 20
 SAME = ("kind", "measured", "step", "hertz")
 """What is the same in the input of all items, as a page shows it: see `gridcnn.render.shown_input`."""
 
+MARK = {"name", "takes", "groups", "n_copies"}
+"""Keys of `layers.json` by which a site that gridcnn wrote is known."""
+
+ASKED = {"image", "sound", "text"}
+"""Modalities that a page asks for by itself; of others it asks for numbers, if their items are some."""
+
 Values = dict[str, Any]
 
 
@@ -54,7 +60,8 @@ def export_site(
     model : FittedModel or GridClassifier
         A fitted one.
     folder : path
-        Made if there is none; files in it that have the names of new ones are replaced.
+        Made if there is none. It must be empty, or hold a site that gridcnn wrote, which is replaced; files whose
+        names begin with a dot do not count.
     name : str
         What the model is called.
     licence : str, optional
@@ -72,13 +79,16 @@ def export_site(
     Raises
     ------
     ConfigurationError
-        If the adapter cannot be exported, or the folder cannot be written.
+        If the adapter cannot be exported, the page cannot ask for an item, or the folder holds something else than a
+        site of gridcnn or cannot be written.
     ExportError
         If a package or the runtime is missing, or the answers or the values differ by more than 1e-4.
     """
     require("onnx")
     model = fitted_model(model)
+    _refuse_to_mix(Path(folder))
     layers = live.layers(model)
+    _refuse_to_be_mute(layers)
     graph = traced_graph(model, layers).model()
     ran = web_runtime(runtime)
     content = sealed(graph, metadata_of(model) | ({} if licence is None else {"licence": licence}))
@@ -96,10 +106,35 @@ def export_site(
     return sum(map(len, files.values()))
 
 
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files, and the page last: where it is, all of it is."""
+def _refuse_to_mix(folder: Path) -> None:
+    """Refuse a folder with files that are not those of a site; `layers.json`, which is written first, tells."""
     try:
-        for name in sorted(files, key=lambda name: name == "index.html"):
+        if not folder.is_dir() or all(each.name.startswith(".") for each in folder.iterdir()):
+            return
+        layers = json.loads((folder / "layers.json").read_bytes())
+    except (OSError, ValueError):
+        layers = None
+    if not isinstance(layers, dict) or not set(layers) >= MARK:
+        raise ConfigurationError(
+            f"{folder} is not empty, and gridcnn wrote no site there: name a new folder, so that none of its files is "
+            "replaced"
+        )
+
+
+def _refuse_to_be_mute(layers: Values) -> None:
+    """Refuse a model whose items the page has no way to ask for."""
+    takes = layers["takes"]
+    if takes["modality"] not in ASKED and not takes["shape"]:
+        raise ConfigurationError(
+            f"a page cannot ask for a {layers['noun']}, so it would never answer: export the model as a file that ends "
+            "in .onnx, or use gridcnn serve"
+        )
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the layers first, which tell that it is a site, and the page last: where it is, all of it is."""
+    try:
+        for name in sorted(files, key=lambda name: (name == "index.html") - (name == "layers.json")):
             place = folder / name
             place.parent.mkdir(parents=True, exist_ok=True)
             with replacing(place) as file:
