@@ -248,7 +248,7 @@ def held(hub: Hub, name: str, private: bool = False, **files: bytes) -> None:
     ],
 )
 def test_a_name_has_a_repository_a_revision_and_a_file(text: str | Path, expected: HubName) -> None:
-    assert HubName.parse(text) == expected
+    assert HubName.parse(text) == expected == HubName.parse(str(expected))
     assert is_hub_name(text)
 
 
@@ -266,7 +266,20 @@ def test_a_name_of_another_form_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["model.pkl", "pytorch_model.bin", "run.py", "../x.onnx", "a/../../x.safetensors", "x"]
+    "revision",
+    ["%2e%2e%2fx", "..", "a%2F..%2Fb", "a..b", ".", "%2Fx", "x%2F", "a%2F%2Fb", "a%2F.b", "%00", "v1%0d%0aX: y", "v1 ",
+     "v1%252Fx", "a%5Cb", "v1%3Fx", "v1%23x", "%FF"],
+)  # fmt: skip
+def test_a_revision_that_leads_elsewhere_is_refused_before_anything_is_asked(hub: Hub, revision: str) -> None:
+    with pytest.raises(ConfigurationError, match="a revision is a branch, a tag or a commit") as error:
+        fetch(f"hf://me/birds@{revision}")
+    one_line(error)
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["model.pkl", "pytorch_model.bin", "run.py", "../x.onnx", "a/../../x.safetensors", "x", "a\0.onnx", "a\r.onnx"],
 )
 def test_what_could_run_or_lead_elsewhere_is_never_asked_for(hub: Hub, file: str) -> None:
     with pytest.raises(ConfigurationError, match=r"only \.safetensors and \.onnx files are downloaded"):

@@ -34,6 +34,7 @@ _FORM = "hf://USER/NAME, also with a revision and a file: hf://USER/NAME@v1/mode
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
 _REPOSITORY = re.compile(rf"(?!.*(?:--|\.\.))(?=.{{3,96}}$){_PART}/{_PART}(?<!\.git)")
 _NAME = re.compile(r"hf:/{1,2}(?P<repository>[^/@]+/[^/@]+)(?:@(?P<revision>[^/@]+))?(?:/(?P<file>.+))?")
+_REVISION = re.compile(r"(?!.*\.\.)[\w-][\w.-]*(?:/[\w-][\w.-]*)*")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class HubName:
     repository : str
         `USER/NAME`.
     revision : str or None
-        A branch, a tag or a commit; None means the newest. A slash in it is written `%2F`.
+        A branch, a tag or a commit, of letters, digits, `-`, `_`, `.` and `/`; None means the newest. In the name a
+        slash in it is written `%2F`.
     file : str
         File in the repository.
 
@@ -60,7 +62,8 @@ class HubName:
     file: str = BUNDLE
 
     def __str__(self) -> str:
-        return f"hf://{self.repository}{f'@{self.revision}' if self.revision else ''}/{self.file}"
+        revision = f"@{self.revision.replace('/', '%2F')}" if self.revision else ""
+        return f"hf://{self.repository}{revision}/{self.file}"
 
     @classmethod
     def parse(cls, text: str | os.PathLike[str]) -> HubName:
@@ -69,16 +72,23 @@ class HubName:
         Raises
         ------
         ConfigurationError
-            If it has another form, or names a file that is no model.
+            If it has another form, a revision that leads elsewhere, or names a file that is no model.
         """
         text = Path(text).as_posix() if isinstance(text, os.PathLike) else text
         found = _NAME.fullmatch(text)
+        shown = text if text.isprintable() else repr(text)
         if found is None or not _REPOSITORY.fullmatch(found["repository"]):
-            raise ConfigurationError(f"{text} is not the name of a model on the hub: expected {_FORM}")
-        file = found["file"] or BUNDLE
-        if ".." in PurePosixPath(file).parts or "\\" in file or not file.lower().endswith(SUFFIXES):
-            raise ConfigurationError(f"{text}: only {' and '.join(SUFFIXES)} files are downloaded: expected {_FORM}")
-        return cls(found["repository"], found["revision"] and unquote(found["revision"]), file)
+            raise ConfigurationError(f"{shown} is not the name of a model on the hub: expected {_FORM}")
+        revision, file = found["revision"] and unquote(found["revision"]), found["file"] or BUNDLE
+        if revision is not None and not _REVISION.fullmatch(revision):
+            raise ConfigurationError(
+                f"{shown}: a revision is a branch, a tag or a commit, of letters, digits, - _ . and %2F, without '..' "
+                f"and without parts that begin with a dot: expected {_FORM}"
+            )
+        odd = ".." in PurePosixPath(file).parts or "\\" in file or not file.isprintable()
+        if odd or not file.lower().endswith(SUFFIXES):
+            raise ConfigurationError(f"{shown}: only {' and '.join(SUFFIXES)} files are downloaded: expected {_FORM}")
+        return cls(found["repository"], revision, file)
 
 
 def is_hub_name(text: str | os.PathLike[str]) -> bool:
