@@ -124,8 +124,6 @@ class ArrayAdapter(Adapter):
     bounds_: list[list[float]]
     remarks_: list[str]
 
-    decoding_attributes: ClassVar[tuple[str, ...]] = ("sizes_", "columns_", "centred_", "limit_")
-
     def __init__(
         self, axes: Sequence[str] = ("length",), units: Mapping[str, str] | None = None, scaling: str | None = None
     ) -> None:

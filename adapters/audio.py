@@ -105,8 +105,6 @@ class AudioAdapter(Adapter):
     }
     frontend_is_frozen: ClassVar[bool] = True
     reads_files: ClassVar[bool] = True
-    decoding_attributes: ClassVar[tuple[str, ...]] = ("sample_rate_",)
-
     sample_rate_: int
     samples_: int
     n_fft_: int

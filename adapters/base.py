@@ -174,9 +174,6 @@ class Adapter(Parameterised):
 
     # ---- the same in an exported model ------------------------------------------------------------------------------
 
-    decoding_attributes: ClassVar[tuple[str, ...]] = ()
-    """Names of the fitted attributes that `decode` reads."""
-
     def decode(self, item: Any) -> Any:
         """Return one raw item as an exported model takes it: decoded pixels, a waveform, a str, an array.
 
@@ -208,16 +205,6 @@ class Adapter(Parameterised):
     def trial_items(self, random: np.random.Generator) -> list[Any]:
         """Return raw items made up to try an exported model: ordinary and odd ones, of several sizes."""
         return []
-
-    def decoding_state(self) -> dict[str, Any]:
-        """Return the part of the fitted state that `decode` needs, JSON-ready."""
-        return {name: getattr(self, name) for name in self.decoding_attributes}
-
-    def restore_decoding(self, state: Mapping[str, Any]) -> Self:
-        """Set what `decode` needs, from `decoding_state()`."""
-        for name in self.decoding_attributes:
-            setattr(self, name, state[name])
-        return self
 
     @abstractmethod
     def defaults(self, n_items: int) -> dict[str, Any]:

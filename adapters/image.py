@@ -97,7 +97,6 @@ class ImageAdapter(Adapter):
         "framing": Choice(("resize", "crop")),
     }
     reads_files: ClassVar[bool] = True
-    decoding_attributes: ClassVar[tuple[str, ...]] = ("height_", "width_", "colour_", "pixel_ranges_")
 
     height_: int
     width_: int

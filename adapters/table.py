@@ -82,8 +82,6 @@ class TableAdapter(Adapter):
 
     constraints: ClassVar[Mapping[str, Constraint]] = {"ordering": Choice(("check", "assume"))}
     reads_rows: ClassVar[bool] = True
-    decoding_attributes: ClassVar[tuple[str, ...]] = ("columns_", "shape_", "layout_", "centred_", "limit_")
-
     columns_: list[str] | None
     ordering_: str
     shape_: list[int]
@@ -335,12 +333,6 @@ class TableAdapter(Adapter):
         state = super().state()
         del state["layout_" if self.layout_ is None else "shape_"]
         return state
-
-    def restore_decoding(self, state: Mapping[str, Any]) -> Self:
-        """Set what `decode` needs, from `decoding_state()`."""
-        layout = state["layout_"]
-        self._arrangement = Arrangement.usual(state["shape_"]) if layout is None else Arrangement.from_dict(layout)
-        return super().restore_decoding(state)
 
     def restore(self, state: Mapping[str, Any]) -> Self:
         """Set the fitted state of an earlier run, from `state()`."""

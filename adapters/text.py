@@ -14,7 +14,7 @@ from gridcnn.adapters import text_remarks
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview
 from gridcnn.adapters.counts import epoch_count
 from gridcnn.adapters.text_graph import add_text, trial_texts
-from gridcnn.adapters.tokens import LONGEST_WORD, characters, folded, has_words, words
+from gridcnn.adapters.tokens import LONGEST_WORD, characters, folded, has_words, well_formed, words
 from gridcnn.adapters.vectors import read_vectors
 from gridcnn.adapters.vocabulary import FIRST_WORD, PADDING, UNKNOWN, Vocabulary, common_pieces
 from gridcnn.adapters.windows import cut_windows
@@ -183,7 +183,7 @@ class TextAdapter(Adapter):
     def tokenise(self, text: str) -> list[str]:
         """Cut a text into tokens as `encode` does."""
         cut: Callable[[str], list[str]] = words if self.tokens_ == "word" else characters
-        text = text.replace("\0", " ")  # where a string ends for JavaScript's onnxruntime
+        text = well_formed(text).replace("\0", " ")  # where a string ends for JavaScript's onnxruntime
         return cut(folded(text) if self.lowercase else text)
 
     def encode(self, item: Any) -> np.ndarray:
@@ -220,22 +220,8 @@ class TextAdapter(Adapter):
         return embed
 
     def decode(self, item: Any) -> str:
-        """Return the text.
-
-        Raises
-        ------
-        ItemError
-            If it is no str, or no Unicode text.
-        """
-        text = self._check(item)
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ItemError(
-                item, f"expected Unicode text, got half of a surrogate pair at character {error.start + 1}; read the "
-                "file it comes from as UTF-8, with errors='replace'"
-            ) from None  # fmt: skip
-        return text
+        """Return the text, with the replacement character for halves of surrogate pairs; ItemError if it is no str."""
+        return well_formed(self._check(item))
 
     def add_to(self, graph: Graph, frontend: nn.Module) -> Windows:
         """Add the input `text`, strings `(batch,)`, and all that turns it into grids; see the base class."""

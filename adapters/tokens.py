@@ -18,6 +18,7 @@ __all__ = [
     "has_words",
     "is_letter",
     "pieces",
+    "well_formed",
     "words",
 ]
 
@@ -35,6 +36,21 @@ _UNSPACED = re.compile(
 JOINERS = "\u200c\u200d"
 
 _PLAIN_WORD = re.compile(r"\w+|[^\s\w]")
+
+
+def well_formed(text: str) -> str:
+    r"""Return a text with the replacement character for each half of a surrogate pair, as broken files hold.
+
+    Examples
+    --------
+    >>> well_formed("a\ud800b") == "a\ufffdb"
+    True
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def words(text: str) -> list[str]:

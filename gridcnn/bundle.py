@@ -35,16 +35,16 @@ from gridcnn.model import EpochRecord, FittedModel, Network, fitted_model
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.config import BackboneConfig
 from gridcnn.pipeline.replacing import replacing
+from gridcnn.predictions import LABEL_KINDS
 from gridcnn.versions import versions
 
-__all__ = ["FORMAT_VERSION", "is_bundle", "load", "save"]
+__all__ = ["FORMAT_VERSION", "adapter_and_classes", "is_bundle", "load", "plain", "save"]
 
 FORMAT_VERSION = 5
 """Formats 1 to 4 were written before 0.1, with other names and less of the fitted state; they are not read."""
 
 LARGEST_HEADER = 100_000_000  # bytes, the limit of the safetensors format
 FINGERPRINTS = "fingerprints"
-_LABEL_KINDS = {"U": str, "i": int, "u": int, "f": float, "b": bool}
 
 
 def save(model: Any, path: str | Path) -> None:
@@ -77,7 +77,7 @@ def save(model: Any, path: str | Path) -> None:
     if broken := [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]:
         raise BundleError(f"the model has weights that are infinite or NaN ({broken[0]}): train it again")
     tensors[FINGERPRINTS] = torch.from_numpy(np.ascontiguousarray(model.fingerprints))
-    description = json.dumps(_describe(model), sort_keys=True, default=_plain)  # ASCII: any string has a form in it
+    description = json.dumps(_describe(model), sort_keys=True, default=plain)  # ASCII: any string has a form in it
     metadata = {
         "gridcnn": description,
         "gridcnn_format": str(FORMAT_VERSION),
@@ -151,7 +151,9 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     if not path.is_file():
         raise NotABundleError(f"{path}: there is no such file")
     if path.suffix.lower() == ".onnx":
-        raise NotABundleError(f"{path} is an exported model, which only predicts: give the .safetensors file")
+        raise NotABundleError(
+            f"{path} is an exported model, which only `gridcnn predict` reads: give the .safetensors file"
+        )
     try:
         with path.open("rb") as file:
             start = file.read(9)
@@ -196,8 +198,11 @@ def _promised_size(header: Mapping[str, Any]) -> int | None:
         return None
 
 
-def _describe(model: FittedModel) -> dict[str, Any]:
+def adapter_and_classes(model: FittedModel) -> dict[str, Any]:
+    """Return the fitted adapter and the labels of a model as values for JSON, with `plain` for what JSON lacks."""
     adapter = model.adapter
+    if model.classes.dtype.kind not in LABEL_KINDS:
+        raise BundleError(f"labels of type {model.classes.dtype} cannot be saved: use strings or integers as labels")
     return {
         "adapter": {
             "name": type(adapter).__name__,
@@ -205,10 +210,16 @@ def _describe(model: FittedModel) -> dict[str, Any]:
             "settings": adapter.get_params(),
             "state": adapter.state(),
         },
+        "classes": {"kind": model.classes.dtype.kind, "labels": model.classes.tolist()},
+    }
+
+
+def _describe(model: FittedModel) -> dict[str, Any]:
+    return {
+        **adapter_and_classes(model),
         "parameters": _parameters(model.parameters),
         "backbone": vars(model.network.backbone.config),
         "flip_axes": model.network.flip_axes,
-        "classes": {"kind": _label_kind(model.classes), "labels": model.classes.tolist()},
         "history": [list(record) for record in model.history],
         "best_epoch": model.best_epoch,
         "interrupted": model.interrupted,
@@ -218,17 +229,11 @@ def _describe(model: FittedModel) -> dict[str, Any]:
     }
 
 
-def _label_kind(classes: np.ndarray) -> str:
-    if classes.dtype.kind not in _LABEL_KINDS:
-        raise BundleError(f"labels of type {classes.dtype} cannot be saved: use strings or integers as labels")
-    return classes.dtype.kind
-
-
 def _parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters with class weights as pairs, since keys of JSON are strings; a generator has no seed."""
     kept = dict(parameters)
     if isinstance(kept.get("class_weight"), Mapping):
-        kept["class_weight"] = [[_plain(label), weight] for label, weight in kept["class_weight"].items()]
+        kept["class_weight"] = [[plain(label), weight] for label, weight in kept["class_weight"].items()]
     if isinstance(kept.get("random_state"), np.random.RandomState):
         kept["random_state"] = None
     return kept
@@ -237,7 +242,7 @@ def _parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _rebuild(values: Mapping[str, Any], tensors: dict[str, Tensor]) -> FittedModel:
     stored = values["adapter"]
     adapter = adapters.from_state(stored["name"], stored["settings"], stored["state"])
-    label = _LABEL_KINDS[values["classes"]["kind"]]
+    label = LABEL_KINDS[values["classes"]["kind"]]
     classes = np.array([label(each) for each in values["classes"]["labels"]])
     with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave the user's generator alone
         backbone = ConvPoolDense(adapter.spec_, BackboneConfig(**_tupled(values["backbone"])), len(classes))
@@ -277,7 +282,7 @@ def _digest(description: str, tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Turn values that JSON does not know (numpy numbers, paths) into values that it does."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()

@@ -11,10 +11,13 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NOT_FINITE", "Predictions", "name_of"]
+__all__ = ["LABEL_KINDS", "NOT_FINITE", "Predictions", "name_of"]
 
 NOT_FINITE = "the network's answer is not finite: the item holds numbers far outside those of the training"
 """Why an item that could be decoded has no answer all the same."""
+
+LABEL_KINDS = {"U": str, "i": int, "u": int, "f": float, "b": bool}
+"""Python's type of the labels of each kind of array that a saved model may hold."""
 
 
 @dataclass(frozen=True, eq=False)

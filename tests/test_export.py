@@ -152,7 +152,7 @@ def test_the_file_says_what_it_is(exported: Path) -> None:
     metadata = ExportedModel(exported).metadata
 
     assert json.loads(metadata["classes"]) == ["down", "up"]
-    assert json.loads(metadata["sizes"]) == [3, 50]
+    assert json.loads(metadata["scaling"]) == "channel"
     assert "gridcnn" in json.loads(metadata["versions"])
 
 
@@ -315,9 +315,10 @@ def test_what_was_compared_is_printed(rows: Any, tmp_path: Path, capsys: pytest.
 
     said = capsys.readouterr().err
 
-    assert "compared with torch on 40 items" in said
+    assert "compared with the trained model on 40 items" in said
     assert "40 of 40 labels are equal" in said
     assert "accuracy on them: " in said
+    assert "40 of the 40 items were used in training" in said
 
 
 def test_wrong_places_and_kinds_of_models_are_named(

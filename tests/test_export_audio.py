@@ -163,7 +163,7 @@ def test_decoding_needs_only_the_state_that_is_exported_with_a_model(tmp_path: P
     )
     adapter = AudioAdapter().fit([tmp_path / "stereo.wav"])
     adapter.sample_rate_ = 16_000
-    other = AudioAdapter().restore_decoding(adapter.decoding_state())
+    other = AudioAdapter().restore(adapter.state())
     decoded = other.decode(tmp_path / "stereo.wav")
     assert decoded.shape == (16_000,)
     assert decoded.dtype == np.float32
@@ -176,9 +176,10 @@ def test_decoding_imports_neither_torch_nor_scikit_learn(tmp_path: Path) -> None
     soundfile.write(tmp_path / "a.wav", chirp(800, 8_000), 8_000)
     program = (
         "import sys; from gridcnn.adapters import AudioAdapter, ImageAdapter; import numpy as np\n"
-        f"AudioAdapter().restore_decoding({{'sample_rate_': 8000}}).decode({str(tmp_path / 'a.wav')!r})\n"
-        "state = {'height_': 8, 'width_': 8, 'colour_': True, 'pixel_ranges_': {}}\n"
-        "ImageAdapter().restore_decoding(state).decode(np.zeros((9, 9), np.uint8))\n"
+        "sound, picture = AudioAdapter(), ImageAdapter()\n"
+        f"sound.sample_rate_ = 8000; sound.decode({str(tmp_path / 'a.wav')!r})\n"
+        "picture.height_ = picture.width_ = 8; picture.colour_, picture.pixel_ranges_ = True, {}\n"
+        "picture.decode(np.zeros((9, 9), np.uint8))\n"
         "assert not {'torch', 'sklearn', 'librosa', 'scipy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

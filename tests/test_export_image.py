@@ -163,7 +163,7 @@ def test_large_jpegs_are_decoded_at_a_fraction_as_in_training(tmp_path: Path) ->
 
 def test_decoding_needs_only_the_state_that_is_exported_with_a_model() -> None:
     adapter = adapter_of(16, 16)
-    other = ImageAdapter().restore_decoding(adapter.decoding_state())
+    other = ImageAdapter().restore(adapter.state())
     picture = np.random.default_rng(0).integers(0, 2**12, (40, 30)).astype(np.uint16)
     assert np.array_equal(other.decode(picture), adapter.decode(picture))
 

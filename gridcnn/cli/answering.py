@@ -31,14 +31,11 @@ class Answering:
         The labels.
     in_parts : callable
         Yields the answers for some hundred checked items at a time, in order.
-    is_cautious : bool
-        Whether the adapter knows what the training items were like, and so can say which items are unlike them.
     """
 
     adapter: Adapter
     classes: np.ndarray
     in_parts: Callable[[Sequence[Any]], Iterator[Predictions]]
-    is_cautious: bool = True
 
 
 def load_answering(model: Path, threads: int | None = None, precision: str = "float32") -> Answering:
@@ -53,7 +50,7 @@ def load_answering(model: Path, threads: int | None = None, precision: str = "fl
                 "`gridcnn train` saved."
             )
         exported = ExportedModel(model, threads)
-        return Answering(exported.adapter, exported.classes, exported.predict_in_parts, is_cautious=False)
+        return Answering(exported.adapter, exported.classes, exported.predict_in_parts)
     fitted = load_model(model, threads)
     from gridcnn.inference import predict_in_parts
     from gridcnn.inference.predictor import predictor

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gridcnn.cli.evaluate import trained_on
 from gridcnn.cli.models import load_model
 from gridcnn.cli.options import Choice, EncodingOption, LabelOption, ModelArgument, PathOption, TextOption
 from gridcnn.cli.output import list_skipped, note, prepare_output
@@ -41,7 +42,7 @@ def export(
         Precision,
         typer.Option(
             "--precision",
-            help="float16 stores weights in half the space; int8 computes with 8 bits, calibrated on half of --check.",
+            help="float16 stores weights in half the space; int8 computes with 8 bits, in ranges learned from part of --check.",
         ),
     ] = Precision.float32,
     check: Annotated[
@@ -124,12 +125,14 @@ def _data(source: str, model: FittedModel, columns: Columns) -> Dataset:
 
 
 def _print(found: Exported) -> None:
-    size = f"{found.n_bytes / 2**20:.1f} MB" if found.n_bytes >= 2**20 else f"{found.n_bytes / 2**10:.0f} kB"
+    size = f"{found.n_bytes / 1e6:.1f} MB" if found.n_bytes >= 1e6 else f"{found.n_bytes / 1e3:.0f} kB"
     note(f"model: {found.path}, {size}")
     note(
-        f"compared with torch on {found.n_compared} {found.what}: probabilities differ by {found.difference:.1e} at "
-        f"most, {found.same_labels} of {found.n_compared} labels are equal"
+        f"compared with the trained model on {found.n_compared} {found.what}: probabilities differ by "
+        f"{found.difference:.1e} at most, {found.same_labels} of {found.n_compared} labels are equal"
     )
     if found.accuracy is not None:
         before, after = found.accuracy
-        note(f"accuracy on them: {before:.4f} by torch, {after:.4f} by the file")
+        note(f"accuracy on them: {before:.4f} by the trained model, {after:.4f} by the file")
+    if found.n_trained_on:
+        note(trained_on(found.n_trained_on, found.n_compared))

@@ -90,7 +90,9 @@ SourceArgument = Annotated[
         "json or xlsx file; or the name of a set that `gridcnn datasets` lists.",
     ),
 ]
-ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `gridcnn train` saved.")]
+ModelArgument = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A model that `gridcnn train` saved, or hf://USER/NAME.")
+]
 LabelOption = Annotated[
     str | None, typer.Option("--label", metavar="COLUMN", help="Column of labels.  [default: label]")
 ]

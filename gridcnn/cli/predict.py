@@ -16,7 +16,6 @@ from gridcnn.cli.asking import Asked, read_inputs
 from gridcnn.cli.cautions import print_cautions
 from gridcnn.cli.options import (
     EncodingOption,
-    ModelArgument,
     PathOption,
     Precision,
     PrecisionOption,
@@ -31,7 +30,13 @@ from gridcnn.errors import ConfigurationError
 
 
 def predict(
-    model: ModelArgument,
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="A model that `gridcnn train` saved or `gridcnn export` wrote (.onnx), or hf://USER/NAME.",
+        ),
+    ],
     inputs: Annotated[
         list[str],
         typer.Argument(
@@ -73,8 +78,7 @@ def predict(
                 for rows in _answered(answering, asked):
                     answers.add(rows)
                     waiting.progress(answers.n_rows, len(asked))
-            if answering.is_cautious:
-                print_cautions(answering.adapter, [each.item for each in asked if not each.error])
+            print_cautions(answering.adapter, [each.item for each in asked if not each.error])
     except KeyboardInterrupt as stopped:
         kept = f", in {output}" if output is not None and answers.n_rows else ""
         note(f"stopped: {answers.n_rows} of {len(asked) or 'all'} items are answered{kept}.")

@@ -24,7 +24,7 @@ from gridcnn.errors import (
     NotABundleError,
     TamperedBundleError,
 )
-from gridcnn.predictions import NOT_FINITE, Predictions, name_of
+from gridcnn.predictions import LABEL_KINDS, NOT_FINITE, Predictions, name_of
 
 __all__ = ["DIGEST", "FORMAT", "FORMAT_VERSION", "PLACE_OF_DIGEST", "ExportedModel", "is_exported", "require"]
 
@@ -40,8 +40,6 @@ MOST_NUMBERS = 2**24
 
 BYTES_A_CHARACTER = 32
 """Room that a character takes in the graph of a text, in a matrix as wide as the longest text of the batch."""
-
-_LABEL_KINDS = {"U": str, "i": int, "u": int, "f": float, "b": bool}
 
 
 def require(package: str) -> Any:
@@ -73,7 +71,7 @@ class ExportedModel:
     Attributes
     ----------
     adapter : Adapter
-        Decodes items; it can do nothing else.
+        The fitted adapter, which decodes items and has its cautions about them.
     classes : ndarray of shape (n_classes,)
         The labels.
     metadata : dict of str to str
@@ -103,8 +101,8 @@ class ExportedModel:
             kind = adapters.installed(stored["name"], stored["package"])
             if kind is None:
                 raise MissingAdapterError(name, stored["name"], stored["package"])
-            self.adapter = kind(**stored["settings"]).restore_decoding(stored["state"])
-            label = _LABEL_KINDS[described["classes"]["kind"]]
+            self.adapter = kind(**stored["settings"]).restore(stored["state"])
+            label = LABEL_KINDS[described["classes"]["kind"]]
             self.classes = np.array([label(each) for each in described["classes"]["labels"]])
         except GridcnnError:
             raise
@@ -202,9 +200,9 @@ def _session(content: bytes, name: str, threads: int | None) -> Any:
     runtime = require("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised
-    threads = threads or int(os.environ.get("OMP_NUM_THREADS", "0") or 0)
-    if threads:
-        options.intra_op_num_threads = threads
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if threads or told.isdecimal():
+        options.intra_op_num_threads = threads or int(told)
     try:
         return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has errors of its own

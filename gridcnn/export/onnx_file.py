@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gridcnn import adapters
+from gridcnn.bundle import adapter_and_classes, plain
 from gridcnn.errors import ExportError
 from gridcnn.export.exported_model import DIGEST, FORMAT, FORMAT_VERSION, PLACE_OF_DIGEST, ExportedModel, require
 from gridcnn.inference import predict
@@ -52,6 +52,8 @@ class Exported:
         Number of these items with the same most probable label.
     accuracy : (float, float) or None
         Share of right labels of torch and of the file; None if there were no labels.
+    n_trained_on : int
+        Number of these items that the model was trained on, by their content.
     what : str
         What was compared: "items", or "made-up items".
     """
@@ -62,6 +64,7 @@ class Exported:
     difference: float
     same_labels: int
     accuracy: tuple[float, float] | None
+    n_trained_on: int
     what: str
 
 
@@ -114,8 +117,9 @@ def export_onnx(
         others = np.setdiff1d(np.arange(len(compared)), taken)
         compared, labels = [compared[at] for at in others], None if labels is None else [labels[at] for at in others]
     content = sealed(graph, metadata_of(model) | {"precision": precision} | dict(metadata or {}))
-    expected, found = predict(model, compared), ExportedModel(content).predict(compared)
+    expected, found = predict(model, compared, fingerprints=True), ExportedModel(content).predict(compared)
     good = expected.good & found.good
+    assert expected.fingerprints is not None  # for the type checker: they were asked for
     if not good.any():
         raise ExportError("none of the items to compare with can be read: give others")
     difference = float(np.abs(expected.probabilities[good] - found.probabilities[good]).max())
@@ -133,6 +137,7 @@ def export_onnx(
         difference=difference,
         same_labels=int((expected.labels[good] == found.labels[good]).sum()),
         accuracy=None if labels is None else _accuracies(np.asarray(labels)[good], expected, found, good),
+        n_trained_on=int(model.trained_on(expected.fingerprints[good]).sum()),
         what="made-up items" if items is None else "items",
     )
 
@@ -219,22 +224,13 @@ def _mean_of_windows(graph: Graph, shares: str, windows: Windows, n_classes: int
 
 def metadata_of(model: FittedModel) -> dict[str, str]:
     """Return what travels in the file beside the graph: names and settings, each as JSON or as it is."""
-    adapter = model.adapter
-    description = {
-        "adapter": {
-            "name": type(adapter).__name__,
-            "package": adapters.provider(type(adapter)),
-            "settings": adapter.get_params(),
-            "state": adapter.decoding_state(),
-        },
-        "classes": {"kind": model.classes.dtype.kind, "labels": model.classes.tolist()},
-    }
-    plain = {name.rstrip("_"): value for name, value in adapter.decoding_state().items()}
+    state = model.adapter.state().items()
+    numbers = {name.rstrip("_"): value for name, value in state if np.ndim(value) == 0 and not isinstance(value, dict)}
     return {
-        **{name: json.dumps(value, default=str) for name, value in plain.items()},
+        **{name: json.dumps(value, default=plain) for name, value in numbers.items()},
         "classes": json.dumps(model.class_names),
         "versions": json.dumps(versions()),
-        "gridcnn": json.dumps(description, sort_keys=True, default=str),
+        "gridcnn": json.dumps(adapter_and_classes(model), sort_keys=True, default=plain),
         FORMAT: str(FORMAT_VERSION),
     }
 

@@ -64,8 +64,8 @@ def reduced(model: Any, precision: str, adapter: Adapter, items: Sequence[Any]) 
     decoded = list(_decoded(adapter, [items[at] for at in places]))
     if len(decoded) < FEWEST:
         raise ConfigurationError(
-            f"--precision int8 learns ranges from half of the items that it is given, and got {len(decoded)} that can "
-            f"be read: it needs at least {FEWEST}. Name more with --check SOURCE"
+            f"--precision int8 learns ranges from at most half of the items of --check SOURCE: name more; "
+            f"{len(decoded)} of {len(items)} could be taken and read, and it needs at least {FEWEST}"
         )
     return _computed_with_8_bits(_stored_in_16_bits(model, network=False), decoded), places
 
