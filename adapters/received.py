@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,14 @@ import numpy as np
 from gridcnn.errors import ItemError
 
 __all__ = ["as_received", "within"]
+
+MOST_AXES = 8
+"""How deep lists of numbers may be nested."""
+
+EXPECTED = "expected numbers in lists of equal lengths"
+
+KINDS: Mapping[type, str] = {str: "a text", dict: "an object", bool: "true or false", type(None): "null"}
+"""What JSON holds besides numbers and lists."""
 
 
 def as_received(value: Any, most: Mapping[str, float], *, files: bool, texts: bool) -> Any:
@@ -59,14 +68,35 @@ def _content(path: Path) -> str:
 def _numbers(value: Any) -> np.ndarray:
     """Return nested lists of JSON as an array, integers as such; null is NaN."""
     if not isinstance(value, list):
-        kind = {dict: "an object", bool: "true or false", type(None): "null"}.get(type(value), "one number")
-        raise ItemError("item", f"expected a list of numbers, or lists of such lists; got {kind}")
+        raise ItemError("item", f"expected a list of numbers, or lists of such lists; got {_kind(value)}")
+    kinds: set[type] = set()
+    _walk(value, MOST_AXES, kinds)
+    if other := kinds - {int, float, type(None)}:
+        raise ItemError("item", f"{EXPECTED}; got {' and '.join(sorted(KINDS.get(each, 'another') for each in other))}")
     try:
-        numbers = np.asarray(value)
-        if numbers.dtype.kind not in "if":
-            numbers = np.asarray(value, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError):
-        raise ItemError(
-            "item", "expected numbers in lists of equal lengths; got a list of another length, a text, or a huge number"
-        ) from None
-    return numbers
+        if kinds == {int}:
+            with contextlib.suppress(OverflowError):
+                return np.array(value, dtype=np.int64)
+        return np.array(value, dtype=np.float64)
+    except OverflowError:
+        raise ItemError("item", f"{EXPECTED}; got a huge one, which no float holds") from None
+
+
+def _walk(value: list[Any], axes: int, kinds: set[type]) -> tuple[int, ...]:
+    """Return the shape of nested lists, and add the kinds of what they hold; no array is made of anything else."""
+    inside = set(map(type, value))
+    if list not in inside:
+        kinds |= inside
+        return (len(value),)
+    if len(inside) > 1:
+        raise ItemError("item", f"{EXPECTED}; got lists beside something else in one list")
+    if axes == 1:
+        raise ItemError("item", f"{EXPECTED}, at most {MOST_AXES} deep; got deeper ones")
+    shapes = {_walk(each, axes - 1, kinds) for each in value}
+    if len(shapes) > 1:
+        raise ItemError("item", f"{EXPECTED}; got lists of different lengths")
+    return (len(value), *shapes.pop())
+
+
+def _kind(value: Any) -> str:
+    return KINDS.get(type(value), "one number")

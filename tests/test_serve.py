@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 import wave
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from PIL import Image
 
 from gridcnn import FittedModel, datasets, fit, predict
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.adapters.received import as_received
+from gridcnn.errors import ItemError
 from gridcnn.serve import answering
 from gridcnn.serve.app import make_app
 from gridcnn.serve.limits import Limits
@@ -171,7 +174,10 @@ def test_a_text_never_names_a_file_of_the_server(client: TestClient, tmp_path: P
         ("series", [float("nan")] + [1.0] * 19, "length 0: missing"),
         ("series", [None] + [1.0] * 19, "length 0: missing"),
         ("series", [float("inf")] + [1.0] * 19, "length 0: infinite"),
-        ("series", ["a"] * 20, "expected numbers in lists of equal lengths"),
+        ("series", ["5"] * 20, "expected numbers in lists of equal lengths; got a text"),
+        ("series", [True] * 20, "got true or false"),
+        ("series", [{}] * 20, "got an object"),
+        ("series", [[[[[[[[[1]]]]]]]]], "at most 8 deep"),
         ("series", [10**400] * 20, "expected numbers in lists of equal lengths"),
         ("series", "a text", "this model reads no texts: send numbers"),
         ("series", 3, "expected a list of numbers, or lists of such lists; got one number"),
@@ -201,6 +207,18 @@ def test_an_item_that_cannot_be_answered_says_why_and_does_not_hinder_the_others
     assert reason in errors(alone)[0]
     assert [bool(error) for error in errors(together)] == [False, True, False]
     assert errors(together)[1] == errors(alone)[0]
+
+
+def test_a_long_text_among_numbers_is_refused_before_any_array_is_made() -> None:
+    item = ["x" * 100_000, *["a"] * 10_000]
+
+    tracemalloc.start()
+    with pytest.raises(ItemError, match="got a text"):
+        as_received(item, {}, files=False, texts=False)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 100_000  # an array of texts has 4 GB
 
 
 def test_cautions_come_with_each_answer_unless_they_are_not_wanted(client: TestClient) -> None:
