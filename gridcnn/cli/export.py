@@ -42,7 +42,7 @@ def export(
         Precision,
         typer.Option(
             "--precision",
-            help="float16 stores weights in half the space; int8 computes with 8 bits, in ranges learned from part of --check.",
+            help="float16 stores weights in half the space; int8 computes with 8 bits (needs --check).",
         ),
     ] = Precision.float32,
     check: Annotated[

@@ -64,8 +64,8 @@ def reduced(model: Any, precision: str, adapter: Adapter, items: Sequence[Any]) 
     decoded = list(_decoded(adapter, [items[at] for at in places]))
     if len(decoded) < FEWEST:
         raise ConfigurationError(
-            f"--precision int8 learns ranges from at most half of the items of --check SOURCE: name more; "
-            f"{len(decoded)} of {len(items)} could be taken and read, and it needs at least {FEWEST}"
+            f"--precision int8 learns ranges from at least {FEWEST} items, of which it takes half of --check SOURCE; of "
+            f"{len(items)} given, {len(decoded)} were taken and could be read: name more"
         )
     return _computed_with_8_bits(_stored_in_16_bits(model, network=False), decoded), places
 
