@@ -64,7 +64,7 @@ def reduced(model: Any, precision: str, adapter: Adapter, items: Sequence[Any]) 
     decoded = list(_decoded(adapter, [items[at] for at in places]))
     if len(decoded) < FEWEST:
         raise ConfigurationError(
-            f"--precision int8 learns ranges from at least {FEWEST} items, of which it takes half of --check SOURCE; of "
+            f"--precision int8 learns ranges from at least {FEWEST} items, half of those of --check SOURCE; of "
             f"{len(items)} given, {len(decoded)} were taken and could be read: name more"
         )
     return _computed_with_8_bits(_stored_in_16_bits(model, network=False), decoded), places
