@@ -459,8 +459,22 @@ def test_a_hub_that_fails_is_said_in_one_line(hub: Hub, bundle: Path, status: in
 
     with pytest.raises(BundleError, match=message) as error:
         push(bundle, "me/digits", onnx=False)
-    one_line(error)
+    assert f"An empty repository may be left behind: {hub.address}/me/digits" in one_line(error)
     assert hub.newest("me/digits") == {}
+
+
+def test_a_hub_without_xet_names_the_variable_that_helps(
+    hub: Hub, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("hf_xet", reason="hf_xet is not installed")
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+
+    with pytest.raises(BundleError, match="HF_HUB_DISABLE_XET=1") as error:
+        push(bundle, "me/digits", onnx=False)
+    message = one_line(error)
+    assert "404" in message
+    assert "An empty repository may be left behind" in message
+    assert "cannot be reached: check the network" not in message
 
 
 def test_what_is_no_model_is_not_pushed(hub: Hub, tmp_path: Path) -> None:
@@ -476,7 +490,7 @@ def test_what_is_no_model_is_not_pushed(hub: Hub, tmp_path: Path) -> None:
 def test_without_the_package_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
 
-    with pytest.raises(ConfigurationError, match=re.escape("pip install 'gridcnn[hub]'")):
+    with pytest.raises(ConfigurationError, match=re.escape("pip install '.[hub]'")):
         fetch("hf://me/digits")
 
 

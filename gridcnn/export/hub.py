@@ -6,17 +6,17 @@ What is downloaded is one file of numbers and text, never anything that runs: a 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from gridcnn.errors import BundleError, ConfigurationError, ExportError, GridcnnError, NotABundleError
+from gridcnn.errors import BundleError, ConfigurationError, ExportError, NotABundleError
+from gridcnn.export.hub_errors import in_one_line, package
 
 if TYPE_CHECKING:
     from gridcnn.evaluation.report import Report
@@ -123,8 +123,8 @@ def fetch(name: str | os.PathLike[str], *, token: str | None = None, endpoint: s
         If there is no such model or file, it may not be read, or the hub cannot be reached.
     """
     asked = HubName.parse(name)
-    hub, endpoint = _hub(), endpoint or os.environ.get("HF_ENDPOINT")
-    with _in_one_line(str(asked), "read"), _without_progress():
+    hub, endpoint = package(), endpoint or os.environ.get("HF_ENDPOINT")
+    with in_one_line(str(asked), "read"), _without_progress():
         url = hub.hf_hub_url(asked.repository, asked.file, revision=asked.revision, endpoint=endpoint)
         path = Path(
             hub.hf_hub_download(
@@ -150,9 +150,9 @@ def _answers(url: str, token: str | None) -> bool:
 
     Its refusals are raised, as by the download.
     """
-    errors = _hub("errors")
+    errors = package("errors")
     try:
-        _hub().get_hf_file_metadata(url, token=token)
+        package().get_hf_file_metadata(url, token=token)
     except errors.HfHubHTTPError as error:
         if error.response.status_code < 500:
             raise
@@ -219,7 +219,8 @@ def push(
         If the name has another form, huggingface_hub is missing, or the model should be private and its repository
         exists and is public.
     BundleError
-        If the file is no bundle, the hub does not let you write, or it cannot be reached.
+        If the file is no bundle, the hub does not let you write, or it cannot be reached. A repository that was made
+        for an upload that failed stays behind, empty.
     """
     repo_id = repo_id.removeprefix("hf://")
     if not _REPOSITORY.fullmatch(repo_id):
@@ -227,7 +228,7 @@ def push(
             f"{repo_id} is not the name of a repository: expected USER/NAME of letters, digits, - _ and ., such as "
             "me/birds"
         )
-    hub = _hub()
+    hub = package()
     from gridcnn.bundle import load  # noqa: PLC0415  (imports torch)
     from gridcnn.export.card import model_card  # noqa: PLC0415
 
@@ -250,17 +251,18 @@ def push(
             contents[EXPORTED] = content
     contents[CARD] = card(None if why_not else EXPORTED).encode()
     api = hub.HfApi(endpoint=endpoint or os.environ.get("HF_ENDPOINT"), token=token, library_name="gridcnn")
-    with _in_one_line(repo_id, "written"), _without_progress():
+    with in_one_line(repo_id, "written"):
         url = api.create_repo(repo_id, private=private or None, exist_ok=True)
         if private and not api.model_info(repo_id).private:
             raise ConfigurationError(
                 f"{repo_id} exists and everyone can see it: make it private in its settings, or leave out --private"
             )
-        api.create_commit(
-            repo_id,
-            [hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in contents.items()],
-            commit_message="Upload a gridcnn model",
-        )
+    added = [hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in contents.items()]
+    try:
+        with in_one_line(repo_id, "written"), _without_progress():
+            api.create_commit(repo_id, added, commit_message="Upload a gridcnn model")
+    except BundleError as error:
+        raise BundleError(f"{error}. An empty repository may be left behind: {url}") from error.__cause__
     return Pushed(str(url), tuple(contents), why_not)
 
 
@@ -277,21 +279,10 @@ def _exported(model: FittedModel, texts: Mapping[str, str]) -> tuple[bytes, str]
         return place.read_bytes(), ""
 
 
-def _hub(module: str = "") -> Any:
-    """Import huggingface_hub, which is optional and slow to import, or a module of it."""
-    try:
-        package: Any = importlib.import_module("huggingface_hub")
-        return importlib.import_module(f"huggingface_hub.{module}") if module else package
-    except ImportError as error:
-        raise ConfigurationError(
-            "models on the hub need huggingface_hub, which is not installed: pip install 'gridcnn[hub]'"
-        ) from error
-
-
 @contextlib.contextmanager
 def _without_progress() -> Iterator[None]:
     """Draw no progress bars meanwhile: a model is small, and the commands have their own."""
-    utils = _hub("utils")
+    utils = package("utils")
     drawn = not utils.are_progress_bars_disabled()
     if drawn:
         utils.disable_progress_bars()
@@ -300,49 +291,3 @@ def _without_progress() -> Iterator[None]:
     finally:
         if drawn:
             utils.enable_progress_bars()
-
-
-@contextlib.contextmanager
-def _in_one_line(name: str, done: str) -> Iterator[None]:
-    """Turn what goes wrong on the way to the hub into one line that says what to do."""
-    errors = _hub("errors")
-    try:
-        yield
-    except GridcnnError:
-        raise
-    except errors.GatedRepoError as error:
-        raise BundleError(f"{name}: its owner gives it to those who ask: ask on its page, then log in") from error
-    except errors.RevisionNotFoundError as error:
-        raise BundleError(f"{name}: the repository has no such revision: check what stands behind the @") from error
-    except errors.LocalEntryNotFoundError as error:
-        raise BundleError(f"{name} is not in the cache, and {_UNREACHABLE}") from error
-    except errors.EntryNotFoundError as error:
-        raise BundleError(
-            f"{name}: the repository has no such file: name one that it has, such as hf://USER/NAME/other.safetensors"
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise BundleError(
-            f"{name}: there is no such repository, or it is private and you are not logged in: check the name. {_LOGIN}"
-        ) from error
-    except errors.LocalTokenNotFoundError as error:
-        raise BundleError(f"{name} cannot be {done} without a login. {_LOGIN}") from error
-    except errors.HfHubHTTPError as error:
-        raise BundleError(f"{name} cannot be {done}: {_refusal(error.response.status_code)}") from error
-    except (errors.HTTPError, OSError) as error:
-        raise BundleError(f"{name}: {_UNREACHABLE}") from error
-    except (RuntimeError, ValueError) as error:  # a part of the upload failed, or the hub answers with nonsense
-        raise BundleError(f"{name} cannot be {done}: {' '.join(str(error).split())}") from error
-
-
-_UNREACHABLE = "the hub cannot be reached: check the network, and the variables HF_ENDPOINT and HF_HUB_OFFLINE"
-_LOGIN = "Log in by `hf auth login`, or set the variable HF_TOKEN"
-
-
-def _refusal(status: int) -> str:
-    if status == 401:
-        return f"you are not logged in, or your token is no longer valid. {_LOGIN}"
-    if status == 403:
-        return "your token does not allow it: make one with the right to write, and check USER in USER/NAME"
-    if status == 429:
-        return "the hub has had too many requests from here: try again in some minutes"
-    return f"the hub answered with status {status}: try again later"
