@@ -231,6 +231,10 @@ class TextAdapter(Adapter):
         """Return known words in a random order, short and long, and texts of many scripts."""
         return trial_texts(self, random)
 
+    def describe_input(self) -> str:
+        """Say that it takes strings."""
+        return "`text`, strings `(batch,)`"
+
     @staticmethod
     def _check(item: Any) -> str:
         if not isinstance(item, str):
@@ -263,10 +267,10 @@ class TextAdapter(Adapter):
         return Preview(text=item[:LONGEST_PREVIEW], note=note)
 
     def describe_grid(self) -> str:
-        """Explain vectors of words."""
+        """Explain vectors of words or characters."""
         return (
-            f"Every word is a list of {self.embedding_dim_} numbers that the network learned. Underlined with dots: "
-            "words it does not know."
+            f"Every {self.tokens_} is a list of {self.embedding_dim_} numbers that the network learned. Underlined with "
+            f"dots: {self.tokens_}s it does not know."
         )
 
     def coordinates(self, item: Any, window: int = 1, n_windows: int = 1) -> tuple[Coordinates, ...]:
@@ -300,6 +304,10 @@ class TextAdapter(Adapter):
         from gridcnn.adapters.classic import tf_idf  # noqa: PLC0415  (as in the base class)
 
         return tf_idf(self.tokenise, self.tokens_, 2 if self.tokens_ == "word" else 4)
+
+    def settings(self) -> dict[str, Any]:
+        """As that of the base class; a str names a file of vectors, too."""
+        return {**super().settings(), "vectors": self.vectors and Path(self.vectors).name}
 
     def restore(self, state: Any) -> Self:
         """Set what `fit` learned in an earlier run; the file of vectors is not needed again."""
