@@ -92,7 +92,8 @@ def export(
 
         items = None if data is None else data.items
         written = export_site(fitted, output, name=model.stem, licence=licence, items=items, runtime=runtime)
-        size = f"{written / 2**20:.1f} MB and onnxruntime-web"
+        around = sum(each.stat().st_size for each in (output / "runtime").iterdir())
+        size = f"{written / 2**20:.1f} MB, and {around / 2**20:.0f} MB of onnxruntime-web"
         note(f"page: {output}, {size}; try it: python -m http.server --directory {shlex.quote(str(output))}")
         return
     from gridcnn.export.card import model_card
