@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,65 @@ import numpy as np
 
 from gridcnn.errors import ItemError
 
-__all__ = ["as_received", "within"]
+__all__ = ["Allowance", "as_received", "within"]
 
 MOST_AXES = 8
 """How deep lists of numbers may be nested."""
+
+HALF = re.compile("[\ud800-\udfff]")
+"""Half of a surrogate pair, which JSON can write."""
 
 EXPECTED = "expected numbers in lists of equal lengths"
 
 KINDS: Mapping[type, str] = {str: "a text", dict: "an object", bool: "true or false", type(None): "null"}
 """What JSON holds besides numbers and lists."""
+
+
+class Allowance(Mapping[str, float]):
+    """What an item of a request may have, by unit; `within` also limits what all its items have together.
+
+    Parameters
+    ----------
+    most : mapping
+        How much one item may have of each unit.
+    together : mapping
+        How many times as much all items may have together, for the units that take long to decode.
+
+    Attributes
+    ----------
+    spent : float
+        What the items so far had, in items of the largest size.
+    """
+
+    def __init__(self, most: Mapping[str, float], together: Mapping[str, float]) -> None:
+        self._most, self._together = most, together
+        self.spent = 0.0
+
+    def __getitem__(self, unit: str) -> float:
+        """Return how much one item may have."""
+        return self._most[unit]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the units."""
+        return iter(self._most)
+
+    def __len__(self) -> int:
+        """Return the number of units."""
+        return len(self._most)
+
+    def take(self, item: Any, unit: str, amount: float) -> None:
+        """Note what an item has; ItemError if all have too much with it, which is not noted then."""
+        if unit not in self._together:
+            return
+        spent = self.spent + amount / self._most[unit]
+        if spent > self._together[unit]:
+            limit = self._together[unit] * self._most[unit]
+            raise ItemError(
+                item,
+                f"with it, the items of this request have more than {limit:,.9g} {unit} together, the most that this "
+                "service takes: send it in another request",
+            )
+        self.spent = spent
 
 
 def as_received(value: Any, most: Mapping[str, float], *, files: bool, texts: bool) -> Any:
@@ -39,6 +90,8 @@ def as_received(value: Any, most: Mapping[str, float], *, files: bool, texts: bo
         text = _content(value) if isinstance(value, Path) else value
         if not isinstance(text, str):
             raise ItemError("item", "this model reads texts: send a string, or a text file in UTF-8")
+        if not text.isascii() and HALF.search(text):
+            raise ItemError("text", "expected Unicode text, got half of a surrogate pair")
         return within(text, "characters", len(text), most)
     if isinstance(value, Path):
         if files:
@@ -50,11 +103,13 @@ def as_received(value: Any, most: Mapping[str, float], *, files: bool, texts: bo
     return _numbers(value)
 
 
-def within(item: Any, unit: str, amount: float, most: Mapping[str, float]) -> Any:
-    """Return the item, unless it has more than it may."""
-    limit = most.get(unit, np.inf)
+def within(item: Any, unit: str, amount: float, most: Mapping[str, float], weight: float = 1.0) -> Any:
+    """Return the item, unless it has more than it may; `weight` is how many times as long as others it takes."""
+    limit = most.get(unit, np.inf) / weight
     if amount > limit:
         raise ItemError(item, f"it has more than {limit:,.9g} {unit}, the most that this service takes")
+    if isinstance(most, Allowance):
+        most.take(item, unit, amount * weight)
     return item
 
 

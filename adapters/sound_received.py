@@ -37,6 +37,5 @@ def sound(value: Any, most: Mapping[str, float], rate: int) -> Any:
         return item
     if frames >= LENGTH_UNKNOWN and np.isfinite(limit):
         frames = len(read_sound(item, int(limit * per_second) + 1)[0])
-    if channels * per_second > FASTEST_CHANNELS:
-        limit *= FASTEST_CHANNELS / (channels * per_second)
-    return within(item, "seconds", frames / per_second, {"seconds": limit})
+    weight = max(1.0, channels * per_second / FASTEST_CHANNELS)
+    return within(item, "seconds", frames / per_second, most, weight)

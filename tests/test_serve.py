@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import time
 import tracemalloc
 import wave
 import zlib
@@ -189,6 +191,7 @@ def test_a_text_never_names_a_file_of_the_server(client: TestClient, tmp_path: P
         ("tones", [0.5, None], "NaN"),
         ("tones", [0] * (2 * RATE + 1), "it has more than 2 seconds, the most that this service takes"),
         ("texts", ["a"], "this model reads texts: send a string"),
+        ("texts", "a \ud800", "expected Unicode text, got half of a surrogate pair"),
         ("texts", "a" * 501, "it has more than 500 characters, the most that this service takes"),
     ],
 )
@@ -232,7 +235,7 @@ def test_cautions_come_with_each_answer_unless_they_are_not_wanted(client: TestC
 
 
 def test_any_string_is_answered_and_a_text_file_is_one_text(client: TestClient) -> None:
-    texts = ["", "\ud800", "e\u0301🙂", "\x00", "<script>", "العربية", "我喜欢"]
+    texts = ["", "e\u0301🙂", "\x00", "<script>", "العربية", "我喜欢"]
 
     assert errors(post(client, "texts", texts)) == [""] * len(texts)
     as_file = upload(client, "texts", {"review.txt": TEXTS.items[0].encode()}).json()["results"][0]
@@ -316,6 +319,33 @@ def test_a_sound_is_refused_by_its_header(client: TestClient) -> None:
         "it has more than 2 seconds, the most that this service takes",
         "a service decodes wav, flac, ogg, opus, mp3, aiff, au and caf only: convert it first",
     ]
+
+
+def test_the_items_of_a_request_have_limits_together(client: TestClient) -> None:
+    picture = png(np.arange(8100, dtype=np.uint8).reshape(90, 90))
+    pictures = upload(client, "digits", {f"{index}.png": picture for index in range(6)})
+    sounds = upload(client, "tones", {f"{index}.wav": wav(np.ones(int(1.9 * RATE))) for index in range(5)})
+
+    said = "with it, the items of this request have more than {} together, the most that this service takes: send it"
+    assert [error.partition(" in another")[0] for error in errors(pictures)] == [""] * 4 + [
+        said.format("40,000 pixels")
+    ] * 2
+    assert [error.partition(" in another")[0] for error in errors(sounds)] == [""] * 4 + [said.format("8 seconds")]
+    assert errors(upload(client, "digits", {"a.png": picture})) == [""]
+
+
+def test_a_large_item_is_not_decoded_again_for_its_cautions(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[Any] = []
+    monkeypatch.setattr(ImageAdapter, "cautions", lambda adapter, item: looked_at.append(item) or [])
+    pictures = {"small.png": png(np.eye(70, dtype=np.uint8)), "large.png": png(np.eye(71, dtype=np.uint8))}
+
+    small, large = upload(client, "digits", pictures).json()["results"]
+
+    assert small["cautions"] == []
+    assert large["cautions"] == [answering.TOO_LARGE]
+    assert len(looked_at) == 1
 
 
 def test_an_answer_holds_no_path_and_no_trace(client: TestClient) -> None:
@@ -428,6 +458,45 @@ def test_pages_of_other_sites_may_not_use_it_unless_they_are_named(models: dict[
         )
         assert answer.status_code == preflight.status_code == 200
         assert answer.headers["access-control-allow-origin"] == "https://a.org"
+
+
+def test_what_is_left_of_a_request_is_not_answered_once_its_client_has_gone(
+    models: dict[str, FittedModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered: list[str] = []
+
+    def slowly(self: answering.Answering, asked: list[answering.Asked]) -> list[answering.Answer]:
+        time.sleep(0.1)
+        answered.append(asked[0].sent.name)
+        return [answering.Answer("a", [1.0])]
+
+    monkeypatch.setattr(answering.Answering, "answers", slowly)
+    app = make_app({"texts": models["texts"]})
+    path = "/v1/models/texts/predict"
+    body = json.dumps({"inputs": ["a"] * 50}).encode()
+    scope = {
+        "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
+        "headers": [(b"content-type", b"application/json")], "scheme": "http", "server": ("localhost", 80),
+    }  # fmt: skip
+
+    async def ask() -> None:
+        messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def receive() -> Any:
+            if message := next(messages, None):
+                return message
+            await asyncio.sleep(0.3)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            pass
+
+        await asyncio.wait_for(app(scope, receive, send), 10)
+
+    asyncio.run(ask())
+    time.sleep(0.5)
+
+    assert 1 <= len(answered) <= 6
 
 
 def test_a_fault_is_told_without_its_trace(models: dict[str, FittedModel], monkeypatch: pytest.MonkeyPatch) -> None:

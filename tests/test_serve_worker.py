@@ -24,12 +24,12 @@ class Model:
         self.let = threading.Event()
         self.batches: list[list[str]] = []
 
-    def __call__(self, asked: Sequence[tuple[Sent, bool]]) -> list[Answer]:
+    def __call__(self, asked: Sequence[Sent]) -> list[Answer]:
         self.let.wait(10)
-        self.batches.append([sent.value for sent, _ in asked])
-        if any(sent.value == "fault" for sent, _ in asked):
+        self.batches.append([sent.value for sent in asked])
+        if any(sent.value == "fault" for sent in asked):
             raise MemoryError
-        return [Answer(label=sent.value) for sent, _ in asked]
+        return [Answer(label=sent.value) for sent in asked]
 
 
 def texts(*values: str) -> list[Sent]:
@@ -73,6 +73,24 @@ def test_a_large_request_takes_turns_with_small_ones() -> None:
     assert max(map(len, model.batches)) == AT_ONCE
     assert [index for index, batch in enumerate(model.batches) if "small" in batch] == [2]
     worker.close()
+
+
+def test_what_a_turn_has_no_time_for_waits_and_small_requests_come_in_between() -> None:
+    class Slow(Model):
+        def __call__(self, asked: Sequence[Sent]) -> list[Answer]:
+            return super().__call__(asked[:1])
+
+    model = Slow()
+    worker = Worker(model)
+    busy(worker)
+    large, small = worker.submit(texts("1", "2", "3")), worker.submit(texts("small"))
+    model.let.set()
+
+    assert (labels(large), labels(small)) == (["1", "2", "3"], ["small"])
+    assert [batch[0] for batch in model.batches] == ["first", "1", "small", "2", "3"]
+    large = worker.submit(texts("1", "2"))
+    worker.close()
+    assert labels(large) == ["1", "2"]
 
 
 def test_a_batch_waits_a_moment_for_a_request_that_is_on_its_way() -> None:
@@ -137,8 +155,8 @@ def test_closing_answers_what_waits_and_takes_nothing_more() -> None:
 def test_files_stand_in_a_private_folder_under_names_of_our_own_and_are_removed() -> None:
     folder = Folder()
     sent = [Sent.file("../a.PNG", b"1"), Sent.file("b.sh; rm -rf", b"2"), Sent("2", [1.0])]
-    with folder.files(sent) as values:
-        first, second, numbers = values
+    with folder.files() as value_of:
+        first, second, numbers = map(value_of, sent)
         assert first.read_bytes() + second.read_bytes() == b"12"
         assert (first.name, second.name) == ("upload-0.PNG", "upload-1")
         assert first.parent.stat().st_mode & 0o777 == 0o700

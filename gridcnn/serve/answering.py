@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gridcnn.adapters.received import Allowance
 from gridcnn.errors import GridcnnError, ItemError
 from gridcnn.inference import predict_in_parts
 from gridcnn.inference.predictor import predictor
@@ -16,10 +17,18 @@ from gridcnn.pipeline.device import choose_device
 from gridcnn.serve.limits import Limits
 from gridcnn.serve.sent import Folder, Sent
 
-__all__ = ["FAULT", "Answer", "Answering"]
+__all__ = ["FAULT", "Answer", "Answering", "Asked"]
 
 FAULT = "the model could not answer this item"
 """What a client is told of an error that nobody foresaw; the log of the service says more."""
+
+TURN = 0.2
+"""Pixels or seconds in a turn, as a share of those that one item may have; the item that exceeds it is the last."""
+
+LOOKED_AT = 0.5
+"""Share of what one item may have beyond which it is not decoded once more for its cautions."""
+
+TOO_LARGE = "it is so large that nothing was looked for that makes an answer deserve less trust"
 
 _log = logging.getLogger("gridcnn.serve")
 
@@ -31,6 +40,24 @@ class Answer(NamedTuple):
     probabilities: Sequence[float] = ()
     cautions: Sequence[str] = ()
     error: str = ""
+
+
+class Asked(NamedTuple):
+    """An item, whether its cautions are wanted, and what the items of its request may have."""
+
+    sent: Sent
+    cautions: bool
+    allowance: Allowance
+
+
+class _Read(NamedTuple):
+    """An item as the adapter reads it, or an error; and its size as a share of the largest that an item may have."""
+
+    asked: Asked
+    value: Any
+    item: Any
+    error: str
+    share: float
 
 
 class Answering:
@@ -50,7 +77,7 @@ class Answering:
         self.model = model
         self._precision = precision
         self._labels = model.class_names
-        self._most = limits.of_an_item
+        self._limits = limits
         self._folder = Folder()
         predictor(model.network, choose_device("auto"), precision)  # made now rather than for the first request
 
@@ -58,30 +85,33 @@ class Answering:
         """Remove the folder of files that are being read."""
         self._folder.remove()
 
-    def answers(self, asked: Sequence[tuple[Sent, bool]]) -> list[Answer]:
-        """Answer items, each with its cautions or without them."""
-        answers = [Answer()] * len(asked)
-        good, items = [], []
-        with self._folder.files([sent for sent, _ in asked]) as values:
-            for at, value in enumerate(values):
-                item, error = self._read(value)
-                if error:
-                    answers[at] = Answer(error=error)
-                else:
-                    good.append(at)
-                    items.append(item)
-            for at, item, answer in zip(good, items, self._predicted(items), strict=True):
-                wanted = asked[at][1] and not answer.error
-                answers[at] = answer._replace(cautions=self._cautions(item)) if wanted else answer
-        return [
-            answer._replace(error=sent.scrubbed(answer.error, value)) if answer.error else answer
-            for answer, (sent, _), value in zip(answers, asked, values, strict=True)
-        ]
+    def answers(self, asked: Sequence[Asked]) -> list[Answer]:
+        """Answer as many of the items, from the first on, as a turn has time for: all, unless some are large."""
+        read: list[_Read] = []
+        with self._folder.files() as value_of:
+            for each in asked:
+                spent = each.allowance.spent
+                value = value_of(each.sent)
+                item, error = self._read(value, each.allowance)
+                read.append(_Read(each, value, item, error, each.allowance.spent - spent))
+                if sum(other.share for other in read) >= TURN:
+                    break
+            predicted = iter(self._predicted([each.item for each in read if not each.error]))
+            return [self._answer(each, Answer(error=each.error) if each.error else next(predicted)) for each in read]
+
+    def _answer(self, read: _Read, answer: Answer) -> Answer:
+        if answer.error:
+            return answer._replace(error=read.asked.sent.scrubbed(answer.error, read.value))
+        if not read.asked.cautions:
+            return answer
+        large = read.share > LOOKED_AT
+        return answer._replace(cautions=[TOO_LARGE] if large else self._cautions(read.item))
 
     def explain(self, sent: Sent, function: Callable[[FittedModel, Any], Any]) -> Any:
         """Call a function with the model and one item; ItemError if that cannot be read."""
-        with self._folder.files([sent]) as (value,):
-            item, error = self._read(value)
+        with self._folder.files() as value_of:
+            value = value_of(sent)
+            item, error = self._read(value, self._limits.allowance())
             try:
                 if error:
                     raise ItemError(sent.name, error)
@@ -89,11 +119,11 @@ class Answering:
             except ItemError as why:
                 raise ItemError(sent.name, sent.scrubbed(why.reason, value)) from None
 
-    def _read(self, value: Any) -> tuple[Any, str]:
+    def _read(self, value: Any, allowance: Allowance) -> tuple[Any, str]:
         """Return the item that was sent, or why it is none."""
         adapter = self.model.adapter
         try:
-            return adapter.check_items([adapter.received(value, self._most)])[0], ""
+            return adapter.check_items([adapter.received(value, allowance)])[0], ""
         except ItemError as error:
             return None, error.reason
         except GridcnnError as error:

@@ -20,7 +20,7 @@ from fastapi.responses import PlainTextResponse
 from gridcnn.errors import ItemError
 from gridcnn.model import FittedModel
 from gridcnn.render import live
-from gridcnn.serve.answering import Answering
+from gridcnn.serve.answering import Answering, Asked
 from gridcnn.serve.bodies import Bodies
 from gridcnn.serve.gate import Gate, refusal_headers
 from gridcnn.serve.limits import Limits, RefusedError
@@ -36,6 +36,9 @@ DOCS_POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+SOON = 0.1
+"""Seconds after which a request that has no answer yet is worth asking whether its client is still there."""
 
 
 class Served(NamedTuple):
@@ -92,7 +95,7 @@ def make_app(
             allow_headers=["Authorization", "Content-Type"],
         )  # fmt: skip
     _add_errors(app)
-    _add_models(app, served, Bodies(limits), metrics)
+    _add_models(app, served, limits, metrics)
     _add_state(app, served, metrics)
     _add_pages(app)
     return app
@@ -133,7 +136,8 @@ def _add_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, on_fault)
 
 
-def _add_models(app: FastAPI, served: Mapping[str, Served], bodies: Bodies, metrics: Metrics) -> None:
+def _add_models(app: FastAPI, served: Mapping[str, Served], limits: Limits, metrics: Metrics) -> None:
+    bodies = Bodies(limits)
     of_layers: dict[str, bytes | memoryview] = {}
 
     def find(name: str) -> Served:
@@ -155,8 +159,9 @@ def _add_models(app: FastAPI, served: Mapping[str, Served], bodies: Bodies, metr
         async with contextlib.AsyncExitStack() as held:
             with worker.expected():
                 sent = await held.enter_async_context(bodies.items(request))
-                done = worker.answers(sent, cautions=cautions)
-            answers = await done
+                allowance = limits.allowance()
+                done = worker.answers([Asked(each, cautions, allowance) for each in sent])
+            answers = await _while_connected(request, done)
         results = [
             {"item": each.name, "error": answer.error}
             if answer.error
@@ -182,7 +187,8 @@ def _add_models(app: FastAPI, served: Mapping[str, Served], bodies: Bodies, metr
             if len(sent) != 1:
                 raise RefusedError(422, f"one item is explained at a time, got {len(sent)}")
             try:
-                values = await asyncio.wrap_future(each.worker.call(lambda: each.answering.explain(sent[0], live.maps)))
+                call = each.worker.call(lambda: each.answering.explain(sent[0], live.maps))
+                values = await _while_connected(request, asyncio.wrap_future(call))
             except ItemError as error:
                 raise RefusedError(422, error.reason) from None
         return _json(values)
@@ -253,6 +259,28 @@ def _add_pages(app: FastAPI) -> None:
 def _about(name: str, model: FittedModel) -> dict[str, Any]:
     adapter = model.adapter
     return {"name": name, "noun": adapter.noun, "modality": adapter.modality, "classes": model.class_names}
+
+
+async def _while_connected(request: Request, done: asyncio.Future[Any]) -> Any:
+    """Wait for an answer as long as the client does; without it, what was not begun is not done."""
+    gone = None
+    try:
+        await asyncio.wait((done,), timeout=SOON)
+        if not done.done():
+            gone = asyncio.create_task(_disconnected(request))
+            await asyncio.wait((done, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not done.done():
+            raise RefusedError(400, "the connection was dropped before the answer")
+        return done.result()
+    finally:
+        done.cancel()
+        if gone is not None:
+            gone.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _flag(request: Request, name: str) -> bool:

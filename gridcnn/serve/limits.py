@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gridcnn.adapters.received import Allowance
+
 __all__ = ["Limits", "RefusedError"]
 
 BODIES_HELD = 8
 """Bodies of the largest size that are held in memory at the same time; several small ones take the place of one."""
+
+TOGETHER = 4
+"""How many times the pixels or seconds of one item all items of a request may have."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +29,10 @@ class Limits:
     requests : int
         Requests that are answered at the same time.
     pixels : int
-        Of a picture, in its file.
+        Of a picture, in its file. All pictures of a request may have four times as many.
     seconds : float
-        Of a sound; shorter if more than 192,000 samples a second of all channels have to be decoded.
+        Of a sound; shorter if more than 192,000 samples a second of all channels have to be decoded. All sounds of
+        a request may have four times as many.
     characters : int
         Of a text.
     upload : float
@@ -49,10 +55,10 @@ class Limits:
         """Bytes of all bodies together."""
         return BODIES_HELD * self.body
 
-    @property
-    def of_an_item(self) -> dict[str, float]:
-        """The limits that `Adapter.received` checks."""
-        return {"pixels": self.pixels, "seconds": self.seconds, "characters": self.characters}
+    def allowance(self) -> Allowance:
+        """Return what the items of a new request may have, as `Adapter.received` checks it."""
+        most = {"pixels": self.pixels, "seconds": self.seconds, "characters": self.characters}
+        return Allowance(most, dict.fromkeys(("pixels", "seconds"), TOGETHER))
 
 
 class RefusedError(Exception):

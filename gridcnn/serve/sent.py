@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,24 +58,23 @@ class Folder:
         self._path = Path(self._folder.name)
 
     @contextlib.contextmanager
-    def files(self, sent: Sequence[Sent]) -> Iterator[list[Any]]:
-        """Yield the values of items, those of files as paths, which exist until the block ends."""
-        values: list[Any] = []
+    def files(self) -> Iterator[Callable[[Sent], Any]]:
+        """Yield a function that returns the value of an item, that of a file as a path, until the block ends."""
+        places: list[Path] = []
+
+        def value_of(sent: Sent) -> Any:
+            if not isinstance(sent.value, bytes):
+                return sent.value
+            suffix = Path(sent.name).suffix
+            places.append(self._path / f"upload-{len(places)}{suffix if SUFFIX.fullmatch(suffix) else ''}")
+            places[-1].write_bytes(sent.value)
+            return places[-1]
+
         try:
-            for position, each in enumerate(sent):
-                value = each.value
-                if isinstance(value, bytes):
-                    suffix = Path(each.name).suffix
-                    place = self._path / f"upload-{position}{suffix if SUFFIX.fullmatch(suffix) else ''}"
-                    values.append(place)
-                    place.write_bytes(value)
-                else:
-                    values.append(value)
-            yield values
+            yield value_of
         finally:
-            for value in values:
-                if isinstance(value, Path):
-                    value.unlink(missing_ok=True)
+            for place in places:
+                place.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove it."""

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gridcnn.serve.answering import FAULT, Answer
-from gridcnn.serve.sent import Sent
 
 __all__ = ["Worker"]
 
@@ -27,15 +26,12 @@ PATIENCE = 0.002
 
 _log = logging.getLogger("gridcnn.serve")
 
-Asked = tuple[Sent, bool]
-"""An item, and whether its cautions are wanted."""
-
 
 @dataclass(eq=False)
 class _Job:
     """A request: its items, those that are answered already, and whom to tell."""
 
-    asked: Sequence[Asked]
+    asked: Sequence[Any]
     done: Future[list[Answer]] | asyncio.Future[list[Answer]]
     answers: list[Answer] = field(default_factory=list)
 
@@ -60,14 +56,14 @@ class Worker:
     Parameters
     ----------
     answers : callable
-        Answers up to 64 items.
+        Answers up to 64 items, or only the first of them; what is left waits for the next turn.
     watch : callable
         Told the number of items of each batch, and the seconds that it took.
     """
 
     def __init__(
         self,
-        answers: Callable[[Sequence[Asked]], list[Answer]],
+        answers: Callable[[Sequence[Any]], list[Answer]],
         watch: Callable[[int, float], None] = lambda items, seconds: None,
     ) -> None:
         self._answers = answers
@@ -97,16 +93,16 @@ class Worker:
                 self._coming -= 1
                 self._wake()
 
-    def submit(self, sent: Sequence[Sent], *, cautions: bool = True) -> Future[list[Answer]]:
+    def submit(self, asked: Sequence[Any]) -> Future[list[Answer]]:
         """Answer items, in their order; RuntimeError after `close`."""
         done: Future[list[Answer]] = Future()
-        self._queue(_Job([(each, cautions) for each in sent], done))
+        self._queue(_Job(asked, done))
         return done
 
-    def answers(self, sent: Sequence[Sent], *, cautions: bool = True) -> asyncio.Future[list[Answer]]:
+    def answers(self, asked: Sequence[Any]) -> asyncio.Future[list[Answer]]:
         """Return what will hold the answers, in the loop that calls; its futures are told together, batch by batch."""
         done: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-        self._queue(_Job([(each, cautions) for each in sent], done))
+        self._queue(_Job(asked, done))
         return done
 
     def call(self, function: Callable[[], Any]) -> Future[Any]:
@@ -163,9 +159,9 @@ class Worker:
                 return
             self._changed.wait(left)
 
-    def _next(self) -> list[tuple[_Job, Sequence[Asked]]]:
+    def _next(self) -> list[tuple[_Job, Sequence[Any]]]:
         """Take the next items of one job after another, until there are enough."""
-        batch: list[tuple[_Job, Sequence[Asked]]] = []
+        batch: list[tuple[_Job, Sequence[Any]]] = []
         room = AT_ONCE
         while room and self._waiting and isinstance(job := self._waiting[0], _Job):
             self._waiting.popleft()
@@ -177,7 +173,7 @@ class Worker:
             room -= len(part)
         return batch
 
-    def _answer(self, batch: Sequence[tuple[_Job, Sequence[Asked]]]) -> None:
+    def _answer(self, batch: Sequence[tuple[_Job, Sequence[Any]]]) -> None:
         """Answer the items of a batch, and queue the jobs that have more of them."""
         asked = [each for _, part in batch for each in part]
         started = time.perf_counter()
@@ -186,13 +182,18 @@ class Worker:
         except Exception as error:  # whatever it is, the thread lives on
             _log.error("a batch could not be answered", exc_info=error)
             answers = [Answer(error=FAULT)] * len(asked)
-        self._watch(len(asked), time.perf_counter() - started)
+        self._watch(len(answers), time.perf_counter() - started)
         left = iter(answers)
+        served: list[_Job] = []
+        passed_over: list[_Job] = []
         for job, part in batch:
-            job.answers.extend(itertools.islice(left, len(part)))
-        _tell([job for job, _ in batch if len(job.answers) == len(job.asked)])
+            some = list(itertools.islice(left, len(part)))
+            job.answers.extend(some)
+            (served if some else passed_over).append(job)
+        _tell([job for job in served if len(job.answers) == len(job.asked)])
         with self._changed:
-            self._waiting.extend(job for job, _ in batch if len(job.answers) < len(job.asked))
+            self._waiting.extendleft(reversed(passed_over))
+            self._waiting.extend(job for job in served if len(job.answers) < len(job.asked))
 
 
 def _tell(jobs: Sequence[_Job]) -> None:
