@@ -165,7 +165,7 @@ def from_state(name: str, settings: Mapping[str, Any], state: Mapping[str, Any])
     name : str
         One of `names()`.
     settings : mapping
-        Its constructor parameters, from `get_params()`.
+        Its constructor parameters, from `settings()`.
     state : mapping
         Its fitted state, from `state()`.
 

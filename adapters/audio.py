@@ -238,6 +238,10 @@ class AudioAdapter(Adapter):
         """Return silence, and hisses of several lengths."""
         return [*hisses(self.samples_, self.sample_rate_, random)]
 
+    def describe_input(self) -> str:
+        """Tell the sample rate."""
+        return f"`waveforms`, float32 `(batch, samples)`, one channel in [-1, 1], at {self.sample_rate_:,} Hz"
+
     def received(self, value: Any, most: Mapping[str, float]) -> Any:
         """Return a recording that a service was sent; numbers are samples at the model's rate."""
         item = sound_received.sound(value, most, self.sample_rate_)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -206,6 +207,10 @@ class Adapter(Parameterised):
         """Return raw items made up to try an exported model: ordinary and odd ones, of several sizes."""
         return []
 
+    def describe_input(self) -> str:
+        """Say what an exported model takes, in Markdown: the name of its input, types, shapes, units, limits."""
+        return "a batch of items as they are decoded, all of one size; its input says of which type and shape"
+
     @abstractmethod
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the hyperparameters that suit this modality and `n_items` training items.
@@ -287,6 +292,14 @@ class Adapter(Parameterised):
         return order_free(random_state)
 
     # ---- fitted state -----------------------------------------------------------------------------------------------
+
+    def settings(self) -> dict[str, Any]:
+        """Return the constructor parameters as a saved model holds them: of a file they keep the name, not the folder.
+
+        A saved model may be published, and the folders of a machine tell about its owner.
+        """
+        settings = self.get_params(deep=False)
+        return {name: Path(it).name if isinstance(it, os.PathLike) else it for name, it in settings.items()}
 
     def state(self) -> dict[str, Any]:
         """Return the fitted state, JSON-ready."""

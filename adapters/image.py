@@ -234,6 +234,12 @@ class ImageAdapter(Adapter):
         sizes = [(height, width), (height, 3 * width), (5 * height, width), (2 * height + 1, 2 * width + 3), (1, 2)]
         return [random.integers(0, 256, (*size, channels)).astype(np.uint8) for size in sizes for channels in (1, 3)]
 
+    def describe_input(self) -> str:
+        """Say which pixels these are."""
+        fourth = "a fourth channel (alpha) is refused" if self.colour_ else "a fourth channel (alpha) would be ignored"
+        shape = "`pictures`, uint8 `(batch, height, width, 1 or 3)`, upright, of any size but all of a batch of one"
+        return f"{shape}; grey, or red, green and blue; lay transparent pictures over white before: {fourth}"
+
     def received(self, value: Any, most: Mapping[str, float]) -> Any:
         """Return a picture that a service was sent; numbers are pixels."""
         return image_received.picture(value, most)

@@ -6,6 +6,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -269,8 +270,8 @@ class TextAdapter(Adapter):
     def describe_grid(self) -> str:
         """Explain vectors of words or characters."""
         return (
-            f"Every {self.tokens_} is a list of {self.embedding_dim_} numbers that the network learned. Underlined with "
-            f"dots: {self.tokens_}s it does not know."
+            f"Every {self.tokens_} is a list of {self.embedding_dim_} numbers that the network learned. Underlined "
+            f"with dots: {self.tokens_}s it does not know."
         )
 
     def coordinates(self, item: Any, window: int = 1, n_windows: int = 1) -> tuple[Coordinates, ...]:

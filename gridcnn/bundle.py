@@ -207,7 +207,7 @@ def adapter_and_classes(model: FittedModel) -> dict[str, Any]:
         "adapter": {
             "name": type(adapter).__name__,
             "package": adapters.provider(type(adapter)),
-            "settings": adapter.get_params(),
+            "settings": adapter.settings(),
             "state": adapter.state(),
         },
         "classes": {"kind": model.classes.dtype.kind, "labels": model.classes.tolist()},
@@ -230,8 +230,13 @@ def _describe(model: FittedModel) -> dict[str, Any]:
 
 
 def _parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters with class weights as pairs, since keys of JSON are strings; a generator has no seed."""
+    """Return the parameters with class weights as pairs, since keys of JSON are strings; a generator has no seed.
+
+    A folder of this machine is nobody else's: of `cache` it is kept that there was one.
+    """
     kept = dict(parameters)
+    if isinstance(kept.get("cache"), str | Path):
+        kept["cache"] = True
     if isinstance(kept.get("class_weight"), Mapping):
         kept["class_weight"] = [[plain(label), weight] for label, weight in kept["class_weight"].items()]
     if isinstance(kept.get("random_state"), np.random.RandomState):

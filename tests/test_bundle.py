@@ -2,13 +2,14 @@
 
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
-from gridcnn import GridClassifier, bundle
+from gridcnn import GridClassifier, bundle, fit
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, TextAdapter
 from gridcnn.errors import (
     BundleError,
@@ -59,6 +60,24 @@ def test_integer_labels_stay_integers(tmp_path):
     assert set(loaded.classes_) == {10, 20}
     with pytest.raises(ValueError, match="X has 5 features, but GridClassifier is expecting 6"):
         loaded.predict(X[:, :5])
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_saved_model_names_no_folder_of_the_machine(tmp_path, kind):
+    vectors, model = tmp_path / "private" / "vectors.txt", tmp_path / "m.safetensors"
+    vectors.parent.mkdir()
+    vectors.write_text("good 1 2\nbad 2 1\n")
+    adapter = TextAdapter(vectors=kind(vectors), tokens="word")
+    texts = ["good good day", "bad bad day"] * 6
+    cache = kind(tmp_path / "private" / "cache")
+    fitted = fit(adapter, texts, [0, 1] * 6, {"epochs": 1, "kernels": (2,), "cache": cache, "validation_fraction": 0})
+    bundle.save(fitted, model)
+    loaded = bundle.load(model)
+
+    assert b"private" not in model.read_bytes()
+    assert loaded.adapter.vectors == "vectors.txt"
+    assert loaded.parameters["cache"] is True
+    assert fitted.adapter.vectors == kind(vectors)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(saved, tmp_path, monkeypatch):
