@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from gridcnn import datasets, fit
-from gridcnn.adapters import ArrayAdapter, ImageAdapter, TextAdapter
+from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.evaluation.report import make_report
 from gridcnn.export.card import model_card
 from gridcnn.export.markdown import plain, table, yaml_string
@@ -193,6 +193,58 @@ def test_the_commands_name_the_model(model: FittedModel) -> None:
     compile(running.split("```python\n")[1].split("```")[0], "card", "exec")
 
 
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("/home/a-person/data/trec_test.csv", "held-out items of trec_test.csv"),
+        ("C:\\Users\\a-person\\birds\\", "held-out items of birds"),
+        ("../a-person/held out/", "held-out items of held out"),
+        ("digits", "held-out items of digits"),
+        ("..", "held-out items"),
+        ("", "held-out items"),
+    ],
+)
+def test_no_folder_of_the_machine_is_named(model: FittedModel, digits: Any, source: str, told: str) -> None:
+    report = make_report(model, digits.items[200:220], digits.labels[200:220], source=source)
+    card = model_card(model, name="x", evaluation=report)
+
+    assert told in [row[0] for row in cells(section(card, "Scores"))]
+    assert "a-person" not in card
+    assert metadata_of(card)["model-index"][0]["results"][0]["dataset"]["name"] == told
+
+
+def test_the_card_in_an_exported_file_is_of_that_file(model: FittedModel) -> None:
+    told = section(model_card(model, name="x", source="x.onnx", onnx="x.onnx", precision="int8"), "How to run it")
+
+    assert "gridcnn predict x.onnx new/" in told
+    assert 'pip install ".[export]"' in told
+    assert "safetensors" not in told
+    assert "gridcnn serve" not in told
+    assert 'onnxruntime.InferenceSession("x.onnx")' in told
+    assert "with 8 bits" in told
+    assert "`gridcnn export --check SOURCE` measures it" in told
+
+
+@pytest.mark.parametrize(("precision", "said"), [("float32", "at most 0.0001"), ("float16", "weights in 16 bits")])
+def test_the_precision_of_the_file_is_said(model: FittedModel, precision: str, said: str) -> None:
+    told = section(model_card(model, name="x", onnx="x.onnx", precision=precision), "How to run it")
+
+    assert said in told
+    assert ("not quite those of the trained model" in told) == (precision != "float32")
+
+
+def test_the_card_says_what_the_file_takes(model: FittedModel) -> None:
+    told = section(model_card(model, name="x", onnx="x.onnx"), "How to run it")
+    sounds = datasets.load("tones").take(range(20))
+    adapter = AudioAdapter(sample_rate=8000).fit(sounds.items)
+
+    assert "`pictures`, uint8 `(batch, height, width, 1 or 3)`" in told
+    assert "a fourth channel (alpha) would be ignored" in told
+    assert "at 8,000 Hz" in adapter.describe_input()
+    assert "float32 `(batch, samples)`" in adapter.describe_input()
+    assert TextAdapter().describe_input() == "`text`, strings `(batch,)`"
+
+
 def test_the_card_has_no_placeholder(model: FittedModel, nasty: FittedModel, digits: Any) -> None:
     report = make_report(model, digits.items[200:], digits.labels[200:])
     cards = [
@@ -200,10 +252,12 @@ def test_the_card_has_no_placeholder(model: FittedModel, nasty: FittedModel, dig
         model_card(nasty, name="x", licence="mit", onnx="model.onnx"),
         model_card(model, name="x", evaluation=report, purpose="To read digits."),
         model_card(replace(model, scores={}, summary={}, history=(), recipe={}), name="x"),
+        model_card(model, name="x", source="hf://me/x"),
+        model_card(model, name="x", source="x.onnx", onnx="x.onnx", precision="int8"),
     ]
 
     found = [PLACEHOLDERS.findall(card.replace("none was stated", "").replace("none of these", "")) for card in cards]
-    assert found == [[], [], [], []]
+    assert found == [[]] * len(cards)
 
 
 def test_classes_that_look_like_markup_are_shown_as_they_are(nasty: FittedModel) -> None:

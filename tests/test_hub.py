@@ -533,13 +533,19 @@ def test_every_command_that_takes_a_model_takes_one_of_the_hub(
     hub: Hub, bundle: Path, run: Any, tmp_path: Path
 ) -> None:
     pytest.importorskip("onnx", reason="the extra export is not installed")
+    pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+    from gridcnn.export.exported_model import ExportedModel
+
     run("push", bundle, "me/digits", "--no-onnx")
     by_name, by_file = (run("evaluate", model, "digits", "--json") for model in ("hf://me/digits", bundle))
-    exported = run("export", "hf://me/digits", "-o", tmp_path / "digits.onnx")
+    exported = run("export", "hf://me/digits", "-o", tmp_path / "digits.onnx", "--precision", "float16")
 
     assert (by_name.code, by_name.out) == (0, by_file.out)
     assert exported.code == 0
-    assert (tmp_path / "digits.onnx").is_file()
+    card = ExportedModel(tmp_path / "digits.onnx").metadata["model_card"]
+    assert "gridcnn predict digits.onnx" in card
+    assert "weights in 16 bits" in card
+    assert str(tmp_path) not in card
 
 
 def test_push_scores_the_model_for_its_card(hub: Hub, bundle: Path, run: Any, tmp_path: Path) -> None:
@@ -557,6 +563,8 @@ def test_push_scores_the_model_for_its_card(hub: Hub, bundle: Path, run: Any, tm
     assert "states no licence" in done.err
     assert "Expected calibration error" in card
     assert "| 40 |" in card
+    assert "| held-out items of held |" in card
+    assert str(tmp_path) not in card
 
 
 def test_commands_say_in_one_line_what_is_wrong(hub: Hub, bundle: Path, run: Any) -> None:

@@ -99,7 +99,9 @@ def export(
     from gridcnn.export.card import model_card
     from gridcnn.export.onnx_file import export_onnx
 
-    texts = {"model_card": model_card(fitted, name=model.stem, licence=licence)}
+    name = output.name
+    card = model_card(fitted, name=model.stem, licence=licence, source=name, onnx=name, precision=precision.value)
+    texts = {"model_card": card}
     if licence is not None:
         texts["licence"] = licence
     found = export_onnx(

@@ -5,18 +5,17 @@ All of it is filled in from the model. What the model does not know is said to b
 
 from __future__ import annotations
 
-import json
 import math
-import shlex
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import scipy.stats
 
 from gridcnn.evaluation.report import Report
-from gridcnn.export.markdown import LICENCES, encodable, plain, table, yaml_string
+from gridcnn.export.card_running import running
+from gridcnn.export.markdown import LICENCES, plain, table, yaml_string
 from gridcnn.model import FittedModel, fitted_model
-from gridcnn.versions import versions
 
 __all__ = ["model_card"]
 
@@ -36,6 +35,7 @@ def model_card(
     purpose: str | None = None,
     source: str | None = None,
     onnx: str | None = None,
+    precision: str = "float32",
 ) -> str:
     """Return the card of a model: Markdown that begins with the metadata of the Hugging Face Hub.
 
@@ -55,7 +55,9 @@ def model_card(
     source : str, optional
         What the commands name as the model: a file, or `hf://USER/NAME`. The default is `model.safetensors`.
     onnx : str, optional
-        Name of the ONNX file that lies beside the card.
+        Name of the ONNX file that lies beside the card, or has the card in it.
+    precision : {"float32", "float16", "int8"}, default "float32"
+        What that file stores and computes with, see `gridcnn.export.onnx_file.export_onnx`.
 
     Returns
     -------
@@ -96,7 +98,7 @@ def model_card(
         "## Limits\n",
         *_limits(model),
         "## How to run it\n",
-        *_running(model, source or "model.safetensors", onnx),
+        *running(model, source or "model.safetensors", onnx, precision),
         "## How it was trained\n",
         *_training(model),
     ]
@@ -202,7 +204,8 @@ def _measured(model: FittedModel, evaluation: Report | None) -> Iterator[tuple[s
         yield "test part of the data set", accuracy, int(scores.get("test_items") or 0), remark
     if evaluation is not None:
         remark = evaluation.warning.rstrip(".") or "none of these items was used in training"
-        what = f"held-out items of {evaluation.source}" if evaluation.source else "held-out items"
+        source = re.split(r"[\\/]", evaluation.source.rstrip("\\/"))[-1]  # the folders are nobody's business
+        what = f"held-out items of {source}" if source.strip(".") else "held-out items"
         yield what, evaluation.scores.accuracy, evaluation.scores.n_items, remark
 
 
@@ -278,37 +281,6 @@ def _limits(model: FittedModel) -> Iterator[str]:
     said.append("It learned from its training items only, and has the gaps and the leanings that they have.")
     yield from (f"- {each}" for each in said)
     yield ""
-
-
-def _running(model: FittedModel, source: str, onnx: str | None) -> Iterator[str]:
-    adapter, extra = model.adapter, "[hub]" if source.startswith("hf://") else ""
-    asked = "sentences.txt" if adapter.reads_texts else "new/" if adapter.reads_files else "rows.csv"
-    yield f"With gridcnn {versions()['gridcnn']} or newer, installed by `pip install '.{extra}'` in its sources:\n"
-    place = shlex.quote(" ".join(encodable(source).split()))
-    serve = "" if place.endswith(".onnx") else f"gridcnn serve {place}\n"  # it explains, too, and needs the weights
-    yield f"```sh\ngridcnn predict {place} {asked}\n{serve}```\n"
-    if onnx is None:
-        yield "`gridcnn export` makes one ONNX file of it, which runs without gridcnn.\n"
-        return
-    takes = "strings" if adapter.reads_texts else "items as they are decoded, all of one size"
-    yield (
-        f"Without gridcnn: {plain(onnx)} has the preprocessing inside, and needs only onnxruntime. It takes a batch "
-        f"of {takes}; its input says of which type and shape:\n"
-    )
-    yield f"```python\n{_CONSUMER.replace('PATH', json.dumps(encodable(onnx)))}```\n"
-
-
-_CONSUMER = """\
-import onnxruntime
-
-session = onnxruntime.InferenceSession(PATH)
-(entry,) = session.get_inputs()
-print(entry.name, entry.type, entry.shape)
-
-
-def predict(batch):
-    return session.run(["label", "probabilities"], {entry.name: batch})
-"""
 
 
 def _training(model: FittedModel) -> Iterator[str]:
