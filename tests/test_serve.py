@@ -254,6 +254,49 @@ def test_texts_may_be_fields_of_a_form(client: TestClient) -> None:
     ]  # fmt: skip
 
 
+def test_every_part_of_a_form_is_answered_in_its_place(client: TestClient) -> None:
+    def part(about: str, content: bytes = b"") -> bytes:
+        return b"--b\r\nContent-Disposition: form-data" + about.encode() + b"\r\n\r\n" + content + b"\r\n"
+
+    good = png(DIGITS.items[0])
+    body = b"".join(
+        [
+            part("; name=files; filename*=UTF-8''na%C3%AFve%20..%2Fx.png", good),
+            part("; name=files; filename*=nonsense''a%FF", good),
+            part('; name="size"', b"3"),
+            part(""),
+            part("; name=files; filename=\"a.png\"; filename*=UTF-8''b.png", good),
+        ]
+    )
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    results = client.post("/v1/models/digits/predict", content=body + b"--b--\r\n", headers=headers).json()["results"]
+
+    assert [result["item"] for result in results] == ["x.png", "file", "2", "3", "a.png"]
+    assert [result.get("error", "").partition("field 'inputs'")[2] for result in results] == [
+        "", "", "; got the field 'size', which has no file name", "; got the field '', which has no file name", ""
+    ]  # fmt: skip
+
+
+def test_a_form_of_empty_parts_is_refused_at_once(client: TestClient) -> None:
+    response = client.post(
+        "/v1/models/digits/predict",
+        content=b"--b\r\n\r\n\r\n" * 30_000 + b"--b--\r\n",
+        headers={"content-type": "multipart/form-data; boundary=b"},
+    )
+
+    assert response.status_code == 413
+    assert response.json()["error"]["limit"] == "items"
+
+
+def test_json_that_would_unfold_in_memory_is_refused_by_its_marks(client: TestClient) -> None:
+    objects = post(client, "series", [[{}] * 60_000])
+    text = post(client, "texts", ["{}," * 60_000])
+
+    assert objects.status_code == 413
+    assert "the body has too many values" in objects.json()["error"]["message"]
+    assert errors(text) == ["it has more than 500 characters, the most that this service takes"]
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "status", "said"),
     [
@@ -414,6 +457,13 @@ def test_pages_come_with_a_policy_and_nothing_from_elsewhere(client: TestClient)
     assert client.put("/v1/models").status_code == 405
 
 
+def test_head_is_answered_like_get_without_a_body(client: TestClient) -> None:
+    for path in ("/healthz", "/readyz", "/", "/v1/models", "/nothing"):
+        asked, told = client.get(path), client.head(path)
+        assert (told.status_code, told.content) == (asked.status_code, b"")
+        assert told.headers["content-length"] == asked.headers["content-length"]
+
+
 def test_counters_tell_requests_items_and_batches(models: dict[str, FittedModel]) -> None:
     with TestClient(make_app({"texts": models["texts"]})) as client:
         post(client, "texts", ["a", 3])
@@ -449,7 +499,8 @@ def test_pages_of_other_sites_may_not_use_it_unless_they_are_named(models: dict[
         assert client.post("/v1/models/texts/predict", json=ask, headers=other).status_code == 403
         assert client.post("/v1/models/texts/predict", json=ask, headers={"origin": "null"}).status_code == 403
         assert client.post("/v1/models/texts/predict", json=ask, headers=ours).status_code == 200
-        assert client.get("/v1/models", headers={"host": "rebound.example:8000"}).status_code == 400
+        for host in ("rebound.example:8000", "x@testserver", "testserver/", ""):
+            assert client.get("/v1/models", headers={"host": host}).status_code == 400
         assert "access-control-allow-origin" not in client.get("/v1/models", headers=other).headers
     with TestClient(make_app({"texts": models["texts"]}, origins=["https://a.org"])) as client:
         answer = client.post("/v1/models/texts/predict", json=ask, headers=other)

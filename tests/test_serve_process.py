@@ -172,7 +172,8 @@ def test_bad_requests_are_refused_and_memory_stays_flat(service: Service) -> Non
     def round_of_abuse() -> None:
         assert service.ask(inputs(*["a"] * 10_000))[0] == 413
         assert service.ask(b"x" * 2_000_000)[0] == 413
-        assert service.ask(b"[" * 900_000)[0] == 400
+        assert service.ask(b"[" * 100_000)[0] == 400
+        assert service.ask(b'{"inputs": [' + b"{}," * 300_000 + b"{}]}")[0] == 413
         assert service.ask(b'{"inputs": [' + b"[]," * 999 + b"[]]}")[0] == 422
         assert service.ask(b"a", "text/html")[0] == 415
         assert service.ask(inputs("word " * 15_000))[0] == 200
@@ -184,6 +185,20 @@ def test_bad_requests_are_refused_and_memory_stays_flat(service: Service) -> Non
         round_of_abuse()
 
     assert service.memory() - before < 30 * 2**20
+
+
+def test_a_request_that_is_refused_before_its_body_gets_one_answer(service: Service) -> None:
+    for request in (f"POST /nothing {{}}\r\nContent-Length: {300_000}", "PUT / {}\r\nTransfer-Encoding: chunked"):
+        begun = request.format("HTTP/1.1\r\nHost: localhost").encode() + b"\r\n\r\n"
+        connection = service.raw(begun)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(3):
+                connection.sendall(b"x" * 80_000)
+                time.sleep(0.1)
+        answer = until_closed(connection)
+
+        assert answer.count(b"HTTP/1.1 ") == 1
+        assert b"connection: close" in answer.lower()
 
 
 def test_more_requests_than_the_limit_are_told_to_come_again(service: Service) -> None:

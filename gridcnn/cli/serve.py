@@ -49,7 +49,8 @@ def serve(
     threads: ThreadsOption = None,
     precision: PrecisionOption = Precision.float32,
     max_body: Annotated[
-        float, typer.Option("--max-body", min=0.001, help="Megabytes in a request.", rich_help_panel=LIMITS)
+        float,
+        typer.Option("--max-body", min=0.001, max=1_000_000, help="Megabytes in a request.", rich_help_panel=LIMITS),
     ] = 32,
     max_items: Annotated[
         int, typer.Option("--max-items", min=1, help="Items in a request.", rich_help_panel=LIMITS)
@@ -61,14 +62,21 @@ def serve(
         int, typer.Option("--max-pixels", min=1, help="Pixels of a picture.", rich_help_panel=LIMITS)
     ] = 50_000_000,
     max_seconds: Annotated[
-        float, typer.Option("--max-seconds", min=0.001, help="Seconds of a sound.", rich_help_panel=LIMITS)
+        float,
+        typer.Option("--max-seconds", min=0.001, max=1_000_000, help="Seconds of a sound.", rich_help_panel=LIMITS),
     ] = 300,
     max_characters: Annotated[
         int, typer.Option("--max-characters", min=1, help="Characters of a text.", rich_help_panel=LIMITS)
     ] = 100_000,
     max_upload: Annotated[
         float,
-        typer.Option("--max-upload", min=0.1, help="Seconds in which a request has to arrive.", rich_help_panel=LIMITS),
+        typer.Option(
+            "--max-upload",
+            min=0.1,
+            max=100_000,
+            help="Seconds in which a request has to arrive.",
+            rich_help_panel=LIMITS,
+        ),
     ] = 30,
 ) -> None:
     """Serve models over HTTP: a live page at /, a JSON API described at /docs, counters for Prometheus at /metrics.

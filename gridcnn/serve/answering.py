@@ -92,7 +92,7 @@ class Answering:
             for each in asked:
                 spent = each.allowance.spent
                 value = value_of(each.sent)
-                item, error = self._read(value, each.allowance)
+                item, error = self._read(each.sent, value, each.allowance)
                 read.append(_Read(each, value, item, error, each.allowance.spent - spent))
                 if sum(other.share for other in read) >= TURN:
                     break
@@ -111,7 +111,7 @@ class Answering:
         """Call a function with the model and one item; ItemError if that cannot be read."""
         with self._folder.files() as value_of:
             value = value_of(sent)
-            item, error = self._read(value, self._limits.allowance())
+            item, error = self._read(sent, value, self._limits.allowance())
             try:
                 if error:
                     raise ItemError(sent.name, error)
@@ -119,8 +119,10 @@ class Answering:
             except ItemError as why:
                 raise ItemError(sent.name, sent.scrubbed(why.reason, value)) from None
 
-    def _read(self, value: Any, allowance: Allowance) -> tuple[Any, str]:
+    def _read(self, sent: Sent, value: Any, allowance: Allowance) -> tuple[Any, str]:
         """Return the item that was sent, or why it is none."""
+        if sent.error:
+            return None, sent.error
         adapter = self.model.adapter
         try:
             return adapter.check_items([adapter.received(value, allowance)])[0], ""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hmac
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any
@@ -17,8 +20,10 @@ __all__ = ["Gate", "refusal_headers"]
 OF_THE_API = ("/v1/", "/metrics")
 """What needs the token; the page, its files and the documentation hold nothing of the models."""
 
-CLOSING = frozenset({408, 413, 415, 429})
-"""Refusals after which the rest of the body may still be on its way, so that the connection ends."""
+SLOW = 408
+
+LINGER = 2.0
+"""Seconds in which the rest of a refused body is read, for clients that listen only after they have sent it."""
 
 
 Message = MutableMapping[str, Any]
@@ -70,23 +75,32 @@ class Gate:
             return
         started = time.perf_counter()
         status = 500
+        headers = dict(scope["headers"])
+        body = _Body(headers, receive)
+        if scope["method"] == "HEAD":  # like GET; the server leaves out the body
+            scope = {**scope, "method": "GET"}
 
         async def counting(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-content-type-options", b"nosniff")]
+                added = [(b"x-content-type-options", b"nosniff")]
+                if not body.ended and (status == SLOW or not await body.rest()):
+                    added.append((b"connection", b"close"))  # or what is left could be taken for the next request
+                message["headers"] = [*message.get("headers", ()), *added]
             await send(message)
 
         asks = scope["method"] == "POST"
         self._metrics.in_progress.inc()
         self._in_progress += asks
         try:
-            self._check(scope, asks)
+            self._check(scope, headers, asks)
         except RefusedError as refused:
+            self._in_progress -= asks
+            asks = False
             await _refuse(refused, counting)
         else:
-            await self._app(scope, receive, counting)
+            await self._app(scope, body.receive, counting)
         finally:
             self._in_progress -= asks
             self._metrics.in_progress.dec()
@@ -94,8 +108,8 @@ class Gate:
             self._metrics.requests.labels(route, str(status)).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
 
-    def _check(self, scope: Message, asks: bool) -> None:
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    def _check(self, scope: Message, raw: Mapping[bytes, bytes], asks: bool) -> None:
+        headers = {name: value.decode("latin-1") for name, value in raw.items()}
         host = headers.get(b"host", "")
         if self._hosts is not None and _name(host) not in self._hosts:
             raise RefusedError(400, "this service answers under its own address only: 127.0.0.1 or localhost")
@@ -113,10 +127,34 @@ class Gate:
             raise RefusedError(429, f"{most} requests are being answered already: try again soon", "requests", most)
 
 
+class _Body:
+    """The body of a request, and whether it has been read to its end."""
+
+    def __init__(self, headers: Mapping[bytes, bytes], receive: Receive) -> None:
+        self._receive = receive
+        self._is_awaited = b"expect" in headers  # the client sends it only if it is asked to
+        self.ended = b"transfer-encoding" not in headers and headers.get(b"content-length", b"0") == b"0"
+
+    async def receive(self) -> Message:
+        """Return the next message."""
+        message = await self._receive()
+        if not message.get("more_body", False):
+            self.ended = True
+        return message
+
+    async def rest(self) -> bool:
+        """Read on for a moment and forget what comes; return whether that was all."""
+        if not self._is_awaited:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER):
+                    while not self.ended:
+                        await self.receive()
+        return self.ended
+
+
 def refusal_headers(status: int) -> Mapping[str, str]:
     """Return the headers that belong to a refusal."""
-    headers = {401: {"www-authenticate": "Bearer"}, 429: {"retry-after": "1"}}.get(status, {})
-    return {**headers, **({"connection": "close"} if status in CLOSING else {})}
+    return {401: {"www-authenticate": "Bearer"}, 429: {"retry-after": "1"}}.get(status, {})
 
 
 async def _refuse(refused: RefusedError, send: Send) -> None:
@@ -128,13 +166,13 @@ async def _refuse(refused: RefusedError, send: Send) -> None:
 
 
 def _name(host: str) -> str:
-    """Return a host without its port.
+    """Return a host without its port; nothing if it is none.
 
-    >>> _name("localhost:8000"), _name("[::1]:8000"), _name("a b")
-    ('localhost', '::1', '')
+    >>> _name("localhost:8000"), _name("[::1]:8000"), _name("a b"), _name("a@localhost")
+    ('localhost', '::1', '', '')
     """
     try:
-        return urlsplit(f"//{host}").hostname or "" if " " not in host else ""
+        return urlsplit(f"//{host}").hostname or "" if not re.search(r"[\s@/?#\\]", host) else ""
     except ValueError:
         return ""
 

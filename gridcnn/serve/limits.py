@@ -7,7 +7,7 @@ from typing import Any
 
 from gridcnn.adapters.received import Allowance
 
-__all__ = ["Limits", "RefusedError"]
+__all__ = ["Limits", "RefusedError", "too_many"]
 
 BODIES_HELD = 8
 """Bodies of the largest size that are held in memory at the same time; several small ones take the place of one."""
@@ -90,3 +90,8 @@ class RefusedError(Exception):
         if self.limit is not None:
             said |= {"limit": self.limit, "most": self.most}
         return {"error": said}
+
+
+def too_many(limits: Limits) -> RefusedError:
+    """Return the refusal of a request with too many items."""
+    return RefusedError(413, f"at most {limits.items:,} items are answered in one request", "items", limits.items)

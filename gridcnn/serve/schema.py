@@ -69,7 +69,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     404: {"model": Refusal, "description": "There is no such model."},
     405: {"model": Refusal, "description": "There is no such method."},
     408: {"model": Refusal, "description": "The body arrived too slowly."},
-    413: {"model": Refusal, "description": "The body is too large, or has too many items."},
+    413: {"model": Refusal, "description": "The body is too large, or has too many items or values."},
     415: {"model": Refusal, "description": "The body is of another type."},
     422: {"model": Predicted | Refusal, "description": "The request has no items, or none of them could be answered."},
     429: {"model": Refusal, "description": "Too many requests at the same time."},

@@ -26,10 +26,13 @@ class Sent:
         What answers call it: the name of the file, without folders; or its position among the items, from 0.
     value : bytes, or whatever JSON holds
         The content of a file, a text, nested lists of numbers.
+    error : str
+        Why it is no item, if it is none.
     """
 
     name: str
     value: Any
+    error: str = ""
 
     @classmethod
     def file(cls, name: str, content: bytes) -> Sent:
