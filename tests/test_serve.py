@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import json
 import time
@@ -29,6 +30,7 @@ from gridcnn.errors import ItemError
 from gridcnn.serve import answering
 from gridcnn.serve.app import make_app
 from gridcnn.serve.limits import Limits
+from gridcnn.serve.schema import Layers, Values
 
 DIGITS = datasets.load("digits").take(range(120))
 TEXTS = datasets.load("word_order").take(range(60))
@@ -427,6 +429,10 @@ def test_an_explanation_holds_the_numbers_of_the_page(client: TestClient) -> Non
     values = client.post("/v1/models/digits/explain", files={"files": ("a.png", content)}).json()
     answer = upload(client, "digits", {"a.png": content}).json()["results"][0]
 
+    Layers.model_validate(layers)
+    Values.model_validate(values)
+    grid = values["grid"]
+    assert np.frombuffer(base64.b64decode(grid["numbers"]), "<f4").size == np.prod(grid["shape"])
     assert layers["classes"] == [*"0123456789"]
     assert len(values["maps"]) == len(layers["groups"])
     np.testing.assert_allclose(values["probabilities"], answer["probabilities"], atol=1e-5)
@@ -490,6 +496,26 @@ def test_with_a_token_the_api_needs_it_and_probes_do_not(models: dict[str, Fitte
         odd = client.get("/v1/models", headers={"authorization": b"Bearer \xff"})
         assert odd.status_code == 401
         assert [client.get(each).status_code for each in ("/healthz", "/readyz", "/")] == [200] * 3
+
+
+def test_the_document_says_what_needs_the_token(client: TestClient, models: dict[str, FittedModel]) -> None:
+    with TestClient(make_app({"texts": models["texts"]}, token="secret-token")) as closed:
+        document = closed.get("/openapi.json").json()
+    needs = {
+        path: "security" in operation
+        for path, operations in document["paths"].items()
+        for operation in operations.values()
+    }
+
+    assert document["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}
+    assert [path for path, needed in needs.items() if not needed] == ["/healthz", "/readyz"]
+    assert "securitySchemes" not in client.get("/openapi.json").json()["components"]
+
+
+def test_answers_are_written_in_utf8(client: TestClient) -> None:
+    response = upload(client, "digits", {"数字.png": png(DIGITS.items[0])})
+
+    assert "数字.png" in response.content.decode()
 
 
 def test_pages_of_other_sites_may_not_use_it_unless_they_are_named(models: dict[str, FittedModel]) -> None:

@@ -22,10 +22,10 @@ from gridcnn.model import FittedModel
 from gridcnn.render import live
 from gridcnn.serve.answering import Answering, Asked
 from gridcnn.serve.bodies import Bodies
-from gridcnn.serve.gate import Gate, refusal_headers
+from gridcnn.serve.gate import OF_THE_API, Gate, refusal_headers
 from gridcnn.serve.limits import Limits, RefusedError
 from gridcnn.serve.metrics import Metrics
-from gridcnn.serve.schema import EXPLAIN, PREDICT, REFUSALS, Explained, Models, Predicted
+from gridcnn.serve.schema import EXPLAIN, PREDICT, REFUSALS, Layers, Models, Predicted, Values
 from gridcnn.serve.worker import Worker
 from gridcnn.versions import versions
 
@@ -98,6 +98,8 @@ def make_app(
     _add_models(app, served, limits, metrics)
     _add_state(app, served, metrics)
     _add_pages(app)
+    if token is not None:
+        _add_security(app)
     return app
 
 
@@ -136,6 +138,22 @@ def _add_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, on_fault)
 
 
+def _add_security(app: FastAPI) -> None:
+    """Say in the document what needs the token, so that its page asks for one."""
+    without = app.openapi
+
+    def document() -> dict[str, Any]:
+        made = without()  # made once, and kept
+        made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        for path, operations in made["paths"].items():
+            if path.startswith(OF_THE_API):
+                for operation in operations.values():
+                    operation["security"] = [{"token": []}]
+        return made
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
 def _add_models(app: FastAPI, served: Mapping[str, Served], limits: Limits, metrics: Metrics) -> None:
     bodies = Bodies(limits)
     of_layers: dict[str, bytes | memoryview] = {}
@@ -145,12 +163,15 @@ def _add_models(app: FastAPI, served: Mapping[str, Served], limits: Limits, metr
             raise RefusedError(404, f"there is no such model: there are {', '.join(served)}")
         return served[name]
 
-    @app.get("/v1/models", response_model=Models, responses={401: REFUSALS[401]})
+    @app.get("/v1/models", summary="The models", response_model=Models, responses={401: REFUSALS[401]})
     async def models() -> Response:
         """List the models."""
         return _json({"models": [_about(name, each.model) for name, each in served.items()]})
 
-    @app.post("/v1/models/{name}/predict", response_model=Predicted, responses=REFUSALS, openapi_extra=PREDICT)
+    @app.post(
+        "/v1/models/{name}/predict", summary="Answers for items", response_model=Predicted, responses=REFUSALS,
+        openapi_extra=PREDICT,
+    )  # fmt: skip
     async def predict(request: Request) -> Response:
         """Answer items. One that cannot be read has an error in its place; 422 if that holds for all of them."""
         name = request.path_params["name"]
@@ -179,7 +200,10 @@ def _add_models(app: FastAPI, served: Mapping[str, Served], limits: Limits, metr
         body = {"model": name, "classes": served[name].model.class_names, "results": results}
         return _json(body, 422 if failed == len(answers) else 200)
 
-    @app.post("/v1/models/{name}/explain", response_model=Explained, responses=REFUSALS, openapi_extra=EXPLAIN)
+    @app.post(
+        "/v1/models/{name}/explain", summary="How the network reached its answer for one item", response_model=Values,
+        responses=REFUSALS, openapi_extra=EXPLAIN,
+    )  # fmt: skip
     async def explain(request: Request) -> Response:
         """Return how the network reached its answer for one item: the values of every layer that the page draws."""
         each = find(request.path_params["name"])
@@ -194,8 +218,9 @@ def _add_models(app: FastAPI, served: Mapping[str, Served], limits: Limits, metr
         return _json(values)
 
     @app.get(
-        "/v1/models/{name}/layers", response_model=Explained, responses={each: REFUSALS[each] for each in (401, 404)}
-    )
+        "/v1/models/{name}/layers", summary="The network as the page draws it", response_model=Layers,
+        responses={each: REFUSALS[each] for each in (401, 404)},
+    )  # fmt: skip
     async def layers(name: str) -> Response:
         """Return what the page draws of a network whatever the item: kernels, sizes, weights of the votes."""
         each = find(name)
@@ -205,18 +230,21 @@ def _add_models(app: FastAPI, served: Mapping[str, Served], limits: Limits, metr
 
 
 def _add_state(app: FastAPI, served: Mapping[str, Served], metrics: Metrics) -> None:
-    @app.get("/healthz")
+    @app.get("/healthz", summary="Whether the process runs")
     async def health() -> Response:
         """Say that the process runs."""
         return _json({"status": "ok"})
 
-    @app.get("/readyz", responses={503: {"description": "It is ending."}})
+    @app.get("/readyz", summary="Whether all models answer", responses={503: {"description": "It is ending."}})
     async def ready() -> Response:
         """Say whether all models answer."""
         is_ready = all(each.worker.alive for each in served.values())
         return _json({"status": "ready" if is_ready else "ending"}, 200 if is_ready else 503)
 
-    @app.get("/metrics", response_class=PlainTextResponse, responses={401: REFUSALS[401]})
+    @app.get(
+        "/metrics", summary="Counters for Prometheus", response_class=PlainTextResponse,
+        responses={401: REFUSALS[401]},
+    )  # fmt: skip
     async def counted() -> Response:
         """Return the counters in the format of Prometheus."""
         return Response(metrics.text(), headers={"content-type": metrics.content_type})
@@ -295,8 +323,8 @@ def _flag(request: Request, name: str) -> bool:
 
 
 def _json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Write JSON in ASCII, in which any string has a form, also half of an emoji."""
-    body = json.dumps(value, separators=(",", ":")).encode()
+    """Write JSON in UTF-8; half of a surrogate pair, which has no form in it, becomes a question mark."""
+    body = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
     return Response(body, status, dict(headers or {}), media_type="application/json")
 
 

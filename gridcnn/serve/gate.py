@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from gridcnn.serve.limits import Limits, RefusedError
 from gridcnn.serve.metrics import Metrics
 
-__all__ = ["Gate", "refusal_headers"]
+__all__ = ["OF_THE_API", "Gate", "refusal_headers"]
 
 OF_THE_API = ("/v1/", "/metrics")
 """What needs the token; the page, its files and the documentation hold nothing of the models."""
@@ -158,7 +158,7 @@ def refusal_headers(status: int) -> Mapping[str, str]:
 
 
 async def _refuse(refused: RefusedError, send: Send) -> None:
-    body = json.dumps(refused.body).encode()
+    body = json.dumps(refused.body, ensure_ascii=False).encode("utf-8", "replace")
     headers = {"content-type": "application/json", "content-length": str(len(body)), **refusal_headers(refused.status)}
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": refused.status, "headers": raw})

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-__all__ = ["EXPLAIN", "PREDICT", "REFUSALS", "Explained", "Model", "Models", "Predicted", "Refusal"]
+__all__ = ["EXPLAIN", "PREDICT", "REFUSALS", "Layers", "Models", "Predicted", "Refusal", "Values"]
 
 
 class Model(BaseModel):
@@ -42,10 +42,68 @@ class Predicted(BaseModel):
     results: list[Result]
 
 
-class Explained(BaseModel):
-    """Numbers of a network, as the live page draws them."""
+class Packed(BaseModel):
+    """An array of numbers."""
+
+    shape: list[int]
+    numbers: str = Field(description="The numbers, row by row: base64 of little-endian float32.")
+
+
+class Axis(BaseModel):
+    """What the cells of an ordered axis mean."""
+
+    name: str
+    unit: str
+    low: list[float] = Field(description="Where each cell begins, in the unit.")
+    high: list[float] = Field(description="Where each cell ends, in the unit.")
+    words: list[str] = Field(description="The word of each cell, for texts.")
+
+
+class Votes(BaseModel):
+    """The last layer, which turns a vector into one logit for each class."""
+
+    classes: list[int] = Field(description="Indices of the classes whose weights are here.")
+    weights: Packed | None = Field(description="(classes, entries); null if there are too many.")
+    bias: list[float]
+
+
+class Layers(BaseModel):
+    """A network as the live page draws it, whatever the item."""
 
     model_config = {"extra": "allow"}
+
+    classes: list[str] = Field(description="The labels, in the order of the probabilities.")
+    noun: str = Field(description="What an item is called: picture, sound, sentence, row.")
+    about: str = Field(description="How a grid shows an item.")
+    sizes: list[int] = Field(description="Cells along each ordered axis of the grid.")
+    n_channels: int = Field(description="Channels of the grid.")
+    axes: list[Axis] = Field(description="One for each ordered axis of the grid.")
+    groups: list[dict[str, Any]] = Field(
+        description="One for each convolution that is drawn: its sizes; `maps`, the kernels that are drawn, counted "
+        "from 1, at most 12; `kernels`, packed arrays; `stages`, the steps after it."
+    )
+    column: dict[str, Any] | None = Field(description="The vector from which the logits are computed.")
+    dense: Votes
+
+
+class Values(BaseModel):
+    """How a network reached its answer for one item."""
+
+    model_config = {"extra": "allow"}
+
+    probabilities: list[float] = Field(description="The answer, the mean over all windows and mirrored copies.")
+    window: int = Field(description="The window of the item that the arrays are of, from 1.")
+    n_windows: int
+    n_copies: int = Field(description="Mirrored copies whose answers are averaged.")
+    logits: list[float] = Field(description="Of that window.")
+    grid: Packed | None = Field(description="(channels, sizes…), what the network sees; null if it is too large.")
+    maps: list[list[Packed | None]] = Field(
+        description="For each group of the layers and each of its stages: (drawn kernels, sizes…); null for a ReLU "
+        "that follows from the stage before."
+    )
+    column: Packed | None = Field(description="(entries), the vector from which the logits are computed.")
+    axes: list[Axis] = Field(description="What the cells mean in this item.")
+    cautions: list[str] = Field(description="Why the answer deserves less trust.")
 
 
 class Said(BaseModel):
