@@ -262,8 +262,37 @@ def test_a_picture_is_uploaded_and_one_is_taken(browser: Any, service: Service, 
         page.answer()
         page.page.set_input_files("#picture-file", tmp_path / "broken.png")
         page.page.wait_for_selector(".banner:has-text('cannot be read')")
+        page.page.set_input_files("#picture-file", tmp_path / "plain.png")
+        page.page.wait_for_selector(".banner", state="hidden")
+        page.page.set_input_files("#picture-file", tmp_path / "broken.png")
+        page.page.wait_for_selector(".banner:has-text('cannot be read')")
+        page.page.select_option("#model", "tones")
+        page.page.wait_for_selector("body[data-ready=tones]")
+        assert page.page.locator(".banner").is_hidden()
         assert page.page.evaluate("window.hacked") is None
         assert page.complaints == []
+
+
+def test_a_picture_that_is_not_square_is_shown_in_its_proportions(
+    browser: Any, service: Service, models: dict[str, FittedModel], tmp_path: Path
+) -> None:
+    wide = np.full((30, 90), 255, dtype=np.uint8)
+    wide[:, :45] = 120
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    with opened(browser, service, "letters") as page:
+        hint = page.page.locator(".pad-hint")
+        assert hint.inner_text() == "Draw here"
+        page.page.set_input_files("#picture-file", tmp_path / "wide.png")
+        asked = predict(models["letters"], wide[None])
+        assert page.answer() == (asked.labels[0], pytest.approx(100 * asked.probabilities.max(), abs=0.06))
+        assert hint.is_hidden()
+        rows = page.page.evaluate(
+            "(() => { const pad = document.querySelector('#pad'), pen = pad.getContext('2d'); return Array.from("
+            "{ length: pad.height }, (_, y) => pen.getImageData(Math.round(pad.width / 4), y, 1, 1).data[0]); })()"
+        )
+        assert np.mean(np.array(rows) == 120) == pytest.approx(1 / 3, abs=0.02)  # the rest is paper
+        page.page.locator("#clear").click()
+        assert hint.is_visible()
 
 
 # ---- sounds and sentences -----------------------------------------------------------------------------------------
@@ -280,6 +309,7 @@ def test_a_sound_is_uploaded_recorded_and_silence_is_said(
         asked = predict(models["tones"], [str(tmp_path / "tone.wav")])
         assert page.answer() == (asked.labels[0], pytest.approx(100 * asked.probabilities.max(), abs=0.06))
         assert page.page.locator("#input img").count() == 1
+        assert page.page.locator("audio:visible").count() == 1
 
         page.page.set_input_files("#sound-file", tmp_path / "silence.wav")
         page.page.wait_for_selector("#answer-now .none")
@@ -300,7 +330,9 @@ def test_a_sentence_is_answered_as_it_is_typed(browser: Any, service: Service, m
         assert page.answer() == (asked.labels[0], pytest.approx(100 * asked.probabilities.max(), abs=0.06))
         page.page.fill("#sentence", f"the film {HOSTILE} was")
         page.page.wait_for_selector("#answer-now .cautions")
-        assert "are unknown to the model" in page.page.locator("#answer-now").inner_text()
+        assert "words of this window are unknown" in page.page.locator("#answer-now").inner_text()
+        page.page.fill("#sentence", "the film was zyx qwv")
+        page.page.wait_for_selector("#answer-now:has-text('2 of 5 words are unknown')")
         page.page.fill("#sentence", "zyx qwv")
         page.page.wait_for_selector("#answer-now .none")
         assert "knows none of these words" in page.page.locator("#answer-now").inner_text()
@@ -322,6 +354,11 @@ def test_a_chinese_sentence_is_answered_in_chinese(
         assert page.answer() == (asked.labels[0], pytest.approx(100 * asked.probabilities.max(), abs=0.06))
         page.point('.group[data-group="0"] .map[data-stage="0"][data-kernel="0"]', (0, 2), (1, 12))
         assert "卷积核" in page.page.locator("#sums").inner_text()
+        for label in page.page.locator(".strip-words .upright").all():
+            bounds = label.bounding_box()
+            assert min(bounds["width"], bounds["height"]) >= 12  # px: none is cut
+        assert page.page.locator(".strip-words .upright").count() == 7
+        assert page.page.locator(".input-section p").inner_text().startswith("每个字是网络学到的")
         page.page.reload()
         page.page.wait_for_selector("body[data-ready=chinese]")
         assert page.page.locator("html").get_attribute("lang") == "zh-Hans"  # it is remembered
@@ -342,8 +379,14 @@ def test_what_was_drawn_outlives_a_change_of_language(browser: Any, service: Ser
 def test_the_numbers_of_a_series_are_pasted(browser: Any, service: Service, models: dict[str, FittedModel]) -> None:
     series = np.random.default_rng(1).normal(size=(2, 12)).round(3)
     with opened(browser, service, "series") as page:
+        assert "Paste numbers: the answer and every layer follow." in page.page.locator("header").inner_text()
         page.page.get_by_role("button", name="An example").click()
         page.answer()
+        page.page.select_option("#language", "zh")
+        about = page.page.locator(".input-section p").inner_text()
+        assert about.startswith("12 格排成一行，2 个通道，经过标准化。")
+        assert re.search("[A-Za-z]", about) is None
+        page.page.select_option("#language", "en")
         page.page.fill("#numbers", "1, 2, 3")
         page.page.wait_for_selector(".banner:has-text('24 numbers are expected, and there are 3.')")
         page.page.fill("#numbers", "\n".join(", ".join(map(str, row)) for row in series))
@@ -367,6 +410,9 @@ def test_the_page_outlives_its_server(browser: Any, models: dict[str, FittedMode
         page.page.locator("#clear").click()
         page.draw(O)
         page.page.wait_for_selector(".banner:has-text('does not answer')")
+        assert page.page.locator("#answer-now").inner_text() == "No answer yet."  # that of the X is gone
+        page.page.select_option("#language", "zh")
+        assert page.page.locator("#answer-now").inner_text() == "还没有答案。"
         service.start()
         try:
             page.page.wait_for_selector(".banner", state="hidden")
@@ -414,9 +460,14 @@ def test_a_service_with_a_token_asks_for_it(browser: Any, models: dict[str, Fitt
     try:
         page = browser.new_page()
         page.goto(service.address)
+        page.fill(".banner input", "open barley")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".banner:has-text('This token was not accepted')")
+        assert page.locator(".banner input").input_value() == "open barley"
         page.fill(".banner input", "open sesame")
         page.keyboard.press("Enter")
         page.wait_for_selector("body[data-ready=letters]")
+        assert page.locator(".banner").is_hidden()
         page.close()
     finally:
         service.stop()
@@ -459,6 +510,40 @@ def test_every_sentence_is_there_in_both_languages() -> None:
     keys = [set(re.findall(r"(?:^  |, )(\w+): (?=[\"`(\[{])", part, re.MULTILINE)) for part in (english, chinese)]
     assert len(keys[0]) > 100
     assert keys[0] - keys[1] == set()
+
+
+def test_chinese_sentences_have_chinese_punctuation() -> None:
+    chinese = (
+        live.files()["static/words.js"].decode().partition("const CHINESE")[2].partition("export const LANGUAGES")[0]
+    )
+    assert re.findall(r"[\u4e00-\u9fff}][,;:!?(][\u4e00-\u9fff“$]", chinese) == []
+
+
+def test_the_example_of_a_row_keeps_the_spread_of_its_numbers() -> None:
+    rows = 1_000_000 + np.random.default_rng(0).normal(size=(40, 6))
+    model = fit(ArrayAdapter(axes=("time",)), rows, ["a", "b"] * 20, {"epochs": 1, "kernels": (4,), **QUICK})
+    example = live.layers(model)["takes"]["example"]
+    assert len(example) == 6
+    assert np.std(example) > 0.1
+
+
+def test_no_class_is_hidden_and_no_share_is_rounded_to_nothing(browser: Any, service: Service) -> None:
+    with opened(browser, service, "letters") as page:
+        shown = page.page.evaluate(
+            """async () => {
+                const { percent } = await import(new URL("static/numbers.js", document.baseURI).href);
+                const { load, fill, shown } = await import(new URL("static/state.js", document.baseURI).href);
+                const { showAnswer } = await import(new URL("static/answer.js", document.baseURI).href);
+                shown.layers = { ...shown.layers, classes: [..."abcdef"] };
+                shown.values = { probabilities: [0.99996, 1e-5, 1e-5, 1e-5, 1e-5, 0], cautions: [], n_windows: 1 };
+                showAnswer();
+                const shares = [0.00004, 0.0002, 0.12345, 0.9996, 1].map(percent);
+                return [document.querySelector("#answer-now").innerText, shares];
+            }"""
+        )
+        assert "and 1 more class." in shown[0]
+        assert [share.replace("\N{NO-BREAK SPACE}", " ") for share in shown[1]] == [
+            "<0.01 %", "0.02 %", "12.3 %", "99.96 %", "100.0 %"]  # fmt: skip
 
 
 def test_the_files_of_the_page_ask_for_nothing_from_elsewhere() -> None:

@@ -388,6 +388,26 @@ def test_sentences_tell_their_unknown_words(opened: Any, sentences: FittedModel)
         assert found["input"]["words"] == [list(word) for word in expected["input"]["words"]]
 
 
+def test_the_numbers_of_a_series_are_pasted(opened: Any, series: FittedModel) -> None:
+    site = opened(series)
+    site.lose_server()
+    item = np.random.default_rng(5).normal(size=(3, 40)).astype(np.float32)
+    assert "Paste numbers" in site.page.locator("header").inner_text()
+    site.page.fill("#numbers", "\n".join(" ".join(map(str, row)) for row in item))
+    assert_same(site.values(), live.maps(series, item))
+
+
+def test_a_page_that_is_opened_as_a_file_says_what_to_do(
+    browser: Any, series: FittedModel, tmp_path: Path, runtime: Path
+) -> None:
+    sites.export_site(series, tmp_path, name="waves", runtime=runtime)
+    page = browser.new_page()
+    page.goto((tmp_path / "index.html").as_uri())
+    page.wait_for_selector("text=Serve its folder")
+    assert "python -m http.server" in page.locator("body").inner_text()
+    page.close()
+
+
 def test_a_page_that_lacks_a_file_says_so_and_recovers(opened: Any, drawings: FittedModel, tmp_path: Path) -> None:
     site = opened(drawings)
     model = tmp_path / "page" / "model.onnx"

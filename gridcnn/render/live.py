@@ -55,6 +55,9 @@ COMMON_WORDS = 3_000
 LONGEST_EXAMPLE = 4_096
 """Numbers of the longest item that a page offers for a try."""
 
+EXAMPLE_DIGITS = 4
+"""Digits of its numbers, from that of their spread on."""
+
 _FIXED: WeakKeyDictionary[FittedModel, list[Kernels]] = WeakKeyDictionary()
 
 
@@ -207,8 +210,10 @@ def _numbers(adapter: Adapter) -> dict[str, Any]:
     if not trials:
         return {"shape": None, "example": None}
     item = np.asarray(adapter.decode(trials[len(trials) // 3]))  # the first is flat, the last is far outside
-    example = [float(f"{value:.4g}") for value in item.ravel()] if 0 < item.size <= LONGEST_EXAMPLE else None
-    return {"shape": list(item.shape), "example": example}
+    if not 0 < item.size <= LONGEST_EXAMPLE:
+        return {"shape": list(item.shape), "example": None}
+    digits = EXAMPLE_DIGITS + max(0, math.floor(math.log10(max(abs(item).max(), 1e-300) / (item.std() or 1.0))))
+    return {"shape": list(item.shape), "example": [float(f"{value:.{min(digits, 17)}g}") for value in item.ravel()]}
 
 
 def _is_pooled(steps: Sequence[Step]) -> bool:

@@ -13,8 +13,8 @@ export function askNumbers(layers, send, say) {
   }
   function changed() {
     const given = item(), numbers = found().length;
-    if (!given && numbers) say(t("notNumbers", count, found().filter((each) => Number.isFinite(Number(each))).length)); else say("");
     send(given);
+    if (!given && numbers) say(t("notNumbers", count, found().filter((each) => Number.isFinite(Number(each))).length));
   }
   box.addEventListener("input", changed);
   return {

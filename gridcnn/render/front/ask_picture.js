@@ -10,7 +10,7 @@ export function askPicture(layers, send, say) {
   const how = manner(layers.takes), side = Math.min(how.height, how.width), across = [how.width / side, how.height / side];
   const drawing = { strokes: [], picture: null };
   const pad = make("canvas", { id: "pad", tabindex: 0, role: "application", width: how.width * how.grown, height: how.height * how.grown });
-  const cursor = make("i", { class: "pen-at", hidden: true });
+  const hint = make("span", { class: "pad-hint", "aria-hidden": "true" }), cursor = make("i", { class: "pen-at", hidden: true });
   const file = make("input", { type: "file", accept: "image/*", class: "visually-hidden", id: "picture-file", tabindex: -1 });
   const spoken = make("span", { class: "visually-hidden", "aria-live": "polite" });
   const width = make("input", { type: "range", id: "stroke", min: 0.5, max: 2, step: 0.1, value: 1 }), fit = make("input", { type: "checkbox", id: "fit", checked: true });
@@ -21,6 +21,7 @@ export function askPicture(layers, send, say) {
   function changed(item = undefined) {
     render(pad.getContext("2d"), drawing, how, how.grown);
     const empty = !drawing.picture && !drawing.strokes.some((each) => !each.erases);
+    hint.hidden = !empty;
     given = item !== undefined ? item : empty ? null : pixelsOf(drawing, how, fit.checked);
     send(given);
   }
@@ -85,18 +86,21 @@ export function askPicture(layers, send, say) {
   // ---- files and the camera
   async function read(blob, keep = true) {
     if (!blob) return;
-    drawing.strokes = [];
+    let picture, item;
     try {
-      drawing.picture = await createImageBitmap(blob);
-      changed({ ...pixelsOfPicture(drawing.picture, how.channels), file: keep ? blob : undefined });
-    } catch { say(t("unreadable")); }
+      picture = await createImageBitmap(blob);
+      item = { ...pixelsOfPicture(picture, how.channels), file: keep ? blob : undefined };
+    } catch { say(t("unreadable")); return; } // what was there stays
+    Object.assign(drawing, { strokes: [], picture });
+    changed(item);
   }
   async function camera() {
     if (stream) { closeCamera(); return; }
     if (!navigator.mediaDevices) { say(t("insecure")); return; }
     try { stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } }); } catch { say(t("noCamera")); return; }
-    video.srcObject = stream; video.hidden = false; tools.shoot.hidden = false; tools.camera.textContent = t("stop");
+    video.srcObject = stream; video.hidden = false; tools.camera.textContent = t("stop");
     await video.play();
+    tools.shoot.hidden = !stream; // not before there is a picture
   }
   function closeCamera() {
     if (!stream) return;
@@ -110,7 +114,7 @@ export function askPicture(layers, send, say) {
     closeCamera();
     read(await new Promise((done) => canvas.toBlob(done, "image/png")));
   }
-  const frame = make("div", { class: "pad", vars: { "--ratio": `${how.width} / ${how.height}` } }, pad, cursor);
+  const frame = make("div", { class: "pad", vars: { "--ratio": `${how.width} / ${how.height}` } }, pad, hint, cursor);
   frame.addEventListener("dragover", (event) => { event.preventDefault(); frame.classList.add("over"); });
   frame.addEventListener("dragleave", () => frame.classList.remove("over"));
   frame.addEventListener("drop", (event) => { event.preventDefault(); frame.classList.remove("over"); read(event.dataTransfer.files[0]); });
@@ -124,6 +128,7 @@ export function askPicture(layers, send, say) {
     view() {
       const button = (text, act, more = {}) => make("button", { type: "button", on: { click: act }, ...more }, text);
       pad.setAttribute("aria-label", t("drawAria"));
+      hint.textContent = t("drawHere");
       file.setAttribute("aria-label", t("choosePicture"));
       tools = { pen: button(t("pen"), () => erase(false)), eraser: button(t("eraser"), () => erase(true)), camera: button(t(stream ? "stop" : "camera"), camera), shoot: button(t("shoot"), shoot, { hidden: !stream }) };
       erase(erasing);

@@ -1,19 +1,16 @@
 // Asks for a sound: a file that is chosen or dropped, or a recording.
 
 import { make } from "./dom.js";
-import { wave } from "./provider.js";
 import { t } from "./words.js";
 
 const LONGEST = 30; // seconds of a recording
 
 export function askSound(layers, send, say) {
-  const player = make("audio", { controls: true, hidden: true }), file = make("input", { type: "file", accept: "audio/*", class: "visually-hidden", id: "sound-file" });
+  const file = make("input", { type: "file", accept: "audio/*", class: "visually-hidden", id: "sound-file" });
   const zone = make("div", { class: "drop" });
   let given = null, recording = null, button = null;
 
-  function give(item, shown) {
-    if (player.src) URL.revokeObjectURL(player.src);
-    player.src = URL.createObjectURL(shown); player.hidden = false;
+  function give(item) {
     given = item;
     send(item);
   }
@@ -24,7 +21,7 @@ export function askSound(layers, send, say) {
       const sound = await decoded(chosen);
       item = { ...mono(sound), file: chosen };
     } catch { /* the provider may read what this browser cannot */ }
-    give(item, chosen);
+    give(item);
   }
   async function record() {
     if (recording) { finish(); return; }
@@ -54,7 +51,7 @@ export function askSound(layers, send, say) {
     let at = 0;
     for (const part of parts) { waveform.set(part, at); at += part.length; }
     button.textContent = t("record"); button.setAttribute("aria-pressed", "false");
-    if (samples) give({ waveform, rate }, wave({ waveform, rate }));
+    if (samples) give({ waveform, rate });
   }
   file.addEventListener("change", () => { read(file.files[0]); file.value = ""; });
   zone.addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
@@ -66,8 +63,8 @@ export function askSound(layers, send, say) {
     view() {
       button = make("button", { type: "button", id: "record", "aria-pressed": "false", on: { click: record } }, t("record"));
       zone.replaceChildren(make("p", { class: "soft" }, t("dropSound")),
-        make("div", { class: "tools" }, make("button", { type: "button", on: { click: () => file.click() } }, t("chooseSound")), button), file, player);
-      player.setAttribute("aria-label", t("theSound")); file.setAttribute("aria-label", t("chooseSound")); file.tabIndex = -1;
+        make("div", { class: "tools" }, make("button", { type: "button", on: { click: () => file.click() } }, t("chooseSound")), button), file);
+      file.setAttribute("aria-label", t("chooseSound")); file.tabIndex = -1;
       return zone;
     },
   };

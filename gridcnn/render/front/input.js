@@ -6,6 +6,8 @@ import { number } from "./numbers.js";
 import { shown } from "./state.js";
 import { nounOf, t } from "./words.js";
 
+const UPRIGHT = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u3000-\u303f\uff00-\uffef]/u; // such letters stand, one below the other
+
 // What to show if the provider does not say: the words of the axis, or the grid.
 export function inputOf(values) {
   const { layers, grid, flat, width, height, axes } = shown;
@@ -32,7 +34,7 @@ export function showInput() {
   if (!row) return;
   row.hidden = input.kind !== "words";
   const cells = shown.groups[0].stages[0].sizes[1];
-  if (!row.hidden) row.replaceChildren(...Array.from({ length: cells }, (_, at) => make("span", { class: "word", data: { at } }, at < input.words.length ? input.words[at][0] : "·")));
+  if (!row.hidden) row.replaceChildren(...Array.from({ length: cells }, (_, at) => make("span", { class: at < input.words.length && UPRIGHT.test(input.words[at][0]) ? "word upright" : "word", data: { at } }, at < input.words.length ? input.words[at][0] : "·")));
 }
 
 function view(input, axes = false) {
@@ -103,10 +105,10 @@ export function where(patch) { // a patch of the input in words: Hz, seconds, pi
     if (axis.unit === "Hz") return `${Math.round(axis.low[from])}–${Math.round(axis.high[to - 1])} Hz`;
     if (axis.unit === "s") return `${axis.low[from].toFixed(2)}–${axis.high[to - 1].toFixed(2)} s`;
     return `${t("axis")[axis.name] || axis.name} ${from}–${to - 1}`;
-  }).join(", ");
+  }).join(t("comma"));
 }
 export function inputNumbers(y, x) { // the channels of one cell of the input, named
   const { grid, layers, width } = shown, coloured = grid.length === 3 && layers.channel === "colour";
   return grid.slice(0, 12).map((plane, at) => [coloured ? t("colours")[at] : grid.length > 1 ? t("channelAt", at + 1) : t("level"), plane[y * width + x]]);
 }
-export const cellText = (y, x, value) => `${t("input")} ${where([y, y + 1, x, x + 1])}: ${number(value)}`;
+export const cellText = (y, x, value) => `${t("input")} ${where([y, y + 1, x, x + 1])}${t("colon")}${number(value)}`;

@@ -115,7 +115,7 @@ export function select(box, y, x) {
     parts.push(ledger([...(before ? [[t("before"), was]] : []), ...(stage.scale ? [[t("scaleOnly"), `× ${number(stage.scale[k])}`], [t("shiftOnly"), stage.shift[k]]] : []), [title(stage.title), value, true]]));
   }
   lightInput(field);
-  finish(box, y, x, value, parts, `${t("kernel", group.maps[k])} ${title(stage.title)}, ${t("place", shown.flat, y, x)}: ${number(value)}`);
+  finish(box, y, x, value, parts, `${t("kernel", group.maps[k])} ${title(stage.title)}${t("comma")}${t("place", shown.flat, y, x)}${t("colon")}${number(value)}`);
 }
 function selectEntry(box, y, x) {
   const sizes = columnSizes(), entry = y * sizes[1] + x, about = shown.layers.column;

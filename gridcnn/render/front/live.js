@@ -13,29 +13,36 @@ import { latest } from "./latest.js";
 import { byChance, paint, paintAgain, paintKernels } from "./paint.js";
 import { inspector, sections, stackList } from "./sections.js";
 import { fill, load, shown } from "./state.js";
-import { LANGUAGES, languageNow, speak, t } from "./words.js";
+import { LANGUAGES, languageNow, said, speak, t } from "./words.js";
 
-const ASKS = { image: askPicture, sound: askSound, text: askText };
+const ASKS = { image: askPicture, sound: askSound, text: askText, numbers: askNumbers };
 const AGAIN = 2_000; // ms between two tries to reach a server
 
 export async function start(provider) {
-  let models = [], name = "", asker = null, trying = 0, lost = false;
+  let models = [], name = "", asks = "", asker = null, trying = 0, lost = false, stale = false;
   const body = document.body, header = make("header"), ask = make("section", { class: "ask" }), depends = make("div", { class: "depends" });
   const banner = make("div", { class: "banner", role: "alert", hidden: true }), footer = make("footer");
   const article = make("article", {}, header, banner, ask, depends, footer), main = make("main", {}, article);
+  all(".unserved").forEach((each) => each.remove());
   body.prepend(main);
   speak(remembered("language") || (navigator.language || "").slice(0, 2));
 
   const questions = latest(
     (item, signal) => provider.explain(name, item, { signal }),
     (values, item) => { found(); heard(values, item); busy(); },
-    (error, item) => { busy(); if (error.kind === "item") { found(); showNoAnswer(t("cannot", error.message)); } else trouble(error, () => questions.want(item)); },
+    (error) => { busy(); if (error.kind === "item") { found(); showNoAnswer(t("cannot", said(error.message))); } else trouble(error, askAgain); },
   );
+
+  function askAgain() { // what is there by then
+    const item = asker && asker.item();
+    if (item) questions.want(item); else found();
+  }
 
   // ---- answers
   function busy() { all("#answer-now").forEach((each) => each.setAttribute("aria-busy", String(questions.busy))); }
   function heard(values, item) {
     fill(values);
+    stale = false;
     const why = whyNot(item, values), best = byChance()[0][1];
     if (!shown.pinned && shown.voted.includes(best)) shown.chosen = best;
     paint();
@@ -44,6 +51,7 @@ export async function start(provider) {
   }
   function send(item) {
     const why = whyNot(item, null);
+    say("");
     if (innerWidth < 992) closeInspector();
     if (why) { questions.stop(); showNoAnswer(why, { quiet: !item }); } else questions.want(item);
     busy();
@@ -51,9 +59,9 @@ export async function start(provider) {
 
   // ---- what goes wrong
   function say(text) {
-    if (!text) { banner.hidden = !lost; return; }
+    if (!text) { if (banner.dataset.kind === "said") banner.hidden = true; return; }
     banner.replaceChildren(make("span", {}, text), make("button", { type: "button", "aria-label": t("close"), on: { click: () => { banner.hidden = true; } } }, "×"));
-    banner.hidden = false;
+    banner.dataset.kind = "said"; banner.hidden = false;
   }
   function found() {
     clearTimeout(trying);
@@ -61,6 +69,7 @@ export async function start(provider) {
   }
   function trouble(error, again) {
     clearTimeout(trying);
+    if (asker) { stale = true; showNoAnswer(t("noAnswer")); } // what is shown is the answer to something else
     if (error.kind === "token") { askToken(again); return; }
     lost = true;
     const retry = () => { clearTimeout(trying); again(); };
@@ -70,10 +79,11 @@ export async function start(provider) {
     trying = setTimeout(retry, AGAIN);
   }
   function askToken(again) {
-    const field = make("input", { type: "password", autocomplete: "off", "aria-label": t("token") });
-    const form = make("form", { on: { submit: (event) => { event.preventDefault(); sessionStorage.setItem("token", field.value); banner.hidden = true; again(); } } }, make("span", {}, t("token")), field, make("button", {}, t("enter")));
-    banner.replaceChildren(form); banner.hidden = false;
-    field.focus();
+    const tried = sessionStorage.getItem("token") || "", field = make("input", { type: "password", autocomplete: "off", "aria-label": t("token"), value: tried });
+    const form = make("form", { on: { submit: (event) => { event.preventDefault(); sessionStorage.setItem("token", field.value); again(); } } }, make("span", {}, tried ? `${t("badToken")} ${t("token")}` : t("token")), field, make("button", {}, t("enter")));
+    lost = true; // until it is accepted
+    banner.replaceChildren(form); banner.dataset.kind = "token"; banner.hidden = false;
+    field.focus(); field.select();
   }
 
   // ---- the page
@@ -83,7 +93,7 @@ export async function start(provider) {
       Object.entries(LANGUAGES).map(([key, text]) => make("option", { value: key, lang: key, selected: key === languageNow() }, text)));
     header.replaceChildren(
       make("div", { class: "top-bar" }, make("label", { for: "model" }, t("model"), " ", choose), languages),
-      make("h1", {}, t("title")), make("p", { class: "soft" }, t(provider.hasServer ? "lead" : "leadAlone")));
+      make("h1", {}, t("title")), make("p", { class: "soft" }, t(provider.hasServer ? "lead" : "leadAlone", asks ? t("ask")[asks] : "")));
     document.title = `${t("title")} · gridcnn`;
   }
   function render() { // all words anew; what was drawn, said or written stays
@@ -100,12 +110,13 @@ export async function start(provider) {
     shown.current = null;
     const item = asker.item(), why = whyNot(item, values);
     if (values) paint();
-    if (why || !values) showNoAnswer(why || t("thinking"), { quiet: true }); else showAnswer();
+    if (why || !values || stale) showNoAnswer(why || t(stale ? "noAnswer" : "thinking"), { quiet: true }); else showAnswer();
   }
   async function open(wanted) {
-    questions.stop();
+    questions.stop(); clearTimeout(trying);
     if (asker) asker.stop();
-    name = wanted; asker = null;
+    name = wanted; asker = null; asks = ""; stale = false;
+    say("");
     location.replace(`#${encodeURIComponent(name)}`);
     delete body.dataset.ready;
     ask.replaceChildren(make("p", { class: "soft" }, t("loading"))); depends.replaceChildren();
@@ -118,8 +129,9 @@ export async function start(provider) {
     if (name !== wanted) return; // another one was chosen meanwhile
     found();
     load(layers); shown.pinned = false;
-    const kind = ASKS[layers.takes.modality] || (layers.takes.shape ? askNumbers : askNothing);
-    asker = kind(layers, send, say);
+    const { modality, shape } = layers.takes;
+    asks = modality in ASKS ? modality : shape ? "numbers" : "";
+    asker = (ASKS[asks] || askNothing)(layers, send, say);
     render();
     body.dataset.ready = name;
   }

@@ -29,5 +29,8 @@ export function region([offset, size, stride], [y, x]) {
 }
 export const number = (value) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(Math.abs(value) < 100 ? 3 : 1);
 export const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(3);
-export const percent = (share) => // what is not all is not rounded up to all
-  (share >= 0.9995 && share < 1 ? `${(100 * Math.min(share, 0.9999)).toFixed(2)} %` : `${(100 * share).toFixed(1)} %`);
+export const percent = (share) => { // what is not all is not rounded up to all, and what is something not down to nothing
+  if (share < 0.0001) return "<0.01 %";
+  const fine = share < 0.0005 || (share >= 0.9995 && share < 1);
+  return fine ? `${(100 * Math.min(share, 0.9999)).toFixed(2)} %` : `${(100 * share).toFixed(1)} %`;
+};

@@ -67,10 +67,11 @@ function unknownWords(words, seen) {
 }
 
 // An item with nothing in it.
-function empty({ height, width, channels, samples }) {
+function empty({ height, width, channels, samples, shape }) {
   const { type } = session.inputMetadata[0];
   if (type === "string") return { text: "" };
   if (type === "uint8") return { pixels: new Uint8Array(height * width * channels), height, width, channels };
+  if (shape) return { numbers: new Float32Array(shape.reduce((product, size) => product * size, 1)), shape };
   return { waveform: new Float32Array(samples || 1) };
 }
 

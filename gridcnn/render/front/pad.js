@@ -15,7 +15,10 @@ export function render(pen, { strokes, picture }, { dark, height, width }, fine,
   const side = Math.min(height, width) * fine, paper = dark ? "#000" : "#fff", ink = dark ? "#fff" : "#000";
   pen.fillStyle = paper;
   pen.fillRect(0, 0, width * fine, height * fine);
-  if (picture) pen.drawImage(picture, 0, 0, width * fine, height * fine);
+  if (picture) { // whole, in its own proportions; a model that is given the picture itself may squeeze or cut it
+    const grow = Math.min((width * fine) / picture.width, (height * fine) / picture.height), sizes = [picture.width * grow, picture.height * grow];
+    pen.drawImage(picture, (width * fine - sizes[0]) / 2, (height * fine - sizes[1]) / 2, ...sizes);
+  }
   pen.lineCap = "round"; pen.lineJoin = "round";
   for (const { points, wide, erases } of strokes) {
     pen.strokeStyle = erases ? paper : ink; pen.lineWidth = wide * side;

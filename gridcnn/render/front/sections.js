@@ -58,7 +58,7 @@ function groupSection(heading, group, g, explained) {
   const intro = first ? [heading(t("small")), make("p", {}, rich(t("slides", noun, ofWords, pools)))]
     : group.number > 1 ? [heading(t("again", group.block)), make("p", {}, t("readsAbove", pools))]
       : [heading(t("onTop", group.block)), make("p", {}, t("sameSteps", noun))];
-  const about = t("kernelsOf", group, explained) + t("cellsWide", group.kernel_sizes.join(", "), flat) + t("eachOver", group.n_channels, first);
+  const about = t("kernelsOf", group, explained) + t("cellsWide", group.kernel_sizes.join(t("comma")), flat) + t("eachOver", group.n_channels, first);
   const figures = group.maps.map((_, k) => (flat ? strip(group, k, first) : card(group, k)));
   const folded = (wrap) => {
     const rest = figures.slice(FIRST);
@@ -111,7 +111,7 @@ function columnSection(heading) {
 function lookedSection(heading, explained) {
   const { flat, layers, values, width, height } = shown, ofWords = values.input.kind === "words";
   const over = (id, caption, name) => make("figure", {},
-    make("div", { class: "over", vars: { "--ratio": `${width} / ${height}` } }, make("img", { src: values.input.picture, alt: "" }), make("canvas", { id, role: "img", "aria-label": `${name}: ${nounOf(layers.noun)}` })),
+    make("div", { class: "over", vars: { "--ratio": `${width} / ${height}` } }, make("img", { src: values.input.picture, alt: "" }), make("canvas", { id, role: "img", "aria-label": `${name}${t("colon")}${nounOf(layers.noun)}` })),
     make("figcaption", {}, caption));
   const body = ofWords
     ? make("p", { class: "sentence attributed", id: "attribution-words" }, values.input.words.flatMap(([word], at) => [make("span", { data: { at } }, word), " "]))
@@ -125,7 +125,7 @@ function learnedSection(heading, match) {
   const ratio = `${match.sizes.at(-1)} / ${shown.flat ? 1 : match.sizes[0]}`;
   const figure = (id, caption, name) => make("figure", {},
     make("div", { class: "map still", vars: { "--ratio": ratio } }, make("canvas", { id, role: "img", "aria-label": name })),
-    make("figcaption", {}, `${caption}: `, make("span", { class: "number", id: `${id}-range` })));
+    make("figcaption", {}, `${caption}${t("colon")}`, make("span", { class: "number", id: `${id}-range` })));
   return make("section", {}, heading(t("learned")), make("p", {}, t("nobody", match)),
     make("div", { class: "looked match" }, figure("learned", t("learnedKernel"), t("learnedKernel")), figure("random", t("randomKernel"), t("randomKernel"))));
 }

@@ -2,6 +2,7 @@
 
 const ENGLISH = {
   axis: {}, // names of axes stay as they are
+  comma: ", ", semicolon: "; ", colon: ": ",
   numbers: (count) => `Paste ${count} numbers, separated by spaces, commas or lines`, example: "An example", notNumbers: (count, found) => `${count} numbers are expected, and there are ${found}.`,
   // the sections that every page has
   theItem: (noun) => `The ${noun}`,
@@ -36,7 +37,7 @@ const ENGLISH = {
   mapAt: (map, where) => `map ${map}: ${where}`, none: "none",
   answer: "The answer",
   softmax: (averaged) => `The sums become probabilities (softmax)${averaged ? ", averaged over windows and flipped copies" : ""}.`,
-  moreClasses: (count) => `and ${count} more classes.`,
+  moreClasses: (count) => `and ${count} more ${count === 1 ? "class" : "classes"}.`,
   looked: "Where it looked",
   counted: (cam) => `What counted for “%s” ([orange]) and against it ({blue}), cell by cell, by smoothed integrated gradients.${cam ? " Beside it, Grad-CAM: where the last block saw what spoke for it." : ""}`,
   attribution: "attribution", cam: "Grad-CAM", attributionAria: "Attribution of each cell", camAria: "Grad-CAM",
@@ -65,10 +66,11 @@ const ENGLISH = {
   standardised: (where) => `${where}; standardised, as the network reads it.`,
   colours: ["red", "green", "blue"], channelAt: (at) => `channel ${at}`, level: "level", input: "input", spokenEntry: (at, vote) => `entry ${at}: vote ${vote}`,
   // the live page
-  title: "Watch a network think", lead: "Draw, speak or write: the answer and every layer follow. Nothing leaves this page but to its own server.", leadAlone: "Draw, speak or write: the answer and every layer follow. All of it is computed here, in your browser.",
+  title: "Watch a network think", ask: { image: "Draw, or choose a picture: ", sound: "Speak, or choose a recording: ", text: "Write something: ", numbers: "Paste numbers: " },
+  lead: (ask) => `${ask}${ask ? "the" : "The"} answer and every layer follow. Nothing leaves this page but to its own server.`, leadAlone: (ask) => `${ask}${ask ? "the" : "The"} answer and every layer follow. All of it is computed here, in your browser.`,
   model: "Model", language: "Language", loading: "Loading the model …",
   drawAria: "Drawing area: arrow keys move the pen, Space puts it down or lifts it, E changes to the eraser, Delete clears",
-  pen: "Pen", eraser: "Eraser", clear: "Clear", width: "Stroke width", fit: "Centre and fill", choosePicture: "Choose a picture", camera: "Camera", shoot: "Take the picture", stop: "Stop",
+  drawHere: "Draw here", pen: "Pen", eraser: "Eraser", clear: "Clear", width: "Stroke width", fit: "Centre and fill", choosePicture: "Choose a picture", camera: "Camera", shoot: "Take the picture", stop: "Stop",
   chooseSound: "Choose a sound", record: "Record", dropSound: "Drop a recording here, or record one", dropPicture: "Drop a picture on the canvas, or take one",
   write: "Write a sentence", recording: (seconds) => `Recording: ${seconds} s`,
   noCamera: "There is no camera, or the browser may not use it.", noMicrophone: "There is no microphone, or the browser may not use it.",
@@ -77,17 +79,17 @@ const ENGLISH = {
   nothing: { picture: "Nothing is drawn yet.", sound: "No sound yet.", sentence: "Nothing is written yet." }, nothingElse: "Nothing to answer yet.",
   blank: { picture: "No answer: the picture is of one colour.", sound: "No answer: this is silence." }, blankElse: "No answer: there is nothing in it.",
   allUnknown: "No answer: the model knows none of these words.", allUnknownCharacters: "No answer: the model knows none of these characters.",
-  unknown: (count, total, characters) => `${count} of ${total} ${characters ? "characters" : "words"} ${count === 1 ? "is" : "are"} unknown to the model:`,
+  unknown: (count, total, characters, cut) => `${count} of ${total} ${characters ? "characters" : "words"}${cut ? " of this window" : ""} ${count === 1 ? "is" : "are"} unknown to the model:`,
   lessTrust: "This answer deserves less trust:", thinking: "…",
   gone: "The server does not answer. Trying again …", retry: "Try again", busy: "The server is busy. Trying again …",
-  token: "This server asks for a token.", enter: "Enter", cannot: (why) => `This cannot be read: ${why}`,
+  token: "This server asks for a token.", badToken: "This token was not accepted.", noAnswer: "No answer yet.", enter: "Enter", cannot: (why) => `This cannot be read: ${why}`,
   windows: (n, of) => `It is longer than the grid and was cut into ${of} windows, whose answers are averaged. Window ${n} is shown.`, copies: "The answer is the mean over the item as it is, which is shown here, and flipped.",
   leftOut: (what) => `Too large to draw: ${what}.`, convolution: (block, at) => `block ${block} convolution ${at}`, layersAria: "The sizes of each layer",
   sizes: { input: "input", column: "column", votes: "votes" }, sizeOfBlock: (block) => `block ${block}`, noModels: "The server has no model.",
 };
 
 const CHINESE = {
-  axis: { height: "高", width: "宽", frequency: "频率", time: "时间", token: "词", column: "列" },
+  axis: { height: "高", width: "宽", frequency: "频率", time: "时间", token: "词", column: "列" }, comma: "，", semicolon: "；", colon: "：",
   numbers: (count) => `粘贴 ${count} 个数，用空格、逗号或换行分开`, example: "例子", notNumbers: (count, found) => `需要 ${count} 个数，现在有 ${found} 个。`,
   theItem: (noun) => noun, cellsOf: (noun) => `${noun}：用方向键逐格移动`,
   small: "小小的卷积核，寻找小小的特征",
@@ -105,7 +107,7 @@ const CHINESE = {
   laidOut: (entries, pooled) => `最后的图排成一列，共 ${entries.toLocaleString("zh")} 个数${pooled ? "，每图一个" : ""}。每个数对每个类别都有一个权重；数 × 权重就是它的一票。`,
   whoseVotes: "显示哪个类别的票", parts: { column: "这一列", weights: "权重：", votes: "票" },
   partsAria: { column: "这一列；用方向键移动", weights: "它的权重；用方向键移动", votes: "票；用方向键移动" },
-  sum: (votes, bias, logit, label, chance) => `全部票数 ${votes}，偏置 ${bias}:“${label}”得 ${logit}，概率为 ${chance}。`,
+  sum: (votes, bias, logit, label, chance) => `全部票数 ${votes}，偏置 ${bias}：“${label}”得 ${logit}，概率为 ${chance}。`,
   votesFor: "最强的赞成票", votesAgainst: "最强的反对票", mapAt: (map, where) => `图 ${map}：${where}`, none: "无",
   answer: "答案", softmax: (averaged) => `各类的和变为概率（softmax）${averaged ? "，并对各窗口和翻转的副本取平均" : ""}。`, moreClasses: (count) => `另有 ${count} 个类别。`,
   looked: "它看了哪里", counted: (cam) => `逐格显示什么支持“%s”（[橙色]）、什么反对（{蓝色}），用平滑的积分梯度计算。${cam ? "旁边是 Grad-CAM：最后一块在哪里看到了支持它的东西。" : ""}`,
@@ -115,7 +117,7 @@ const CHINESE = {
   footer: "数以 32 位浮点（七位数字）保存，显示时取整。颜色：每一行图共用一个以零为中心的色标。", inspector: "一格背后的算式", close: "关闭",
   point: "指向任何一张图的一格：它下面的那一块会在这里和下一层亮起，并写出它背后的算式。",
   kernelStage: (kernel, title) => `卷积核 ${kernel}，${title}`, seesWhat: (group, flat, y, x, where) => `第 ${group.block} 块，卷积 ${group.number}；${flat ? `第 ${x} 格` : `第 ${y} 行，第 ${x} 列`}。它看到 ${where}。`,
-  outside: "外面", padding: "· (填充)", place: (flat, y, x) => (flat ? `第 ${x} 格` : `第 ${y} 行，第 ${x} 列`), wordSums: (count) => `每个词的 ${count} 个数 × 卷积核的数，加起来：`,
+  outside: "外面", padding: "·（填充）", place: (flat, y, x) => (flat ? `第 ${x} 格` : `第 ${y} 行，第 ${x} 列`), wordSums: (count) => `每个词的 ${count} 个数 × 卷积核的数，加起来：`,
   units: { channel: "通道", number: "数", map: "图" }, patchOf: (unit, at) => (unit ? `${unit} ${at} 的一块` : "一块"), kernelTable: "卷积核", sumsTo: (sum) => `和为 ${sum}`,
   patchTimes: (unit, at) => `${unit} ${at}：块 × 卷积核`, moreDrawn: (count, unit) => `另外 ${count} 个画出的${unit}`, notDrawn: (count, unit) => `${count} 个没有画出的${unit}`,
   bias: "偏置", total: "和", timesScale: "× 归一化的系数", plusShift: "+ 它的偏移", match: "匹配", before: "之前", stays: "大于零：保留", becomes: "不大于零：变为 0",
@@ -123,17 +125,18 @@ const CHINESE = {
   entry: (at) => `这一列的第 ${at} 个数`, fromMap: (map, cell) => `它是最后一块的图 ${map}，${cell}。`, standsFor: (map) => `它代表最后一块的图 ${map}。`, neuron: "它是最后一个全连接层的神经元。",
   itsValue: "它的值", itsWeight: (label) => `× 它对“${label}”的权重`, itsVote: "它的票", standardised: (where) => `${where}；经过标准化，网络读到的就是它。`,
   colours: ["红", "绿", "蓝"], channelAt: (at) => `通道 ${at}`, level: "值", input: "输入", spokenEntry: (at, vote) => `第 ${at} 个数：票 ${vote}`,
-  title: "看网络如何思考", lead: "画一画、说一说、写一写：答案和每一层都随之变化。除了本页自己的服务器，什么也不会发出去。", leadAlone: "画一画、说一说、写一写：答案和每一层都随之变化。一切都在你的浏览器里计算。",
+  title: "看网络如何思考", ask: { image: "画一画，或选择图片：", sound: "说一说，或选择录音：", text: "写一写：", numbers: "粘贴一些数：" },
+  lead: (ask) => `${ask}答案和每一层都随之变化。除了本页自己的服务器，什么也不会发出去。`, leadAlone: (ask) => `${ask}答案和每一层都随之变化。一切都在你的浏览器里计算。`,
   model: "模型", language: "语言", loading: "正在载入模型……", drawAria: "画布：方向键移动画笔，空格键落笔或抬笔，E 键换橡皮，Delete 键清空",
-  pen: "画笔", eraser: "橡皮", clear: "清空", width: "笔画粗细", fit: "居中并放满", choosePicture: "选择图片", camera: "相机", shoot: "拍照", stop: "停止",
+  drawHere: "在这里画", pen: "画笔", eraser: "橡皮", clear: "清空", width: "笔画粗细", fit: "居中并放满", choosePicture: "选择图片", camera: "相机", shoot: "拍照", stop: "停止",
   chooseSound: "选择声音", record: "录音", dropSound: "把录音拖到这里，或者录一段", dropPicture: "把图片拖到画布上，或者拍一张", write: "写一句话", recording: (seconds) => `正在录音：${seconds} 秒`,
   noCamera: "没有相机，或者浏览器不能使用它。", noMicrophone: "没有麦克风，或者浏览器不能使用它。", insecure: "相机和麦克风需要 https，或者本机的页面。", unreadable: "这里读不了这个文件。",
   penDown: "落笔", penUp: "抬笔", penAt: (x, y) => `${x}，${y}`, cannotAsk: (noun) => `本页不能输入${noun}：请直接发给服务。`,
   nothing: { picture: "还没有画任何东西。", sound: "还没有声音。", sentence: "还没有写任何东西。" }, nothingElse: "还没有可以回答的东西。",
   blank: { picture: "没有答案：图片只有一种颜色。", sound: "没有答案：这是静音。" }, blankElse: "没有答案：里面什么也没有。",
   allUnknown: "没有答案：模型不认识其中任何一个词。", allUnknownCharacters: "没有答案：模型不认识其中任何一个字。",
-  unknown: (count, total, characters) => `${total} 个${characters ? "字" : "词"}中有 ${count} 个是模型不认识的：`, lessTrust: "这个答案不太可信：", thinking: "……",
-  gone: "服务器没有回应，正在重试……", retry: "重试", busy: "服务器正忙，正在重试……", token: "这个服务器需要令牌。", enter: "进入", cannot: (why) => `无法读取：${why}`,
+  unknown: (count, total, characters, cut) => `${cut ? "这个窗口的 " : ""}${total} 个${characters ? "字" : "词"}中有 ${count} 个是模型不认识的：`, lessTrust: "这个答案不太可信：", thinking: "……",
+  gone: "服务器没有回应，正在重试……", retry: "重试", busy: "服务器正忙，正在重试……", token: "这个服务器需要令牌。", badToken: "这个令牌没有被接受。", noAnswer: "还没有答案。", enter: "进入", cannot: (why) => `无法读取：${why}`,
   windows: (n, of) => `它比网格长，被切成 ${of} 个窗口，答案取平均。这里显示第 ${n} 个。`, copies: "答案是原样（这里显示的）和翻转的平均。", leftOut: (what) => `太大，没有画出：${what}。`,
   convolution: (block, at) => `第 ${block} 块卷积 ${at}`, layersAria: "每一层的大小", sizes: { input: "输入", column: "一列", votes: "票" }, sizeOfBlock: (block) => `第 ${block} 块`, noModels: "服务器上没有模型。",
 };
@@ -142,16 +145,21 @@ const CHINESE = {
 const NOUNS = { picture: "图片", sound: "声音", sentence: "句子", text: "文本", series: "序列", row: "行", item: "样本" };
 const SAID = [
   [/^it has no words$/, "里面没有词"], [/^it has no characters$/, "里面没有字"],
-  [/^none of its (word|character)s is known to the model$/, "模型不认识其中任何一个词"], [/^most of its (word|character)s are unknown to the model$/, "模型不认识其中大多数词"],
+  [/^none of its (word|character)s is known to the model$/, (_, unit) => `模型不认识其中任何一个${tokenOf(unit)}`], [/^most of its (word|character)s are unknown to the model$/, (_, unit) => `模型不认识其中大多数${tokenOf(unit)}`],
   [/^it is silent$/, "它是静音"], [/^it is of one colour$/, "它只有一种颜色"], [/^it is much smaller than the pictures in training$/, "它比训练时的图片小得多"],
   [/^its proportions are unlike those in training$/, "它的长宽比与训练时的不同"], [/^it is clipped: too loud for its format$/, "它太响，被削顶了"],
   [/^it is much shorter than the window of ([\d.]+) s$/, "它比 $1 秒的窗口短得多"], [/^recorded at ([\d,]+) Hz: .*$/, "它的采样率只有 $1 Hz，模型要听的高音它没有"],
   [/^much of its energy lies above ([\d,]+) Hz, .*$/, "它的大部分能量高于 $1 Hz，模型听不到"], [/^only its first page or frame is read$/, "只读第一页或第一帧"],
   [/^a number lies far outside the range of the training items$/, "有一个数远在训练数据的范围之外"],
   [/^(\d+) × (\d+) pixels(, in red, green and blue)?: this is all the network sees\.$/, "$1 × $2 像素：网络看到的只有这些。"],
-  [/^Every word is a list of (\d+) numbers .*$/, "每个词是网络学到的 $1 个数。有点状下划线的词，它不认识。"],
+  [/^Every (word|character) is a list of (\d+) numbers .*$/, (_, unit, count) => `每个${tokenOf(unit)}是网络学到的 ${count} 个数。有点状下划线的${tokenOf(unit)}，它不认识。`],
+  [/^([\d ×]+) cells(?: of (\d+) channels)?( in a row)?(?:, drawn as the mean of the channels)?, (standardised|as the network sees them)\./, (_, sizes, channels, row, how) =>
+    `${sizes} ${row ? "格排成一行" : "格"}${channels ? `，${channels} 个通道` : ""}${channels && !row ? "，画出的是各通道的平均" : ""}，${how === "standardised" ? "经过标准化" : "网络看到的就是它"}。`],
+  [/ The network sees (?:each channel|them) twice: .*? at any level( \(dashed\))?\./, (_, dashed) => `网络看它两次：一次用训练数据的均值和标准差，保留大小；一次用它自己的，任何大小都看得出形状${dashed ? "（虚线）" : ""}。`],
   [/^A sound as a picture: .*$/, "把声音画成图：时间向右，音高向上，亮处响。按播放，看线走到哪里。"],
 ];
+
+const tokenOf = (unit) => (unit === "word" ? "词" : "字");
 
 export const LANGUAGES = { en: "English", zh: "中文" };
 let language = "en";
@@ -167,6 +175,5 @@ export const t = (key, ...values) => {
 export const nounOf = (noun) => (language === "zh" ? NOUNS[noun] || noun : noun);
 export const title = (text) => t("titles")[text] || text;
 export function said(sentence) {
-  const rule = language === "zh" && SAID.find(([pattern]) => pattern.test(sentence));
-  return rule ? sentence.replace(rule[0], rule[1]) : sentence;
+  return language === "zh" ? SAID.reduce((text, [pattern, chinese]) => text.replace(pattern, chinese), sentence) : sentence;
 }
