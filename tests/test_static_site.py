@@ -114,7 +114,7 @@ class Site:
         self.page.add_init_script(LISTEN)
         self.page.goto(self.address)
         self.loaded = time.perf_counter()
-        self.page.wait_for_selector("body[data-ready]")
+        self.page.wait_for_selector("body[data-ready][data-able]")
 
     def lose_server(self) -> None:
         self._server.shutdown()

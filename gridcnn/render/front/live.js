@@ -69,7 +69,7 @@ export async function start(provider) {
   }
   function trouble(error, again) {
     clearTimeout(trying);
-    if (asker) { stale = true; showNoAnswer(t("noAnswer")); } // what is shown is the answer to something else
+    if (asker && asker.item()) { stale = true; showNoAnswer(t("noAnswer")); } // what is shown is the answer to something else
     if (error.kind === "token") { askToken(again); return; }
     lost = true;
     const retry = () => { clearTimeout(trying); again(); };
@@ -118,7 +118,7 @@ export async function start(provider) {
     name = wanted; asker = null; asks = ""; stale = false;
     say("");
     location.replace(`#${encodeURIComponent(name)}`);
-    delete body.dataset.ready;
+    delete body.dataset.ready; delete body.dataset.able;
     ask.replaceChildren(make("p", { class: "soft" }, t("loading"))); depends.replaceChildren();
     let layers;
     try { layers = await provider.layers(name); } catch (error) {
@@ -134,6 +134,16 @@ export async function start(provider) {
     asker = (ASKS[asks] || askNothing)(layers, send, say);
     render();
     body.dataset.ready = name;
+    able(wanted);
+  }
+  async function able(wanted) { // a model that runs here may still be on its way
+    try { await (provider.ready && provider.ready()); } catch (error) {
+      if (name === wanted) trouble(error, () => able(wanted));
+      return;
+    }
+    if (name !== wanted) return;
+    found();
+    body.dataset.able = name;
   }
   function askNothing() {
     return { item: () => null, stop() {}, view: () => make("p", {}, t("cannotAsk", itemName())) };
@@ -143,8 +153,9 @@ export async function start(provider) {
     try { models = await provider.models(); } catch (error) { trouble(error, begin); return; }
     found();
     if (!models.length) { say(t("noModels")); return; }
-    await open((named() || models[0]).name);
+    ({ name } = named() || models[0]);
     showHeader();
+    await open(name);
   }
   function named() { // the model that the address names
     return models.find((each) => encodeURIComponent(each.name) === location.hash.slice(1));

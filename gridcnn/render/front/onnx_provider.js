@@ -13,7 +13,7 @@ function failure({ kind, message }) {
 
 export function onnxProvider(base = new URL("../", import.meta.url)) {
   const asked = new Map();
-  let worker = null, loading = null, number = 0;
+  let worker = null, loading = null, beginning = null, number = 0;
   let last = Promise.resolve(); // one question at a time, so that those that are outdated need no answer
 
   function employ() {
@@ -40,15 +40,21 @@ export function onnxProvider(base = new URL("../", import.meta.url)) {
     loading ||= ask("load", base.href).catch((error) => { loading = null; throw error; });
     return loading;
   }
-  load().catch(() => {}); // whoever asks is told
+  function ready() {
+    beginning ||= Promise.all([ask("begin", base.href), load()]).catch((error) => { beginning = null; throw error; });
+    return beginning;
+  }
+  ready().catch(() => {}); // whoever asks is told
   return {
+    ready,
     models: async () => { const { name, noun, classes } = await load(); return [{ name, noun, classes }]; },
     layers: load,
     explain(name, item, { signal = null } = {}) {
       const answer = last.then(async () => {
         const layers = await load();
         if (signal) signal.throwIfAborted();
-        const given = await plain(item, layers.takes.rate), values = await ask("explain", given);
+        const given = await plain(item, layers.takes.rate);
+        const [, values] = await Promise.all([ready(), ask("explain", given)]); // the worker waits for itself
         return given.waveform ? heard(layers, values, given.waveform) : values;
       });
       last = answer.catch(() => {});

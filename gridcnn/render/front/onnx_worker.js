@@ -3,30 +3,30 @@
 // The outputs of the model are those of gridcnn/export/traced_graph.py; answers are Layers and Values of provider.js.
 
 const NOTHING = "the model's answer is not finite: the item holds numbers far outside those of the training";
-const known = { load, explain };
-let ort, session, layers, warm;
+const known = { load, begin: (base) => { begun = begin(base); return begun; }, explain };
+let ort, session, layers, begun, asked = false, warm;
 
 addEventListener("message", async ({ data: { id, what, given } }) => {
   try {
+    asked ||= what === "explain";
     postMessage({ id, answer: await known[what](given) });
-    if (what === "load") warm = explain(empty(layers.takes)).catch(() => {}); // the first answer takes longest
+    if (what === "begin" && layers && !asked) warm = run(empty(layers.takes)).catch(() => {}); // the first answer takes longest
   } catch (error) {
-    postMessage({ id, error: { kind: what === "load" ? "gone" : "item", message: String(error.message || error) } });
+    postMessage({ id, error: { kind: what === "explain" ? "item" : "gone", message: String(error.message || error) } });
   }
 });
 
-async function load(base) {
+async function load(base) { // what the page needs to be drawn
+  layers = await fetched(new URL("layers.json", base)).then((answer) => answer.json());
+  return layers;
+}
+async function begin(base) { // what an answer needs
   const runtime = new URL("runtime/", base).href;
   let content;
-  [layers, content, ort] = await Promise.all([
-    fetched(new URL("layers.json", base)).then((answer) => answer.json()),
-    fetched(new URL("model.onnx", base)).then((answer) => answer.arrayBuffer()),
-    import(`${runtime}ort.wasm.min.mjs`),
-  ]);
+  [ort, content] = await Promise.all([import(`${runtime}ort.wasm.min.mjs`), fetched(new URL("model.onnx", base)).then((answer) => answer.arrayBuffer())]);
   Object.assign(ort.env.wasm, { wasmPaths: runtime, numThreads: 1 });
   ort.env.logLevel = "error";
   session = await ort.InferenceSession.create(new Uint8Array(content), { executionProviders: ["wasm"] });
-  return layers;
 }
 async function fetched(url) {
   const answer = await fetch(url);
@@ -34,9 +34,12 @@ async function fetched(url) {
   return answer;
 }
 
+const run = (item) => session.run({ [session.inputNames[0]]: batch(item) });
+
 async function explain(item) {
+  await begun;
   await warm;
-  const outputs = await session.run({ [session.inputNames[0]]: batch(item) });
+  const outputs = await run(item);
   const packed = (name) => (outputs[name] ? { shape: [...outputs[name].dims], values: outputs[name].data } : null);
   const list = (name) => Array.from(outputs[name].data, Number);
   const probabilities = list("probabilities");

@@ -4,7 +4,7 @@
 //   layers(name)                  → Layers                              asked for once for each model
 //   explain(name, item, {signal}) → Values                              asked for whenever the item changes
 //
-// and `hasServer`, true if items leave the browser.
+// and `hasServer`, true if items leave the browser; one may have ready(), a promise that it can explain.
 //
 // An item is one of
 //   { pixels: Uint8Array, width, height, channels }      rows from the top, channels (1: grey, 3: RGB) last
