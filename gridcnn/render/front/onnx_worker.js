@@ -26,7 +26,8 @@ async function begin(base) { // what an answer needs
   [ort, content] = await Promise.all([import(`${runtime}ort.wasm.min.mjs`), fetched(new URL("model.onnx", base)).then((answer) => answer.arrayBuffer())]);
   Object.assign(ort.env.wasm, { wasmPaths: runtime, numThreads: 1 });
   ort.env.logLevel = "error";
-  session = await ort.InferenceSession.create(new Uint8Array(content), { executionProviders: ["wasm"] });
+  const options = { executionProviders: ["wasm"], graphOptimizationLevel: "disabled" }; // the page wants most steps as they are
+  session = await ort.InferenceSession.create(new Uint8Array(content), options);
 }
 async function fetched(url) {
   const answer = await fetch(url);
