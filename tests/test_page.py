@@ -281,7 +281,7 @@ def test_channels_that_come_twice_are_said(axes: tuple[str, ...], scaling: str, 
     arrays = np.random.default_rng(0).normal(size=(8, 3, 8, 8)[: len(axes) + 1])
     classifier = GridClassifier(adapter=ArrayAdapter(axes=axes, scaling=scaling), kernels=(3,), **QUICK)
     html = explain_page(classifier.fit(arrays, list("ab") * 4), arrays[0])
-    assert ("twice" in html) == said
+    assert ("twice: by the mean" in html) == said
 
 
 def test_a_series_is_drawn_with_the_numbers_of_the_trace(browser: Any, tmp_path: Path) -> None:
