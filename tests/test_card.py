@@ -196,7 +196,7 @@ def test_the_commands_name_the_model(model: FittedModel) -> None:
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ("/home/a-person/data/trec_test.csv", "held-out items of trec_test.csv"),
+        ("/data/a-person/trec_test.csv", "held-out items of trec_test.csv"),
         ("C:\\Users\\a-person\\birds\\", "held-out items of birds"),
         ("../a-person/held out/", "held-out items of held out"),
         ("digits", "held-out items of digits"),
