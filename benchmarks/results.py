@@ -16,8 +16,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SECTIONS = (
-    "accuracy", "tried", "steps", "prediction", "precision", "export", "input", "end_to_end", "growth", "time",
-    "explain", "attribution",
+    "accuracy", "tried", "steps", "prediction", "precision", "export", "service", "input", "end_to_end",
+    "growth", "time", "explain", "attribution",
 )  # fmt: skip
 HEAD = """# Results
 
