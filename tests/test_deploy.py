@@ -179,31 +179,26 @@ def address(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def opened(address: str, folder: Path) -> Iterator[Callable[[str], Any]]:
+def opened(browser: Any, address: str, folder: Path) -> Iterator[Callable[[str], Any]]:
     """Return what opens the page with a model in Chromium, and checks that it complains of nothing."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium is installed")
     if not (folder / "node_modules").exists():
         pytest.skip("GRIDCNN_NODE_MODULES names no folder with onnxruntime-web: see .ci/run")
-    with playwright.sync_playwright() as engine:
-        flags = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
-        browser = engine.chromium.launch(executable_path=chromium, args=flags)
+    complaints: list[str] = []
+    pages: list[Any] = []
 
-        complaints: list[str] = []
+    def open_page(kind: str) -> Any:
+        page = browser.new_page()
+        pages.append(page)
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{address}/index.html?model={kind}.onnx")
+        page.wait_for_function("document.getElementById('answer').textContent === 'ready'")
+        return page
 
-        def open_page(kind: str) -> Any:
-            page = browser.new_page()
-            page.set_default_timeout(60_000)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.goto(f"{address}/index.html?model={kind}.onnx")
-            page.wait_for_function("document.getElementById('answer').textContent === 'ready'")
-            return page
-
-        yield open_page
-        browser.close()
-        assert complaints == []
+    yield open_page
+    for page in pages:
+        page.close()
+    assert complaints == []
 
 
 def shown(page: Any) -> Answer:

@@ -26,7 +26,16 @@ from gridcnn.errors import (
 )
 from gridcnn.predictions import LABEL_KINDS, NOT_FINITE, Predictions, name_of
 
-__all__ = ["DIGEST", "FORMAT", "FORMAT_VERSION", "PLACE_OF_DIGEST", "ExportedModel", "is_exported", "require"]
+__all__ = [
+    "DIGEST",
+    "FORMAT",
+    "FORMAT_VERSION",
+    "PLACE_OF_DIGEST",
+    "ExportedModel",
+    "is_exported",
+    "require",
+    "stacked",
+]
 
 FORMAT, FORMAT_VERSION = "gridcnn_format", 1
 DIGEST, PLACE_OF_DIGEST = "gridcnn_digest", "0" * 64
@@ -154,7 +163,7 @@ class ExportedModel:
         errors = {at: each.reason for at, each in enumerate(decoded) if isinstance(each, ItemError)}
         probabilities = np.full((len(decoded), len(self.classes)), np.nan)
         for batch in _batches(decoded):
-            probabilities[batch] = self(_stacked([decoded[at] for at in batch]))
+            probabilities[batch] = self(stacked([decoded[at] for at in batch]))
             bad = ~np.isfinite(probabilities[batch]).all(axis=1)
             errors |= dict.fromkeys(np.asarray(batch)[bad].tolist(), NOT_FINITE)
         probabilities[list(errors)] = np.nan
@@ -183,7 +192,8 @@ def _batches(decoded: Sequence[Any]) -> Iterator[list[int]]:
         yield batch
 
 
-def _stacked(items: list[Any]) -> np.ndarray:
+def stacked(items: Sequence[Any]) -> np.ndarray:
+    """Return a batch of decoded items of one shape, as the input of an exported model takes it."""
     return np.array(items, dtype=object) if isinstance(items[0], str) else np.stack(items)
 
 

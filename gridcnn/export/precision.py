@@ -18,7 +18,7 @@ import numpy as np
 
 from gridcnn.adapters import Adapter
 from gridcnn.errors import ConfigurationError, ItemError
-from gridcnn.export.exported_model import require
+from gridcnn.export.exported_model import require, stacked
 
 __all__ = ["FEWEST", "MOST", "reduced"]
 
@@ -204,8 +204,7 @@ class _Grids:
         decoded = next(self._decoded, None)
         if decoded is None:
             return None
-        alone = np.array([decoded], dtype=object) if isinstance(decoded, str) else np.asarray(decoded)[None]
-        return {self._grids: self._session.run([self._grids], {self._input: alone})[0]}
+        return {self._grids: self._session.run([self._grids], {self._input: stacked([decoded])})[0]}
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 
 from gridcnn.errors import ConfigurationError, ExportError, ItemError
 from gridcnn.export.card import model_card
-from gridcnn.export.exported_model import require
+from gridcnn.export.exported_model import require, stacked
 from gridcnn.export.onnx_file import TOLERANCE, metadata_of, sealed
 from gridcnn.export.traced_graph import traced_graph
 from gridcnn.export.web_runtime import web_runtime
@@ -165,8 +165,7 @@ def _compare(model: FittedModel, content: bytes, items: Any) -> tuple[list[Value
             expected, decoded = live.maps(model, item), model.adapter.decode(item)
         except ItemError:
             continue
-        batch = np.array([decoded], dtype=object) if isinstance(decoded, str) else np.asarray(decoded)[None]
-        found = dict(zip(names, session.run(None, {taken.name: batch}), strict=True))
+        found = dict(zip(names, session.run(None, {taken.name: stacked([decoded])}), strict=True))
         for what, numbers in _numbers(expected):
             if what == "logits" and found["window"] != expected["window"]:
                 break  # two windows are equally certain
