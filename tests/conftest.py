@@ -1,9 +1,11 @@
-"""What all tests share: one torch thread, a cache of their own, no reports over the network, a browser, commands."""
+"""What all tests share: one torch thread, a cache of their own, a browser, commands."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -44,6 +46,18 @@ def browser() -> Iterator[Any]:
         browser = engine.chromium.launch(executable_path=chromium, args=flags)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def imported_by() -> Callable[[str], set[str]]:
+    """Run code in a fresh interpreter and return the modules it imported."""
+
+    def run_and_list(code: str) -> set[str]:
+        report = f"import sys\ntry:\n    {code}\nfinally:\n    print('\\n' + ' '.join(sys.modules))"
+        done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=False)
+        return set(done.stdout.splitlines()[-1].split())
+
+    return run_and_list
 
 
 class Done(NamedTuple):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -277,13 +277,6 @@ def rows(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "m.safetensors", tmp_path / "rows.csv"
 
 
-def imported_by(code: str) -> set[str]:
-    """Run code in a fresh interpreter and return the modules it imported."""
-    report = f"import sys\ntry:\n    {code}\nfinally:\n    print('\\n' + ' '.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=False)
-    return set(done.stdout.splitlines()[-1].split())
-
-
 def run(*arguments: object) -> int:
     try:
         main(list(map(str, arguments)))
@@ -301,7 +294,9 @@ def test_predict_writes_the_same_file_from_the_exported_model(rows: Any, tmp_pat
     assert (tmp_path / "onnx.csv").read_text() == (tmp_path / "torch.csv").read_text()
 
 
-def test_predicting_with_an_exported_model_imports_no_torch(rows: Any, tmp_path: Path) -> None:
+def test_predicting_with_an_exported_model_imports_no_torch(
+    imported_by: Callable[[str], set[str]], rows: Any, tmp_path: Path
+) -> None:
     run("export", rows[0], "-o", tmp_path / "m.onnx")
 
     modules = imported_by(f"from gridcnn.cli import main; main({['predict', f'{tmp_path}/m.onnx', str(rows[1])]})")

@@ -6,6 +6,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +22,6 @@ MODELS = {"sklearn.linear_model", "sklearn.ensemble", "sklearn.svm", "sklearn.mo
 """What only training, baselines and the ordering check need."""
 
 
-def imported_by(code: str) -> set[str]:
-    """Run code in a fresh interpreter and return the modules it imported."""
-    report = f"import sys\ntry:\n    {code}\nfinally:\n    print('\\n' + ' '.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=False)
-    return set(done.stdout.splitlines()[-1].split())
-
-
 @pytest.mark.parametrize(
     "code",
     [
@@ -37,18 +31,20 @@ def imported_by(code: str) -> set[str]:
         "from gridcnn.cli import main; main(['--version'])",
     ],
 )
-def test_nothing_heavy_is_imported_before_it_is_needed(code: str) -> None:
+def test_nothing_heavy_is_imported_before_it_is_needed(imported_by: Callable[[str], set[str]], code: str) -> None:
     modules = imported_by(code)
 
     assert "gridcnn" in modules
     assert not HEAVY & modules
 
 
-def test_a_public_name_is_imported_when_it_is_first_used() -> None:
+def test_a_public_name_is_imported_when_it_is_first_used(imported_by: Callable[[str], set[str]]) -> None:
     assert "torch" in imported_by("import gridcnn; gridcnn.ConvPoolDense")
 
 
-def test_explaining_a_picture_imports_no_other_models_and_no_other_modality(tmp_path: Path) -> None:
+def test_explaining_a_picture_imports_no_other_models_and_no_other_modality(
+    imported_by: Callable[[str], set[str]], tmp_path: Path
+) -> None:
     model, item, page = (tmp_path / name for name in ("m.safetensors", "item.png", "why.html"))
     pictures = np.random.default_rng(0).integers(0, 255, (8, 12, 12), dtype=np.uint8)
     classifier = GridClassifier(adapter=ImageAdapter(), epochs=1, kernels=(3,), cache=False)
