@@ -101,7 +101,7 @@ class ExportError(GridcnnError, RuntimeError):
 
 
 class BundleError(GridcnnError, ValueError):
-    """A model file cannot be written or loaded."""
+    """A file that gridcnn saves, a model or a checkpoint of its training, cannot be written or loaded."""
 
 
 class NotABundleError(BundleError):

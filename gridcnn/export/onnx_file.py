@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gridcnn.bundle import adapter_and_classes, plain
+from gridcnn.bundle import adapter_and_classes
 from gridcnn.errors import ExportError
 from gridcnn.export.exported_model import DIGEST, FORMAT, FORMAT_VERSION, PLACE_OF_DIGEST, ExportedModel, require
 from gridcnn.inference import predict
@@ -25,6 +25,7 @@ from gridcnn.inference.onnx_network import add_network
 from gridcnn.model import FittedModel, fitted_model
 from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.pipeline.replacing import replacing
+from gridcnn.pipeline.sealed import plain
 from gridcnn.predictions import Predictions
 from gridcnn.versions import versions
 
