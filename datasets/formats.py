@@ -22,6 +22,7 @@ from gridcnn.datasets.dataset import Dataset
 from gridcnn.datasets.folder import load_folder
 from gridcnn.datasets.manifest import load_manifest
 from gridcnn.datasets.media import visible
+from gridcnn.durable import sync_tree, take_name
 from gridcnn.errors import DataError
 
 __all__ = [
@@ -234,7 +235,8 @@ def _unpack(archive: Path) -> Path:
         with zipfile.ZipFile(archive) as opened:
             opened.extractall(content)  # keeps every member inside the folder
         try:
-            content.rename(folder)
+            sync_tree(content)
+            take_name(content, folder)
         except OSError:
             if not folder.is_dir():  # otherwise another run was faster
                 raise

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import tarfile
+import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 from gridcnn.datasets.catalogue import PUBLIC, PublicSet
 from gridcnn.datasets.dataset import Dataset
+from gridcnn.durable import make_folder, sync_tree, take_name
 from gridcnn.errors import DataError
 
 __all__ = ["load_public"]
@@ -97,12 +99,16 @@ def _downloaded(wanted: PublicSet, cache: Path, address: str, download: bool) ->
 
 
 def _fetch(url: str, path: Path) -> None:
-    """Download one file; pooch moves it into place only when it is complete."""
+    """Download one file, which takes its place only when it is complete."""
     import pooch  # noqa: PLC0415
     from requests import RequestException  # noqa: PLC0415
 
     try:
-        pooch.retrieve(url, known_hash=None, fname=path.name, path=path.parent)
+        make_folder(path.parent)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            draft = Path(pooch.retrieve(url, known_hash=None, fname=path.name, path=folder))
+            sync_tree(draft.parent)
+            take_name(draft, path)
     except (RequestException, OSError) as error:
         raise DataError(
             f"{url} could not be downloaded ({error}): check the connection, or download the file with a browser and "

@@ -14,12 +14,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-GROUND = {"errors", "parameters", "grid", "versions", "onnx_graph", "predictions"}
+GROUND = {"durable", "errors", "parameters", "grid", "versions", "onnx_graph", "predictions"}
 DATA = {*GROUND, "ordering", "datasets"}
 PARTS = {*GROUND, "ordering", "adapters", "network"}
 MODEL = {*PARTS, "pipeline", "model"}
 
 MAY_IMPORT = {
+    "durable": set(),
     "errors": set(),
     "versions": set(),
     "parameters": {"errors"},
@@ -27,7 +28,7 @@ MAY_IMPORT = {
     "predictions": set(),
     "grid": {"errors"},
     "ordering": {"errors"},
-    "datasets": {"errors"},
+    "datasets": {"durable", "errors"},
     "adapters": {*GROUND, "ordering"},
     "network": GROUND,
     "pipeline": PARTS,

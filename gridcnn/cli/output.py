@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gridcnn.durable import make_folder
 from gridcnn.errors import ConfigurationError, GridcnnError, Skipped
 from gridcnn.pipeline.replacing import replacing
 
@@ -193,7 +194,7 @@ def written(output: Path) -> Iterator[IO[str]]:
     old file name, is escaped.
     """
     special = output.exists() and not output.is_file()
-    output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(output.parent)
     opened = output.open if special else functools.partial(replacing, output)
     with opened("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
         yield stream
@@ -225,7 +226,7 @@ def save_model(model: FittedModel, output: Path) -> Path:
     failures = []
     for place in _places(output):
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(place.parent)
             save(model, place)
         except (OSError, GridcnnError) as error:
             failures.append(f"{place}: {getattr(error, 'strerror', None) or error}")

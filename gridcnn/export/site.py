@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gridcnn.durable import make_folder
 from gridcnn.errors import ConfigurationError, ExportError, ItemError
 from gridcnn.export.card import model_card
 from gridcnn.export.exported_model import require, stacked
@@ -136,7 +137,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     try:
         for name in sorted(files, key=lambda name: (name == "index.html") - (name == "layers.json")):
             place = folder / name
-            place.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(place.parent)
             with replacing(place) as file:
                 file.write(files[name])
     except OSError as error:

@@ -14,6 +14,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from gridcnn.durable import make_folder
 from gridcnn.errors import ExportError
 from gridcnn.pipeline.cache import default_cache_folder
 from gridcnn.pipeline.replacing import replacing
@@ -106,7 +107,7 @@ def _unpack(archive: bytes, folder: Path) -> None:
         file.write(archive)
         file.seek(0)
         with tarfile.open(fileobj=file, mode="r:gz") as packed:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             for name in FILES:
                 member = packed.extractfile(f"package/dist/{name}")
                 if member is None:

@@ -16,8 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from gridcnn import explain
+from gridcnn.durable import make_folder
 from gridcnn.errors import ConfigurationError
 from gridcnn.explain import Patch, Trace
+from gridcnn.pipeline.replacing import replacing
 from gridcnn.render.drawing import (
     AGAINST,
     FOR,
@@ -323,13 +325,12 @@ def top_patches(patches: Sequence[Sequence[Patch]], most: int = 6) -> Figure:
 def write_all(trace: Trace, folder: str | Path, label: Any = None) -> list[Path]:
     """Write every picture of one item as PNG files, numbered in the order of the walk; return their paths."""
     trace.class_index(label)  # before anything is written
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder := Path(folder))
     written = []
     for number, (name, figure) in enumerate(_all(trace, label), start=1):
-        path = folder / f"{number:02}-{name}.png"
-        figure.savefig(path)
-        written.append(path)
+        written.append(folder / f"{number:02}-{name}.png")
+        with replacing(written[-1]) as file:
+            figure.savefig(file, format="png")
     return written
 
 
