@@ -21,7 +21,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pooch
@@ -241,7 +241,7 @@ def _notes(cache: Path) -> dict[str, Any]:
         return {}
 
 
-def _write_windows(file: BinaryIO, results: Iterator[Result]) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+def _write_windows(file: IO[bytes], results: Iterator[Result]) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
     index, failures, window, fingerprints = [], [], None, []
     for position, result in results:
         if isinstance(result, ItemError):
