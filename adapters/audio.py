@@ -15,6 +15,7 @@ from gridcnn.adapters import sound_received, sound_remarks
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
 from gridcnn.adapters.recordings import Recording, as_array, header, is_one, load, mixed
 from gridcnn.adapters.sound_frames import ORDINARY_RATE, choose_frames, window_length
+from gridcnn.adapters.sound_inspecting import SoundInspector
 from gridcnn.adapters.sound_remarks import HIGHEST_RATE
 from gridcnn.adapters.sound_settings import settings
 from gridcnn.adapters.sound_survey import listen, survey
@@ -96,6 +97,7 @@ class AudioAdapter(Adapter):
     constraints: ClassVar[Mapping[str, Constraint]] = {
         "sample_rate": Optional(Number(int, low=LOWEST_RATE, high=HIGHEST_RATE, closed=True)),
         "duration": Optional(Number(low=0.001, high=86_400, closed=True)),
+    inspector = SoundInspector
         "n_mels": Optional(Number(int, low=1, high=1_024, closed=True)),
         "n_fft": Optional(Number(int, low=2, high=65_536, closed=True)),
         "hop_length": Optional(Number(int, low=1)),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
+from gridcnn.adapters.inspecting import Inspector
 from gridcnn.adapters.received import as_received
 from gridcnn.adapters.records import ClassicModel, Preview
 from gridcnn.errors import ConfigurationError, DataError
@@ -54,6 +55,12 @@ class Adapter(Parameterised):
 
     constraints: ClassVar[Mapping[str, Constraint]] = {}
     """What each constructor parameter may be; `check_parameters` checks them."""
+
+    state_constraints: ClassVar[Mapping[str, Constraint]] = {}
+    """What each fitted attribute may be when it comes from a file; `check_state` checks them."""
+
+    inspector: ClassVar[type[Inspector]] = Inspector
+    """How an audit looks at raw items; it is made from the constructor parameters."""
 
     frontend_is_frozen: ClassVar[bool] = False
     """Whether the frontend learns nothing and is worth computing once per data set rather than once per epoch."""

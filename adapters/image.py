@@ -11,6 +11,7 @@ from PIL import Image
 from gridcnn.adapters import image_received, image_remarks
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
 from gridcnn.adapters.image_files import Picture, as_array
+from gridcnn.adapters.image_inspecting import PictureInspector
 from gridcnn.adapters.image_resizing import resized
 from gridcnn.adapters.image_settings import settings
 from gridcnn.adapters.image_survey import survey
@@ -89,6 +90,7 @@ class ImageAdapter(Adapter):
         "mean_",
         "std_",
         "pixel_ranges_",
+    inspector = PictureInspector
         "survey_",
     )
     constraints: ClassVar[Mapping[str, Constraint]] = {

@@ -15,6 +15,8 @@ from gridcnn.adapters import text_remarks
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview
 from gridcnn.adapters.counts import epoch_count
 from gridcnn.adapters.text_graph import add_text, trial_texts
+from gridcnn.adapters.text_inspecting import TextInspector
+from gridcnn.adapters.text_state import STATE
 from gridcnn.adapters.tokens import LONGEST_WORD, characters, folded, has_words, well_formed, words
 from gridcnn.adapters.vectors import read_vectors
 from gridcnn.adapters.vocabulary import FIRST_WORD, PADDING, UNKNOWN, Vocabulary, common_pieces
@@ -122,6 +124,7 @@ class TextAdapter(Adapter):
 
     tokens_: str
     length_: int
+    inspector = TextInspector
     embedding_dim_: int
     vocabulary_: list[str]
     pieces_: list[str]
