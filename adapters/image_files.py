@@ -85,6 +85,10 @@ class Picture:
         if self._array is None:
             self._picture.close()
 
+    def header(self) -> Image.Image | None:
+        """Return the picture as Pillow opened it, whose header tells how it is stored; None for other arrays."""
+        return None if self._array is not None else self._picture
+
     def size(self) -> tuple[int, int]:
         """Return its height and width in pixels, upright."""
         if self._array is not None:
