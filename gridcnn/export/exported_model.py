@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import itertools
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,9 @@ DIGEST, PLACE_OF_DIGEST = "gridcnn_digest", "0" * 64
 
 PART = 128
 """Items that are decoded ahead, and answered together where they have one shape."""
+
+BYTES_OF_PART = 2**26
+"""Bytes of decoded items after which a part ends early."""
 
 MOST_NUMBERS = 2**24
 """Numbers of a batch."""
@@ -135,31 +139,38 @@ class ExportedModel:
             self.classes,
         )
 
-    def predict_in_parts(self, items: Sequence[Any]) -> Iterator[Predictions]:
+    def predict_in_parts(self, items: Iterable[Any]) -> Iterator[Predictions]:
         """Yield the answers for some items at a time, in order; the next ones are decoded meanwhile.
 
-        `items` are checked already, by `Adapter.check_items`.
+        `items` are as in `gridcnn.inference.predict_in_parts`. The parts depend on them only.
         """
-        starts = range(0, len(items), PART)
+        source, before = iter(items), 0
+        some = list(itertools.islice(source, PART))
         with ThreadPoolExecutor(1) as pool:
-            ahead = [pool.submit(self._decoded, items[:PART])] if len(items) else []
-            for start in starts:
-                decoded = ahead.pop().result()
-                if start + PART < len(items):
-                    ahead.append(pool.submit(self._decoded, items[start + PART : start + 2 * PART]))
-                yield self._answered(items, start, decoded)
+            ahead = pool.submit(self._decoded, some) if some else None
+            while ahead is not None:
+                decoded = ahead.result()
+                part, some = some[: len(decoded)], some[len(decoded) :]
+                some += itertools.islice(source, PART - len(some))
+                ahead = pool.submit(self._decoded, some) if some else None
+                yield self._answered(part, before, decoded)
+                before += len(part)
 
     def _decoded(self, items: Sequence[Any]) -> list[Any]:
-        """Return what each item is decoded to, or the reason why it cannot be."""
+        """Return what each item is decoded to, or the reason why it cannot be; of large items only the first ones."""
         decoded: list[Any] = []
+        size = 0
         for item in items:
             try:
-                decoded.append(self.adapter.decode(item))
+                decoded.append(item if isinstance(item, ItemError) else self.adapter.decode(item))
             except ItemError as error:
                 decoded.append(error)
+            size += getattr(decoded[-1], "nbytes", 0)
+            if size >= BYTES_OF_PART:
+                break
         return decoded
 
-    def _answered(self, items: Sequence[Any], start: int, decoded: Sequence[Any]) -> Predictions:
+    def _answered(self, items: Sequence[Any], before: int, decoded: Sequence[Any]) -> Predictions:
         errors = {at: each.reason for at, each in enumerate(decoded) if isinstance(each, ItemError)}
         probabilities = np.full((len(decoded), len(self.classes)), np.nan)
         for batch in _batches(decoded):
@@ -168,7 +179,7 @@ class ExportedModel:
             errors |= dict.fromkeys(np.asarray(batch)[bad].tolist(), NOT_FINITE)
         probabilities[list(errors)] = np.nan
         return Predictions(
-            [name_of(items[start + at], start + at) for at in range(len(decoded))],
+            [name_of(it.item if isinstance(it, ItemError) else it, before + at) for at, it in enumerate(items)],
             probabilities,
             [errors.get(at, "") for at in range(len(decoded))],
             self.classes,

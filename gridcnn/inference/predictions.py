@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ def predict(
 
 def predict_in_parts(
     model: FittedModel,
-    items: Sequence[Any],
+    items: Iterable[Any],
     *,
     device: str = "auto",
     precision: str = "float32",
@@ -77,14 +77,23 @@ def predict_in_parts(
 ) -> Iterator[Predictions]:
     """Yield the answers for some hundred items at a time, in order; the next items are decoded meanwhile.
 
-    `items` are checked already, by `Adapter.check_items`; otherwise as `predict`.
+    Nothing is kept of the items before, so that there may be any number of them.
+
+    Parameters
+    ----------
+    items : iterable
+        Items as `Adapter.check_items` returns them, which leaves paths and texts as they are; taken as they are needed.
+        An `ItemError` among them stands for an item that is known to be unreadable, and is its answer.
+    model, device, precision, n_jobs, on_error
+        As in `predict`.
     """
     compute = predictor(model.network, choose_device(device), precision)
     part = max(PART, compute.batch_size)
-    for start, encoded in encode_ahead(model.adapter, items, n_jobs=n_jobs, part=part):
+    before = 0
+    for some, encoded in encode_ahead(model.adapter, items, n_jobs=n_jobs, part=part):
         errors = {index: each.reason for index, each in zip(encoded.skipped_index, encoded.skipped, strict=True)}
         answered, first, windows = np.unique(encoded.item, return_index=True, return_counts=True)
-        n_items = len(answered) + len(errors)
+        n_items = len(some)
         probabilities = np.full((n_items, len(model.classes)), np.nan)
         fingerprints = np.zeros((n_items, FINGERPRINT), dtype=np.uint8)
         if len(answered):
@@ -93,10 +102,11 @@ def predict_in_parts(
             fingerprints[answered] = encoded.fingerprints
             errors |= dict.fromkeys(answered[~np.isfinite(sums).all(axis=1)].tolist(), NOT_FINITE)
             probabilities[list(errors)] = np.nan
-        names = [name_of(items[start + index], start + index) for index in range(n_items)]
+        names = [name_of(_source(item), before + index) for index, item in enumerate(some)]
+        before += n_items
         if errors and on_error == "raise":
             at = min(errors)
-            of_a_table = isinstance(items[start + at], np.ndarray)
+            of_a_table = isinstance(some[at], np.ndarray)
             raise ItemError(f"row {names[at]}" if of_a_table else names[at], errors[at])
         yield Predictions(
             names,
@@ -105,6 +115,10 @@ def predict_in_parts(
             model.classes,
             fingerprints,
         )
+
+
+def _source(item: Any) -> Any:
+    return item.item if isinstance(item, ItemError) else item
 
 
 def _joined(parts: Sequence[Predictions]) -> np.ndarray:

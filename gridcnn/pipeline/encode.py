@@ -6,6 +6,7 @@ adapter is made of, and of the version of this format.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import itertools
@@ -41,6 +42,8 @@ from gridcnn.pipeline.parallel import in_threads
 __all__ = ["EncodedItems", "encode_ahead", "encode_items", "fit_adapter"]
 
 CHUNK = 32  # items
+BYTES_OF_PART = 2**26  # bytes of windows at which a part ends
+BYTES_AHEAD = 2**27  # bytes of windows that may wait for who consumes them
 BYTES_AT_ONCE = 2**20  # bytes of windows; spectra of more leave the processor's cache and take twice as long
 
 Progress = Callable[[int, int], None]
@@ -187,30 +190,55 @@ def encode_items(
 
 
 def encode_ahead(
-    adapter: Adapter, items: Sequence[Any], *, n_jobs: int | None = None, part: int
-) -> Iterator[tuple[int, EncodedItems]]:
+    adapter: Adapter, items: Iterable[Any], *, n_jobs: int | None = None, part: int
+) -> Iterator[tuple[list[Any], EncodedItems]]:
     """Encode part after part in threads of their own, a little ahead of who consumes them.
+
+    Parts depend on the items only, not on threads or time, so that who begins anew behind a part gets the same ones.
 
     Parameters
     ----------
-    adapter, items, n_jobs
+    adapter, n_jobs
         As in `encode_items`.
+    items : iterable
+        Raw items, taken as they are needed. An `ItemError` among them stands for an item that is known to be unreadable.
     part : int
-        Items in a part, at most; the first ones may be smaller.
+        Items in a part, at most; fewer if their windows are large.
 
     Yields
     ------
-    (int, EncodedItems)
-        How many items came before the part; the part, whose indices count from its own first item.
+    (list, EncodedItems)
+        The items of the part; the same encoded, whose indices count from the first of them.
     """
 
-    def encode(some: Sequence[Any]) -> tuple[int, EncodedItems]:
-        return len(some), encode_items(adapter, some, on_error="skip", n_jobs=1)
+    def encode(some: list[Any]) -> list[tuple[Any, Encoded | ItemError]]:
+        return list(zip(some, _encode_chunk(adapter, some), strict=True))
 
-    before = 0
-    for n_items, encoded in in_threads(encode, items, _threads(adapter, n_jobs), part):
-        yield before, encoded
-        before += n_items
+    def ahead() -> int:  # items that may be encoded or wait, by the mean size of those before
+        return 2 * part if not all_bytes else min(2 * part, max(BYTES_AHEAD * n_encoded // all_bytes, 1))
+
+    n_encoded = all_bytes = size = 0
+    some: list[tuple[Any, Encoded | ItemError]] = []
+    chunks = in_threads(encode, items, _threads(adapter, n_jobs), min(part, CHUNK), ahead)
+    with contextlib.closing(chunks):
+        for each in itertools.chain.from_iterable(chunks):
+            some.append(each)
+            n_encoded += 1
+            size += 0 if isinstance(each[1], ItemError) else each[1].windows.nbytes
+            if len(some) == part or size >= BYTES_OF_PART:
+                all_bytes += size
+                yield _part_of(some)
+                some, size = [], 0
+        if some:
+            yield _part_of(some)
+
+
+def _part_of(some: Sequence[tuple[Any, Encoded | ItemError]]) -> tuple[list[Any], EncodedItems]:
+    entry = _gather(enumerate(result for _, result in some))
+    items = [item for item, _ in some]
+    skipped = tuple(Skipped(_name(items[position]), reason) for position, reason in entry.failures)
+    at = tuple(position for position, _ in entry.failures)
+    return items, EncodedItems(entry.windows, entry.item, entry.fingerprints, skipped, at)
 
 
 def _threads(adapter: Adapter, n_jobs: int | None) -> int | None:
@@ -239,6 +267,9 @@ def _encoded(
 def _encode_chunk(adapter: Adapter, items: Sequence[Any]) -> list[Encoded | ItemError]:
     results: list[Encoded | ItemError] = []
     for item in items:
+        if isinstance(item, ItemError):
+            results.append(item)
+            continue
         try:
             windows = adapter.encode(item)
         except ItemError as error:

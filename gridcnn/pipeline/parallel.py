@@ -6,7 +6,7 @@ import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,6 +16,9 @@ __all__ = ["in_threads", "set_computing_threads"]
 
 TRIED = 4
 """Items of each of the first two parts, at most."""
+
+SHARE = 4
+"""Items that are worth several threads are handed over in parts of a fourth: fewer wait, and they may be large."""
 
 WORTH_THREADS = 3e-4
 """Seconds that an item must take for several threads to be faster than one.
@@ -44,46 +47,70 @@ def set_computing_threads(threads: int | None = None) -> None:
 
 
 def in_threads(
-    work: Callable[[Sequence[Any]], Any], items: Sequence[Any], n_jobs: int | None, chunk: int
+    work: Callable[[list[Any]], Any],
+    items: Iterable[Any],
+    n_jobs: int | None,
+    chunk: int,
+    ahead: Callable[[], int] | None = None,
 ) -> Generator[Any, None, None]:
     """Yield `work(part)` for each part of the items, in order, never far ahead of the consumer.
 
     The first few items are done in the consumer's thread and timed. If an item takes next to no time, one other thread
-    does the rest, since several would only wait for Python's lock and for each other.
+    does the rest, since several would only wait for Python's lock and for each other. Items are taken from their source
+    in the consumer's thread, and no more of them than are worked on.
 
     Parameters
     ----------
     work : callable
-        Takes a part of `items`.
-    items : sequence
+        Takes a list of items.
+    items : iterable
         The items.
     n_jobs : int or None
         Number of threads, at most; None takes the cores that this process may use. 1 works in the consumer's thread.
     chunk : int
-        Items in a part, at most. Handing one over takes some 0.1 ms.
+        Items in a part, at most; items that take long come in smaller parts. Handing one over takes some 0.1 ms.
+    ahead : callable, optional
+        Returns how many items may be worked on or wait for the consumer at the moment; one part always may. Without
+        it, one part more than there are threads.
     """
     n_threads = joblib.effective_n_jobs(n_jobs or -1)
-    if n_threads == 1 or len(items) <= chunk:
-        yield from map(work, _parts(items, chunk))
+    source = iter(items)
+    if n_threads == 1:
+        yield from map(work, _parts(source, chunk))
+        return
+    first, following = list(itertools.islice(source, chunk)), list(itertools.islice(source, 1))
+    if not following:
+        yield from map(work, [first] if first else [])
         return
     tried = min(chunk, TRIED)
-    yield work(items[:tried])  # not timed, as the first use imports modules
+    yield work(first[:tried])  # not timed, as the first use imports modules
+    source = itertools.chain(first[tried:], following, source)
+    some = list(itertools.islice(source, tried))
     started = time.perf_counter()
-    second = work(items[tried : 2 * tried])
-    if time.perf_counter() - started < WORTH_THREADS * tried:
+    second = work(some)
+    if time.perf_counter() - started < WORTH_THREADS * len(some):
         n_threads = 1
-    parts = _parts(items[2 * tried :], chunk)
+    else:
+        chunk = max(chunk // SHARE, 1)
+    parts = _parts(source, chunk)
     pool = ThreadPoolExecutor(n_threads)
     try:
-        ahead = deque(pool.submit(work, part) for part in itertools.islice(parts, n_threads + 1))
+        at_work = deque[Any]()
+
+        def begin() -> None:
+            most = n_threads + 1 if ahead is None else max(ahead() // chunk, 1)
+            at_work.extend(pool.submit(work, part) for part in itertools.islice(parts, max(most - len(at_work), 0)))
+
+        begin()
         yield second
-        while ahead:
-            done = ahead.popleft().result()
-            ahead.extend(pool.submit(work, part) for part in itertools.islice(parts, 1))
+        while at_work:
+            done = at_work.popleft().result()
+            begin()
             yield done
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _parts(items: Sequence[Any], chunk: int) -> Iterator[Sequence[Any]]:
-    return (items[start : start + chunk] for start in range(0, len(items), chunk))
+def _parts(items: Iterator[Any], chunk: int) -> Iterator[list[Any]]:
+    while part := list(itertools.islice(items, chunk)):
+        yield part
