@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gridcnn.adapters import limits
 from gridcnn.errors import ItemError
 
 __all__ = ["Allowance", "as_received", "within"]
@@ -105,9 +106,7 @@ def as_received(value: Any, most: Mapping[str, float], *, files: bool, texts: bo
 
 def within(item: Any, unit: str, amount: float, most: Mapping[str, float], weight: float = 1.0) -> Any:
     """Return the item, unless it has more than it may; `weight` is how many times as long as others it takes."""
-    limit = most.get(unit, np.inf) / weight
-    if amount > limit:
-        raise ItemError(item, f"it has more than {limit:,.9g} {unit}, the most that this service takes")
+    limits.within(item, unit, amount, most, weight)
     if isinstance(most, Allowance):
         most.take(item, unit, amount * weight)
     return item

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from gridcnn.adapters.limits import sound_weight
 from gridcnn.adapters.received import as_received, within
 from gridcnn.adapters.sound_files import OTHER_FORMATS, read_header, read_sound
 from gridcnn.errors import ItemError
 
 __all__ = ["sound"]
-
-FASTEST_CHANNELS = 2 * 96_000
-"""Samples a second, of all channels, of the longest sound that is decoded; at more, it may only be shorter."""
 
 LENGTH_UNKNOWN = 2**40
 """Samples from which on libsndfile means that the header does not say how many there are."""
@@ -37,5 +35,4 @@ def sound(value: Any, most: Mapping[str, float], rate: int) -> Any:
         return item
     if frames >= LENGTH_UNKNOWN and np.isfinite(limit):
         frames = len(read_sound(item, int(limit * per_second) + 1)[0])
-    weight = max(1.0, channels * per_second / FASTEST_CHANNELS)
-    return within(item, "seconds", frames / per_second, most, weight)
+    return within(item, "seconds", frames / per_second, most, sound_weight(per_second, channels))

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from gridcnn.adapters.limits import limited
 from gridcnn.cli.models import load_model
 from gridcnn.cli.options import Precision, PrecisionOption, ThreadsOption
 from gridcnn.errors import ConfigurationError
@@ -64,7 +65,7 @@ def serve(
     max_seconds: Annotated[
         float,
         typer.Option("--max-seconds", min=0.001, max=1_000_000, help="Seconds of a sound.", rich_help_panel=LIMITS),
-    ] = 300,
+    ] = 600,
     max_characters: Annotated[
         int, typer.Option("--max-characters", min=1, help="Characters of a text.", rich_help_panel=LIMITS)
     ] = 100_000,
@@ -104,7 +105,8 @@ def serve(
         characters=max_characters,
         upload=max_upload,
     )
-    with bound(host, port) as taken:
+    of_an_item = {"pixels": max_pixels, "seconds": max_seconds, "characters": max_characters}
+    with limited(**of_an_item), bound(host, port) as taken:
         loaded = {name: load_model(path, threads) for name, path in named.items()}
         hosts = {"localhost", "127.0.0.1", "::1", host.lower()} if is_loopback(host) and token is None else None
         app = make_app(

@@ -31,7 +31,7 @@ class Limits:
     pixels : int
         Of a picture, in its file. All pictures of a request may have four times as many.
     seconds : float
-        Of a sound; shorter if more than 192,000 samples a second of all channels have to be decoded. All sounds of
+        Of a sound; shorter if more than 48,000 samples a second of all channels have to be decoded. All sounds of
         a request may have four times as many.
     characters : int
         Of a text.
@@ -45,7 +45,7 @@ class Limits:
     items: int = 1_000
     requests: int = 100
     pixels: int = 50_000_000
-    seconds: float = 300.0
+    seconds: float = 600.0
     characters: int = 100_000
     upload: float = 30.0
     head: float = 10.0
