@@ -448,7 +448,7 @@ TREES = {
 WRITERS = {
     "gridcnn/durable.py": {"open", "replace"},  # the rule itself
     "gridcnn/pipeline/replacing.py": {"mkstemp", "fdopen"},
-    "gridcnn/pipeline/cache.py": {"TemporaryFile", "mkdtemp", "rename"},  # probes; drafts; entries losing their names
+    "gridcnn/pipeline/cache.py": {"TemporaryFile", "mkdtemp", "open", "write_text", "save", "rename"},  # drafts
     "gridcnn/cli/output.py": {"open", "NamedTemporaryFile"},  # pipes and devices; a probe
     "gridcnn/serve/sent.py": {"TemporaryDirectory", "write_bytes"},  # what was sent, for one answer
     "gridcnn/export/hub.py": {"TemporaryDirectory"},  # read back at once
@@ -470,6 +470,9 @@ WRITE = {
 }  # fmt: skip
 """Calls that write to the disk, whatever their arguments."""
 
+FILLS = {"np.save", "figure.savefig"}
+"""Those that write to the disk if they are not given an open file."""
+
 
 def writes(tree: ast.Module) -> set[str]:
     """Return the calls in a file that write other than to a file that `replacing` opened."""
@@ -482,17 +485,10 @@ def writes(tree: ast.Module) -> set[str]:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         values = [*call.args, *(each.value for each in call.keywords)]
         texts = [each.value for each in values if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-        if (
-            name in WRITE
-            or (name == "open" and any(re.fullmatch(r"(?=.*[wax+])[rwaxbt+]+", text) for text in texts))
-            or (
-                name == "replace" and len(call.args) == 1 and not call.keywords
-            )  # of a path; that of a text takes two arguments
-            or (
-                ast.unparse(call.func) in {"np.save", "figure.savefig"}
-                and ast.unparse(values[0]) not in {"file", "buffer"}
-            )
-        ):
+        modes = [text for text in texts if re.fullmatch(r"(?=.*[wax+])[rwaxbt+]+", text)]
+        of_path = name == "replace" and len(call.args) == 1 and not call.keywords  # that of a text takes two arguments
+        to_path = name in {"save", "savefig"} and ast.unparse(values[0]) not in {"file", "buffer"}
+        if name in WRITE or (name == "open" and modes) or of_path or (to_path and ast.unparse(call.func) in FILLS):
             found.add(name)
     return found
 
