@@ -232,7 +232,7 @@ def in_runtime(model: FittedModel, items: Sequence[Any], logits: Logits) -> Call
 def onnxruntime_session(network: Network) -> Logits:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    model = onnx_model(fold_batch_norm(network.backbone))
+    model = onnx_model(fold_batch_norm(network.calibrated()))
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     return lambda grids: torch.from_numpy(session.run(None, {"grids": grids.numpy()})[0])
 
@@ -240,7 +240,7 @@ def onnxruntime_session(network: Network) -> Logits:
 def openvino_request(network: Network) -> Logits:
     core = openvino_runtime.imported().Core()
     options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1}
-    model = core.read_model(onnx_model(fold_batch_norm(network.backbone)))
+    model = core.read_model(onnx_model(fold_batch_norm(network.calibrated())))
     request = core.compile_model(model, "CPU", options).create_infer_request()
     return lambda grids: torch.from_numpy(request.infer([grids.numpy()], share_inputs=True)[0].copy())
 

@@ -59,7 +59,7 @@ class Load(NamedTuple):
 def reference(model: FittedModel, items: Sequence[Any], seconds: float) -> float:
     """Return the items a second of a bare loop in onnxruntime, with the fastest batch."""
     adapter, network = model.adapter, model.network
-    logits = in_onnxruntime(fold_batch_norm(network.backbone))
+    logits = in_onnxruntime(fold_batch_norm(network.calibrated()))
     assert logits is not None, "pip install gridcnn[fast]"
 
     @torch.inference_mode()

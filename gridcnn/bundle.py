@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gridcnn import adapters
+from gridcnn.certainty import Certainty
 from gridcnn.errors import (
     BundleError,
     ConfigurationError,
@@ -151,6 +152,7 @@ def _describe(model: FittedModel) -> dict[str, Any]:
         "history": [list(record) for record in model.history],
         "best_epoch": model.best_epoch,
         "interrupted": model.interrupted,
+        "certainty": model.certainty.to_dict(),
         "scores": model.scores,
         "summary": model.summary,
         "recipe": model.recipe,
@@ -199,6 +201,7 @@ def _rebuild(values: Mapping[str, Any], tensors: dict[str, Tensor]) -> FittedMod
         parameters=parameters,
         fingerprints=tensors[FINGERPRINTS].numpy(),
         interrupted=bool(values["interrupted"]),
+        certainty=Certainty.from_dict(values.get("certainty")),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from gridcnn.adapters import Adapter
-from gridcnn.errors import Skipped
+from gridcnn.certainty import Certainty
+from gridcnn.errors import ConfigurationError, Skipped
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.layers import to_channels_last
 
@@ -33,13 +35,29 @@ class Network(nn.Module):
     flip_axes : sequence of str
         Axes along which training flipped the grids: an answer is the mean over the grid and its flipped copies
         (test-time augmentation, `gridcnn.network.augment.flipped_copies`).
+    temperature : float
+        What the logits of the backbone are divided by, above 0, see `gridcnn.calibration`.
     """
 
-    def __init__(self, frontend: nn.Module, backbone: ConvPoolDense, flip_axes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, frontend: nn.Module, backbone: ConvPoolDense, flip_axes: Sequence[str] = (), temperature: float = 1.0
+    ) -> None:
         super().__init__()
         self.frontend = frontend
         self.backbone = backbone
         self.flip_axes = tuple(flip_axes)
+        self.temperature = temperature
+
+    def calibrated(self) -> ConvPoolDense:
+        """Return a copy of the backbone with the temperature in it: its logits are those that answers are made of.
+
+        The last layer is linear, so its weights and biases are divided. The weights of this network stay as they are.
+        """
+        calibrated = copy.deepcopy(self.backbone)
+        if self.temperature != 1:
+            for parameter in calibrated.output.parameters():
+                parameter.data = parameter.data / self.temperature
+        return calibrated
 
     def kernels_channels_last(self) -> None:
         """Lay 2-D kernels out as `to_channels_last` lays out grids."""
@@ -49,7 +67,7 @@ class Network(nn.Module):
     def forward(self, encoded: Tensor) -> Tensor:
         """(batch, *encoded_shape) → logits (batch, n_classes), of the grids as they are."""
         logits: Tensor = self.backbone(to_channels_last(self.frontend(encoded)))
-        return logits
+        return logits if self.temperature == 1 else logits / self.temperature
 
 
 class EpochRecord(NamedTuple):
@@ -93,6 +111,8 @@ class FittedModel:
         Digests of the decoded content of the training items, sorted; an item that was skipped has none.
     interrupted : bool
         Whether the training was ended early by a person.
+    certainty : Certainty
+        What held-out items told about the probabilities; the network answers at its temperature.
     skipped : tuple of Skipped
         Training items that were left out, with their reasons; not kept in a bundle.
     """
@@ -108,10 +128,24 @@ class FittedModel:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     fingerprints: np.ndarray = field(default_factory=lambda: np.empty((0, 16), dtype=np.uint8))
     interrupted: bool = False
+    certainty: Certainty = field(default_factory=Certainty)
     skipped: tuple[Skipped, ...] = ()
 
     def __post_init__(self) -> None:
         one_thread_in_forked_processes()
+        if not np.isin(self.certainty.target, np.arange(len(self.classes))).all():
+            raise ConfigurationError(f"held-out items have classes from 0 to {len(self.classes) - 1}, got others")
+        if self.network.temperature != self.certainty.temperature:  # the weights are shared, the network is another
+            at = Network(
+                self.network.frontend, self.network.backbone, self.network.flip_axes, self.certainty.temperature
+            )
+            object.__setattr__(self, "network", at.train(self.network.training))
+
+    @property
+    def background(self) -> int | None:
+        """Index of the class that is trained on and never given as an answer; None if there is none."""
+        name = self.parameters.get("background")
+        return None if name is None else self.class_names.index(str(name))
 
     @property
     def class_names(self) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-GROUND = {"durable", "errors", "parameters", "grid", "versions", "onnx_graph", "predictions"}
+GROUND = {"durable", "errors", "parameters", "grid", "versions", "onnx_graph", "predictions", "calibration", "certainty"}
 DATA = {*GROUND, "ordering", "datasets"}
 PARTS = {*GROUND, "ordering", "adapters", "network"}
 MODEL = {*PARTS, "pipeline", "model"}
@@ -25,6 +25,8 @@ MAY_IMPORT = {
     "versions": set(),
     "parameters": {"errors"},
     "onnx_graph": set(),
+    "calibration": set(),
+    "certainty": {"errors"},
     "predictions": set(),
     "grid": {"errors"},
     "ordering": {"errors"},

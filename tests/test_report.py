@@ -16,9 +16,9 @@ from PIL import Image
 
 from gridcnn import GridClassifier, datasets
 from gridcnn.adapters import AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.calibration import calibrate
 from gridcnn.cli import main
 from gridcnn.errors import DataError, Skipped
-from gridcnn.evaluation.calibration import calibrate
 from gridcnn.evaluation.report import make_report
 from gridcnn.render.report_page import report_page
 

@@ -11,9 +11,9 @@ import scipy.stats
 import torch
 
 from gridcnn.adapters.records import Preview
+from gridcnn.calibration import Calibration, calibrate
 from gridcnn.errors import DataError, ItemError, Skipped
 from gridcnn.evaluation.baselines import fit_baseline
-from gridcnn.evaluation.calibration import Calibration, calibrate
 from gridcnn.evaluation.comparison import Comparison, compare
 from gridcnn.evaluation.metrics import Evaluation, evaluate
 from gridcnn.grid import GridSpec

@@ -5,7 +5,6 @@ Blocks, kernels and windows are counted from 1, as the pictures name them; array
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -180,7 +179,7 @@ def trace(model: Any, item: Any, *, window: int | None = None) -> Trace:
     windows = adapter.encode(item)
     if window is not None and not 1 <= window <= len(windows):
         raise ConfigurationError(f"the item has no window {window}; windows are counted from 1 to {len(windows)}")
-    backbone = copy.deepcopy(network.backbone).double().eval().requires_grad_(False)
+    backbone = network.calibrated().double().eval().requires_grad_(False)
     with torch.inference_mode():
         grids = [network.frontend(torch.from_numpy(each[None])).double() for each in windows]
         by_copy = [

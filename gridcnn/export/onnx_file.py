@@ -151,7 +151,7 @@ def _accuracies(labels: np.ndarray, expected: Predictions, found: Predictions, g
 def write_graph(model: FittedModel) -> Graph:
     """Return the whole graph of a model: from its input to `probabilities`, `label` and `classes`."""
     graph = Graph()
-    folded = fold_batch_norm(model.network.backbone)
+    folded = fold_batch_norm(model.network.calibrated())
     windows = model.adapter.add_to(graph, model.network.frontend)
     graph.part = "network"
     shares = [

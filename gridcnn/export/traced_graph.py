@@ -6,7 +6,6 @@ folded, so that every step has the values that a trace has.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -46,7 +45,7 @@ def traced_graph(model: FittedModel, layers: Mapping[str, Any]) -> Graph:
         If the adapter cannot be exported.
     """
     graph = Graph()
-    backbone = copy.deepcopy(model.network.backbone).eval().requires_grad_(False)
+    backbone = model.network.calibrated().eval().requires_grad_(False)
     steps = record(backbone, np.zeros(model.adapter.spec_.shape, np.float32))
     windows = model.adapter.add_to(graph, model.network.frontend)
     values: dict[str, str] = {}

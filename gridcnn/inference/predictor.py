@@ -70,7 +70,7 @@ def predictor(network: Network, device: torch.device, precision: str = "float32"
     known = _PREDICTORS.get(network)
     if known is None or known[0] != made_of:
         known = _PREDICTORS[network] = made_of, {}
-    conditions = (device, torch.get_num_threads(), precision)
+    conditions = (device, torch.get_num_threads(), precision, network.temperature)
     if conditions not in known[1]:
         known[1][conditions] = Predictor(network, device, precision)
     return known[1][conditions]
@@ -107,7 +107,7 @@ class Predictor:
 
     def __init__(self, network: Network, device: torch.device, precision: str = "float32") -> None:
         on_cpu, bfloat16 = device.type == "cpu", _is_bfloat16(precision, device)
-        backbone = fold_batch_norm(network.backbone)
+        backbone = fold_batch_norm(network.calibrated())
         frontend = network.frontend if on_cpu else copy.deepcopy(network.frontend).to(device)
         self._backbone, self._apply_frontend = backbone, frontend
         self._n_threads = torch.get_num_threads() if on_cpu else 1  # each computes batches of its own

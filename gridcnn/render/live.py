@@ -6,7 +6,6 @@ page of one item holds the same. `files` are those that a browser needs, for a s
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from importlib import resources
@@ -73,7 +72,7 @@ def layers(model: Any) -> dict[str, Any]:
         A fitted one.
     """
     model = fitted_model(model)
-    backbone = copy.deepcopy(model.network.backbone).double().eval().requires_grad_(False)
+    backbone = model.network.calibrated().double().eval().requires_grad_(False)
     steps = record(backbone, np.zeros(model.adapter.spec_.shape))
     drawn = heaviest_kernels(steps)
     _FIXED[model] = drawn

@@ -31,6 +31,7 @@ from gridcnn.training.announce import (
 )
 from gridcnn.training.budget import Budget
 from gridcnn.training.callbacks import Callback
+from gridcnn.training.certainty import learn_certainty
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.flip_test import flip_test
 from gridcnn.training.job import Job, make_job, split_job
@@ -109,6 +110,7 @@ def fit(
         history=model.history,
         best_epoch=model.best_epoch,
         scores=model.scores,
+        certainty=model.certainty,
         summary=final.summary | {"validation_items": model.summary["validation_items"], "refit": True},
     )
 
@@ -152,6 +154,7 @@ def _learn(
             job.say([about_network(adapter, recipe, n_items, job.parameters), *adapter.remarks()])
         outcome = train(network, examples, recipe.training, validation=held, device=device, callback=job.callback)
     _require_finite(network, learning, recipe.training, device)
+    certainty = learn_certainty(network, held_out, device, recipe.training.batch_size)
     network.frontend = frontend
     network.to("cpu").eval()
     parts = [learning.encoded, *([] if held_out is None else [held_out.encoded])]
@@ -175,6 +178,7 @@ def _learn(
         parameters=dict(job.parameters),
         fingerprints=np.unique(np.concatenate([part.fingerprints for part in parts]), axis=0),
         interrupted=outcome.interrupted,
+        certainty=certainty,
         skipped=tuple(each for part in parts for each in part.skipped),
     )
 
