@@ -172,9 +172,13 @@ def from_state(name: str, settings: Mapping[str, Any], state: Mapping[str, Any])
     Raises
     ------
     ConfigurationError
-        If there is no adapter of that name.
+        If there is no adapter of that name, or the values are none that such an adapter has.
     """
-    return by_name(name)(**settings).restore(state)
+    adapter = by_name(name)(**settings)
+    adapter.check_parameters()
+    adapter.set_params(**adapter.settings())  # a folder that the file names is none of this machine's
+    adapter.check_state(state)
+    return adapter.restore(state)
 
 
 def __getattr__(name: str) -> Any:

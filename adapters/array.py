@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
+from gridcnn.adapters import numbers_state
 from gridcnn.adapters.base import Adapter
 from gridcnn.adapters.counts import block_count, epoch_count
 from gridcnn.adapters.numbers import EXACT_SPREAD, as_numbers, unusable
@@ -16,7 +17,7 @@ from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.ordering.columns import no_data_limit
-from gridcnn.parameters import Choice, Constraint, Optional
+from gridcnn.parameters import Constraint, Optional, check
 
 if TYPE_CHECKING:
     from torch import nn
@@ -100,19 +101,9 @@ class ArrayAdapter(Adapter):
 
     modality: ClassVar[str] = "array"
     task: ClassVar[str] = "tabular-classification"
-    fitted_attributes: ClassVar[tuple[str, ...]] = (
-        "sizes_",
-        "scaling_",
-        "mean_",
-        "std_",
-        "columns_",
-        "centred_",
-        "limit_",
-        "bounds_",
-        "remarks_",
-    )
-
-    constraints: ClassVar[Mapping[str, Constraint]] = {"scaling": Optional(Choice(("channel", "both", "cell")))}
+    fitted_attributes: ClassVar[tuple[str, ...]] = tuple(numbers_state.ARRAY_STATE)
+    state_constraints: ClassVar[Mapping[str, Constraint]] = numbers_state.ARRAY_STATE
+    constraints: ClassVar[Mapping[str, Constraint]] = {"scaling": Optional(numbers_state.OF_GRIDS["scaling_"])}
 
     sizes_: list[int]
     scaling_: str
@@ -324,6 +315,12 @@ class ArrayAdapter(Adapter):
             )
         if unknown := sorted(set(self.units or {}) - set(ordered)):
             raise ConfigurationError(f"units names {', '.join(unknown)}, but the ordered axes are {', '.join(ordered)}")
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Check also that sizes, scales and bounds are those of the axes."""
+        check(vars(self), {"axes": numbers_state.AXES, "units": numbers_state.UNITS})
+        super().check_state(state)
+        numbers_state.check_grids(state, self.axes, CHANNELS)
 
     def _name(self, cell: tuple[int, ...]) -> str:
         """Name a cell for a message."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import soxr
 
-from gridcnn.adapters import sound_received, sound_remarks
+from gridcnn.adapters import sound_received, sound_remarks, sound_state
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
 from gridcnn.adapters.recordings import Recording, as_array, header, is_one, load, mixed
 from gridcnn.adapters.sound_frames import ORDINARY_RATE, choose_frames, window_length
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["AudioAdapter"]
 
 SAMPLE = 2_000
-LOWEST_RATE = 100
 SHORTEST_LEARNED_DURATION = 0.1
 LONGEST_LEARNED_DURATION = 5.0
 MOST_TRAINING_SAMPLES = 2**30  # 4 GiB; a learned rate above 48 kHz gives way
@@ -84,22 +83,13 @@ class AudioAdapter(Adapter):
     modality: ClassVar[str] = "sound"
     task: ClassVar[str] = "audio-classification"
     noun: str = "sound"
-    fitted_attributes: ClassVar[tuple[str, ...]] = (
-        "sample_rate_",
-        "samples_",
-        "n_fft_",
-        "hop_length_",
-        "n_mels_",
-        "f_min_",
-        "f_max_",
-        "survey_",
-    )
+    fitted_attributes: ClassVar[tuple[str, ...]] = tuple(sound_state.STATE)
+    state_constraints: ClassVar[Mapping[str, Constraint]] = sound_state.STATE
     constraints: ClassVar[Mapping[str, Constraint]] = {
-        "sample_rate": Optional(Number(int, low=LOWEST_RATE, high=HIGHEST_RATE, closed=True)),
+        "sample_rate": Optional(sound_state.STATE["sample_rate_"]),
         "duration": Optional(Number(low=0.001, high=86_400, closed=True)),
-    inspector = SoundInspector
-        "n_mels": Optional(Number(int, low=1, high=1_024, closed=True)),
-        "n_fft": Optional(Number(int, low=2, high=65_536, closed=True)),
+        "n_mels": Optional(sound_state.STATE["n_mels_"]),
+        "n_fft": Optional(sound_state.STATE["n_fft_"]),
         "hop_length": Optional(Number(int, low=1)),
         "f_max": Optional(Number(low=0, above=True)),
         "f_min": Number(low=0),
@@ -107,6 +97,7 @@ class AudioAdapter(Adapter):
     }
     frontend_is_frozen: ClassVar[bool] = True
     reads_files: ClassVar[bool] = True
+    inspector = SoundInspector
     sample_rate_: int
     samples_: int
     n_fft_: int
@@ -315,6 +306,11 @@ class AudioAdapter(Adapter):
             Coordinates("frequency", "Hz", edges[:-2], edges[1:-1], edges[2:]),
             Coordinates("time", "s", np.maximum(centre - step / 2, start), centre, np.minimum(centre + step / 2, end)),
         )
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Check also that frames and mel bands suit the window, and fit into memory."""
+        super().check_state(state)
+        sound_state.check_together(state)
 
     def baseline(self, random_state: int = 0) -> ClassicModel:
         """Return an SVM on statistics of the mel-frequency cepstral coefficients."""

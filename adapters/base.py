@@ -312,6 +312,14 @@ class Adapter(Parameterised):
         """Return the fitted state, JSON-ready."""
         return {name: getattr(self, name) for name in self.fitted_attributes}
 
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Raise ConfigurationError if a fitted state is none that `fit` could have learned with these parameters.
+
+        It may come from a stranger, so this is asked before `restore`: no attribute may be of another type, and none so
+        large that the frontend, or the first answer, takes hours or all memory.
+        """
+        check(state, self.state_constraints)
+
     def restore(self, state: Mapping[str, Any]) -> Self:
         """Set the fitted state of an earlier run, from `state()`."""
         for name in self.fitted_attributes:

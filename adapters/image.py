@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from PIL import Image
 
-from gridcnn.adapters import image_received, image_remarks
+from gridcnn.adapters import image_received, image_remarks, image_state
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
 from gridcnn.adapters.image_files import Picture, as_array
 from gridcnn.adapters.image_inspecting import PictureInspector
@@ -30,7 +30,6 @@ SAMPLE = 500
 LONGEST_LEARNED_SIDE = 64
 LONGEST_PREVIEW = 192
 SHORTEST_LEARNED_SIDE = 8
-MOST_CELLS = 4096**2
 SHARP_ENOUGH = 8
 """Times the grid's longer side to which a JPEG is decoded at least, at a fraction of its size, which is faster.
 
@@ -83,22 +82,15 @@ class ImageAdapter(Adapter):
     modality: ClassVar[str] = "image"
     task: ClassVar[str] = "image-classification"
     noun: str = "picture"
-    fitted_attributes: ClassVar[tuple[str, ...]] = (
-        "height_",
-        "width_",
-        "colour_",
-        "mean_",
-        "std_",
-        "pixel_ranges_",
-    inspector = PictureInspector
-        "survey_",
-    )
+    fitted_attributes: ClassVar[tuple[str, ...]] = tuple(image_state.STATE)
+    state_constraints: ClassVar[Mapping[str, Constraint]] = image_state.STATE
     constraints: ClassVar[Mapping[str, Constraint]] = {
         "size": Optional(Several(Number(int, low=1), fewest=1)),
         "colour": Optional(Flag()),
         "framing": Choice(("resize", "crop")),
     }
     reads_files: ClassVar[bool] = True
+    inspector = PictureInspector
 
     height_: int
     width_: int
@@ -191,7 +183,7 @@ class ImageAdapter(Adapter):
         Raises
         ------
         ItemError
-            If it cannot be decoded, or has more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
+            If it cannot be decoded, or has more pixels than it may: see `gridcnn.adapters.limits`.
         """
         with Picture(item) as picture:
             return self._window(picture)[None]
@@ -297,6 +289,11 @@ class ImageAdapter(Adapter):
         colours = ", in red, green and blue" if self.colour_ else ""
         return f"{self.height_} × {self.width_} pixels{colours}: this is all the network sees."
 
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Check also that the grid is not too large, and that mean and deviation are those of its channels."""
+        super().check_state(state)
+        image_state.check_together(state)
+
     def baseline(self, random_state: int = 0) -> ClassicModel:
         """Return an SVM on the principal components of the pixels."""
         from gridcnn.adapters.classic import principal_components  # noqa: PLC0415  (as in the base class)
@@ -312,9 +309,9 @@ def _two_sides(size: Any) -> tuple[int, int]:
     if len(sides) != 2:
         raise ConfigurationError(f"size needs one number, or a height and a width, in pixels; got {size}")
     height, width = sides
-    if height * width > MOST_CELLS:
+    if height * width > image_state.MOST_CELLS:
         raise ConfigurationError(
-            f"size is {height} × {width} pixels; the largest grid has {MOST_CELLS:,}, such as 4096 × 4096"
+            f"size is {height} × {width} pixels; the largest grid has {image_state.MOST_CELLS:,}, such as 4096 × 4096"
         )
     return height, width
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gridcnn.errors import ConfigurationError
 
-__all__ = ["ORDINARY_RATE", "Frames", "choose_frames", "window_length"]
+__all__ = ["MOST_SAMPLES", "ORDINARY_RATE", "Frames", "check_frames", "choose_frames", "window_length"]
 
 ORDINARY_RATE = 48_000
 """Hz; above it lie recordings of ultrasound, whose wider range of frequencies takes more mel bands."""
@@ -86,13 +86,8 @@ def choose_frames(
     """
     from gridcnn.adapters.log_mel import has_empty_band  # noqa: PLC0415  (torch: who only reads sounds needs none)
 
-    highest = rate / 2
-    low, high = float(f_min), float(f_max or highest)
-    if not 0 <= low < high <= highest:
-        raise ConfigurationError(
-            f"the frequencies from f_min={low:g} to f_max={high:g} Hz must rise and lie within 0 to {highest:g} Hz, "
-            "half the sample rate"
-        )
+    low, high = float(f_min), float(f_max or rate / 2)
+    _check_frequencies(rate, low, high)
     hop = _hop(rate, samples, hop_length)
     size = _transform(rate, samples, hop, n_fft)
     _check_cost(samples, hop, size)
@@ -112,6 +107,22 @@ def choose_frames(
             f"f_min={low:g} to f_max={high:g} Hz; {works} a larger n_fft"
         )
     return Frames(size, hop, most, low, high)
+
+
+def check_frames(rate: int, samples: int, frames: Frames) -> None:
+    """Raise ConfigurationError if frames and bands are none that `choose_frames` returns for such windows."""
+    _check_frequencies(rate, frames.f_min, frames.f_max)
+    _hop(rate, samples, frames.hop_length)
+    _transform(rate, samples, frames.hop_length, frames.n_fft)
+    _check_cost(samples, frames.hop_length, frames.n_fft)
+
+
+def _check_frequencies(rate: int, low: float, high: float) -> None:
+    if not 0 <= low < high <= rate / 2:
+        raise ConfigurationError(
+            f"the frequencies from f_min={low:g} to f_max={high:g} Hz must rise and lie within 0 to {rate / 2:g} Hz, "
+            "half the sample rate"
+        )
 
 
 def _hop(rate: int, samples: int, hop_length: int | None) -> int:

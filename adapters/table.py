@@ -14,6 +14,7 @@ from gridcnn.adapters.array import ArrayAdapter
 from gridcnn.adapters.base import Adapter
 from gridcnn.adapters.numbers import as_numbers, unusable
 from gridcnn.adapters.numbers_remarks import in_columns, refuse_doubled
+from gridcnn.adapters.numbers_state import OF_GRIDS, check_table
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
 from gridcnn.grid import GridSpec
 from gridcnn.onnx_graph import Graph, Windows
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from gridcnn.ordering import OrderReport
 
 __all__ = ["TableAdapter"]
-
-OF_GRIDS = ("scaling_", "mean_", "std_", "centred_", "limit_", "bounds_", "remarks_")
-"""Fitted attributes of the adapter for rows in their shape."""
 
 
 class TableAdapter(Adapter):
@@ -334,8 +332,19 @@ class TableAdapter(Adapter):
         del state["layout_" if self.layout_ is None else "shape_"]
         return state
 
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Check each attribute, the layout, and that the scales are those of the grids."""
+        check_table(state)
+        found = _arrangement_in(state)
+        grids = {name: state[name] for name in OF_GRIDS} | {"sizes_": found.shape, "columns_": None}
+        ArrayAdapter(found.axes).check_state(grids)
+
     def restore(self, state: Mapping[str, Any]) -> Self:
         """Set the fitted state of an earlier run, from `state()`."""
-        layout = state.get("layout_")
-        self._arrangement = Arrangement.usual(state["shape_"]) if layout is None else Arrangement.from_dict(layout)
-        return super().restore({**state, "layout_": layout, "shape_": self._arrangement.shape})
+        self._arrangement = _arrangement_in(state)
+        return super().restore({"layout_": None, **state, "shape_": self._arrangement.shape})
+
+
+def _arrangement_in(state: Mapping[str, Any]) -> Arrangement:
+    layout = state.get("layout_")
+    return Arrangement.usual(state["shape_"]) if layout is None else Arrangement.from_dict(layout)

@@ -21,6 +21,7 @@ from gridcnn.adapters.tokens import LONGEST_WORD, characters, folded, has_words,
 from gridcnn.adapters.vectors import read_vectors
 from gridcnn.adapters.vocabulary import FIRST_WORD, PADDING, UNKNOWN, Vocabulary, common_pieces
 from gridcnn.adapters.windows import cut_windows
+from gridcnn.constraints import FileName
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, Coordinates, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
@@ -77,7 +78,7 @@ class TextAdapter(Adapter):
         What a token is. `"auto"` takes characters if the training texts have no spaces between words, as in Chinese,
         Japanese, Thai or DNA, and words otherwise. Punctuation marks count as words.
     length : int or None, default None
-        Tokens in a grid. None learns the 98th percentile of the training texts, within 8 to 400.
+        Tokens in a grid, at most 65,536. None learns the 98th percentile of the training texts, within 8 to 400.
     embedding_dim : int or None, default None
         Size of a vector. None takes that of `vectors`, or 128.
     min_count : int, default 2
@@ -112,19 +113,21 @@ class TextAdapter(Adapter):
     modality: ClassVar[str] = "text"
     task: ClassVar[str] = "text-classification"
     noun: str = "sentence"
-    fitted_attributes: ClassVar[tuple[str, ...]] = ("tokens_", "length_", "embedding_dim_", "vocabulary_", "pieces_")
-
+    fitted_attributes: ClassVar[tuple[str, ...]] = tuple(STATE)
+    state_constraints: ClassVar[Mapping[str, Constraint]] = STATE
     constraints: ClassVar[Mapping[str, Constraint]] = {
         "tokens": Choice(("auto", "word", "character")),
-        **dict.fromkeys(("length", "embedding_dim"), Optional(Number(int, low=1))),
+        "length": Optional(STATE["length_"]),
+        "embedding_dim": Optional(STATE["embedding_dim_"]),
+        "vectors": Optional(FileName()),
         **dict.fromkeys(("min_count", "max_vocabulary"), Number(int, low=1)),
         **dict.fromkeys(("lowercase", "subwords"), Flag()),
     }
     reads_texts: ClassVar[bool] = True
+    inspector = TextInspector
 
     tokens_: str
     length_: int
-    inspector = TextInspector
     embedding_dim_: int
     vocabulary_: list[str]
     pieces_: list[str]

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from gridcnn import adapters
-from gridcnn.certainty import Certainty
+from gridcnn.adapters import Adapter
+from gridcnn.constraints import Constraint, Each, Flag, Named, Number, Optional, Record, Text
 from gridcnn.errors import (
     BundleError,
     ConfigurationError,
@@ -27,8 +28,10 @@ from gridcnn.errors import (
 from gridcnn.model import EpochRecord, FittedModel, Network, fitted_model
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.config import BackboneConfig
+from gridcnn.network.sizes import check_sizes, weight_shapes
+from gridcnn.parameters import check
 from gridcnn.pipeline.sealed import Sealed, is_sealed, plain, read_sealed, write_sealed
-from gridcnn.predictions import LABEL_KINDS
+from gridcnn.predictions import LABEL_KINDS, stored_labels
 
 __all__ = ["FORMAT_VERSION", "adapter_and_classes", "is_bundle", "load", "plain", "save"]
 
@@ -37,6 +40,49 @@ FORMAT_VERSION = 5
 
 KIND = "gridcnn"
 FINGERPRINTS = "fingerprints"
+DIGEST = 16  # bytes of one
+NETWORK = "network."
+"""What the names of the other tensors begin with."""
+
+MOST_PROCESSES = 4_096
+
+_COUNT = Number(int, low=0, high=2**63)
+_SCORE = Number(finite=False)  # NaN if there was no validation
+_ANYTHING = Record()
+
+DESCRIPTION: Mapping[str, Constraint] = {
+    "adapter": Record({"name": Text(1_000), "package": Text(1_000), "settings": _ANYTHING, "state": _ANYTHING}),
+    "classes": Record({"kind": Text(1)}),
+    "backbone": _ANYTHING,
+    "flip_axes": Each(Text(1_000), most=2),
+    "history": Each(Each(_SCORE, fewest=len(EpochRecord._fields), most=len(EpochRecord._fields))),
+    "best_epoch": _COUNT,
+    "interrupted": Flag(),
+    "scores": Record(
+        also={
+            **dict.fromkeys(("validation_accuracy", "validation_loss", "test_accuracy"), _SCORE),
+            **dict.fromkeys(("test_items", "test_items_trained_on"), _COUNT),
+            "baseline": Record({"name": Text(), "part": Text(), "accuracy": _SCORE, "network": _SCORE}),
+        }
+    ),
+    "summary": Record(
+        also={
+            **dict.fromkeys(("training_items", "validation_items", "merged_items", "skipped_items"), _COUNT),
+            "class_counts": Named(_COUNT),
+            "refit": Flag(),
+            "versions": Named(Text(1_000)),
+        }
+    ),
+    "recipe": _ANYTHING,
+    "parameters": Record(
+        also={
+            "cache": Optional(Flag()),
+            "device": Optional(Text(100)),
+            "n_jobs": Optional(Number(int, low=-1, high=MOST_PROCESSES, closed=True)),
+        }
+    ),
+}
+"""What has to be there. Other names are passed over: a later gridcnn may add what an earlier one can do without."""
 
 
 def save(model: Any, path: str | Path) -> None:
@@ -107,10 +153,10 @@ def opened(sealed: Sealed, path: str | Path) -> FittedModel:
     """Return the model that a sealed file holds; `path` names it in messages."""
     values, tensors = sealed
     try:
-        stored = values["adapter"]
-        name, package = str(stored["name"]), str(stored["package"])
-    except (KeyError, TypeError, ValueError) as error:
+        check(values, DESCRIPTION)
+    except ConfigurationError as error:
         raise _inconsistent(path, error) from error
+    name, package = values["adapter"]["name"], values["adapter"]["package"]
     try:
         is_installed = adapters.installed(name, package) is not None
     except ConfigurationError as error:
@@ -119,7 +165,7 @@ def opened(sealed: Sealed, path: str | Path) -> FittedModel:
         raise MissingAdapterError(path, name, package)
     try:
         return _rebuild(values, tensors)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise _inconsistent(path, error) from error
 
 
@@ -132,6 +178,10 @@ def adapter_and_classes(model: FittedModel) -> dict[str, Any]:
     adapter = model.adapter
     if model.classes.dtype.kind not in LABEL_KINDS:
         raise BundleError(f"labels of type {model.classes.dtype} cannot be saved: use strings or integers as labels")
+    try:
+        stored_labels(model.classes.dtype.kind, model.classes.tolist())  # as whoever loads them will
+    except ValueError as error:
+        raise BundleError(f"these labels cannot be saved: {error}") from error
     return {
         "adapter": {
             "name": type(adapter).__name__,
@@ -152,7 +202,6 @@ def _describe(model: FittedModel) -> dict[str, Any]:
         "history": [list(record) for record in model.history],
         "best_epoch": model.best_epoch,
         "interrupted": model.interrupted,
-        "certainty": model.certainty.to_dict(),
         "scores": model.scores,
         "summary": model.summary,
         "recipe": model.recipe,
@@ -162,9 +211,9 @@ def _describe(model: FittedModel) -> dict[str, Any]:
 def _parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters with class weights as pairs, since keys of JSON are strings; a generator has no seed.
 
-    A folder of this machine is nobody else's: of `cache` it is kept that there was one.
+    A folder of this machine is nobody else's: of `cache` it is kept that there was one, of checkpoints nothing.
     """
-    kept = dict(parameters)
+    kept = {name: value for name, value in parameters.items() if name not in {"checkpoint_dir", "checkpoint_every"}}
     if isinstance(kept.get("cache"), str | Path):
         kept["cache"] = True
     if isinstance(kept.get("class_weight"), Mapping):
@@ -174,35 +223,64 @@ def _parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _rebuild(values: Mapping[str, Any], tensors: dict[str, Tensor]) -> FittedModel:
+def _rebuild(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> FittedModel:
     stored = values["adapter"]
     adapter = adapters.from_state(stored["name"], stored["settings"], stored["state"])
-    label = LABEL_KINDS[values["classes"]["kind"]]
-    classes = np.array([label(each) for each in values["classes"]["labels"]])
-    with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave the user's generator alone
-        backbone = ConvPoolDense(adapter.spec_, BackboneConfig(**_tupled(values["backbone"])), len(classes))
-        network = Network(adapter.frontend(), backbone, values["flip_axes"])
-    network.load_state_dict(
-        {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name != FINGERPRINTS}
-    )
-    network.kernels_channels_last()
+    classes = stored_labels(values["classes"]["kind"], values["classes"]["labels"])
+    weights = {name: tensor for name, tensor in tensors.items() if name != FINGERPRINTS}
+    fingerprints = tensors[FINGERPRINTS]
+    if fingerprints.dtype != torch.uint8 or fingerprints.shape[1:] != (DIGEST,):
+        raise ValueError(f"fingerprints have {DIGEST} bytes each")
     parameters = _tupled(values["parameters"])
     if isinstance(parameters.get("class_weight"), tuple):
-        parameters["class_weight"] = {label(name): weight for name, weight in parameters["class_weight"]}
+        label = LABEL_KINDS[values["classes"]["kind"]]
+        parameters["class_weight"] = {label(name): float(weight) for name, weight in parameters["class_weight"]}
     return FittedModel(
         adapter,
-        network.eval(),
+        _network(adapter, BackboneConfig(**_tupled(values["backbone"])), len(classes), values["flip_axes"], weights),
         classes,
-        history=tuple(EpochRecord(*record) for record in values["history"]),
-        best_epoch=int(values["best_epoch"]),
-        scores=dict(values["scores"]),
-        summary=dict(values["summary"]),
-        recipe=dict(values["recipe"]),
-        parameters=parameters,
-        fingerprints=tensors[FINGERPRINTS].numpy(),
-        interrupted=bool(values["interrupted"]),
-        certainty=Certainty.from_dict(values.get("certainty")),
+        history=tuple(EpochRecord(int(epoch), *map(float, others)) for epoch, *others in values["history"]),
+        best_epoch=values["best_epoch"],
+        scores=values["scores"],
+        summary=values["summary"],
+        recipe=values["recipe"],
+        parameters={name: value for name, value in parameters.items() if not name.startswith("checkpoint_")},
+        fingerprints=fingerprints.numpy(),
+        interrupted=values["interrupted"],
     )
+
+
+def _network(
+    adapter: Adapter, config: BackboneConfig, n_classes: int, flip_axes: list[str], weights: Mapping[str, Tensor]
+) -> Network:
+    """Return the network with the stored weights; what it would be is compared with them before it takes memory."""
+    spec = adapter.spec_
+    if unknown := set(flip_axes) - {axis.name for axis in spec.axes}:
+        raise ValueError(f"grids have no axis {min(unknown)!r} to flip")
+    if len(config.kernels) * config.convs_per_block * len(config.kernel_sizes) + len(config.dense) > len(weights):
+        raise ValueError("the network has more layers than there are tensors")
+    check_sizes(spec, config, n_classes)
+    expected = {f"backbone.{name}": shape for name, shape in weight_shapes(spec, config, n_classes).items()}
+    if not adapter.frontend_is_frozen:
+        with torch.device("meta"):  # sizes without numbers
+            planned = adapter.frontend().state_dict()
+        expected |= {f"frontend.{name}": tuple(tensor.shape) for name, tensor in planned.items()}
+    for name, shape in expected.items():
+        found = weights.get(f"{NETWORK}{name}")
+        if found is None or found.shape != shape:
+            raise ValueError(f"{name} must have the shape {shape}, got {None if found is None else tuple(found.shape)}")
+    if broken := [name for name, tensor in weights.items() if not bool(tensor.isfinite().all())]:
+        raise ValueError(f"{broken[0]} has weights that are infinite or NaN")
+    with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten: leave the user's generator alone
+        network = Network(adapter.frontend(), ConvPoolDense(spec, config, n_classes), flip_axes)
+    state = network.state_dict()
+    if odd := [name for name, tensor in state.items() if weights[f"{NETWORK}{name}"].dtype != tensor.dtype]:
+        raise ValueError(f"{odd[0]} must be of type {state[odd[0]].dtype}")
+    if len(weights) != len(state):
+        raise ValueError(f"there are {len(weights)} tensors of a network that has {len(state)}")
+    network.load_state_dict({name: weights[f"{NETWORK}{name}"] for name in state})
+    network.kernels_channels_last()
+    return network.eval()
 
 
 def _tupled(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,12 +19,11 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Integral, Real
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
+from gridcnn.constraints import Choice, Constraint, Flag, Number, Optional, Several
 from gridcnn.errors import ConfigurationError
 
 __all__ = [
@@ -43,112 +42,7 @@ __all__ = [
 ]
 
 
-class Constraint(Protocol):
-    """What a value may be; its string form completes "must be …"."""
-
-    def allows(self, value: Any) -> bool:
-        """Whether the value is one of those."""
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number of one kind within bounds.
-
-    Parameters
-    ----------
-    kind : {int, float}
-        `int` allows whole numbers only; neither allows True and False, nor NaN or infinity.
-    low, high : float
-        Bounds; `low` is allowed unless `above`, `high` is not allowed unless `closed`.
-    above : bool
-        Whether the number must be above `low`.
-    closed : bool
-        Whether `high` itself is allowed.
-    """
-
-    kind: type = float
-    low: float = -math.inf
-    high: float = math.inf
-    above: bool = False
-    closed: bool = False
-
-    def allows(self, value: Any) -> bool:
-        """Whether the value is such a number."""
-        if not isinstance(value, Integral if self.kind is int else Real) or _is_bool(value):
-            return False
-        number: Any = value  # not as a float, which has no room for a huge whole number
-        if not isinstance(value, Integral) and not math.isfinite(number):
-            return False
-        high_enough = number > self.low if self.above else number >= self.low
-        return bool(high_enough and (number <= self.high if self.closed else number < self.high))
-
-    def __str__(self) -> str:
-        what = "a whole number" if self.kind is int else "a number"
-        low, high = (f"{bound:,.10g}" for bound in (self.low, self.high))
-        if self.high < math.inf:
-            return f"{what} in {'(' if self.above else '['}{low}, {high}{']' if self.closed else ')'}"
-        if self.low > -math.inf:
-            return f"{what} {'above' if self.above else 'of at least'} {low}"
-        return what
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of a few strings."""
-
-    allowed: tuple[str, ...]
-
-    def allows(self, value: Any) -> bool:
-        """Whether the value is one of them."""
-        return isinstance(value, str) and value in self.allowed
-
-    def __str__(self) -> str:
-        return f"one of {', '.join(map(repr, self.allowed))}"
-
-
-@dataclass(frozen=True)
-class Flag:
-    """True or False."""
-
-    def allows(self, value: Any) -> bool:
-        """Whether the value is one of the two."""
-        return _is_bool(value)
-
-    def __str__(self) -> str:
-        return "True or False"
-
-
-@dataclass(frozen=True)
-class Several:
-    """A sequence of numbers, or one number in place of a sequence of one."""
-
-    each: Number
-    fewest: int = 0
-
-    def allows(self, value: Any) -> bool:
-        """Whether the value is such a sequence."""
-        if isinstance(value, str | bytes | Mapping):
-            return False
-        is_array = len(getattr(value, "shape", [])) > 0
-        values = value if isinstance(value, Sequence) or is_array else [value]
-        return len(values) >= self.fewest and all(self.each.allows(each) for each in values)
-
-    def __str__(self) -> str:
-        return f"a number or a {'non-empty ' * bool(self.fewest)}tuple of numbers, each {self.each}"
-
-
-@dataclass(frozen=True)
-class Optional:
-    """What another constraint allows, or None."""
-
-    of: Constraint
-
-    def allows(self, value: Any) -> bool:
-        """Whether the value is None or allowed."""
-        return value is None or self.of.allows(value)
-
-    def __str__(self) -> str:
-        return f"{self.of}, or None"
+LONGEST_SHOWN = 200  # characters of a value in a message
 
 
 @dataclass(frozen=True)
@@ -234,8 +128,12 @@ def validate(config: Any) -> None:
 def check(values: Mapping[str, Any], constraints: Mapping[str, Constraint]) -> None:
     """Check values by name against constraints; ConfigurationError as in `validate`."""
     for name, constraint in constraints.items():
+        if name not in values:
+            raise ConfigurationError(f"{name} is missing; it must be {constraint}")
         if not constraint.allows(values[name]):
-            raise ConfigurationError(f"{name} must be {constraint}, got {values[name]!r}")
+            got = repr(values[name])
+            shown = got if len(got) <= LONGEST_SHOWN else f"{got[:LONGEST_SHOWN]}…"
+            raise ConfigurationError(f"{name} must be {constraint}, got {shown}")
 
 
 class Parameterised:
@@ -268,7 +166,3 @@ class Parameterised:
             if repr(value) != repr(self._defaults()[name])
         ]
         return f"{type(self).__name__}({', '.join(given)})"
-
-
-def _is_bool(value: Any) -> bool:
-    return type(value).__name__ in {"bool", "bool_"}  # numpy's as well, without importing numpy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,16 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LABEL_KINDS", "NOT_FINITE", "Predictions", "name_of"]
+__all__ = ["LABEL_KINDS", "NOT_FINITE", "Predictions", "name_of", "stored_labels"]
 
 NOT_FINITE = "the network's answer is not finite: the item holds numbers far outside those of the training"
 """Why an item that could be decoded has no answer all the same."""
 
 LABEL_KINDS = {"U": str, "i": int, "u": int, "f": float, "b": bool}
 """Python's type of the labels of each kind of array that a saved model may hold."""
+
+MOST_OF_LABELS = 2**28
+"""Bytes of the labels of a model, which stand in an array as wide as the longest of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +78,27 @@ class Predictions:
         frame.insert(1, "prediction", pd.Series(self.labels, dtype=object))
         frame["error"] = pd.Series(self.errors, dtype=object)
         return frame
+
+
+def stored_labels(kind: str, labels: Sequence[Any]) -> np.ndarray:
+    """Return the labels that a saved model holds, as an array of a kind; what is stored may be anything.
+
+    Raises
+    ------
+    ValueError
+        If the kind is none of `LABEL_KINDS`, a label is of another type or stands there twice, or they are too long.
+    """
+    expected = LABEL_KINDS.get(kind)
+    if expected is None or not isinstance(labels, list) or not labels:
+        raise ValueError("there are no labels, or they are of no known type")
+    if any(type(each) is not expected for each in labels) or len(set(labels)) < len(labels):
+        raise ValueError(f"labels must be different ones of type {expected.__name__}")
+    if expected is str and 4 * len(labels) * max(map(len, labels)) > MOST_OF_LABELS:
+        raise ValueError(f"labels must be shorter, so that all of them take at most {MOST_OF_LABELS:,} bytes")
+    classes = np.array(labels)
+    if classes.ndim != 1 or classes.dtype.kind not in {kind, "i"} or not (classes == classes).all():  # noqa: PLR0124
+        raise ValueError(f"labels must be of type {expected.__name__}, and numbers must be finite")
+    return classes
 
 
 def name_of(item: Any, position: int) -> str:

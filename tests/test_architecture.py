@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-GROUND = {"durable", "errors", "parameters", "grid", "versions", "onnx_graph", "predictions", "calibration", "certainty"}
+GROUND = {"durable", "errors", "constraints", "parameters", "grid", "versions", "onnx_graph", "predictions"}
 DATA = {*GROUND, "ordering", "datasets"}
 PARTS = {*GROUND, "ordering", "adapters", "network"}
 MODEL = {*PARTS, "pipeline", "model"}
@@ -23,10 +23,9 @@ MAY_IMPORT = {
     "durable": set(),
     "errors": set(),
     "versions": set(),
-    "parameters": {"errors"},
+    "constraints": set(),
+    "parameters": {"errors", "constraints"},
     "onnx_graph": set(),
-    "calibration": set(),
-    "certainty": {"errors"},
     "predictions": set(),
     "grid": {"errors"},
     "ordering": {"errors"},

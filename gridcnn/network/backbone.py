@@ -11,7 +11,6 @@ normalization".
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -20,15 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from gridcnn.errors import ConfigurationError
 from gridcnn.grid import GridSpec
 from gridcnn.network.config import BackboneConfig
 from gridcnn.network.layers import ParallelBranches, SequenceAveragePool, SequenceMaxPool, SequenceNorm
+from gridcnn.network.sizes import check_sizes, sizes_after_blocks
 
 __all__ = ["BackboneConfig", "ConvPoolDense", "Layer", "Step", "sizes_after_blocks"]
-
-MOST_WEIGHTS = 10**9
-"""Of a network; training needs 16 bytes for each."""
 
 
 class Step(NamedTuple):
@@ -49,81 +45,6 @@ class Layer(NamedTuple):
     shape: tuple[int, ...]
     parameters: int
     multiply_adds: int
-
-
-def sizes_after_blocks(sizes: tuple[int, ...], config: BackboneConfig) -> list[tuple[int, ...]]:
-    """Return the sizes of the ordered axes after each block; a size below 1 means that the block does not fit.
-
-    >>> sizes_after_blocks((9, 9), BackboneConfig(kernels=(3, 3), padding="valid"))
-    [(4, 4), (1, 1)]
-    """
-    after = []
-    for _ in config.kernels:
-        sizes = tuple(_size_after_block(size, config) for size in sizes)
-        after.append(sizes)
-        if min(sizes) < 1:
-            break
-    return after
-
-
-def _size_after_block(size: int, config: BackboneConfig) -> int:
-    lost = config.kernel_sizes[0] - 1 if config.padding == "valid" else 0  # cells, in each convolution
-    before = config.pool_after or config.convs_per_block
-    return _size_after_pooling(size - before * lost, config) - (config.convs_per_block - before) * lost
-
-
-def _size_after_pooling(size: int, config: BackboneConfig) -> int:
-    stride = config.pool_stride or config.pool_size
-    if size < 1 or config.pool_size == 1 == stride:
-        return size
-    pooled = math.ceil((size - config.pool_size) / stride) + 1
-    starts_outside = (pooled - 1) * stride >= size
-    return pooled - starts_outside
-
-
-def _check_fits(spec: GridSpec, config: BackboneConfig) -> None:
-    after = sizes_after_blocks(spec.sizes, config)
-    if min(after[-1]) >= 1:
-        return
-    steps = " → ".join("×".join(str(size) for size in sizes) for sizes in (spec.sizes, *after))
-    nearest = next(c for c in _smaller_configs(config) if min(sizes_after_blocks(spec.sizes, c)[-1]) >= 1)
-    changes = ", ".join(
-        f"{field.name}={getattr(nearest, field.name)!r}"
-        for field in dataclasses.fields(config)
-        if getattr(nearest, field.name) != getattr(config, field.name)
-    )
-    raise ConfigurationError(
-        f"a grid of {spec} does not survive these blocks: {steps} (below one cell in block {len(after)}). "
-        f"The nearest configuration that works has {changes}"
-    )
-
-
-def _smaller_configs(config: BackboneConfig) -> Iterator[BackboneConfig]:
-    """Yield configurations with ever more changed, the last of which fits any grid."""
-    for n_blocks in range(len(config.kernels) - 1, 0, -1):
-        yield dataclasses.replace(config, kernels=config.kernels[:n_blocks])
-    yield dataclasses.replace(config, padding="same")
-    yield dataclasses.replace(config, pool_size=1, pool_stride=None)
-    yield dataclasses.replace(config, padding="same", pool_size=1, pool_stride=None)
-
-
-def _check_weights(spec: GridSpec, config: BackboneConfig, n_classes: int) -> None:
-    """Refuse a network that no memory holds, before any of it is made."""
-    inputs, n_weights = spec.channels.size, 0
-    cells = sum(size ** len(spec.axes) for size in config.kernel_sizes)
-    for kernels in config.kernels:
-        maps = kernels * len(config.kernel_sizes)
-        n_weights += kernels * cells * (inputs + (config.convs_per_block - 1) * maps)
-        inputs = maps
-    width = inputs * math.prod(sizes_after_blocks(spec.sizes, config)[-1]) if config.head == "flatten" else inputs
-    for neurons in (*config.dense, n_classes):
-        n_weights += width * neurons
-        width = neurons
-    if n_weights > MOST_WEIGHTS:
-        raise ConfigurationError(
-            f"this network would have {n_weights:,} weights, and more than {MOST_WEIGHTS:,} are not built: use fewer "
-            "or smaller kernels, fewer convolutions or smaller dense layers"
-        )
 
 
 class ConvBlock(nn.Module):
@@ -193,7 +114,7 @@ class ConvPoolDense(nn.Module):
     ------
     ConfigurationError
         If a block would shrink the grid below one cell; the message gives the sizes after each block and the nearest
-        configuration that works. Also if there would be more than `MOST_WEIGHTS` weights.
+        configuration that works. Also if no memory would hold it, or nobody wait for it.
 
     Examples
     --------
@@ -204,8 +125,7 @@ class ConvPoolDense(nn.Module):
 
     def __init__(self, spec: GridSpec, config: BackboneConfig, n_classes: int) -> None:
         super().__init__()
-        _check_fits(spec, config)
-        _check_weights(spec, config, n_classes)
+        check_sizes(spec, config, n_classes)
         self.spec = spec
         self.config = config
         self.n_classes = n_classes

@@ -11,7 +11,8 @@ from gridcnn.parameters import Choice, Flag, Number, Optional, Several, paramete
 
 __all__ = ["AugmentConfig", "BackboneConfig"]
 
-_COUNT = Number(int, low=1)
+_COUNT = Number(int, low=1, high=2**31)
+_MOST_BLOCKS = 100
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,11 @@ class BackboneConfig:
     """
 
     kernels: tuple[int, ...] = parameter(
-        (16, 32, 64), Several(_COUNT, fewest=1), "Kernels of each block, such as 24,48,96."
+        (16, 32, 64), Several(_COUNT, fewest=1, most=_MOST_BLOCKS), "Kernels of each block, such as 24,48,96."
     )
     kernel_sizes: tuple[int, ...] = parameter(
         (3,),
-        Several(_COUNT, fewest=1),
+        Several(_COUNT, fewest=1, most=16),
         "Side of a kernel; several, such as 3,4,5, make parallel branches.",
         flag="kernel-size",
     )
@@ -73,7 +74,9 @@ class BackboneConfig:
     head: str = parameter(
         "flatten", Choice(("flatten", "global_max", "global_average")), "How the last maps become the feature vector."
     )
-    dense: tuple[int, ...] = parameter((), Several(_COUNT), "Neurons of each dense layer, such as 128,64; or none.")
+    dense: tuple[int, ...] = parameter(
+        (), Several(_COUNT, most=_MOST_BLOCKS), "Neurons of each dense layer, such as 128,64; or none."
+    )
     dropout: float = parameter(
         0.0, Number(low=0, high=1), "Share of the feature vector that is dropped in training, in [0, 1)."
     )

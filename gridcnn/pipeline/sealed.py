@@ -44,6 +44,8 @@ LARGEST_JSON = 2**26
 MOST_CONTAINERS = 2**18
 """Objects and lists in such a text, each of which takes up to a hundred times the memory that it takes in the file."""
 
+DEEPEST = 20  # levels of objects and lists
+
 LONGEST_VERSION = 9  # digits
 
 
@@ -218,6 +220,12 @@ def _parsed(text: bytes) -> dict[str, Any]:
         raise ValueError("JSON that is nested too deeply") from None
     if not isinstance(values, dict):
         raise ValueError("JSON that is no object")
+    level: list[Any] = [values]
+    for _ in range(DEEPEST):
+        inside = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [part for parts in inside for part in parts if isinstance(part, dict | list)]
+    if level:
+        raise ValueError("JSON that is nested too deeply")
     return values
 
 
