@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gridcnn import adapters
 from gridcnn.adapters import Adapter
+from gridcnn.certainty import Certainty
 from gridcnn.constraints import Constraint, Each, Flag, Named, Number, Optional, Record, Text
 from gridcnn.errors import (
     BundleError,
@@ -202,6 +203,7 @@ def _describe(model: FittedModel) -> dict[str, Any]:
         "history": [list(record) for record in model.history],
         "best_epoch": model.best_epoch,
         "interrupted": model.interrupted,
+        "certainty": model.certainty.to_dict(),
         "scores": model.scores,
         "summary": model.summary,
         "recipe": model.recipe,
@@ -247,6 +249,7 @@ def _rebuild(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Fitted
         parameters={name: value for name, value in parameters.items() if not name.startswith("checkpoint_")},
         fingerprints=fingerprints.numpy(),
         interrupted=values["interrupted"],
+        certainty=Certainty.from_dict(values.get("certainty")),
     )
 
 

@@ -14,7 +14,18 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-GROUND = {"durable", "errors", "constraints", "parameters", "grid", "versions", "onnx_graph", "predictions"}
+GROUND = {
+    "durable",
+    "errors",
+    "constraints",
+    "parameters",
+    "grid",
+    "versions",
+    "onnx_graph",
+    "predictions",
+    "calibration",
+    "certainty",
+}
 DATA = {*GROUND, "ordering", "datasets"}
 PARTS = {*GROUND, "ordering", "adapters", "network"}
 MODEL = {*PARTS, "pipeline", "model"}
@@ -26,6 +37,8 @@ MAY_IMPORT = {
     "constraints": set(),
     "parameters": {"errors", "constraints"},
     "onnx_graph": set(),
+    "calibration": set(),
+    "certainty": {"errors"},
     "predictions": set(),
     "grid": {"errors"},
     "ordering": {"errors"},
