@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from gridcnn.datasets.media import visible
 from gridcnn.errors import DataError
 
-__all__ = ["MOST_BYTES", "is_table_file", "read_bytes", "table_suffix"]
+__all__ = ["MOST_BYTES", "is_plain", "is_table_file", "opened", "read_bytes", "table_suffix"]
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json", ".xlsx")
 """Files that hold one row per item."""
@@ -42,18 +44,20 @@ def is_table_file(path: Path) -> bool:
     return len(members) == 1 and PurePosixPath(members[0].filename.lower()).suffix in SUFFIXES
 
 
-def read_bytes(path: Path) -> tuple[bytes, str]:
-    """Return the content of a table file, unpacked, and the suffix that says what it is.
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[tuple[IO[bytes], str]]:
+    """Open the content of a table file, unpacked as it is read, with the suffix that says what it is.
 
     Raises
     ------
     DataError
-        If the archive is damaged, holds another number of files than one, or is larger than `MOST_BYTES` unpacked.
+        If the file cannot be read, or the archive is damaged or holds another number of files than one.
     """
     suffix = table_suffix(path) or path.suffix.lower()
     try:
-        if suffix == ".zip":
-            with zipfile.ZipFile(path) as archive:
+        with contextlib.ExitStack() as closing:
+            if suffix == ".zip":
+                archive = closing.enter_context(zipfile.ZipFile(path))
                 members = _members(archive)
                 if len(members) != 1:
                     names = ", ".join(member.filename for member in members[:5])
@@ -61,16 +65,33 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
                         f"{path}: {len(members)} files are in this archive ({names}), but one table is expected: "
                         f"unpack it first, unzip {path}"
                     )
-                with archive.open(members[0]) as member:
-                    return _bounded(member, path), PurePosixPath(members[0].filename.lower()).suffix
-        if path.name.lower().endswith(".gz"):
-            with gzip.open(path) as file:
-                return _bounded(file, path), suffix
-        return path.read_bytes(), suffix
+                member = closing.enter_context(archive.open(members[0]))
+                yield member, PurePosixPath(members[0].filename.lower()).suffix
+            elif path.name.lower().endswith(".gz"):
+                yield cast(IO[bytes], closing.enter_context(gzip.GzipFile(path))), suffix
+            else:
+                yield closing.enter_context(path.open("rb")), suffix
     except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{path}: the archive is damaged or encrypted ({error}): write it again.") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
+
+
+def read_bytes(path: Path) -> tuple[bytes, str]:
+    """Return the content of a table file, unpacked, and the suffix that says what it is.
+
+    Raises
+    ------
+    DataError
+        As `opened`; also if the file is larger than `MOST_BYTES` unpacked.
+    """
+    with opened(path) as (file, suffix):
+        return (file.read() if is_plain(path) else _bounded(file, path)), suffix
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a table file is not compressed."""
+    return not path.name.lower().endswith((".gz", ".zip"))
 
 
 def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
@@ -81,7 +102,7 @@ def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     ]
 
 
-def _bounded(file: IO[bytes] | gzip.GzipFile, path: Path) -> bytes:
+def _bounded(file: IO[bytes], path: Path) -> bytes:
     """Read a stream to its end, or refuse it once it is too long."""
     content = bytearray()
     while block := file.read(BLOCK):

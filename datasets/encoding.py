@@ -57,9 +57,8 @@ def decode(data: bytes, path: Path, encoding: str | None = None) -> str:
             raise DataError(
                 f"{path}: unknown encoding {encoding!r}: use a name such as utf-8, cp1252 or utf-16."
             ) from None
-    for mark, name in _MARKS:
-        if data.startswith(mark):
-            return decode(data, path, name)
+    if name := mark_of(data):
+        return decode(data, path, name)
     try:
         if b"\0" not in data:
             return data.decode("utf-8")
@@ -76,6 +75,11 @@ def decode(data: bytes, path: Path, encoding: str | None = None) -> str:
         f"{path}: not UTF-8, and its bytes do not prove another encoding: name it with --encoding (encoding=), for "
         f"example {wide or _guess(data)!r}, or save the file as UTF-8."
     )
+
+
+def mark_of(data: bytes) -> str | None:
+    """Return the encoding that the byte order mark of a text names; None without one."""
+    return next((name for mark, name in _MARKS if data.startswith(mark)), None)
 
 
 def _is_western(data: bytes) -> bool:

@@ -135,7 +135,7 @@ def list_media_files(folder: str | os.PathLike[str]) -> Dataset:
         If the folder is missing, holds no picture or sound, or holds a mixture of both.
     """
     root = _existing(folder)
-    media = sort_media(sorted(walk(root)), str(root))
+    media = sort_media(list(walk(root)), str(root))
     return Dataset(media.paths, None, media.modality, name=root.resolve().name, skipped=media.skipped)
 
 

@@ -16,7 +16,7 @@ from gridcnn.datasets.media import sort_media
 from gridcnn.datasets.tables import listed, read_table
 from gridcnn.errors import DataError
 
-__all__ = ["load_manifest"]
+__all__ = ["load_manifest", "located_file"]
 
 
 def load_manifest(
@@ -83,7 +83,7 @@ def load_manifest(
     modality: Modality = "text"
     elsewhere: list[str] = []
     if path_column is not None:
-        rows.replace(path_column, lambda cell: _located(str(cell), source.parent, elsewhere))
+        rows.replace(path_column, lambda cell: located_file(str(cell), source.parent, elsewhere))
         rows.drop(~rows.table[path_column].map(os.path.isfile), lambda row: f"no such file: {row[path_column]}")
         media = sort_media(rows.table[path_column].tolist(), str(source))
         modality = media.modality
@@ -102,7 +102,7 @@ def load_manifest(
     )
 
 
-def _located(cell: str, folder: Path, elsewhere: list[str]) -> Path:
+def located_file(cell: str, folder: Path, elsewhere: list[str]) -> Path:
     """Return the file that a cell names, relative to the folder of the manifest; note if it is found in another way.
 
     A cell may also be written with backslashes, with ~, as a URL of this machine, or without its suffix, or be relative

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gridcnn.datasets.cells import OnError, Rows, as_labels, as_splits, as_word, is_missing, label_notes, require_column
 from gridcnn.datasets.dataset import SPLIT_NAMES, Dataset
 from gridcnn.datasets.media import is_media_name
-from gridcnn.datasets.numerals import as_numbers
+from gridcnn.datasets.numerals import Numerals, as_numbers
 from gridcnn.datasets.tables import read_table
 from gridcnn.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_measurements", "load_table"]
+    from gridcnn.datasets.streamed import StreamedTable
+
+__all__ = ["StreamedMeasurements", "as_measurements", "load_table"]
 
 FEWEST_MEASUREMENTS = 3
 """A table with fewer columns of numbers than this is no table of measurements if another column holds sentences."""
@@ -92,8 +94,16 @@ def as_measurements(
         labels = as_labels(rows.table[label])
     table = rows.table if label is None else rows.table.drop(columns=label)
     notes = label_notes(labels)
-    table = _without_row_numbers(table, notes)
-    table, split = _without_parts(table, source, notes)
+    kept = list(range(table.shape[1]))
+    if _numbers_rows(table):
+        kept.remove(0)
+        notes.append("the first column, which has no name and numbers the rows, is left out")
+    split, position = None, _column_of_parts(table)
+    if position is not None:
+        kept.remove(position)
+        notes.append(f"the column {table.columns[position]!r} says which part of the set a row belongs to")
+        split = as_splits(table.iloc[:, position], source)
+    table = table.iloc[:, kept]
     items, commas = as_numbers(table)
     if commas:
         notes.append(f"decimal commas are read in {len(commas)} columns, such as {commas[0]!r}: 1,5 is 1.5")
@@ -103,27 +113,63 @@ def as_measurements(
     )
 
 
-def _without_row_numbers(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Leave out a first column without a name that holds whole numbers: the index of a DataFrame that was saved."""
+class StreamedMeasurements:
+    """The rows of a table of measurements without labels, read a part at a time, as `load_table` reads them.
+
+    Which columns are left out is decided by the first part.
+
+    Parameters
+    ----------
+    table : StreamedTable
+        All columns.
+    source : Path
+        The file they come from, for messages.
+
+    Raises
+    ------
+    DataError
+        If its columns hold sentences or names of files rather than measurements.
+    """
+
+    def __init__(self, table: StreamedTable, source: Path) -> None:
+        self._table = table
+        self._kept = list(range(len(table.columns)))
+        first = next((part for part, _ in self._parts() if len(part)), None)
+        if first is None:
+            return
+        left_out = {0} if _numbers_rows(first) else set[int]()
+        if (position := _column_of_parts(first)) is not None:
+            left_out.add(position)
+        self._kept = [at for at in self._kept if at not in left_out]
+        self._numerals = Numerals(lambda: (part for part, _ in self._parts()))
+        _refuse_words(self._numerals.read(first.iloc[:, self._kept]), source)
+
+    def parts(self) -> Iterator[tuple[pd.DataFrame, dict[int, str]]]:
+        """Yield some rows, by their numbers in the file, and the reasons why others between them are none."""
+        for part, malformed in self._parts():
+            yield (self._numerals.read(part) if len(part) else part), malformed
+
+    def _parts(self) -> Iterator[tuple[pd.DataFrame, dict[int, str]]]:
+        for part in self._table.parts():
+            malformed = part.attrs.get("malformed", {})
+            yield part.drop(index=list(malformed)).iloc[:, self._kept], malformed
+
+
+def _numbers_rows(table: pd.DataFrame) -> bool:
+    """Whether the first column has no name and holds whole numbers: the index of a DataFrame that was saved."""
     if not table.shape[1] or str(table.columns[0]).strip() not in ("", "Unnamed: 0"):
-        return table
-    if not all(re.fullmatch(r"\d+", str(cell)) for cell in table.iloc[:, 0]):
-        return table
-    notes.append("the first column, which has no name and numbers the rows, is left out")
-    return table.iloc[:, 1:]
+        return False
+    return all(re.fullmatch(r"\d+", str(cell)) for cell in table.iloc[:, 0])
 
 
-def _without_parts(table: pd.DataFrame, source: Path, notes: list[str]) -> tuple[pd.DataFrame, NDArray[Any] | None]:
-    """Take out a column called split, or alike, if all of its cells are names of parts."""
+def _column_of_parts(table: pd.DataFrame) -> int | None:
+    """Return the position of a column called split, or alike, all cells of which are names of parts."""
     for position, name in enumerate(table.columns):
-        if str(name).lower() not in _SPLIT_COLUMNS:
-            continue
-        cells = [as_word(cell) for cell in table.iloc[:, position]]  # not a Series, which holds no half of an emoji
-        if cells and all(cell.lower() in SPLIT_NAMES for cell in cells):
-            notes.append(f"the column {name!r} says which part of the set a row belongs to")
-            split = as_splits(table.iloc[:, position], source)
-            return table.loc[:, [other != position for other in range(table.shape[1])]], split
-    return table, None
+        if str(name).lower() in _SPLIT_COLUMNS:
+            cells = [as_word(cell) for cell in table.iloc[:, position]]  # not a Series, which holds no half of an emoji
+            if cells and all(cell.lower() in SPLIT_NAMES for cell in cells):
+                return position
+    return None
 
 
 def _refuse_words(items: pd.DataFrame, source: Path) -> None:

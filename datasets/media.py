@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import heapq
 import itertools
 import os
 from collections.abc import Iterator, Sequence
@@ -16,6 +18,9 @@ IGNORED = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "$re
 
 STRAY_SHARE = 0.1
 """Up to this share of files of the other kind, such as album covers, is skipped; more is a mixture."""
+
+NAMES_AT_ONCE = 50_000
+"""Names of a folder that are held at a time; it is read again for the next ones."""
 
 _NO_PICTURE = frozenset({"BUFR", "GRIB", "HDF5", "IPTC", "MPEG", "PDF", "WMF"})
 _MORE_SOUND = frozenset(
@@ -53,16 +58,32 @@ def visible(name: str) -> bool:
 def walk(folder: Path) -> Iterator[Path]:
     """Yield every visible file below a folder in the order of the paths; follow links, but never in a circle.
 
-    Folders that cannot be read come last, so that they are reported among the files that are no items.
+    A folder that cannot be read is among them, so that it is reported as something that is no item. The names of a few
+    folders are held at a time, and of a large folder some of them.
     """
-    unreadable = list[Path]()
-    for root, folders, files in os.walk(
-        folder, followlinks=True, onerror=lambda e: unreadable.append(Path(e.filename))
-    ):
-        here = Path(root)
-        folders[:] = sorted(name for name in folders if visible(name) and not _leads_back(here, name))
-        yield from (here / name for name in sorted(files) if visible(name))
-    yield from unreadable
+    last = ""
+    while True:
+        try:
+            with os.scandir(folder) as found:
+                names = (f"{each.name}/" if _is_folder(each) else each.name for each in found if visible(each.name))
+                some = heapq.nsmallest(NAMES_AT_ONCE, (name for name in names if name > last))
+        except OSError:
+            yield folder
+            return
+        for name in some:
+            if not name.endswith("/"):
+                yield folder / name
+            elif not _leads_back(folder, name[:-1]):
+                yield from walk(folder / name[:-1])
+        if len(some) < NAMES_AT_ONCE:
+            return
+        last = some[-1]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with contextlib.suppress(OSError):  # a link to where nobody may look
+        return entry.is_dir()
+    return False
 
 
 def _leads_back(parent: Path, name: str) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,9 +20,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _CELLS_OF_ANY_LENGTH = threading.Lock()
-"""Held while the module csv, which has one limit for the whole program, takes cells of any length."""
+"""Held while the limit of the module csv is another one than usual."""
 
-__all__ = ["csv_cells", "delimiter_of", "listed", "read_table"]
+__all__ = [
+    "all_malformed",
+    "csv_cells",
+    "csv_table",
+    "delimiter_of",
+    "listed",
+    "long_cells",
+    "no_rows",
+    "read_table",
+    "refuse_doubled",
+    "require_file",
+    "unclosed_quote",
+]
 
 
 def read_table(source: Path, encoding: str | None) -> pd.DataFrame:
@@ -46,10 +59,7 @@ def read_table(source: Path, encoding: str | None) -> pd.DataFrame:
     DataError
         If the file is missing, cannot be read, or has no rows.
     """
-    if source.is_dir():
-        raise DataError(f"{source} is a folder, not a file: read a folder of class folders with load_folder.")
-    if not source.is_file():
-        raise DataError(f"{source}: no such file, seen from {Path.cwd()}: check the spelling, or give the full path.")
+    require_file(source)
     data, suffix = read_bytes(source)
     reader = _READERS.get(suffix)
     if reader is None:
@@ -60,8 +70,21 @@ def read_table(source: Path, encoding: str | None) -> pd.DataFrame:
     table = reader(data, source, encoding)
     table.columns = [str(column).strip() for column in table.columns]
     if table.empty:
-        raise DataError(f"{source}: no rows: expected one line with the names of the columns and one row per item.")
+        raise no_rows(source)
     return table
+
+
+def require_file(source: Path) -> None:
+    """Raise DataError unless there is such a file."""
+    if source.is_dir():
+        raise DataError(f"{source} is a folder, not a file: read a folder of class folders with load_folder.")
+    if not source.is_file():
+        raise DataError(f"{source}: no such file, seen from {Path.cwd()}: check the spelling, or give the full path.")
+
+
+def no_rows(source: Path) -> DataError:
+    """Return what is wrong with a file of rows that has none."""
+    return DataError(f"{source}: no rows: expected one line with the names of the columns and one row per item.")
 
 
 def _read_parquet(data: bytes, source: Path, _encoding: str | None) -> pd.DataFrame:
@@ -70,14 +93,17 @@ def _read_parquet(data: bytes, source: Path, _encoding: str | None) -> pd.DataFr
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        names = pq.read_schema(io.BytesIO(data)).names
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise DataError(f"{source}: several columns are called {listed(twice)}: rename all but one.")
+        refuse_doubled(pq.read_schema(io.BytesIO(data)).names, source)
         table = pd.read_parquet(io.BytesIO(data))
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise DataError(f"{source}: not a readable parquet file ({error}): write it again.") from error
     return table.set_axis(range(1, len(table) + 1))
+
+
+def refuse_doubled(names: list[str], source: Path) -> None:
+    """Raise DataError if two columns have one name."""
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DataError(f"{source}: several columns are called {listed(twice)}: rename all but one.")
 
 
 def _read_jsonl(data: bytes, source: Path, encoding: str | None) -> pd.DataFrame:
@@ -150,8 +176,6 @@ def _read_excel(data: bytes, source: Path, _encoding: str | None) -> pd.DataFram
 
 
 def _read_csv(data: bytes, source: Path, encoding: str | None) -> pd.DataFrame:
-    import pandas as pd  # noqa: PLC0415
-
     text, first = decode(data, source, encoding), 2
     if said := re.match(r"sep=(.)\r?\n", text):  # a line in which Excel notes the separator
         text, first = text[said.end() :], 3
@@ -161,18 +185,31 @@ def _read_csv(data: bytes, source: Path, encoding: str | None) -> pd.DataFrame:
         raise DataError(f"{source}: every cell of its {len(rows)} rows is empty: there is nothing to read.")
     while rows and not any(rows[-1]):  # empty lines at the end
         rows.pop()
+    table = csv_table(header, rows, first, delimiter)
+    if rows and len(table.attrs["malformed"]) == len(rows):
+        raise all_malformed(source, first, table.attrs["malformed"][first])
+    return table
+
+
+def csv_table(header: list[str], rows: list[list[str]], first: int, delimiter: str) -> pd.DataFrame:
+    """Return rows of cells under their header; the first one has the number `first` in the file."""
+    import pandas as pd  # noqa: PLC0415
+
     malformed = {
         number: f"{len(row)} cells under {len(header)} column names (put text that contains {delimiter!r} "
         "in double quotes)"
         for number, row in enumerate(rows, start=first)
         if len(row) > len(header)
     }
-    if rows and len(malformed) == len(rows):
-        raise DataError(f"{source}, row {first}: {malformed[first]}, and so on in every row.")
     padded = [row[: len(header)] + [""] * (len(header) - len(row)) for row in rows]
     table = pd.DataFrame(padded, columns=header, index=range(first, len(rows) + first), dtype=object)
     table.attrs |= {"delimiter": delimiter, "malformed": malformed}
     return table
+
+
+def all_malformed(source: Path, first: int, reason: str) -> DataError:
+    """Return what is wrong with a csv file of which no row can be used."""
+    return DataError(f"{source}, row {first}: {reason}, and so on in every row.")
 
 
 _READERS: dict[str, Callable[[bytes, Path, str | None], pd.DataFrame]] = {
@@ -204,23 +241,34 @@ def csv_cells(text: str, delimiter: str, source: Path) -> list[list[str]]:
     """
 
     def read(quoting: Literal[0, 3]) -> list[list[str]]:
-        with _CELLS_OF_ANY_LENGTH:
-            before = csv.field_size_limit(max(len(text) + 1, 1))  # long documents and genomes are normal
-            try:
-                lines = io.StringIO(text, newline="")
-                return list(csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True))
-            finally:
-                csv.field_size_limit(before)
+        with long_cells(len(text) + 1):
+            return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True))
 
     try:
         return read(csv.QUOTE_MINIMAL)
     except csv.Error as error:
         if delimiter == "\t":  # many tsv files quote nothing, and a sentence may begin with a quotation mark
             return read(csv.QUOTE_NONE)
-        raise DataError(
-            f"{source}: {error}: a double quote opens a cell and none closes it; write a quote inside a quoted cell "
-            'twice (""), or save the table as jsonl.'
-        ) from None
+        raise unclosed_quote(source, error) from None
+
+
+@contextlib.contextmanager
+def long_cells(most: int) -> Iterator[None]:
+    """Let the module csv, which has one limit for the whole program, take cells of so many characters."""
+    with _CELLS_OF_ANY_LENGTH:
+        before = csv.field_size_limit(max(most, 1))  # long documents and genomes are normal
+        try:
+            yield
+        finally:
+            csv.field_size_limit(before)
+
+
+def unclosed_quote(source: Path, error: csv.Error) -> DataError:
+    """Return what is wrong with a csv file that the module csv cannot read."""
+    return DataError(
+        f"{source}: {error}: a double quote opens a cell and none closes it; write a quote inside a quoted cell "
+        'twice (""), or save the table as jsonl.'
+    )
 
 
 def listed(names: Iterable[Any]) -> str:

@@ -201,7 +201,7 @@ def encode_ahead(
     adapter, n_jobs
         As in `encode_items`.
     items : iterable
-        Raw items, taken as they are needed. An `ItemError` among them stands for an item that is known to be unreadable.
+        Raw items, taken as they are needed. An `ItemError` among them stands for an item known to be unreadable.
     part : int
         Items in a part, at most; fewer if their windows are large.
 
