@@ -6,7 +6,8 @@ import contextlib
 import heapq
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -155,10 +156,41 @@ def sort_media(paths: Sequence[Path], where: str) -> Media:
         If no file is a picture or a sound, or if more than `STRAY_SHARE` of them are of the other kind.
     """
     kinds = [kind_of(path) for path in paths]
-    pictures, sounds = kinds.count("image"), kinds.count("sound")
+    modality = _most_of(Counter(kinds), where)
+    kept = [kind == modality for kind in kinds]
+    return Media(
+        modality,
+        list(itertools.compress(paths, kept)),
+        tuple(
+            Skipped(str(path), _stray(path, kind)) for path, kind in zip(paths, kinds, strict=True) if kind != modality
+        ),
+        kept,
+    )
+
+
+def count_media(paths: Iterable[Path], where: str) -> tuple[Literal["image", "sound"], int]:
+    """Return the kind that most files are of, as `sort_media` decides, and the number of files, without keeping them.
+
+    Raises
+    ------
+    DataError
+        As `sort_media`.
+    """
+    kinds = Counter(map(kind_of, paths))
+    return _most_of(kinds, where), kinds.total()
+
+
+def stray(path: Path, modality: Literal["image", "sound"]) -> str:
+    """Return why a file is none of those of a kind; empty if it is."""
+    kind = kind_of(path)
+    return "" if kind == modality else _stray(path, kind)
+
+
+def _most_of(kinds: Counter[Literal["image", "sound"] | None], where: str) -> Literal["image", "sound"]:
+    pictures, sounds = kinds["image"], kinds["sound"]
     if not pictures + sounds:
         raise DataError(
-            f"{where}: none of the {len(paths)} files there is a picture or a sound: expected files such as "
+            f"{where}: none of the {kinds.total()} files there is a picture or a sound: expected files such as "
             ".png, .jpg, .wav, .flac, .ogg or .mp3. Put sentences into a csv file with a text column."
         )
     if min(pictures, sounds) > STRAY_SHARE * (pictures + sounds):
@@ -166,20 +198,14 @@ def sort_media(paths: Sequence[Path], where: str) -> Media:
             f"{where}: {pictures} pictures and {sounds} sounds are mixed, but one model reads one kind: "
             "separate them into two folders or manifests and train a model on each."
         )
-    modality: Literal["image", "sound"] = "image" if pictures > sounds else "sound"
-    reasons = {
+    return "image" if pictures > sounds else "sound"
+
+
+def _stray(path: Path, kind: Literal["image", "sound"] | None) -> str:
+    if path.is_dir():
+        return "this folder cannot be read"
+    return {
         None: "neither a picture nor a sound",
         "image": "a picture among sounds",
         "sound": "a sound among pictures",
-    }
-    kept = [kind == modality for kind in kinds]
-    return Media(
-        modality,
-        list(itertools.compress(paths, kept)),
-        tuple(
-            Skipped(str(path), "this folder cannot be read" if path.is_dir() else reasons[kind])
-            for path, kind in zip(paths, kinds, strict=True)
-            if kind != modality
-        ),
-        kept,
-    )
+    }[kind]

@@ -55,7 +55,7 @@ def read_labelled(
         _refuse_columns(source, columns)
         data = _read_folder(place, source, allow_one_class) if place.is_dir() else _named(source)
     if adapter is not None:
-        require_kind(source, data, adapter)
+        require_kind(source, data.modality, adapter)
     return data
 
 
@@ -78,11 +78,11 @@ def _read_folder(place: Path, source: str, allow_one_class: bool) -> Dataset:
     )
 
 
-def require_kind(source: str, data: Dataset, adapter: type[Adapter] | Adapter) -> None:
+def require_kind(source: str, modality: str, adapter: type[Adapter] | Adapter) -> None:
     """Refuse items that a model does not read, such as sounds for a model of pictures."""
     from gridcnn import adapters
 
-    theirs = adapters.for_modality(data.modality)
+    theirs = adapters.for_modality(modality)
     kind: Any = adapter if isinstance(adapter, type) else type(adapter)
     if theirs.modality != kind.modality and adapters.provider(kind) == "gridcnn":  # others may read any file or text
         nouns = (adapter() if isinstance(adapter, type) else adapter).noun, theirs().noun
