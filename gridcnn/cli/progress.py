@@ -15,6 +15,8 @@ from gridcnn.training.budget import in_words
 from gridcnn.training.callbacks import Callback
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gridcnn.model import EpochRecord, Network
 
 __all__ = ["LiveProgress", "Messages", "PlainProgress", "progress_reporter"]
@@ -61,7 +63,7 @@ class PlainProgress(Messages):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._epochs = 0
+        self._epochs = self._before = 0
         self._started = self._next_line = 0.0
 
     def on_encode(self, done: int, total: int) -> None:
@@ -71,8 +73,12 @@ class PlainProgress(Messages):
 
     def on_start(self, epochs: int, steps_per_epoch: int) -> None:
         """Note how many epochs there will be at most."""
-        self._epochs = epochs
+        self._epochs, self._before = epochs, 0
         self._started = self._next_line = time.perf_counter()
+
+    def on_resume(self, history: Sequence[EpochRecord], steps: int) -> None:
+        """Note how many epochs took no time now."""
+        self._before = len(history)
 
     def on_step(self, n_samples: int) -> None:
         """Print nothing: steps are for the live bar."""
@@ -83,7 +89,7 @@ class PlainProgress(Messages):
         if now < self._next_line and record.epoch < self._epochs:
             return
         self._next_line = now + SECONDS_BETWEEN_LINES
-        left = (now - self._started) / record.epoch * (self._epochs - record.epoch)
+        left = (now - self._started) / (record.epoch - self._before) * (self._epochs - record.epoch)
         speed = f"{record.samples_per_second:,.0f} samples/s"
         self._print(f"epoch {record.epoch}/{self._epochs}  {_scores(record)}  {speed}  {in_words(left)} left")
 
@@ -106,7 +112,7 @@ class LiveProgress(Messages):
         )
         self._reading: TaskID | None = None
         self._training: TaskID | None = None
-        self._epochs = self._samples = 0
+        self._epochs = self._steps = self._samples = 0
         self._started = 0.0
 
     def on_encode(self, done: int, total: int) -> None:
@@ -120,8 +126,16 @@ class LiveProgress(Messages):
 
     def on_start(self, epochs: int, steps_per_epoch: int) -> None:
         """Open the bar of the training."""
-        self._epochs, self._samples, self._started = epochs, 0, time.perf_counter()
+        self._epochs, self._steps, self._samples = epochs, steps_per_epoch, 0
+        self._started = time.perf_counter()
         self._training = self._add(f"epoch 1/{epochs}", epochs * steps_per_epoch)
+
+    def on_resume(self, history: Sequence[EpochRecord], steps: int) -> None:
+        """Move the bar to where the training goes on."""
+        if self._training is not None:
+            upcoming = min(len(history) + 1, self._epochs)
+            done = len(history) * self._steps + steps
+            self._bars.update(self._training, completed=done, description=f"epoch {upcoming}/{self._epochs}")
 
     def on_step(self, n_samples: int) -> None:
         """Move the bar by one batch."""

@@ -121,6 +121,15 @@ def train(
     ] = None,
     threads: ThreadsOption = None,
     cache: Annotated[bool, training_option("--cache/--no-cache", "Keep decoded items for the next run.")] = True,
+    checkpoint_dir: Annotated[
+        Path | None,
+        training_option(
+            "--checkpoint-dir",
+            "Folder for checkpoints. If the training is killed, the same command goes on from the last one, "
+            "to the same weights.",
+            metavar="DIR",
+        ),
+    ] = None,
     hyperparameters: dict[str, Any],
 ) -> None:
     """Train a classifier and save it."""
@@ -170,6 +179,7 @@ def train(
         "n_jobs": jobs,
         "on_error": on_error.value,
         "cache": cache,
+        "checkpoint_dir": checkpoint_dir,
     }
     learning, checking = parts["train"], parts.get("validation")
     task: dict[str, Any] = {
@@ -197,7 +207,7 @@ def train(
     place = save_model(model, files.model)  # before anything else can fail
     if compare:
         _compare(model, split_items(reader, learning.items, learning.labels, parameters, **task), parts)
-    _finish(model, data, parts.get("test"), replace(files, model=place))
+    _finish(model, data, parts.get("test"), replace(files, model=place), resumable=checkpoint_dir is not None)
 
 
 @dataclass(frozen=True)
@@ -227,7 +237,7 @@ def _expected(model: FittedModel) -> str:
     return f" (expected {times['expected']:.1f} s)" if times else ""
 
 
-def _finish(model: FittedModel, data: Dataset, test: Dataset | None, files: _Files) -> None:
+def _finish(model: FittedModel, data: Dataset, test: Dataset | None, files: _Files, *, resumable: bool) -> None:
     """Score and save the model, and end with the exit code that belongs to it."""
     kept = write_history(model, files.history)
     skipped = [*data.skipped, *model.skipped, *print_scores(model, test)]
@@ -235,7 +245,8 @@ def _finish(model: FittedModel, data: Dataset, test: Dataset | None, files: _Fil
     print(printable(f"model saved to {place}{f', history to {files.history}' if kept else ''}"))
     too_many = report_skipped(skipped, len(data) + len(data.skipped), files.skipped)
     if model.interrupted:
-        note(f"interrupted after {len(model.history)} epochs: the best weights so far are saved to {place}")
+        more = "; the same command goes on from the last checkpoint" if resumable else ""
+        note(f"interrupted after {len(model.history)} epochs: the best weights so far are saved to {place}{more}")
         raise typer.Exit(_INTERRUPTED)
     if too_many:
         raise typer.Exit(_TOO_MANY_SKIPPED)

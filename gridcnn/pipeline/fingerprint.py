@@ -26,15 +26,15 @@ DIGEST = 16  # bytes
 FilePath = str | os.PathLike[str]
 
 
-def fingerprint(paths: Sequence[FilePath], cache: Path, n_jobs: int | None = None) -> str:
+def fingerprint(paths: Sequence[FilePath], cache: Path | None, n_jobs: int | None = None) -> str:
     """Return a digest of the contents of files, in their order.
 
     Parameters
     ----------
     paths : sequence of path
         A file that cannot be read is represented by the kind of error.
-    cache : Path
-        Folder of the cache.
+    cache : Path or None
+        Folder of the cache; None reads all files each time.
     n_jobs : int or None
         Number of threads; None takes the cores that this process may use.
 
@@ -44,11 +44,11 @@ def fingerprint(paths: Sequence[FilePath], cache: Path, n_jobs: int | None = Non
         Hexadecimal. It does not depend on the names and places of the files.
     """
     state, settled = look_at(paths, n_jobs)  # before they are read: a later change will be seen
-    if known := recall(cache, state):
+    if cache is not None and (known := recall(cache, state)):
         return str(known)
     reads = list(in_threads(_read, paths, n_jobs, CHUNK))
     contents = _digest(read for read, _ in reads)
-    if settled and all(complete for _, complete in reads):
+    if cache is not None and settled and all(complete for _, complete in reads):
         note(cache, state, contents)
     return contents
 

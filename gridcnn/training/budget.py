@@ -127,16 +127,21 @@ class Budget:
     limit : float or None
         Seconds; None allows the usual epochs, however long they take.
 
+    Attributes
+    ----------
+    earlier : float
+        Seconds that an earlier process spent on the same fit.
     """
 
     def __init__(self, limit: float | None) -> None:
         self.limit = limit
+        self.earlier = 0.0
         self._started = time.perf_counter()
 
     @property
     def elapsed(self) -> float:
         """Seconds since the start."""
-        return time.perf_counter() - self._started
+        return self.earlier + time.perf_counter() - self._started
 
     @property
     def left(self) -> float:

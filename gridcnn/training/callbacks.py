@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gridcnn.model import EpochRecord, Network
+from gridcnn.training.state import TrainingState
 
 __all__ = ["Callback", "CallbackList", "EarlyStopping"]
 
@@ -24,6 +25,15 @@ class Callback:
 
     def on_start(self, epochs: int, steps_per_epoch: int) -> None:
         """Called before the first step of a training; a fit that refits has two trainings."""
+
+    def on_state(self, state: TrainingState) -> None:
+        """Called after `on_start` with the state of the training, which may be captured or replaced."""
+
+    def on_resume(self, history: Sequence[EpochRecord], steps: int) -> bool | None:
+        """Called if an earlier state was restored, with the epochs that it has behind it and the steps of the next.
+
+        A callback that would have stopped the training after these epochs returns True.
+        """
 
     def on_step(self, n_samples: int) -> bool | None:
         """Called after each step, over `n_samples` examples."""
@@ -55,6 +65,16 @@ class CallbackList(Callback):
         """Pass the counts on."""
         for each in self.callbacks:
             each.on_start(epochs, steps_per_epoch)
+
+    def on_state(self, state: TrainingState) -> None:
+        """Pass the state on."""
+        for each in self.callbacks:
+            each.on_state(state)
+
+    def on_resume(self, history: Sequence[EpochRecord], steps: int) -> bool:
+        """Return whether any callback would have stopped the training."""
+        answers = [each.on_resume(history, steps) for each in self.callbacks]
+        return any(answers)
 
     def on_step(self, n_samples: int) -> bool:
         """Return whether any callback stops the training."""
@@ -89,8 +109,15 @@ class EarlyStopping(Callback):
         """Forget an earlier training."""
         self._highest, self._epoch = -1.0, 0
 
+    def on_resume(self, history: Sequence[EpochRecord], steps: int) -> bool:
+        """Learn from the epochs that are done; return whether the last improvement was too long ago."""
+        return any(self._too_long(record) for record in history)
+
     def on_epoch(self, record: EpochRecord, network: Network) -> bool:
         """Return whether the last improvement is too long ago."""
+        return self._too_long(record)
+
+    def _too_long(self, record: EpochRecord) -> bool:
         if record.validation_accuracy > self._highest:  # NaN without a validation split: never
             self._highest, self._epoch = record.validation_accuracy, record.epoch
         return self._highest >= 0 and record.epoch - self._epoch >= self.patience

@@ -8,6 +8,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+from gridcnn.constraints import Text
 from gridcnn.errors import ConfigurationError
 from gridcnn.network.config import AugmentConfig
 from gridcnn.parameters import Choice, Number, Optional, parameter, validate
@@ -87,6 +88,9 @@ class FitConfig:
         test on the training items finds no class that has a left and a right (`gridcnn.training.flip_test`).
     class_weight : {"balanced"}, dict or None
         Weight of each class, in training and in validation; `"balanced"` gives all classes the same total weight.
+    background : str or None
+        Name of a class that is trained on and never given as an answer, such as noise or other things: an item that is
+        most like it is none of the other classes.
     validation_fraction : float
         Share of the items in the validation split, which chooses the best weights, in [0, 1). The split is stratified,
         or keeps whole groups together if there are groups. Fewer than 50 items have no validation split.
@@ -104,6 +108,11 @@ class FitConfig:
         Whether an item that cannot be decoded raises `ItemError`, or is left out and listed in `skipped`.
     cache : bool or path
         Whether, or in which folder, encoded files are kept between fits.
+    checkpoint_dir : path or None
+        Folder for checkpoints of the training, made if need be. A fit of the same data with the same settings goes on
+        from the last one there, and ends with the weights of a fit that never stopped, bit for bit.
+    checkpoint_every : float
+        Seconds between two checkpoints; 0 writes one after each step. An epoch ends with one if that costs little.
 
     Raises
     ------
@@ -120,6 +129,12 @@ class FitConfig:
     )
     augment: str | Mapping[str, Any] | None = field(default="auto")
     class_weight: str | Mapping[Any, float] | None = field(default=None)
+    background: str | None = parameter(
+        None,
+        Optional(Text(1_000)),
+        "Class that is trained on and never given as an answer, such as noise: items like it are none of the others.",
+        metavar="NAME",
+    )
     validation_fraction: float = parameter(
         0.1, Number(low=0, high=1), "Share of the items in the validation split, which chooses the best epoch."
     )
@@ -134,6 +149,10 @@ class FitConfig:
         flag="",
     )
     cache: bool | str | Path = field(default=True)
+    checkpoint_dir: str | Path | None = field(default=None)
+    checkpoint_every: float = parameter(
+        60.0, _STRENGTH, "Time between checkpoints, such as 60s or 5m.", metavar="DURATION"
+    )
 
     def __post_init__(self) -> None:
         validate(self)
@@ -147,6 +166,8 @@ class FitConfig:
             raise ConfigurationError(f"random_state must be a whole number from 0 to 2**32 - 1, got {seed!r}")
         if self.n_jobs is not None and self.n_jobs != -1 and not _COUNT.allows(self.n_jobs):
             raise ConfigurationError(f"n_jobs must be a whole number of at least 1, -1 or None, got {self.n_jobs!r}")
+        if not isinstance(self.checkpoint_dir, str | Path | None):
+            raise ConfigurationError(f"checkpoint_dir must be a folder or None, got {self.checkpoint_dir!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings that decide what is learned, JSON-ready: class weights, validation split and seed."""
@@ -155,6 +176,7 @@ class FitConfig:
             "class_weight": {str(name): each for name, each in weights.items()}
             if isinstance(weights, Mapping)
             else weights,
+            "background": self.background,
             "validation_fraction": self.validation_fraction,
             "random_state": seed if isinstance(seed, int) else None,
         }

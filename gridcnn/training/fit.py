@@ -29,15 +29,17 @@ from gridcnn.training.announce import (
     about_unscored,
     contradicting,
 )
-from gridcnn.training.budget import Budget
-from gridcnn.training.callbacks import Callback
+from gridcnn.training.budget import Budget, Schedule
+from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.certainty import learn_certainty
+from gridcnn.training.checkpoint import CHECKPOINTING, Checkpoints, checkpoints_of
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.flip_test import flip_test
 from gridcnn.training.job import Job, make_job, split_job
 from gridcnn.training.loop import Examples, Outcome, diverged, seeded, train
-from gridcnn.training.plan import announce, fit_to_budget
+from gridcnn.training.plan import announce, fit_to_budget, reduced
 from gridcnn.training.recipe import fit_config, resolve
+from gridcnn.training.run_folder import Planned
 from gridcnn.versions import versions
 
 __all__ = ["fit"]
@@ -82,7 +84,8 @@ def fit(
     Raises
     ------
     ConfigurationError
-        If a parameter is out of its range, or both `epochs` and `time_limit` are given.
+        If a parameter is out of its range, both `epochs` and `time_limit` are given, or `checkpoint_dir` cannot be
+        used or holds the checkpoints of another run.
     DataError
         If fewer than two classes are left, or no item can be read.
     ItemError
@@ -94,15 +97,19 @@ def fit(
     """
     config = fit_config(parameters or {})
     budget = None if config.time_limit is None else Budget(config.time_limit)
-    job = make_job(adapter, X, y, parameters or {}, config, sample_weight, groups, callbacks)
+    kept = {name: value for name, value in (parameters or {}).items() if name not in CHECKPOINTING}
+    job = make_job(adapter, X, y, kept, config, sample_weight, groups, callbacks)
     seed = check_random_state(config.random_state).randint(2**31)
     training, checking = split_job(job, validation, seed)
     job.say(about_input(job, training, checking, given=validation is not None))
-    model = _learn(job, training, checking, seed, budget=budget)
-    if validation is not None or checking is None or model.interrupted or not job.refits(model.adapter):
-        return model
-    job.callback.on_message(f"training once more, on all {len(job.items.target):,} items")
-    final = _learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1))
+    with checkpoints_of(job, training, checking) as checkpoints:
+        if checkpoints is not None:
+            job = replace(job, callback=CallbackList([job.callback, checkpoints]))
+        model = _learn(job, training, checking, seed, budget=budget, checkpoints=checkpoints)
+        if validation is not None or checking is None or model.interrupted or not job.refits(model.adapter):
+            return model
+        job.callback.on_message(f"training once more, on all {len(job.items.target):,} items")
+        final = _learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1))
     if final.interrupted:
         return replace(model, interrupted=True)
     return replace(
@@ -123,13 +130,17 @@ def _learn(
     *,
     budget: Budget | None = None,
     epochs: int | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> FittedModel:
     """Fit the adapter and train a network; `epochs` replaces the usual number."""
     device, n_items = choose_device(job.config.device), len(training.target)
     adapter = job.fitted(clone(job.adapter), training.items)
     chosen: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-    if budget is not None:
-        adapter, chosen, _ = fit_to_budget(budget, job, adapter, training, checking, device)
+    planned = None if checkpoints is None or budget is None else checkpoints.planned(budget)
+    if planned is not None:
+        adapter, chosen = reduced(job, adapter, planned.share, training) or (adapter, chosen)
+    elif budget is not None:
+        share, adapter, chosen, _ = fit_to_budget(budget, job, adapter, training, checking, device)
     learning, held_out = _encode(job, adapter, training, checking, device, first=epochs is None)
     flip_axes = _flip_axes(job, adapter, learning)
     recipe = resolve({**job.parameters, **chosen}, adapter, n_items, flip_axes)
@@ -146,7 +157,12 @@ def _learn(
         if adapter.frontend_is_frozen:  # its grids are computed already
             network.frontend = nn.Identity()
         if budget is not None:
-            schedule = budget.schedule(network, examples, held, recipe.training, device, n_items)
+            if planned is None:
+                schedule = budget.schedule(network, examples, held, recipe.training, device, n_items)
+            else:
+                schedule = Schedule(n_items, adapter.spec_.sizes, planned.epochs, planned.seconds, budget.limit)
+            if planned is None and checkpoints is not None:
+                checkpoints.plan = Planned(share, schedule.epochs, schedule.seconds)
             chosen["epochs"] = schedule.epochs
             recipe = resolve({**job.parameters, **chosen}, adapter, n_items, flip_axes)
             announce(job, schedule, chosen)

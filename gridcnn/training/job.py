@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from gridcnn.adapters import Adapter
+from gridcnn.answer_rule import background_index
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.pipeline.cache import default_cache_folder, usable
 from gridcnn.pipeline.encode import EncodedItems, encode_items, fit_adapter
@@ -119,6 +120,7 @@ def make_job(
     classes = np.unique(labels[weight > 0])
     check_classes(classes, n_given)
     check_class_weight(config.class_weight, classes)
+    background_index(classes, config.background)
     given = LabelledItems(items, np.searchsorted(classes, labels), weight, _rows(X, len(items)), group_index)
     cache = _cache_folder(config) if fresh.reads_files else None
     merged = merge_repeats(given, files=fresh.reads_files, cache=cache)

@@ -13,10 +13,8 @@ adversarial step.
 from __future__ import annotations
 
 import contextlib
-import copy
 import math
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,12 +27,13 @@ from gridcnn.model import EpochRecord, Network
 from gridcnn.network.augment import Augmenter
 from gridcnn.network.config import AugmentConfig
 from gridcnn.network.layers import to_channels_last
-from gridcnn.pipeline.bucketing import batches_in_order, lengths_needed, shuffled_batches, without_padding
+from gridcnn.pipeline.bucketing import batches_in_order, lengths_needed, without_padding
 from gridcnn.pipeline.device import mixed_precision
 from gridcnn.pipeline.prefetch import batches
 from gridcnn.training.callbacks import Callback, CallbackList, EarlyStopping
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.muon import Muon
+from gridcnn.training.state import TrainingState
 
 __all__ = ["Examples", "Outcome", "diverged", "evaluate", "seeded", "train"]
 
@@ -122,52 +121,41 @@ def train(  # noqa: PLR0915  (one loop, read from top to bottom)
         sizes = lengths_needed(examples.windows, network.frontend, network.backbone)
     target = torch.from_numpy(examples.target).to(device)
     weight = torch.from_numpy(examples.weight / examples.weight.mean()).float().to(device)
-    history: list[EpochRecord] = []
-    highest, tolerance = -1.0, 0.0
-    best_epoch, best_weights = 0, None
+    state = TrainingState(network, optimisers, schedules, device)
     interrupted = False
     callbacks.on_start(config.epochs, n_steps)
     try:
-        for epoch in range(1, config.epochs + 1):
-            started = time.perf_counter()
+        callbacks.on_state(state)
+        if state.resumed and callbacks.on_resume(state.history, state.position):
+            raise _Stop
+        for epoch in range(len(state.history) + 1, config.epochs + 1):
             network.train()
             augment = Augmenter(config.augment.in_epoch(epoch, config.epochs), network.backbone.spec)
-            totals = torch.zeros(2, device=device)  # loss and hits, kept on the device so that no step waits
-            learning_rate = float(schedules[-1].get_last_lr()[0])
-            order = shuffled_batches(len(target), n_steps, sizes)
+            order = state.begin_epoch(len(target), n_steps, sizes)
             for batch, rows in zip(order, batches(examples.windows, order), strict=True):
                 windows = torch.from_numpy(without_padding(rows, sizes, batch)).to(device)
                 with mixed_precision(device):
                     grids = to_channels_last(augment(network.frontend(windows)))
                 network.zero_grad(set_to_none=True)
                 logits, losses = _backpropagate(network, grids, target[batch], weight[batch], config)
-                for optimiser, schedule in zip(optimisers, schedules, strict=True):
-                    optimiser.step()
-                    schedule.step()
                 with torch.no_grad():
                     hits = (logits.argmax(dim=1) == target[batch]).float() * weight[batch]
-                    totals += torch.stack([(losses * weight[batch]).sum(), hits.sum()])
-                if device.type == "cpu" and not math.isfinite(totals[0]):  # elsewhere a step would wait for it
+                    state.totals += torch.stack([(losses * weight[batch]).sum(), hits.sum()])  # no step waits for them
+                state.step()
+                if device.type == "cpu" and not math.isfinite(state.totals[0]):  # elsewhere a step would wait for it
                     raise diverged(f"the loss of epoch {epoch}", config)
                 if callbacks.on_step(len(batch)):
                     raise _Stop
-            mean_loss, accuracy = (totals / len(target)).tolist()
+            mean_loss, accuracy = (state.totals / len(target)).tolist()
             if not math.isfinite(mean_loss):
                 raise diverged(f"the loss of epoch {epoch}", config)
-            seconds = time.perf_counter() - started
+            seconds = state.seconds
             scores = (math.nan, math.nan)
             if validation is not None:
                 scores = evaluate(network, validation, device, config.batch_size)  # no more memory than a step takes
-            record = EpochRecord(epoch, mean_loss, accuracy, *scores, learning_rate, seconds, len(target) / seconds)
-            history.append(record)
-            if validation is None:
-                best_epoch = epoch
-            else:
-                if record.validation_accuracy > highest:
-                    highest = record.validation_accuracy
-                    tolerance = _standard_error(highest, validation.weight)
-                if record.validation_accuracy >= highest - tolerance:
-                    best_epoch, best_weights = epoch, copy.deepcopy(network.state_dict())
+            speed = len(target) / seconds
+            record = EpochRecord(epoch, mean_loss, accuracy, *scores, state.learning_rate, seconds, speed)
+            state.end_epoch(record, best=validation is not None and _is_best(record, state.history, validation))
             if callbacks.on_epoch(record, network):
                 raise _Stop
     except _Stop:
@@ -176,10 +164,16 @@ def train(  # noqa: PLR0915  (one loop, read from top to bottom)
         interrupted = True
     finally:
         callbacks.on_end()
-    if best_weights is not None:
-        network.load_state_dict(best_weights)
+    if state.best_weights is not None:
+        network.load_state_dict(state.best_weights)
     network.eval()
-    return Outcome(history, best_epoch, interrupted)
+    return Outcome(state.history, len(state.history) if validation is None else state.best_epoch, interrupted)
+
+
+def _is_best(record: EpochRecord, before: Sequence[EpochRecord], validation: Examples) -> bool:
+    """Whether an epoch lies within one standard error of the best one, itself included."""
+    highest = max([-1.0, *(each.validation_accuracy for each in before), record.validation_accuracy])
+    return record.validation_accuracy >= highest - _standard_error(highest, validation.weight)
 
 
 def diverged(what: str, config: TrainingConfig) -> DivergedError:

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from sklearn.utils import check_random_state
@@ -24,7 +24,7 @@ from gridcnn.training.config import TrainingConfig
 from gridcnn.training.job import Job, make_job, split_job
 from gridcnn.training.recipe import fit_config, resolve
 
-__all__ = ["Plan", "announce", "fit_to_budget", "plan"]
+__all__ = ["Fitting", "Plan", "announce", "fit_to_budget", "plan", "reduced"]
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,35 @@ def plan(
     if budget is not None:
         device = choose_device(config.device)
         refits = validation is None and job.refits(fitted)
-        fitted, chosen, schedule = fit_to_budget(budget, job, fitted, training, checking, device, refits=refits)
-        recipe = resolve({**job.parameters, **chosen, "epochs": schedule.epochs}, fitted, len(training.target))
+        fitting = fit_to_budget(budget, job, fitted, training, checking, device, refits=refits)
+        fitted, schedule = fitting.adapter, fitting.schedule
+        chosen = {**fitting.chosen, "epochs": schedule.epochs}
+        recipe = resolve({**job.parameters, **chosen}, fitted, len(training.target))
     job.say([about_network(fitted, recipe, len(training.target), job.parameters), *fitted.remarks()])
     with torch.random.fork_rng(devices=[]):
         layers = ConvPoolDense(fitted.spec_, recipe.backbone, len(job.classes)).layers()
     return Plan(fitted.spec_, recipe.backbone, recipe.training, layers, schedule)
+
+
+class Fitting(NamedTuple):
+    """How a fit is made to end within a time limit.
+
+    Parameters
+    ----------
+    share : float
+        Share of the cells along each axis of the grid, or of the kernels.
+    adapter : Adapter
+        A fitted one, as coarse as that.
+    chosen : dict
+        The parameters chosen besides.
+    schedule : Schedule
+        What is expected.
+    """
+
+    share: float
+    adapter: Adapter
+    chosen: dict[str, Any]
+    schedule: Schedule
 
 
 def fit_to_budget(
@@ -87,11 +110,8 @@ def fit_to_budget(
     device: torch.device,
     *,
     refits: bool = False,
-) -> tuple[Adapter, dict[str, Any], Schedule]:
-    """Make the grid coarser, or the kernels fewer, until the fewest epochs fit the budget, judged by a sample of items.
-
-    Returns the fitted adapter, the parameters chosen besides, and the expected schedule.
-    """
+) -> Fitting:
+    """Make the grid coarser, or the kernels fewer, until the fewest epochs fit the budget, as a sample shows."""
     adapter, share = finest, 1.0
     chosen: dict[str, Any] = {}
     n_items, n_validation = len(training.target), 0 if checking is None else len(checking.target)
@@ -101,18 +121,21 @@ def fit_to_budget(
         encoding = cost.encoding * (n_items + n_validation)  # an overestimate for cached items: more epochs then
         epoch = cost.epoch(n_items, n_validation, recipe.training.batch_size)
         smaller = smaller_share(share, fewest_epochs(recipe.training.epochs) * epoch, budget.left - encoding)
-        if smaller is None or (reduced := _reduced(job, finest, smaller, training)) is None:
+        if smaller is None or (less := reduced(job, finest, smaller, training)) is None:
             break
-        share, (adapter, chosen) = smaller, reduced
+        share, (adapter, chosen) = smaller, less
     epochs = budget.epochs(recipe.training.epochs, epoch, reserved=encoding)
     if n_validation and refits:
         epoch += cost.epoch(n_items + n_validation, 0, recipe.training.batch_size)
     expected = budget.elapsed + encoding + epochs * epoch
-    return adapter, chosen, Schedule(n_items, adapter.spec_.sizes, epochs, expected, budget.limit)
+    schedule = Schedule(n_items, adapter.spec_.sizes, epochs, expected, budget.limit)
+    return Fitting(share, adapter, chosen, schedule)
 
 
-def _reduced(job: Job, finest: Adapter, share: float, training: LabelledItems) -> tuple[Adapter, dict[str, Any]] | None:
+def reduced(job: Job, finest: Adapter, share: float, training: LabelledItems) -> tuple[Adapter, dict[str, Any]] | None:
     """Return a coarser adapter, or else the same one and fewer kernels; None if a person set both."""
+    if share == 1:
+        return finest, {}
     coarser = finest.coarser(share)
     if coarser is not None:
         return job.fitted(coarser, training.items, cached=False), {}

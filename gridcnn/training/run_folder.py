@@ -1,0 +1,160 @@
+"""The files of a run: checkpoints in a folder, written whole, read back if they are.
+
+`FIT-NUMBER.safetensors` is the state of the first or the second training of a fit (which learns from all items) between
+two steps, with a digest over all of it. The last two of each training are kept, so that one that was torn by a power
+cut leaves the one before it. Each names the run that it belongs to: its settings, its data, and what was planned for a
+time limit.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from gridcnn.errors import BundleError, ConfigurationError, TamperedBundleError
+from gridcnn.pipeline.sealed import read_sealed, write_sealed
+
+__all__ = ["Checkpoint", "Planned", "RunFolder"]
+
+KIND, VERSION = "gridcnn_checkpoint", 1
+
+KEPT = 2
+"""Checkpoints of each training that are kept."""
+
+LARGEST = 4
+"""A checkpoint takes at most so many times the memory of the weights: these, the best ones, and two moments of each."""
+
+NAME = re.compile(r"(\d)-(\d{6})\.safetensors")
+
+
+class Planned(NamedTuple):
+    """What was planned for a time limit.
+
+    Parameters
+    ----------
+    share : float
+        Of the cells or the kernels, see `gridcnn.training.plan.Fitting`.
+    epochs : int
+        Passes over the items.
+    seconds : float
+        Expected duration of the fit.
+    """
+
+    share: float
+    epochs: int
+    seconds: float
+
+
+class Checkpoint(NamedTuple):
+    """What one file holds.
+
+    Parameters
+    ----------
+    run : dict
+        What has to be equal for a training to go on: names and values, JSON-ready.
+    machine : dict
+        What should be equal for the same weights bit for bit: versions, threads.
+    plan : Planned or None
+        What was planned for a time limit.
+    seconds : float
+        Time spent on the run so far.
+    state : dict
+        JSON-ready part of a `TrainingState`.
+    tensors : dict of str to Tensor
+        The rest of it.
+    """
+
+    run: dict[str, Any]
+    machine: dict[str, Any]
+    plan: Planned | None
+    seconds: float
+    state: dict[str, Any]
+    tensors: dict[str, torch.Tensor]
+
+
+class RunFolder:
+    """The folder of a run.
+
+    Parameters
+    ----------
+    place : Path
+        An existing folder; files of other names in it are left alone.
+    say : callable
+        Is told of files that are damaged.
+    """
+
+    def __init__(self, place: Path, say: Callable[[str], None]) -> None:
+        self.place = place
+        self._say = say
+        self._damaged: set[Path] = set()
+
+    def newest(self) -> Checkpoint | None:
+        """Read the last whole checkpoint of the last training that has one."""
+        fits = sorted({int(path.name[0]) for path in self._found()}, reverse=True)
+        return next((last for fit in fits if (last := self.last(fit)) is not None), None)
+
+    def last(self, fit: int) -> Checkpoint | None:
+        """Read the last checkpoint of a training, 1 or 2, that is whole; None if there is none."""
+        for path in reversed(self._found(fit)):
+            try:
+                return _read(path)
+            except BundleError as error:
+                if path not in self._damaged:
+                    self._say(f"a checkpoint is left out, and the one before it used: {error}")
+                self._damaged.add(path)
+        return None
+
+    def write(self, fit: int, checkpoint: Checkpoint) -> None:
+        """Write the next checkpoint of a training, and remove those that are not needed any more.
+
+        OSError is raised if it cannot be written; then the others stay.
+        """
+        before = self._found(fit)
+        number = int(before[-1].name[2:8]) + 1 if before else 1
+        description = checkpoint._asdict()
+        tensors = description.pop("tensors")
+        write_sealed(self.place / f"{fit}-{number:06d}.safetensors", KIND, VERSION, description, tensors)
+        whole = [path for path in before if path not in self._damaged]
+        for path in {*before} - {*whole[1 - KEPT :]}:
+            path.unlink(missing_ok=True)
+
+    def require_room(self, weights: int) -> None:
+        """Raise ConfigurationError if the disk has no room for the checkpoints of `weights` bytes of weights."""
+        needed = LARGEST * (2 * KEPT + 1) * weights + 2**20  # of two trainings, and the one that is being written
+        free = shutil.disk_usage(self.place).free
+        if free < needed:
+            raise ConfigurationError(
+                f"{self.place}: the disk has {_megabytes(free)} free, and the checkpoints of this network take up to "
+                f"{_megabytes(needed)}: make room, or name another folder."
+            )
+
+    def _found(self, fit: int | None = None) -> list[Path]:
+        """Return the checkpoints in the folder, or those of one training, in their order."""
+        names = [(path, NAME.fullmatch(path.name)) for path in self.place.iterdir()]
+        return sorted(path for path, name in names if name and fit in (None, int(name[1])))
+
+
+def _read(path: Path) -> Checkpoint:
+    """Read a checkpoint; BundleError if it is damaged or none."""
+    values, tensors = read_sealed(path, KIND, VERSION)
+    try:
+        plan = values["plan"]
+        return Checkpoint(
+            dict(values["run"]),
+            dict(values["machine"]),
+            None if plan is None else Planned(float(plan[0]), int(plan[1]), float(plan[2])),
+            float(values["seconds"]),
+            dict(values["state"]),
+            tensors,
+        )
+    except (IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise TamperedBundleError(f"{path}: its parts do not agree with each other ({error!r})") from error
+
+
+def _megabytes(size: float) -> str:
+    return f"{size / 1e6:,.0f} MB"
