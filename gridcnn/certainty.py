@@ -214,8 +214,8 @@ class Certainty:
             )
         if len(self.miss) < fewest:
             raise ConfigurationError(
-                f"{what} needs at least {fewest} held-out items, and this model has {len(self.miss)}: ask for less, or "
-                "train with a larger validation part (--validation-fraction)"
+                f"{what} cannot be promised: that takes at least {fewest} held-out items, and this model has "
+                f"{len(self.miss)}. Ask for less, or train with a larger validation part (--validation-fraction)"
             )
 
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from gridcnn.adapters import Adapter
+from gridcnn.answer_rule import AnswerRule, background_index
 from gridcnn.certainty import Certainty
 from gridcnn.errors import ConfigurationError, Skipped
 from gridcnn.network.backbone import ConvPoolDense
@@ -135,6 +136,7 @@ class FittedModel:
         one_thread_in_forked_processes()
         if not np.isin(self.certainty.target, np.arange(len(self.classes))).all():
             raise ConfigurationError(f"held-out items have classes from 0 to {len(self.classes) - 1}, got others")
+        background_index(self.classes, self.parameters.get("background"))
         if self.network.temperature != self.certainty.temperature:  # the weights are shared, the network is another
             at = Network(
                 self.network.frontend, self.network.backbone, self.network.flip_axes, self.certainty.temperature
@@ -144,8 +146,13 @@ class FittedModel:
     @property
     def background(self) -> int | None:
         """Index of the class that is trained on and never given as an answer; None if there is none."""
-        name = self.parameters.get("background")
-        return None if name is None else self.class_names.index(str(name))
+        return background_index(self.classes, self.parameters.get("background"))
+
+    def rule(self, *, abstain: float | None = None, sets: float | None = None, by_class: bool = False) -> AnswerRule:
+        """Return how probabilities become answers, see `AnswerRule.of`."""
+        return AnswerRule.of(
+            self.classes, self.background, self.certainty, abstain=abstain, sets=sets, by_class=by_class
+        )
 
     @property
     def class_names(self) -> list[str]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gridcnn.answer_rule import AnswerRule
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -40,6 +42,8 @@ class Predictions:
         The labels.
     fingerprints : ndarray of shape (n, 16), uint8, or None
         Digest of the content of each item, zeros for one that could not be decoded; None if they were not asked for.
+    rule : AnswerRule or None
+        How probabilities become labels; None takes the most probable class.
     """
 
     items: list[str]
@@ -47,6 +51,7 @@ class Predictions:
     errors: list[str]
     classes: np.ndarray
     fingerprints: np.ndarray | None = None
+    rule: AnswerRule | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -58,14 +63,35 @@ class Predictions:
 
     @property
     def labels(self) -> np.ndarray:
-        """The most probable label of each item, object `(n,)`; None for one that has an error."""
-        labels = np.full(len(self), None, dtype=object)
-        good = self.good
-        labels[good] = self.classes[self.probabilities[good].argmax(axis=1)]
-        return labels
+        """The answer for each item, object `(n,)`: its most probable label, unless the rule has it otherwise.
+
+        None for an item that has an error, or that is most like the background; `UNSURE` for one that is too uncertain.
+        """
+        return self._of_good((self.rule or AnswerRule(self.classes)).labels(self.probabilities[self.good]))
+
+    @property
+    def most_probable(self) -> np.ndarray:
+        """The most probable class of each item, the background too, object `(n,)`; None for one that has an error."""
+        return self._of_good(AnswerRule(self.classes).labels(self.probabilities[self.good]))
+
+    @property
+    def sets(self) -> np.ndarray | None:
+        """The labels in the set of each item, lists in an object `(n,)`; None if the rule makes no sets.
+
+        The place of an item that has an error holds None.
+        """
+        sets = None if self.rule is None else self.rule.sets(self.probabilities[self.good])
+        return None if sets is None else self._of_good(sets)
+
+    def _of_good(self, values: Any) -> np.ndarray:
+        """Put the values of the items without an error in their places; None stands in the others."""
+        every = np.full(len(self), None, dtype=object)
+        for at, value in zip(np.flatnonzero(self.good), values, strict=True):
+            every[at] = value
+        return every
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table: `item`, `prediction`, a column `p(LABEL)` for each class, `error`.
+        """Return a table: `item`, `prediction`, `set` if there are sets, a column `p(LABEL)` for each class, `error`.
 
         Any string may be a label, also `error`; `p(…)` keeps its column apart from the others.
         """
@@ -76,6 +102,8 @@ class Predictions:
         frame.columns = pd.Index([f"p({label})" for label in self.classes], dtype=object)
         frame.insert(0, "item", pd.Series(self.items, dtype=object))
         frame.insert(1, "prediction", pd.Series(self.labels, dtype=object))
+        if (sets := self.sets) is not None:
+            frame.insert(2, "set", pd.Series(sets, dtype=object))
         frame["error"] = pd.Series(self.errors, dtype=object)
         return frame
 

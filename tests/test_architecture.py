@@ -25,6 +25,7 @@ GROUND = {
     "predictions",
     "calibration",
     "certainty",
+    "answer_rule",
 }
 DATA = {*GROUND, "ordering", "datasets"}
 PARTS = {*GROUND, "ordering", "adapters", "network"}
@@ -39,7 +40,8 @@ MAY_IMPORT = {
     "onnx_graph": set(),
     "calibration": set(),
     "certainty": {"errors"},
-    "predictions": set(),
+    "answer_rule": {"certainty", "errors"},
+    "predictions": {"answer_rule"},
     "grid": {"errors"},
     "ordering": {"errors"},
     "datasets": {"durable", "errors"},

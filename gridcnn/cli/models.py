@@ -46,7 +46,7 @@ def score_items(model: FittedModel, data: Dataset) -> tuple[Evaluation, list[Ski
         table: Any = data.items
         names = [f"row {row}" for row in table.index]
     unreadable = [Skipped(name, why) for name, why in zip(names, answers.errors, strict=True) if why]
-    scores = evaluate(data.labels[good], answers.labels[good], model.classes.tolist())
+    scores = evaluate(data.labels[good], answers.most_probable[good], model.classes.tolist())
     assert answers.fingerprints is not None  # for the type checker: they were asked for
     scored = np.isin(data.labels[good].astype(str), model.class_names)
     return scores, unreadable, int(model.trained_on(answers.fingerprints[good][scored]).sum())

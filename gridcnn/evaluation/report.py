@@ -174,7 +174,7 @@ def make_report(
         raise DataError(f"none of the {len(answers)} items can be read; the first: {answers.errors[0]}")
     unreadable = [Skipped(item, why) for item, why in zip(answers.items, answers.errors, strict=True) if why]
     truth = np.asarray(labels).astype(str)[good]
-    prediction = answers.labels[good].astype(str)
+    prediction = answers.most_probable[good].astype(str)
     scores = evaluate(truth, prediction, model.class_names)
     known = np.isin(truth, model.class_names)
     good, truth, prediction = good[known], truth[known], prediction[known]

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from gridcnn import adapters
+from gridcnn.answer_rule import AnswerRule, background_index
+from gridcnn.certainty import Certainty
 from gridcnn.errors import (
     BundleError,
     BundleVersionError,
@@ -87,6 +89,10 @@ class ExportedModel:
         The fitted adapter, which decodes items and has its cautions about them.
     classes : ndarray of shape (n_classes,)
         The labels.
+    background : int or None
+        Index of the class that is trained on and never given as an answer.
+    certainty : Certainty
+        What held-out items told about the probabilities; its temperature is in the graph.
     metadata : dict of str to str
         The texts in the file.
 
@@ -117,6 +123,8 @@ class ExportedModel:
             self.adapter = kind(**stored["settings"]).restore(stored["state"])
             label = LABEL_KINDS[described["classes"]["kind"]]
             self.classes = np.array([label(each) for each in described["classes"]["labels"]])
+            self.background = background_index(self.classes, described.get("background"))
+            self.certainty = Certainty.from_dict(described.get("certainty"))
         except GridcnnError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -129,21 +137,30 @@ class ExportedModel:
         answers: np.ndarray = probabilities.astype(np.float64)
         return answers
 
-    def predict(self, items: Any) -> Predictions:
-        """Return the answers for raw items; an item without an answer has an error in its place."""
-        parts = list(self.predict_in_parts(self.adapter.check_items(items)))
+    def rule(self, *, abstain: float | None = None, sets: float | None = None, by_class: bool = False) -> AnswerRule:
+        """Return how probabilities become answers, see `AnswerRule.of`."""
+        return AnswerRule.of(
+            self.classes, self.background, self.certainty, abstain=abstain, sets=sets, by_class=by_class
+        )
+
+    def predict(self, items: Any, rule: AnswerRule | None = None) -> Predictions:
+        """Return the answers for raw items, by a rule; an item without an answer has an error in its place."""
+        rule = rule or self.rule()
+        parts = list(self.predict_in_parts(self.adapter.check_items(items), rule))
         return Predictions(
             [name for part in parts for name in part.items],
             np.concatenate([np.empty((0, len(self.classes))), *(part.probabilities for part in parts)]),
             [error for part in parts for error in part.errors],
             self.classes,
+            rule=rule,
         )
 
-    def predict_in_parts(self, items: Iterable[Any]) -> Iterator[Predictions]:
+    def predict_in_parts(self, items: Iterable[Any], rule: AnswerRule | None = None) -> Iterator[Predictions]:
         """Yield the answers for some items at a time, in order; the next ones are decoded meanwhile.
 
         `items` are as in `gridcnn.inference.predict_in_parts`. The parts depend on them only.
         """
+        rule = rule or self.rule()
         source, before = iter(items), 0
         some = list(itertools.islice(source, PART))
         with ThreadPoolExecutor(1) as pool:
@@ -153,7 +170,7 @@ class ExportedModel:
                 part, some = some[: len(decoded)], some[len(decoded) :]
                 some += itertools.islice(source, PART - len(some))
                 ahead = pool.submit(self._decoded, some) if some else None
-                yield self._answered(part, before, decoded)
+                yield self._answered(part, before, decoded, rule)
                 before += len(part)
 
     def _decoded(self, items: Sequence[Any]) -> list[Any]:
@@ -170,7 +187,7 @@ class ExportedModel:
                 break
         return decoded
 
-    def _answered(self, items: Sequence[Any], before: int, decoded: Sequence[Any]) -> Predictions:
+    def _answered(self, items: Sequence[Any], before: int, decoded: Sequence[Any], rule: AnswerRule) -> Predictions:
         errors = {at: each.reason for at, each in enumerate(decoded) if isinstance(each, ItemError)}
         probabilities = np.full((len(decoded), len(self.classes)), np.nan)
         for batch in _batches(decoded):
@@ -183,6 +200,7 @@ class ExportedModel:
             probabilities,
             [errors.get(at, "") for at in range(len(decoded))],
             self.classes,
+            rule=rule,
         )
 
 

@@ -2,7 +2,8 @@
 
 The file runs in plain onnxruntime, also in Node.js and in a browser. Its input is a batch of what `Adapter.decode`
 returns: pixels, waveforms, strings, rows. Its outputs are `probabilities`, float32 `(batch, n_classes)`, `label`,
-`(batch,)`, and `classes`, all labels in the order of the probabilities; labels are strings.
+`(batch,)`, and `classes`, all labels in the order of the probabilities; labels are strings, and that of an item which
+is most like the background is empty.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ def export_onnx(
         n_bytes=len(content),
         n_compared=int(good.sum()),
         difference=difference,
-        same_labels=int((expected.labels[good] == found.labels[good]).sum()),
+        same_labels=int((expected.most_probable[good] == found.most_probable[good]).sum()),
         accuracy=None if labels is None else _accuracies(np.asarray(labels)[good], expected, found, good),
         n_trained_on=int(model.trained_on(expected.fingerprints[good]).sum()),
         what="made-up items" if items is None else "items",
@@ -144,7 +145,9 @@ def export_onnx(
 
 
 def _accuracies(labels: np.ndarray, expected: Predictions, found: Predictions, good: np.ndarray) -> tuple[float, float]:
-    before, after = (float((each.labels[good].astype(str) == labels.astype(str)).mean()) for each in (expected, found))
+    before, after = (
+        float((each.most_probable[good].astype(str) == labels.astype(str)).mean()) for each in (expected, found)
+    )
     return before, after
 
 
@@ -192,11 +195,11 @@ def add_answer(graph: Graph, shares: Sequence[str], windows: Windows, model: Fit
         mean = graph("Div", graph("Sum", *shares), graph.constant(np.float64(len(shares))))
     of_items = _mean_of_windows(graph, mean, windows, len(model.classes))
     names = [name.encode("utf-8", "backslashreplace").decode() for name in model.class_names]
+    answers = ["" if at == model.background else name for at, name in enumerate(names)]
     graph.output("probabilities", graph.cast(of_items, np.float32), np.float32, ["batch", len(names)])
     best = graph("ArgMax", of_items, axis=1, keepdims=0)
-    classes = graph.constant(names)
-    graph.output("label", graph("Gather", classes, best, axis=0), str, ["batch"])
-    graph.output("classes", classes, str, [len(names)])
+    graph.output("label", graph("Gather", graph.constant(answers), best, axis=0), str, ["batch"])
+    graph.output("classes", graph.constant(names), str, [len(names)])
     return best
 
 
@@ -231,9 +234,15 @@ def metadata_of(model: FittedModel) -> dict[str, str]:
         **{name: json.dumps(value, default=plain) for name, value in numbers.items()},
         "classes": json.dumps(model.class_names),
         "versions": json.dumps(versions()),
-        "gridcnn": json.dumps(adapter_and_classes(model), sort_keys=True, default=plain),
+        "gridcnn": json.dumps(_description(model), sort_keys=True, default=plain),
         FORMAT: str(FORMAT_VERSION),
     }
+
+
+def _description(model: FittedModel) -> dict[str, Any]:
+    """Return what an `ExportedModel` is made from."""
+    background = None if model.background is None else model.class_names[model.background]
+    return {**adapter_and_classes(model), "background": background, "certainty": model.certainty.to_dict()}
 
 
 def sealed(model: Any, metadata: Mapping[str, str]) -> bytes:

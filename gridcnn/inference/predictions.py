@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gridcnn.answer_rule import AnswerRule
 from gridcnn.errors import ItemError
 from gridcnn.inference.predictor import predictor
 from gridcnn.model import FittedModel, fitted_model
@@ -30,6 +31,7 @@ def predict(
     n_jobs: int | None = None,
     on_error: str = "skip",
     fingerprints: bool = False,
+    rule: AnswerRule | None = None,
 ) -> Predictions:
     """Return the answers of a model.
 
@@ -53,16 +55,22 @@ def predict(
         Whether an item that has no answer has an error in its place, or raises `ItemError`.
     fingerprints : bool
         Whether to compute the digest of each item's content, see `FittedModel.trained_on`.
+    rule : AnswerRule, optional
+        How probabilities become answers, such as `model.rule(abstain=0.95, sets=0.9)`; the default is `model.rule()`.
     """
     model = fitted_model(model)
     raw = model.adapter.check_items(items)
-    parts = list(predict_in_parts(model, raw, device=device, precision=precision, n_jobs=n_jobs, on_error=on_error))
+    rule = rule or model.rule()
+    parts = list(
+        predict_in_parts(model, raw, device=device, precision=precision, n_jobs=n_jobs, on_error=on_error, rule=rule)
+    )
     return Predictions(
         [name for part in parts for name in part.items],
         np.concatenate([part.probabilities for part in parts]) if parts else np.empty((0, len(model.classes))),
         [error for part in parts for error in part.errors],
         model.classes,
         _joined(parts) if fingerprints else None,
+        rule,
     )
 
 
@@ -74,6 +82,7 @@ def predict_in_parts(
     precision: str = "float32",
     n_jobs: int | None = None,
     on_error: str = "skip",
+    rule: AnswerRule | None = None,
 ) -> Iterator[Predictions]:
     """Yield the answers for some hundred items at a time, in order; the next items are decoded meanwhile.
 
@@ -84,9 +93,10 @@ def predict_in_parts(
     items : iterable
         Items as `Adapter.check_items` returns them, which leaves paths and texts as they are; taken as they are needed.
         An `ItemError` among them stands for an item that is known to be unreadable, and is its answer.
-    model, device, precision, n_jobs, on_error
+    model, device, precision, n_jobs, on_error, rule
         As in `predict`.
     """
+    rule = rule or model.rule()
     compute = predictor(model.network, choose_device(device), precision)
     part = max(PART, compute.batch_size)
     before = 0
@@ -114,6 +124,7 @@ def predict_in_parts(
             [errors.get(index, "") for index in range(n_items)],
             model.classes,
             fingerprints,
+            rule,
         )
 
 
