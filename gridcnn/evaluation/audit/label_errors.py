@@ -1,0 +1,172 @@
+"""Labels that are probably wrong, by what networks that have not seen them expect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gridcnn.evaluation.audit.findings import MOST_EXAMPLES, Example, Finding
+from gridcnn.evaluation.audit.material import Material
+from gridcnn.evaluation.audit.out_of_fold import FOLDS, out_of_fold
+
+__all__ = ["check_label_errors", "confident_joint", "noise"]
+
+FEWEST_OF_A_CLASS = 2 * FOLDS
+FEWEST = 100
+MOST_ITEMS = 20_000  # that are trained on
+
+SURE = 0.9
+"""Probability from which a label is reported as wrong: of ten such labels, nine are."""
+
+LEAST_EVIDENCE = 10.0
+"""Twice the gain in log-likelihood, from which on there is noise in the labels at all (p < 0.001 of a chi-square)."""
+
+
+def check_label_errors(material: Material) -> list[Finding]:
+    """Report labels that lie off the diagonal of the confident joint and are wrong with a probability of 90 %."""
+    items, target, names = _asked(material)
+    if len(items) < FEWEST:
+        return []
+    groups = None if material.groups is None else material.groups[items]
+    given = material.items if material.given is None else material.given
+    probabilities, answered = out_of_fold(
+        material.adapter,
+        given.iloc[items] if hasattr(given, "iloc") else [given[at] for at in items.tolist()],
+        target,
+        groups,
+        random_state=material.random_state,
+        progress=lambda done, total: material.progress("training", done, total),
+    )
+    items, target, probabilities = items[answered], target[answered], probabilities[answered]
+    suggested, joint = confident_joint(probabilities, target)
+    wrong, rate, evidence = noise(probabilities, target)
+    suspects = np.flatnonzero((suggested != target) & (wrong >= SURE))
+    if not len(suspects) or evidence < LEAST_EVIDENCE:
+        return []
+    suspects = suspects[np.argsort(-wrong[suspects], kind="stable")]
+    accuracy = float((probabilities.argmax(axis=1) == target).mean())
+    examples = tuple(
+        Example(
+            (int(items[at]),),
+            f"labelled {names[target[at]]}, looks like {names[suggested[at]]} ({probabilities[at, suggested[at]]:.0%}"
+            f" to {probabilities[at, target[at]]:.0%})",
+        )
+        for at in suspects[:MOST_EXAMPLES].tolist()
+    )
+    return [
+        Finding(
+            "label-errors", "warning",
+            f"{len(suspects):,} labels are probably wrong; about {rate:.1%} of all are, judged by networks that are "
+            f"right {accuracy:.1%} of the time",
+            "Look at them, and correct those that are wrong.",
+            len(suspects), examples,
+            {
+                "noise": rate,
+                "evidence": evidence,
+                "out_of_fold_accuracy": accuracy,
+                "confident_joint": joint.tolist(),
+                "classes": [str(name) for name in names.tolist()],
+                "suggested": [str(names[suggested[at]]) for at in suspects.tolist()],
+                "probability": [round(float(wrong[at]), 4) for at in suspects.tolist()],
+            },
+            tuple(items[suspects].tolist()),
+        )
+    ]  # fmt: skip
+
+
+def _asked(material: Material) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the items that are asked about, their class indices, and the names of the classes."""
+    none = np.array([], dtype=np.int64)
+    if material.labels is None:
+        return none, none, none
+    items = material.learned
+    if material.inspections is not None:
+        items = np.intersect1d(items, list(material.read))
+    if len(items) > MOST_ITEMS:
+        chosen = np.random.default_rng(material.random_state).choice(len(items), MOST_ITEMS, replace=False)
+        items = items[np.sort(chosen)]
+    labels = material.labels[items]
+    names, counts = np.unique(labels, return_counts=True)
+    names = names[counts >= FEWEST_OF_A_CLASS]
+    items = items[np.isin(labels, names)]
+    if len(names) < 2:
+        return none, none, none
+    return items, np.searchsorted(names, material.labels[items]), names
+
+
+def confident_joint(probabilities: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count which class each item confidently belongs to, beside its label.
+
+    An item belongs to the class that is the most probable of those whose probability reaches the mean that it has over
+    the items labelled so; otherwise its label is kept.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n, classes)
+        Out of fold.
+    target : ndarray of shape (n,)
+        The labels, as class indices.
+
+    Returns
+    -------
+    (ndarray of shape (n,), ndarray of shape (classes, classes))
+        The class of each item; the counts by label and class.
+
+    References
+    ----------
+    Northcutt, Jiang and Chuang 2021, "Confident learning: estimating uncertainty in dataset labels", equations 1 and 2.
+    """
+    n_classes = probabilities.shape[1]
+    threshold = np.array([probabilities[target == index, index].mean() for index in range(n_classes)])
+    confident = np.where(probabilities >= threshold, probabilities, -1.0)
+    belongs = np.where((confident >= 0).any(axis=1), confident.argmax(axis=1), target)
+    joint = np.zeros((n_classes, n_classes), dtype=np.int64)
+    np.add.at(joint, (target, belongs), (confident >= 0).any(axis=1).astype(np.int64))
+    return belongs, joint
+
+
+def noise(probabilities: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float, float]:
+    r"""Tell wrong labels from hard items: fit how sure the networks may be and how often labels are noise.
+
+    With the probabilities :math:`p_T`, sharpened or softened by a temperature :math:`T`, a label is drawn from
+    :math:`(1 - \epsilon) p_T + \epsilon / K`. Both numbers maximise the likelihood of the labels; items that are only
+    hard make the networks less sure, by :math:`T`, and wrong labels raise :math:`\epsilon`.
+
+    Returns
+    -------
+    (ndarray of shape (n,), float, float)
+        Probability that each label is noise; the share :math:`\epsilon (K - 1) / K` of wrong labels; twice the gain in
+        log-likelihood over :math:`\epsilon = 0`.
+    """
+    from scipy.optimize import minimize  # noqa: PLC0415  (for an audit only)
+
+    logits = np.log(np.clip(probabilities, 1e-7, None))
+    n_items, n_classes = probabilities.shape
+    rows = np.arange(n_items)
+
+    def of_label(log_temperature: float) -> np.ndarray:
+        scaled = logits / np.exp(log_temperature)
+        scaled = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        shares: np.ndarray = scaled[rows, target] / scaled.sum(axis=1)
+        return shares
+
+    def loss(log_temperature: float, epsilon: float) -> float:
+        return -float(np.log((1 - epsilon) * of_label(log_temperature) + epsilon / n_classes + 1e-300).sum())
+
+    def best(function: Callable[[np.ndarray], float], starts: list[list[float]]) -> Any:
+        tried = [minimize(function, start, method="Nelder-Mead") for start in starts]
+        return min(tried, key=lambda result: float(result.fun))
+
+    starts = [[temperature, odds] for temperature in (-0.5, 0.0, 0.5) for odds in (-5.0, -3.0)]
+    both = best(lambda at: loss(at[0], _share(at[1])), starts)
+    without = best(lambda at: loss(at[0], 0.0), [[-0.5], [0.0], [0.5], [1.0]])
+    epsilon = _share(both.x[1])
+    by_noise = epsilon / n_classes
+    wrong = by_noise / ((1 - epsilon) * of_label(both.x[0]) + by_noise + 1e-300)
+    return wrong, epsilon * (n_classes - 1) / n_classes, 2 * float(without.fun - both.fun)
+
+
+def _share(log_odds: float) -> float:
+    return float(1 / (1 + np.exp(-log_odds)))
