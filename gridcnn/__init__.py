@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from gridcnn.bundle import load, save
     from gridcnn.errors import GridcnnError
     from gridcnn.estimator import GridClassifier
+    from gridcnn.evaluation.audit import Audit, audit
     from gridcnn.grid import Axis, GridSpec
     from gridcnn.inference import Predictions, predict
     from gridcnn.model import FittedModel
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Alternatives": "gridcnn.ordering",
+    "Audit": "gridcnn.evaluation.audit",
     "AxesReport": "gridcnn.ordering",
     "Axis": "gridcnn.grid",
     "BackboneConfig": "gridcnn.network.config",
@@ -36,6 +38,7 @@ _HOMES = {
     "GridcnnError": "gridcnn.errors",
     "OrderReport": "gridcnn.ordering",
     "Predictions": "gridcnn.inference",
+    "audit": "gridcnn.evaluation.audit",
     "check_axes": "gridcnn.ordering",
     "check_order": "gridcnn.ordering",
     "fit": "gridcnn.training.fit",
@@ -63,6 +66,7 @@ __all__ = [
     "Predictions",
     "__version__",
     "check_axes",
+    "audit",
     "check_order",
     "explain",
     "fit",

@@ -18,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from gridcnn.cli import cache, check, datasets, evaluate, explain, export, predict, push, report, serve, train
+from gridcnn.cli import audit, cache, check, datasets, evaluate, explain, export, predict, push, report, serve, train
 from gridcnn.cli.output import note, survive_any_text
 from gridcnn.cli.stopping import exit_code, sigterm_like_ctrl_c
 from gridcnn.errors import GridcnnError
@@ -34,6 +34,7 @@ COMMANDS = (
     export.export,
     push.push,
     serve.serve,
+    audit.audit,
     check.check,
     datasets.datasets,
     cache.cache,
