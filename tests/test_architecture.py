@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "inference": MODEL,
     "explain": MODEL,
     "bundle": MODEL,
-    "evaluation": {*MODEL, "inference"},
+    "evaluation": {*MODEL, "inference", "training"},
     "estimator": {*MODEL, "training", "inference", "bundle"},
     "render": {*MODEL, "inference", "explain", "evaluation"},
     "export": {*MODEL, "inference", "explain", "bundle", "evaluation", "render"},
@@ -72,6 +72,7 @@ MAY_IMPORT = {
     },
     "": {
         "estimator",
+        "evaluation",
         "explain",
         "render",
         "bundle",
