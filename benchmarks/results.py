@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SECTIONS = (
     "accuracy", "tried", "steps", "prediction", "precision", "export", "service", "input", "end_to_end",
-    "growth", "time", "explain", "attribution",
+    "growth", "time", "explain", "attribution", "checkpoints", "crash", "streaming", "audit", "calibration", "hostile",
 )  # fmt: skip
 HEAD = """# Results
 

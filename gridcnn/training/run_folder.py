@@ -30,6 +30,7 @@ LARGEST = 4
 """A checkpoint takes at most so many times the memory of the weights: these, the best ones, and two moments of each."""
 
 NAME = re.compile(r"(\d)-(\d{6})\.safetensors")
+DRAFT = re.compile(rf"\.{NAME.pattern}\.")  # see `replacing`
 
 
 class Planned(NamedTuple):
@@ -83,7 +84,8 @@ class RunFolder:
     Parameters
     ----------
     place : Path
-        An existing folder; files of other names in it are left alone.
+        An existing folder, used by this process alone; what killed ones left half-written is removed. Files of other
+        names are left alone.
     say : callable
         Is told of files that are damaged.
     """
@@ -92,6 +94,9 @@ class RunFolder:
         self.place = place
         self._say = say
         self._damaged: set[Path] = set()
+        for path in place.iterdir():
+            if DRAFT.match(path.name):
+                path.unlink(missing_ok=True)
 
     def newest(self) -> Checkpoint | None:
         """Read the last whole checkpoint of the last training that has one."""
