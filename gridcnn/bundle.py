@@ -274,13 +274,19 @@ def _network(
             raise ValueError(f"{name} must have the shape {shape}, got {None if found is None else tuple(found.shape)}")
     if broken := [name for name, tensor in weights.items() if not bool(tensor.isfinite().all())]:
         raise ValueError(f"{broken[0]} has weights that are infinite or NaN")
+    return _made(adapter, config, n_classes, flip_axes, weights)
+
+
+def _made(
+    adapter: Adapter, config: BackboneConfig, n_classes: int, flip_axes: list[str], weights: Mapping[str, Tensor]
+) -> Network:
     with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten: leave the user's generator alone
-        network = Network(adapter.frontend(), ConvPoolDense(spec, config, n_classes), flip_axes)
+        network = Network(adapter.frontend(), ConvPoolDense(adapter.spec_, config, n_classes), flip_axes)
     state = network.state_dict()
+    if unknown := weights.keys() - {f"{NETWORK}{name}" for name in state}:
+        raise ValueError(f"there are tensors of no part of the network: {min(unknown)!r}")
     if odd := [name for name, tensor in state.items() if weights[f"{NETWORK}{name}"].dtype != tensor.dtype]:
         raise ValueError(f"{odd[0]} must be of type {state[odd[0]].dtype}")
-    if len(weights) != len(state):
-        raise ValueError(f"there are {len(weights)} tensors of a network that has {len(state)}")
     network.load_state_dict({name: weights[f"{NETWORK}{name}"] for name in state})
     network.kernels_channels_last()
     return network.eval()

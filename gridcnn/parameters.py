@@ -18,6 +18,7 @@ gridcnn.errors.ConfigurationError: width must be a whole number of at least 1, g
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -140,6 +141,7 @@ class Parameterised:
     """Constructor parameters as scikit-learn's `BaseEstimator` has them, whose import takes as long as torch's."""
 
     @classmethod
+    @functools.cache  # a signature takes long, and a table asks for every row
     def _defaults(cls) -> dict[str, Any]:
         """Return the parameters of the constructor by name, with their defaults."""
         parameters = inspect.signature(cls).parameters.values()

@@ -220,13 +220,19 @@ def _parsed(text: bytes) -> dict[str, Any]:
         raise ValueError("JSON that is nested too deeply") from None
     if not isinstance(values, dict):
         raise ValueError("JSON that is no object")
-    level: list[Any] = [values]
-    for _ in range(DEEPEST):
-        inside = (each.values() if isinstance(each, dict) else each for each in level)
-        level = [part for parts in inside for part in parts if isinstance(part, dict | list)]
-    if level:
+    if _depth(values) > DEEPEST:
         raise ValueError("JSON that is nested too deeply")
     return values
+
+
+def _depth(values: Any) -> int:
+    """Return how many levels of objects and lists there are; one more than `DEEPEST` if there are more."""
+    depth, level = 0, [values]
+    while level and depth <= DEEPEST:
+        inside = [each.values() if type(each) is dict else each for each in level]
+        level = [part for parts in inside for part in parts if type(part) is dict or type(part) is list]
+        depth += 1
+    return depth
 
 
 def _without_repetitions(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
