@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gridcnn.cli.cautions import print_cautions
 from gridcnn.cli.models import load_model, score_items
 from gridcnn.cli.options import (
+    AbstainOption,
+    ByClassOption,
     EncodingOption,
     LabelOption,
     ModelArgument,
     PathOption,
+    SetsOption,
     SourceArgument,
     SplitOption,
     TextOption,
@@ -24,7 +27,10 @@ from gridcnn.cli.output import add_row, list_skipped, note, print_table, printab
 from gridcnn.cli.sources import Columns, read_labelled
 
 if TYPE_CHECKING:
+    from gridcnn.cli.models import Scored
     from gridcnn.evaluation.metrics import Evaluation
+    from gridcnn.evaluation.trust import Trust
+    from gridcnn.model import FittedModel
 
 
 def evaluate(
@@ -40,24 +46,30 @@ def evaluate(
         typer.Option("--split-part", help="Part of a divided set to score.  [default: test]"),
     ] = None,
     encoding: EncodingOption = None,
+    abstain: AbstainOption = None,
+    sets: SetsOption = None,
+    by_class: ByClassOption = False,
     threads: ThreadsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a model on items whose class is known."""
     fitted = load_model(model, threads)
+    rule = fitted.rule(abstain=abstain, sets=sets, by_class=by_class)
     columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding)
     data = read_labelled(source, columns, on_error="skip", adapter=fitted.adapter, allow_one_class=True)
     if split_part is not None or data.split is not None:
         data = replace(data.part(split_part or "test"), skipped=data.skipped)
-    scores, unreadable, n_trained_on = score_items(fitted, data)
-    skipped = [*data.skipped, *unreadable]
+    scored = score_items(fitted, data, rule)
+    scores, n_trained_on = scored.scores, scored.n_trained_on
+    skipped = [*data.skipped, *scored.unreadable]
     if as_json:
-        listed = [each._asdict() for each in skipped]
-        print(json.dumps({**scores.to_dict(), "trained_on": n_trained_on, "skipped": listed}, indent=2))
+        print(json.dumps(_values(fitted, scored) | {"skipped": [each._asdict() for each in skipped]}, indent=2))
     else:
-        _print_scores(scores)
-    for line in data.notes:
+        _print_scores(scores, scored.trust, asked=abstain is not None)
+    for line in (*data.notes, *rule.notes):
         note(line)
+    if fitted.background is not None:
+        note(f"“{fitted.class_names[fitted.background]}” is never given as an answer: items most like it get none.")
     print_cautions(fitted.adapter, fitted.adapter.check_items(data.items))
     if n_trained_on:
         note(trained_on(n_trained_on, scores.n_items))
@@ -66,11 +78,30 @@ def evaluate(
         list_skipped(skipped)
 
 
-def _print_scores(scores: Evaluation) -> None:
+def _values(model: FittedModel, scored: Scored) -> dict[str, Any]:
+    trust = scored.trust.to_dict()
+    return {
+        **scored.scores.to_dict(),
+        "calibration": {**trust["calibration"], "temperature": model.certainty.temperature},
+        "sets": trust["covered"],
+        "abstaining": trust["abstained"],
+        "trained_on": scored.n_trained_on,
+    }
+
+
+def _print_scores(scores: Evaluation, trust: Trust, *, asked: bool) -> None:
     print(f"items              {scores.n_items}")
     print(f"accuracy           {scores.accuracy:.4f}")
     print(f"balanced accuracy  {scores.balanced_accuracy:.4f}")
     print(f"macro F1           {scores.macro_f1:.4f}")
+    print(f"calibration error  {trust.calibration.error:.4f} (by chance {trust.calibration.by_chance:.4f})")
+    if (sets := trust.covered) is not None:
+        low, high = sets.interval
+        print(f"sets that hold it  {sets.share:.4f} (95 % interval {low:.4f} to {high:.4f})")
+        print(f"mean size of sets  {sets.mean_size:.2f} ({sets.empty:.1%} are empty)")
+    if asked:
+        right = "none" if trust.abstained.accuracy is None else f"{trust.abstained.accuracy:.4f}"
+        print(f"answered           {trust.abstained.answered:.4f}, of which right {right}")
     shown = table("class", "precision", "recall", "F1", "support")
     for row in scores.classes:
         add_row(shown, row.name, f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f1:.3f}", row.support)

@@ -4,15 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, read_rows
 from gridcnn.errors import DataError, Skipped
 
 if TYPE_CHECKING:
+    from gridcnn.answer_rule import AnswerRule
     from gridcnn.datasets import Dataset
     from gridcnn.evaluation.metrics import Evaluation
+    from gridcnn.evaluation.trust import Trust
     from gridcnn.model import FittedModel
+
+
+class Scored(NamedTuple):
+    """How good a model is on labelled items.
+
+    Parameters
+    ----------
+    scores : Evaluation
+        Accuracy and all that.
+    trust : Trust
+        Whether its probabilities, its sets and its being unsure hold.
+    unreadable : list of Skipped
+        Items that could not be read, with reasons.
+    n_trained_on : int
+        Number of the scored items that it was trained on.
+    """
+
+    scores: Evaluation
+    trust: Trust
+    unreadable: list[Skipped]
+    n_trained_on: int
 
 
 def load_model(model: Path, threads: int | None = None) -> FittedModel:
@@ -31,15 +54,16 @@ def located_model(model: Path) -> Path:
     return fetch(model) if is_hub_name(model) and not model.exists() else model
 
 
-def score_items(model: FittedModel, data: Dataset) -> tuple[Evaluation, list[Skipped], int]:
-    """Score the readable items; return the others with reasons, and the number of scored items that were trained on."""
+def score_items(model: FittedModel, data: Dataset, rule: AnswerRule | None = None) -> Scored:
+    """Score the readable items, whose answers are made by a rule."""
     import numpy as np
 
     from gridcnn.evaluation.metrics import evaluate
+    from gridcnn.evaluation.trust import measure_trust
     from gridcnn.inference import predict
 
     assert data.labels is not None  # for the type checker: read_labelled always asks for labels
-    answers = predict(model, data.items, fingerprints=True)
+    answers = predict(model, data.items, fingerprints=True, rule=rule)
     good = answers.good
     names = answers.items
     if hasattr(data.items, "iloc"):  # a table, whose rows are numbered as in its file
@@ -49,7 +73,9 @@ def score_items(model: FittedModel, data: Dataset) -> tuple[Evaluation, list[Ski
     scores = evaluate(data.labels[good], answers.most_probable[good], model.classes.tolist())
     assert answers.fingerprints is not None  # for the type checker: they were asked for
     scored = np.isin(data.labels[good].astype(str), model.class_names)
-    return scores, unreadable, int(model.trained_on(answers.fingerprints[good][scored]).sum())
+    trust = measure_trust(answers, data.labels)
+    assert trust is not None  # for the type checker: without a known class, `evaluate` has raised
+    return Scored(scores, trust, unreadable, int(model.trained_on(answers.fingerprints[good][scored]).sum()))
 
 
 def item_of_row(model: FittedModel, place: Path, number: int, columns: Columns) -> Any:

@@ -118,6 +118,28 @@ AdapterOption = Annotated[
     ),
 ]
 
+AbstainOption = Annotated[
+    float | None,
+    typer.Option(
+        "--abstain",
+        metavar="SHARE",
+        help="Answer “unsure” rather than guess, so that this share of the given answers is right, such as 0.95: as "
+        "far as the items tell that were held out in training, and for items like them.",
+    ),
+]
+SetsOption = Annotated[
+    float | None,
+    typer.Option(
+        "--sets",
+        metavar="SHARE",
+        help="Give each item the set of classes that it may belong to, so that this share of the sets holds the true "
+        "class, such as 0.9.",
+    ),
+]
+ByClassOption = Annotated[
+    bool, typer.Option("--by-class", help="With --sets: keep the share among the items of each class.")
+]
+
 PrecisionOption = Annotated[
     Precision,
     typer.Option(

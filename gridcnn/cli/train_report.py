@@ -81,8 +81,9 @@ def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
         on = f" on {model.summary['validation_items']:,} items"
         then = ", by the model before it was trained once more on all items" if refitted else ""
         print(f"validation accuracy {model.scores['validation_accuracy']:.4f}{on}{then}")
+        print(_calibrated(model))
     else:
-        print("validation accuracy unknown: there is no validation split")
+        print("validation accuracy unknown: there is no validation split, so probabilities are not calibrated")
     if test is None or model.interrupted:
         if refitted:
             print(
@@ -90,15 +91,28 @@ def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
                 "to `gridcnn evaluate`, or train with --no-refit"
             )
         return []
-    scores, unreadable, n_trained_on = score_items(model, test)
+    scores, trust, unreadable, n_trained_on = score_items(model, test)
     model.scores["test_accuracy"] = scores.accuracy
     model.scores["test_items"] = scores.n_items
     model.scores["test_items_trained_on"] = n_trained_on
     print(f"test accuracy {scores.accuracy:.4f} on {scores.n_items:,} items, by the saved model")
+    error = trust.calibration
+    print(f"test calibration error {error.error:.4f}, of which {error.by_chance:.4f} are to be expected by chance")
     if n_trained_on:
         note(trained_on(n_trained_on, scores.n_items))
     print_unmatched(scores)
     return unreadable
+
+
+def _calibrated(model: FittedModel) -> str:
+    """Say what the held-out items did for the probabilities."""
+    learned = model.certainty
+    if learned.before is None or learned.after is None:
+        return "probabilities are not calibrated"
+    return (
+        f"calibration error {learned.before.error:.4f} before and {learned.after.error:.4f} after its temperature of "
+        f"{learned.temperature:.2f} was fitted to these items"
+    )
 
 
 def write_history(model: FittedModel, path: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 
 from gridcnn.adapters.records import Preview
 from gridcnn.calibration import Calibration, calibrate
+from gridcnn.certainty import Certainty
 from gridcnn.errors import DataError, ItemError, Skipped
 from gridcnn.evaluation.baselines import fit_baseline
 from gridcnn.evaluation.comparison import Comparison, compare
@@ -55,6 +56,8 @@ class Report:
         95 % interval of the accuracy (Wilson).
     calibration : Calibration
         Of the most probable class.
+    uncalibrated : Calibration
+        The same at a temperature of 1, as the network was trained.
     mistakes : list of Answer
         The most confident wrong answers, most confident first.
     hits : list of Answer
@@ -86,6 +89,7 @@ class Report:
     scores: Evaluation
     interval: tuple[float, float]
     calibration: Calibration
+    uncalibrated: Calibration
     mistakes: list[Answer]
     hits: list[Answer]
     n_mistakes: int
@@ -120,7 +124,8 @@ class Report:
             f"(95 % interval {low:.4f} to {high:.4f})",
             f"balanced accuracy  {self.scores.balanced_accuracy:.4f}",
             f"macro F1           {self.scores.macro_f1:.4f}",
-            f"calibration error  {self.calibration.error:.4f}",
+            f"calibration error  {self.calibration.error:.4f} (by chance {self.calibration.by_chance:.4f}; "
+            f"{self.uncalibrated.error:.4f} without its temperature)",
         ]
         if self.baseline is not None:
             lines += [f"baseline           {self.baseline.baseline:.4f} {self.baseline.name}", self.baseline.verdict]
@@ -203,6 +208,7 @@ def make_report(
         scores=scores,
         interval=(float(interval.low), float(interval.high)),
         calibration=calibrate(hit, confidence),
+        uncalibrated=_uncalibrated(model, [checked[at] for at in good.tolist()], truth),
         mistakes=shown(by_confidence[~hit[by_confidence]]),
         hits=shown(by_confidence[hit[by_confidence]][::-1]),
         n_mistakes=int((~hit).sum()),
@@ -216,6 +222,12 @@ def make_report(
         training={**model.summary, **model.scores},
         configuration=_configuration(model),
     )
+
+
+def _uncalibrated(model: FittedModel, items: Sequence[Any], truth: np.ndarray) -> Calibration:
+    """Return the calibration of a model at a temperature of 1 on readable items of known classes."""
+    answers = predict(replace(model, certainty=Certainty()), items)
+    return calibrate(answers.most_probable.astype(str) == truth, answers.probabilities.max(axis=1))
 
 
 def _answer(model: FittedModel, item: Any, truth: str, prediction: str, confidence: float) -> Answer:

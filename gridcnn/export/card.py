@@ -253,7 +253,11 @@ def _calibration(evaluation: Report | None) -> str:
         (f"{confidence:.3f}", f"{accuracy:.3f}", _count(count))
         for confidence, accuracy, count in zip(found.confidence, found.accuracy, found.counts, strict=True)
     ]
-    error = f"Expected calibration error {found.error:.4f}, of the most probable class, in ten bins of equal width.\n"
+    error = (
+        f"Expected calibration error {found.error:.4f}, of the most probable class, in ten bins of equal width; "
+        f"{found.by_chance:.4f} is to be expected by chance. Without the temperature that was fitted on held-out items "
+        f"it would be {evaluation.uncalibrated.error:.4f}.\n"
+    )
     return f"{error}\n{table(('mean probability', 'share that was right', 'items'), rows)}"
 
 

@@ -79,6 +79,7 @@ def explain_page(
         "cam": packed(explain.grad_cam(trace, trace.classes[target])),
         "match": _match(trace, drawn, random_state),
     }
+    names = ["none of the classes" if at == model.background else name for at, name in enumerate(model.class_names)]
     order = np.argsort(-trace.item_probabilities, kind="stable")[:2]
     return render(
         "page.html",
@@ -87,8 +88,8 @@ def explain_page(
         noun=layers["noun"],
         kind=values["input"]["kind"],
         explained=data["explained"],
-        prediction=str(model.classes[trace.item_probabilities.argmax()]),
-        classes=[(str(trace.classes[index]), float(trace.item_probabilities[index])) for index in order],
+        prediction=names[trace.item_probabilities.argmax()],
+        classes=[(names[index], float(trace.item_probabilities[index])) for index in order],
         cautions=values["cautions"],
         unknown=_unknown(trace),
         stack=layers["stack"],

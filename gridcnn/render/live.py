@@ -109,6 +109,8 @@ def describe(model: FittedModel, steps: Sequence[Step], drawn: list[Kernels], vo
     entries = len(logits.input)
     return {
         "classes": model.class_names,
+        "background": model.background,
+        "temperature": model.network.temperature,
         "noun": adapter.noun,
         "about": adapter.describe_grid(),
         "takes": _takes(model),

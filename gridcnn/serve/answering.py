@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gridcnn.adapters.received import Allowance
+from gridcnn.answer_rule import AnswerRule
 from gridcnn.errors import GridcnnError, ItemError
 from gridcnn.inference import predict_in_parts
 from gridcnn.inference.predictor import predictor
@@ -34,20 +35,25 @@ _log = logging.getLogger("gridcnn.serve")
 
 
 class Answer(NamedTuple):
-    """The answer for one item: a label and probabilities `(n_classes,)`, or an error."""
+    """The answer for one item: a label and probabilities `(n_classes,)`, or an error.
 
-    label: str = ""
+    The label of an item that is most like the background is None; `held` is the set of classes, if sets are wanted.
+    """
+
+    label: str | None = ""
     probabilities: Sequence[float] = ()
     cautions: Sequence[str] = ()
     error: str = ""
+    held: Sequence[str] | None = None
 
 
 class Asked(NamedTuple):
-    """An item, whether its cautions are wanted, and what the items of its request may have."""
+    """An item, whether its cautions are wanted, what the items of its request may have, and how they are answered."""
 
     sent: Sent
     cautions: bool
     allowance: Allowance
+    rule: AnswerRule
 
 
 class _Read(NamedTuple):
@@ -76,7 +82,6 @@ class Answering:
     def __init__(self, model: FittedModel, limits: Limits, precision: str = "float32") -> None:
         self.model = model
         self._precision = precision
-        self._labels = model.class_names
         self._limits = limits
         self._folder = Folder()
         predictor(model.network, choose_device("auto"), precision)  # made now rather than for the first request
@@ -102,6 +107,7 @@ class Answering:
     def _answer(self, read: _Read, answer: Answer) -> Answer:
         if answer.error:
             return answer._replace(error=read.asked.sent.scrubbed(answer.error, read.value))
+        answer = _ruled(answer, read.asked.rule)
         if not read.asked.cautions:
             return answer
         large = read.share > LOOKED_AT
@@ -145,7 +151,7 @@ class Answering:
             _log.warning("an item could not be answered", exc_info=error)
             return [Answer(error=FAULT)]
         return [
-            Answer(error=error) if error else Answer(self._labels[int(np.argmax(chances))], chances.tolist())
+            Answer(error=error) if error else Answer(probabilities=chances.tolist())
             for part in parts
             for error, chances in zip(part.errors, part.probabilities, strict=True)
         ]
@@ -156,3 +162,12 @@ class Answering:
         except Exception as error:  # an answer without cautions is better than none
             _log.warning("an item has no cautions", exc_info=error)
             return ()
+
+
+def _ruled(answer: Answer, rule: AnswerRule) -> Answer:
+    """Return an answer with the label and the set that its probabilities have by a rule."""
+    probabilities = np.array([answer.probabilities])
+    (label,), sets = rule.labels(probabilities), rule.sets(probabilities)
+    return answer._replace(
+        label=None if label is None else str(label), held=None if sets is None else [str(each) for each in sets[0]]
+    )

@@ -16,6 +16,7 @@ class Model(BaseModel):
     noun: str = Field(description="What an item is called: picture, sound, sentence, row.")
     modality: str
     classes: list[str] = Field(description="The labels, in the order of the probabilities.")
+    background: str | None = Field(description="The class that is never given as an answer.")
 
 
 class Models(BaseModel):
@@ -28,9 +29,14 @@ class Result(BaseModel):
     """The answer for one item: a prediction, or an error."""
 
     item: str = Field(description="Name of the file, or position among the inputs, from 0.")
-    prediction: str | None = Field(None, description="The most probable label.")
+    prediction: str | None = Field(
+        None,
+        description="The most probable label; “unsure” if the request asks to abstain; null for an item that is most "
+        "like the background, so of none of the other classes.",
+    )
     probabilities: list[float] | None = Field(None, description="In the order of the classes; they sum to 1.")
     cautions: list[str] | None = Field(None, description="Why the answer deserves less trust.")
+    set: list[str] | None = Field(None, description="The classes it may belong to, if the request asks for sets.")
     error: str | None = Field(None, description="Why there is no answer.")
 
 
@@ -73,6 +79,8 @@ class Layers(BaseModel):
     model_config = {"extra": "allow"}
 
     classes: list[str] = Field(description="The labels, in the order of the probabilities.")
+    background: int | None = Field(description="Index of the class that is never given as an answer.")
+    temperature: float = Field(description="What the weights and biases of the last layer are divided by already.")
     noun: str = Field(description="What an item is called: picture, sound, sentence, row.")
     about: str = Field(description="How a grid shows an item.")
     sizes: list[int] = Field(description="Cells along each ordered axis of the grid.")
@@ -171,6 +179,27 @@ _CAUTIONS = {
     "schema": {"type": "boolean", "default": True},
     "description": "Whether each answer comes with reasons to trust it less, which take some time to find.",
 }
-PREDICT: dict[str, Any] = {"requestBody": _BODY, "parameters": [_NAME, _CAUTIONS]}
+_SHARE = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+_ABSTAIN = {
+    "name": "abstain",
+    "in": "query",
+    "schema": _SHARE,
+    "description": "Answer “unsure” rather than guess, so that this share of the given answers is right, as far as the "
+    "items tell that were held out in training.",
+}
+_SETS = {
+    "name": "sets",
+    "in": "query",
+    "schema": _SHARE,
+    "description": "Give each item the set of classes that it may belong to, so that this share of the sets holds the "
+    "true one.",
+}
+_BY_CLASS = {
+    "name": "by_class",
+    "in": "query",
+    "schema": {"type": "boolean", "default": False},
+    "description": "Whether the sets keep that share among the items of each class.",
+}
+PREDICT: dict[str, Any] = {"requestBody": _BODY, "parameters": [_NAME, _CAUTIONS, _ABSTAIN, _SETS, _BY_CLASS]}
 EXPLAIN: dict[str, Any] = {"requestBody": _BODY, "parameters": [_NAME]}
 """The parameters and the body of a request with items."""

@@ -35,7 +35,7 @@ export function showAnswer() {
   const notes = [values.n_windows > 1 && t("windows", values.window, values.n_windows), values.n_copies > 1 && t("copies")].filter(Boolean);
   all(".depends").forEach((each) => each.classList.remove("idle"));
   one("#answer-now").replaceChildren(...[
-    make("p", { class: "answer" }, make("b", {}, layers.classes[best]), " ", percent(chance)),
+    make("p", { class: "answer" }, make("b", {}, best === layers.background ? t("noClass") : layers.classes[best]), " ", percent(chance)),
     make("table", { class: "answers bars", "aria-hidden": "true" }, order.slice(0, BARS).map(([share, at], rank) => make("tr", { class: rank ? null : "best" },
       make("th", { scope: "row" }, layers.classes[at]), make("td", { class: "track" }, make("i", { vars: { width: `${100 * share}%` } })), make("td", { class: "number" }, percent(share))))),
     order.length > BARS && make("p", { class: "soft small" }, t("moreClasses", order.length - BARS)),

@@ -56,7 +56,7 @@ export function byChance() {
 
 function drawAnswers() {
   const { values, layers } = shown, order = byChance();
-  one("#softmax").textContent = t("softmax", values.n_windows * values.n_copies > 1);
+  one("#softmax").textContent = t("softmax", values.n_windows * values.n_copies > 1, shown.layers.temperature);
   one("#answers").replaceChildren(...order.slice(0, MOST_CLASSES).map(([chance, at], rank) => make("tr", { class: rank ? null : "best" },
     make("th", { scope: "row" }, layers.classes[at]),
     make("td", { class: "track" }, make("i", { vars: { width: `${100 * chance}%` } })),

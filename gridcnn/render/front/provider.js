@@ -19,6 +19,8 @@
 //
 // Layers (gridcnn.render.live.layers; the same for every item)
 //   classes    string[]           in the order of the probabilities
+//   background number or null     index of the class that is never given as an answer
+//   temperature number            what the weights and biases of the logits are divided by already
 //   noun       "picture"          what an item is called;  about: a sentence on how a grid shows one
 //   takes      { modality, height, width, channels, paper, rate, samples, shape, example }   what to ask for: modality
 //              is "image", "sound", "text", …; paper: mean of each channel (0–255) or null; rate: Hz or null; samples: of
