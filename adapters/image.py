@@ -10,7 +10,7 @@ from PIL import Image
 
 from gridcnn.adapters import image_received, image_remarks, image_state
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
-from gridcnn.adapters.image_files import Picture, as_array
+from gridcnn.adapters.image_files import Picture, as_array, decoding
 from gridcnn.adapters.image_inspecting import PictureInspector
 from gridcnn.adapters.image_resizing import resized
 from gridcnn.adapters.image_settings import settings
@@ -191,7 +191,8 @@ class ImageAdapter(Adapter):
     def _window(self, picture: Picture) -> np.ndarray:
         """Decode a picture, uint8, shape `(colour, height, width)`."""
         shape = (self.height_, self.width_)
-        pixels = np.array(resized(self._decoded(picture), shape, crop=self.framing == "crop"))
+        with decoding(picture.item):  # resizing may lack memory
+            pixels = np.array(resized(self._decoded(picture), shape, crop=self.framing == "crop"))
         return np.ascontiguousarray(pixels.reshape(*shape, -1).transpose(2, 0, 1))
 
     def _decoded(self, picture: Picture) -> Image.Image:

@@ -8,18 +8,18 @@ import re
 import reprlib
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from gridcnn.adapters.image_opening import FORMATS, check_pixels, opened, why_not
 from gridcnn.adapters.pixel_range import FLOATS, WHOLE, Kind, given_range, lift
 from gridcnn.adapters.tensors import is_tensor, to_array
 from gridcnn.errors import ItemError
 
-__all__ = ["Picture", "as_array"]
+__all__ = ["Picture", "as_array", "decoding"]
 
 EXIF_ORIENTATION = 0x0112
 SUBFILE_TYPE = 254  # of a TIFF page: bit 0 marks a smaller copy of another page
@@ -52,7 +52,7 @@ class Picture:
     Raises
     ------
     ItemError
-        If it is no picture, or has more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
+        If it is no picture, or has more pixels than it may.
     """
 
     def __init__(self, item: Any) -> None:
@@ -60,6 +60,7 @@ class Picture:
         self.transparent = False
         self.kind: Kind | None = None
         self._array: np.ndarray | None = None
+        self._levels: np.ndarray | None = None
         if isinstance(item, np.ndarray) or is_tensor(item):
             array = _checked(item)
             if array.dtype == np.uint8:
@@ -75,6 +76,8 @@ class Picture:
             self.kind = FLOATS
         elif self._picture.mode.startswith("I") or self._stored:
             self.kind = WHOLE
+        if self.kind is not None:
+            check_pixels(item, self._picture, deep=True)
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +96,7 @@ class Picture:
         """Return its height and width in pixels, upright."""
         if self._array is not None:
             return self._array.shape[0], self._array.shape[1]
-        with _decoding(self.item):
+        with decoding(self.item):
             sideways = self._picture.getexif().get(EXIF_ORIENTATION, 1) in range(5, 9)
         turned = sideways and self._picture.format != "TIFF"  # which Pillow turns upright by itself
         return self._picture.size if turned else self._picture.size[::-1]
@@ -103,7 +106,7 @@ class Picture:
         if self._array is not None:
             return False
         picture = self._picture
-        with _decoding(self.item):
+        with decoding(self.item):
             if picture.format in {"MPO", "PSD"} or not getattr(picture, "is_animated", False):
                 return False  # the others of a camera's MPO are previews; those of a PSD make up the first
             if picture.format != "TIFF":
@@ -121,15 +124,18 @@ class Picture:
         ItemError
             If it cannot be decoded, or has pixels that are NaN, infinite, or absurdly large.
         """
-        with _decoding(self.item):
+        if self._levels is not None:
+            return self._levels
+        with decoding(self.item):
             array = self._array
             if array is None:
                 array = _deep_colour(self.item, self._stored) if self._stored else _upright(self._picture)
             if array.dtype.kind == "f":
                 if not np.isfinite(array).all():
                     raise ValueError("it has pixels that are NaN or infinite")
-                if float(np.abs(array).max()) > ABSURD:
+                if max(float(array.max()), -float(array.min())) > ABSURD:
                     raise ValueError(f"it has pixels beyond ±{ABSURD:g}, as maps have for “no data”: fill them first")
+            self._levels = array
             return array
 
     def colours(self) -> np.ndarray:
@@ -154,7 +160,7 @@ class Picture:
         ItemError
             If it cannot be decoded.
         """
-        with _decoding(self.item):
+        with decoding(self.item):
             if self.kind is None:
                 picture = self._picture
                 if least is not None:
@@ -184,7 +190,7 @@ def as_array(item: Any) -> Any:
 
 def _checked(item: Any) -> np.ndarray:
     """Return pixels as uint8, or as numbers of more than 8 bits, shape `(h, w)`, `(h, w, 3)` or `(h, w, 4)`."""
-    with _decoding(item):
+    with decoding(item):
         array = as_array(item)
     if np.ma.is_masked(array):
         raise _refusal(array, "it has masked pixels, which no picture can show: fill them first, picture.filled(0)")
@@ -204,32 +210,18 @@ def _refusal(array: np.ndarray, reason: str) -> ItemError:
 
 
 def _opened(item: Any) -> Image.Image:
-    """Open a picture without decoding it, and refuse what would not fit in memory."""
+    """Open a file without decoding it; copy a picture that is open."""
     if isinstance(item, Image.Image):
-        with _decoding(item):
+        check_pixels(item, item)
+        with decoding(item):
             return item.copy()
     if not isinstance(item, str | os.PathLike):
         raise ItemError(_name(item), ACCEPTED)
-    try:
-        picture = Image.open(item)
-    except Exception as error:  # what Pillow's decoders raise on a broken file is open-ended
-        empty = isinstance(error, UnidentifiedImageError) and not Path(item).stat().st_size
-        raise ItemError(item, "the file is empty (0 bytes)" if empty else _reason(error)) from error
-    if picture.format == "TIFF":
-        picture.filename = ""  # so that Pillow does not map it into memory, which garbles a TIFF that lies on its side
-    most = Image.MAX_IMAGE_PIXELS
-    if most is not None and picture.width * picture.height > most:
-        picture.close()
-        raise ItemError(
-            item,
-            f"{picture.width} × {picture.height} pixels are more than the {most} that Pillow takes for safe; "
-            "raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file",
-        )
-    return picture
+    return opened(item)
 
 
 def _reads_better_from_its_file(picture: Image.Image) -> bool:
-    """Whether Pillow has opened a file, but not decoded it, and would lose something: see `_opened`, `_deep_colour`."""
+    """Whether Pillow has opened a file, but not decoded it, and would lose something: see `opened`, `_deep_colour`."""
     undecoded = bool(getattr(picture, "tile", [])) and bool(getattr(picture, "filename", ""))
     return undecoded and picture.tell() == 0 and (picture.format == "TIFF" or bool(_stored_as(picture)))
 
@@ -266,7 +258,7 @@ def _deep_colour(path: Any, stored: str) -> np.ndarray:
 
 
 def _decoded_as(path: Any, pixels: str) -> np.ndarray:
-    with Image.open(path) as picture:
+    with Image.open(path, formats=FORMATS) as picture:
         tiles: list[Any] = picture.tile
         for index, tile in enumerate(tiles):
             if tile[0] == "ppm":
@@ -288,23 +280,14 @@ def _lifted(array: np.ndarray, low: float, high: float) -> Image.Image:
 
 
 @contextlib.contextmanager
-def _decoding(item: Any) -> Iterator[None]:
+def decoding(item: Any) -> Iterator[None]:
+    """Turn whatever decoding raises into an ItemError."""
     try:
         yield
     except ItemError:
         raise
     except Exception as error:  # what Pillow's decoders raise on a broken file is open-ended
-        raise ItemError(_name(item), _reason(error)) from error
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    if isinstance(error, UnidentifiedImageError):
-        return "not a picture that Pillow can read"
-    return f"cannot be decoded: {error or type(error).__name__}"
+        raise ItemError(_name(item), why_not(error)) from error
 
 
 def _name(item: Any) -> str:

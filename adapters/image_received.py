@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from gridcnn.adapters.image_files import Picture
+from gridcnn.adapters.image_opening import FORMATS
 from gridcnn.adapters.received import as_received, within
 
 __all__ = ["picture"]
@@ -29,9 +30,10 @@ def picture(value: Any, most: Mapping[str, float]) -> Any:
 
 def _pixels(path: Path) -> float:
     """Return how many pixels the header of a file states; 0 if it has none, of which `encode` will complain."""
+    Image.preinit()
     try:
-        with Image.open(path) as opened:
-            return opened.width * opened.height
+        with Image.open(path, formats=FORMATS) as seen:
+            return seen.width * seen.height
     except Image.DecompressionBombError:
         return np.inf
     except Exception:  # what Pillow raises on a broken file is open-ended

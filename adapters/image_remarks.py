@@ -17,6 +17,7 @@ VERY_OTHER_PROPORTIONS = 2.0
 MANY = 0.1  # share of pictures
 WORTH_TELLING = 0.001  # share of pixels
 MANY_CLIPPED = 0.05  # share of the pixels of one picture
+ENOUGH = 1_000_000  # pixels that are looked at
 
 
 Survey = Mapping[str, Any]
@@ -108,6 +109,8 @@ def cautions(picture: Picture, seen: Survey, ranges: Ranges) -> list[str]:
             found.append("it has 8 bits, and those in training have more")
         return found
     pixels = picture.colours()
+    pixels = pixels.reshape(-1, *pixels.shape[2:])
+    pixels = pixels[:: max(len(pixels) // ENOUGH, 1)]
     if picture.kind not in ranges:
         found.append("no picture in training has pixels of its type, so their range is a guess")
     if share_outside(pixels, *given_range(picture.kind, pixels, ranges)) > MANY_CLIPPED:

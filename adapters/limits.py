@@ -129,7 +129,15 @@ def limited(**most: float | None) -> Iterator[Limits]:
                 os.environ[variable] = value
 
 
-def within(item: Any, unit: str, amount: float, most: Mapping[str, float] | None = None, weight: float = 1.0) -> None:
+def within(
+    item: Any,
+    unit: str,
+    amount: float,
+    most: Mapping[str, float] | None = None,
+    *,
+    weight: float = 1.0,
+    such: str = "",
+) -> None:
     """Refuse an item that has more than it may.
 
     Parameters
@@ -143,7 +151,9 @@ def within(item: Any, unit: str, amount: float, most: Mapping[str, float] | None
     most : mapping, optional
         The limits, of a service for example; None takes those of this process.
     weight : float
-        How many times as much memory and time it takes as others of its size.
+        How many times as much memory or time it takes as others of its size; it may only be as much smaller.
+    such : str
+        What makes it weigh more, for the message.
 
     Raises
     ------
@@ -166,7 +176,9 @@ def within(item: Any, unit: str, amount: float, most: Mapping[str, float] | None
         if isinstance(limits, Limits)
         else ", the most that this service takes"
     )
-    raise ItemError(item, f"it has more than {limit:,.9g} {unit}{advice}")
+    of_such = f" {such}" if weight > 1 and such else ""
+    shown = f"{limit:,.3f}".rstrip("0").rstrip(".") if unit == "seconds" else f"{math.floor(limit):,}"
+    raise ItemError(item, f"it has more than {shown} {unit}{of_such}{advice}")
 
 
 def sound_weight(rate: float, channels: int) -> float:

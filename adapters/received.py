@@ -106,7 +106,7 @@ def as_received(value: Any, most: Mapping[str, float], *, files: bool, texts: bo
 
 def within(item: Any, unit: str, amount: float, most: Mapping[str, float], weight: float = 1.0) -> Any:
     """Return the item, unless it has more than it may; `weight` is how many times as long as others it takes."""
-    limits.within(item, unit, amount, most, weight)
+    limits.within(item, unit, amount, most, weight=weight)
     if isinstance(most, Allowance):
         most.take(item, unit, amount * weight)
     return item

@@ -7,7 +7,7 @@ A mutant is a valid file that was cut, flipped, spliced, or given a header that 
 mutant. Each is tried in a worker process, and counts as a finding if
 
 - the process ends or raises anything but a GridcnnError ("crash", "error"),
-- it takes more than 5 s ("slow"), or has to be ended ("hang"),
+- it takes more than 5 s of the processor ("slow"), or does not end in two minutes ("hang"),
 - it takes more than 1 GB of memory beyond what the process held before ("memory"),
 - it gets an answer although its damage shows ("made up"): it is cut short, or its format has checksums, and the content
   that was read is not that of the valid file. Where damage does not show, as in a raw picture with another pixel, an

@@ -27,14 +27,12 @@ def _zeros(length: int) -> bytes:
     return b"".join(parts) + packer.compress(bytes(length % 2**20)) + packer.flush()
 
 
-def _largest_png() -> bytes:
-    side = 9459  # within the limit, by 8,804 pixels
-    return png_of(side, side, 8, 6, _zeros(side * (4 * side + 1)))
+PLAIN, TRANSPARENT, DEEP, BOTH, IN_WEBP, IN_AVIF, IN_JP2 = 9459, 7723, 5461, 4459, 6306, 4459, 4729
+"""Sides of the largest squares within the limits."""
 
 
-def _deep_png() -> bytes:
-    side = 9459
-    return png_of(side, side, 16, 2, _zeros(side * (6 * side + 1)))
+def _square(side: int, bits: int, colour_type: int, bytes_a_pixel: int, *more: bytes) -> bytes:
+    return png_of(side, side, bits, colour_type, _zeros(side * (bytes_a_pixel * side + 1)), *more)
 
 
 def _icon(size: int, content: bytes) -> bytes:
@@ -79,10 +77,13 @@ def _many_scans() -> bytes:
 
 BOMBS: Mapping[str, Callable[[], bytes]] = {
     "100000-square.png": lambda: png_of(100_000, 100_000, 8, 2, _zeros(2**20)),
-    "largest.png": _largest_png,
-    "largest-deep.png": _deep_png,
-    "largest-palette.png": lambda: png_of(
-        9459, 9459, 8, 3, _zeros(9459 * 9460), chunk(b"PLTE", bytes(768)), chunk(b"tRNS", bytes(range(256)))
+    "largest.png": lambda: _square(PLAIN, 8, 2, 3),
+    "largest-transparent.png": lambda: _square(TRANSPARENT, 8, 6, 4),
+    "largest-deep.png": lambda: _square(DEEP, 16, 2, 6),
+    "largest-deep-transparent.png": lambda: _square(BOTH, 16, 6, 8),
+    "too-deep.png": lambda: _square(DEEP + 1, 16, 2, 6),
+    "largest-palette.png": lambda: _square(
+        TRANSPARENT, 8, 3, 1, chunk(b"PLTE", bytes(768)), chunk(b"tRNS", bytes(range(256)))
     ),
     "text.png": lambda: png_of(
         1, 1, 8, 0, zlib.compress(b"\0\0"), *[chunk(b"zTXt", b"a\0\0" + _zeros(2**26))] * 20
@@ -90,12 +91,14 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
     "profile.png": lambda: png_of(1, 1, 8, 0, zlib.compress(b"\0\0"), chunk(b"iCCP", b"a\0\0" + _zeros(2**30))),
     "one-pixel-wide.png": lambda: png_of(1, 80_000_000, 8, 0, _zeros(160_000_000)),
     "many-scans.jpg": _many_scans,
-    "largest.jpg": lambda: _saved(Image.new("CMYK", (9459, 9459)), "JPEG"),
-    "largest-progressive.jpg": lambda: _saved(Image.new("RGB", (9459, 9459)), "JPEG", progressive=True),
-    "largest.gif": lambda: _saved(Image.new("P", (9459, 9459)), "GIF", transparency=0),
-    "largest.webp": lambda: _saved(Image.new("RGB", (9459, 9459)), "WEBP", lossless=True, method=0),
-    "largest.jp2": lambda: _saved(Image.new("RGB", (9459, 9459)), "JPEG2000"),
-    "largest.tif": lambda: _saved(Image.new("F", (9459, 9459)), "TIFF", compression="tiff_adobe_deflate"),
+    "largest.jpg": lambda: _saved(Image.new("CMYK", (PLAIN, PLAIN)), "JPEG"),
+    "largest-progressive.jpg": lambda: _saved(Image.new("RGB", (PLAIN, PLAIN)), "JPEG", progressive=True),
+    "largest.gif": lambda: _saved(Image.new("P", (TRANSPARENT, TRANSPARENT)), "GIF", transparency=0),
+    "largest.webp": lambda: _saved(Image.new("RGBA", (IN_WEBP, IN_WEBP)), "WEBP", lossless=True, method=0),
+    "largest.jp2": lambda: _saved(Image.new("RGB", (IN_JP2, IN_JP2)), "JPEG2000"),
+    "largest.tif": lambda: _saved(Image.new("F", (DEEP, DEEP)), "TIFF", compression="tiff_adobe_deflate"),
+    "largest.avif": lambda: _saved(Image.new("RGBA", (IN_AVIF, IN_AVIF)), "AVIF", speed=10),
+    "longest.png": lambda: png_of(1, 7_456_000, 8, 2, _zeros(4 * 7_456_000)),
     "tile.tif": lambda: _tiff(16, 45_056, 8, _zeros(2**24)),
     "wide-tile.tif": lambda: _tiff(64, 65_520, 5, bytes(64)),
     "pages.tif": _many_pages,

@@ -17,7 +17,7 @@ from mutations import digest
 
 from gridcnn.errors import GridcnnError
 
-HANGS = 30.0
+HANGS = 120.0
 """Seconds after which a file is given up: the process is ended."""
 
 ADDRESS_SPACE = 12 * 2**30
@@ -32,6 +32,7 @@ class Outcome(NamedTuple):
     detail: str = ""
     """Of an answer the digest of the content that was read, of a refusal the message, of a finding what happened."""
     seconds: float = 0.0
+    """Of the processor, since other programs may run at the same time."""
     extra: float = 0.0
     """Bytes of memory, at the peak, beyond what the process held before."""
 
@@ -44,14 +45,14 @@ def _status(name: str) -> float:
 def attempted(family: Any, loaded: Any, path: Path) -> Outcome:
     """Try one file in this process."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak of memory begins here
-    before, started = _status("VmRSS"), time.perf_counter()
+    before, started = _status("VmRSS"), time.process_time()
     try:
         kind, detail = "answered", digest(family.attempt(loaded, path))
     except GridcnnError as error:
         kind, detail = "refused", str(error)
     except Exception as error:
         kind, detail = "error", f"{type(error).__name__}: {error}"
-    return Outcome(kind, detail, time.perf_counter() - started, max(_status("VmHWM") - before, 0.0))
+    return Outcome(kind, detail, time.process_time() - started, max(_status("VmHWM") - before, 0.0))
 
 
 def _serve(name: str, prepared: Any, pipe: Connection) -> None:
