@@ -14,16 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridcnn.datasets.dataset import SPLIT_NAMES
-from gridcnn.datasets.tables import listed
+from gridcnn.datasets.wording import listed, shortened
 from gridcnn.errors import DataError, Skipped
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OnError", "Rows", "as_labels", "as_splits", "as_word", "is_missing", "label_notes", "require_column"]
+__all__ = [
+    "OnError",
+    "Rows",
+    "as_labels",
+    "as_splits",
+    "as_word",
+    "is_missing",
+    "label_notes",
+    "require_column",
+    "some_names",
+]
 
 _NAMED_ROWS = 5  # a message names this many rows and counts the rest
 _SURELY_A_SCALE = 8  # rising numbers
+_MOST_COMPARED = 200  # columns
 _LONGEST_NAME = 40  # characters of the name of a column; a sentence is longer
 
 OnError: TypeAlias = Literal["raise", "skip"]
@@ -50,13 +61,10 @@ class Rows:
         rows = self.table[np.asarray(bad, dtype=bool)]
         if rows.empty:
             return
+        reasons = [reason] * len(rows) if isinstance(reason, str) else [reason(row) for _, row in rows.iterrows()]
         left_out = [
-            Skipped(
-                f"{self.source}, {self._name(number)}",
-                reason if isinstance(reason, str) else reason(row),
-                number if self.numbered else None,
-            )
-            for number, (_, row) in zip(rows.index.tolist(), rows.iterrows(), strict=True)
+            Skipped(f"{self.source}, {self._name(number)}", shortened(why), number if self.numbered else None)
+            for number, why in zip(rows.index.tolist(), reasons, strict=True)
         ]
         if self.on_error == "raise":
             named = zip(rows.index[:_NAMED_ROWS], left_out, strict=False)
@@ -70,12 +78,12 @@ class Rows:
         self.table = self.table.drop(index=rows.index)
         if self.table.empty:
             first = sorted(self.skipped, key=lambda each: each.row or 0)[:_NAMED_ROWS]
-            reasons = "; ".join(
+            these = "; ".join(
                 f"{each.item if each.row is None else self._name(each.row)}: {each.reason}" for each in first
             )
             n_more = len(self.skipped) - len(first)
             raise DataError(
-                f"{self.source}: none of its {len(self.skipped)} rows can be used: {reasons}"
+                f"{self.source}: none of its {len(self.skipped)} rows can be used: {these}"
                 f"{f'; and {n_more} more' if n_more else ''}."
             )
 
@@ -90,12 +98,13 @@ def require_column(table: pd.DataFrame, name: str, source: Path) -> None:
         return
     if found:
         raise DataError(f"{source}: {found} columns are called {name!r}: rename all but one.")
-    close = difflib.get_close_matches(name.lower(), [str(column).lower() for column in table.columns], n=1)
-    meant = [column for column in table.columns if close and str(column).lower() == close[0]]
+    names = [str(column) for column in table.columns[:_MOST_COMPARED] if len(str(column)) <= _LONGEST_NAME]
+    close = difflib.get_close_matches(name.lower(), [column.lower() for column in names], n=1)
+    meant = [column for column in names if close and column.lower() == close[0]]
     hint = f" Did you mean {meant[0]!r}?" if meant else ""
     if _looks_like_data(table.columns) or _repeats_names(table):
         hint = " Its first row looks like data: add a line with the names of the columns above it, such as text,label."
-    raise DataError(f"{source}: no column {name!r}: choose one of {_some(table.columns)}.{hint}")
+    raise DataError(f"{source}: no column {name!r}: choose one of {some_names(table.columns)}.{hint}")
 
 
 def _looks_like_data(names: Iterable[Any]) -> bool:
@@ -111,10 +120,12 @@ def _looks_like_data(names: Iterable[Any]) -> bool:
 
 def _repeats_names(table: pd.DataFrame) -> bool:
     """Whether the name of a column is also one of its cells, as a label is that stands in the place of a header."""
-    return any(str(name) and str(name) in set(map(str, table.iloc[:, at])) for at, name in enumerate(table.columns))
+    names = enumerate(table.columns[:_MOST_COMPARED])
+    return any(str(name) and str(name) in set(map(str, table.iloc[:, at])) for at, name in names)
 
 
-def _some(names: Iterable[Any], most: int = 20) -> str:
+def some_names(names: Iterable[Any], most: int = 20) -> str:
+    """Return the first names of columns for a message, and how many there are besides."""
     every = [name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…" for name in map(str, names)]
     return listed(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
 
@@ -162,8 +173,6 @@ def as_splits(column: pd.Series[Any], source: Path) -> NDArray[Any]:
     words = [as_word(cell) for cell in column]
     unknown = sorted({word for word in words if word.lower() not in SPLIT_NAMES})
     if unknown:
-        raise DataError(
-            f"{source}: unknown parts {listed(unknown[:_NAMED_ROWS])} in column {column.name!r}: write train, "
-            "validation or test."
-        )
+        some = listed(map(shortened, unknown[:_NAMED_ROWS]))
+        raise DataError(f"{source}: unknown parts {some} in column {column.name!r}: write train, validation or test.")
     return np.array([SPLIT_NAMES[word.lower()] for word in words])

@@ -4,24 +4,58 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, Any, cast
 
+from gridcnn.datasets.limits import require_unpacked
 from gridcnn.datasets.media import visible
+from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError
 
-__all__ = ["MOST_BYTES", "is_plain", "is_table_file", "opened", "read_bytes", "table_suffix"]
+__all__ = ["DAMAGE", "BoundedReader", "is_plain", "is_table_file", "opened", "read_bytes", "table_suffix"]
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json", ".xlsx")
 """Files that hold one row per item."""
 
-MOST_BYTES = 4 * 2**30
-"""A compressed file that grows beyond this is refused rather than unpacked into memory."""
+DAMAGE = (EOFError, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile)
+"""What Python raises while it unpacks a file that is damaged."""
 
-BLOCK = 2**24  # bytes
+BLOCK = 2**18  # bytes
+
+
+class BoundedReader(io.RawIOBase):
+    """A stream that unpacks a file as it is read, and refuses to become far larger than that file.
+
+    Parameters
+    ----------
+    stream : binary file
+        The unpacked content.
+    source : Path
+        The packed file, for messages.
+    packed : int
+        Its size in bytes.
+    """
+
+    def __init__(self, stream: IO[bytes], source: Path, packed: int) -> None:
+        self._stream, self._source, self._packed, self._read = stream, source, packed, 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read some bytes into a buffer and return their number."""
+        block = self._stream.read(len(buffer))
+        buffer[: len(block)] = block
+        self._read += len(block)
+        require_unpacked(self._source, self._packed, self._read)
+        return len(block)
 
 
 def table_suffix(path: Path) -> str | None:
@@ -39,7 +73,7 @@ def is_table_file(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive)
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, ValueError, NotImplementedError, *DAMAGE):
         return False
     return len(members) == 1 and PurePosixPath(members[0].filename.lower()).suffix in SUFFIXES
 
@@ -51,7 +85,8 @@ def opened(path: Path) -> Iterator[tuple[IO[bytes], str]]:
     Raises
     ------
     DataError
-        If the file cannot be read, or the archive is damaged or holds another number of files than one.
+        If the file cannot be read, or the archive is damaged, holds another number of files than one, or unpacks to
+        more than `require_unpacked` allows.
     """
     suffix = table_suffix(path) or path.suffix.lower()
     try:
@@ -60,33 +95,30 @@ def opened(path: Path) -> Iterator[tuple[IO[bytes], str]]:
                 archive = closing.enter_context(zipfile.ZipFile(path))
                 members = _members(archive)
                 if len(members) != 1:
-                    names = ", ".join(member.filename for member in members[:5])
+                    names = ", ".join(shortened(member.filename, 60) for member in members[:5])
                     raise DataError(
                         f"{path}: {len(members)} files are in this archive ({names}), but one table is expected: "
                         f"unpack it first, unzip {path}"
                     )
-                member = closing.enter_context(archive.open(members[0]))
-                yield member, PurePosixPath(members[0].filename.lower()).suffix
-            elif path.name.lower().endswith(".gz"):
-                yield cast(IO[bytes], closing.enter_context(gzip.GzipFile(path))), suffix
-            else:
+                suffix = PurePosixPath(members[0].filename.lower()).suffix
+                content = closing.enter_context(archive.open(members[0]))
+            elif is_plain(path):
                 yield closing.enter_context(path.open("rb")), suffix
-    except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, NotImplementedError, RuntimeError) as error:
+                return
+            else:
+                content = cast(IO[bytes], closing.enter_context(gzip.GzipFile(path)))
+            bounded = BoundedReader(content, path, path.stat().st_size)
+            yield cast(IO[bytes], io.BufferedReader(bounded, BLOCK)), suffix
+    except (NotImplementedError, RuntimeError, *DAMAGE) as error:
         raise DataError(f"{path}: the archive is damaged or encrypted ({error}): write it again.") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
 
 
 def read_bytes(path: Path) -> tuple[bytes, str]:
-    """Return the content of a table file, unpacked, and the suffix that says what it is.
-
-    Raises
-    ------
-    DataError
-        As `opened`; also if the file is larger than `MOST_BYTES` unpacked.
-    """
+    """Return the content of a table file, unpacked, and the suffix that says what it is; DataError as `opened`."""
     with opened(path) as (file, suffix):
-        return (file.read() if is_plain(path) else _bounded(file, path)), suffix
+        return file.read(), suffix
 
 
 def is_plain(path: Path) -> bool:
@@ -100,13 +132,3 @@ def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
         for member in archive.infolist()
         if not member.is_dir() and all(visible(part) for part in PurePosixPath(member.filename).parts)
     ]
-
-
-def _bounded(file: IO[bytes], path: Path) -> bytes:
-    """Read a stream to its end, or refuse it once it is too long."""
-    content = bytearray()
-    while block := file.read(BLOCK):
-        content += block
-        if len(content) > MOST_BYTES:
-            raise DataError(f"{path}: more than {MOST_BYTES >> 30} GB unpacked: unpack it yourself if you trust it.")
-    return bytes(content)

@@ -10,10 +10,20 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from gridcnn.datasets.cells import OnError, Rows, as_labels, as_splits, as_word, is_missing, label_notes, require_column
+from gridcnn.datasets.cells import (
+    OnError,
+    Rows,
+    as_labels,
+    as_splits,
+    as_word,
+    is_missing,
+    label_notes,
+    require_column,
+    some_names,
+)
 from gridcnn.datasets.dataset import Dataset, Modality
 from gridcnn.datasets.media import sort_media
-from gridcnn.datasets.tables import listed, read_table
+from gridcnn.datasets.tables import read_table
 from gridcnn.errors import DataError
 
 __all__ = ["load_manifest", "located_file"]
@@ -71,7 +81,7 @@ def load_manifest(
     if (text is None) == (path_column is None):
         raise DataError(
             f"{source}: say which column holds the items, with either text= (sentences) or path_column= (files): "
-            f"its columns are {listed(table.columns)}."
+            f"its columns are {some_names(table.columns)}."
         )
     used = [name for name in (text, path_column, label, group, split) if name is not None]
     for name in used:

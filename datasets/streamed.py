@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import itertools
-import json
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from gridcnn.datasets.compressed import is_plain, opened
+from gridcnn.datasets.json_rows import json_row
 from gridcnn.datasets.lines import LONGEST_LINE, read_lines, survey
+from gridcnn.datasets.parquet import opened_parquet, rows_at_once
 from gridcnn.datasets.tables import (
+    SEPARATOR_LINE,
     all_malformed,
     csv_table,
     delimiter_of,
+    is_malformed,
     long_cells,
     no_rows,
     read_table,
-    refuse_doubled,
     require_file,
     unclosed_quote,
 )
-from gridcnn.errors import DataError, GridcnnError
+from gridcnn.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,8 +40,6 @@ CHARACTERS = 2**22
 """A part has no more of each, but one row at least."""
 
 T = TypeVar("T")
-
-BUFFER = 2**18  # bytes read ahead for each column of a parquet file
 
 
 class StreamedTable:
@@ -118,9 +116,7 @@ class StreamedTable:
         except csv.Error as error:
             if self._delimiter != "\t":
                 raise unclosed_quote(self._source, error) from None
-            self._quoting = (
-                csv.QUOTE_NONE
-            )  # many tsv files quote nothing, and a sentence may begin with a mark
+            self._quoting = csv.QUOTE_NONE  # many tsv files quote nothing, and a sentence may begin with a mark
             self._read_all_csv()
 
     def _read_all_csv(self) -> None:
@@ -132,7 +128,7 @@ class StreamedTable:
         for number, row in enumerate(rows, start=1):
             if any(row):
                 filled = number
-            n_malformed += len(row) > len(header)
+            n_malformed += is_malformed(row, len(header))
             if n_malformed == number == 1:
                 reason = csv_table(header, [row], 1, self._delimiter).attrs["malformed"][1]
         if number and not filled:
@@ -158,7 +154,7 @@ class StreamedTable:
             start = next(lines, "").removeprefix("\ufeff")
             self._first_row = 2
             self._delimiter = ""
-            if said := re.fullmatch(r"sep=(.)\r?\n", start):  # a line in which Excel notes the separator
+            if said := SEPARATOR_LINE.fullmatch(start):
                 self._delimiter, self._first_row, start = said[1], 3, next(lines, "")
             self._delimiter = self._delimiter or delimiter_of(start, self._source)
             reader = csv.reader(
@@ -213,61 +209,34 @@ class StreamedTable:
                 rows, malformed = dict[int, dict[str, Any]](), dict[int, str]()
                 for number, line in some:
                     try:
-                        rows[number] = _json_row(line)
-                    except (ValueError, RecursionError) as error:
+                        if isinstance(line, DataError):
+                            raise line
+                        rows[number] = json_row(line)
+                    except ValueError as error:
                         rows[number], malformed[number] = {}, str(error)
                 yield rows, malformed
 
     # ---- parquet ----------------------------------------------------------------------------------------------------
 
     def _survey_parquet(self) -> None:
-        with _readable_parquet(self._source) as file:
-            names, metadata = file.schema_arrow.names, file.metadata
-            refuse_doubled(names, self._source)
-            self._shown = list(
-                file.schema_arrow.empty_table().to_pandas().columns
-            )  # pandas saves an index, too
+        with self._source.open("rb") as content, opened_parquet(content, self._source) as file:
+            metadata = file.metadata
+            self._shown = list(file.schema_arrow.empty_table().to_pandas().columns)  # pandas saves an index, too
             groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
             self.n_rows = metadata.num_rows
-            self._at_once = max(CHARACTERS * self.n_rows // max(sum(each.total_byte_size for each in groups), 1), 1)
+            fitting = max(CHARACTERS * self.n_rows // max(sum(each.total_byte_size for each in groups), 1), 1)
+            self._at_once = min(fitting, rows_at_once(content, metadata))
         self.columns = [str(name).strip() for name in self._shown]
 
     def _parquet_parts(self, columns: Collection[str]) -> Iterator[pd.DataFrame]:
         chosen = [str(name) for name in self._shown if not columns or str(name).strip() in columns]
         number, at_once = 1, min(self._at_once, _rows_at_once(chosen))
-        with _readable_parquet(self._source) as file:
+        with self._source.open("rb") as content, opened_parquet(content, self._source) as file:
             for batch in file.iter_batches(at_once, columns=chosen if columns else None, use_threads=False):
                 table = batch.to_pandas()
                 table.columns = [str(name).strip() for name in table.columns]
                 yield table.set_axis(range(number, number + len(table)))
                 number += len(table)
-
-
-@contextlib.contextmanager
-def _readable_parquet(source: Path) -> Iterator[Any]:
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    try:
-        with pq.ParquetFile(source, buffer_size=BUFFER, pre_buffer=False) as file:
-            yield file
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
-        if isinstance(error, GridcnnError):
-            raise
-        raise DataError(f"{source}: not a readable parquet file ({error}): write it again.") from error
-
-
-def _json_row(line: str | DataError) -> dict[str, Any]:
-    """Return the object on a line, or raise ValueError with what is wrong with it."""
-    if isinstance(line, DataError):
-        raise line
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{error}: write one JSON object on each line") from None
-    if not isinstance(row, dict):
-        raise ValueError('expected an object such as {"text": "…"} on each line')
-    return row
 
 
 def _rows_at_once(columns: Sequence[str]) -> int:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import json
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from gridcnn.datasets.compressed import read_bytes, table_suffix
 from gridcnn.datasets.encoding import decode
+from gridcnn.datasets.excel import read_excel
+from gridcnn.datasets.json_rows import read_json, read_jsonl
+from gridcnn.datasets.limits import most, require_cells
+from gridcnn.datasets.parquet import read_parquet
 from gridcnn.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,16 +25,21 @@ if TYPE_CHECKING:
 _CELLS_OF_ANY_LENGTH = threading.Lock()
 """Held while the limit of the module csv is another one than usual."""
 
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
+
+SEPARATOR_LINE = re.compile(r'sep=([^"\r\n])\r?\n')
+"""A line in which Excel notes the separator."""
+
 __all__ = [
+    "SEPARATOR_LINE",
     "all_malformed",
     "csv_cells",
     "csv_table",
     "delimiter_of",
-    "listed",
+    "is_malformed",
     "long_cells",
     "no_rows",
     "read_table",
-    "refuse_doubled",
     "require_file",
     "unclosed_quote",
 ]
@@ -88,96 +96,24 @@ def no_rows(source: Path) -> DataError:
 
 
 def _read_parquet(data: bytes, source: Path, _encoding: str | None) -> pd.DataFrame:
-    import pandas as pd  # noqa: PLC0415
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    try:
-        refuse_doubled(pq.read_schema(io.BytesIO(data)).names, source)
-        table = pd.read_parquet(io.BytesIO(data))
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
-        raise DataError(f"{source}: not a readable parquet file ({error}): write it again.") from error
-    return table.set_axis(range(1, len(table) + 1))
-
-
-def refuse_doubled(names: list[str], source: Path) -> None:
-    """Raise DataError if two columns have one name."""
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise DataError(f"{source}: several columns are called {listed(twice)}: rename all but one.")
+    return read_parquet(io.BytesIO(data), source)
 
 
 def _read_jsonl(data: bytes, source: Path, encoding: str | None) -> pd.DataFrame:
-    rows = {}
-    # Not splitlines: JSON strings may hold the line separators of Unicode.
-    for number, line in enumerate(decode(data, source, encoding).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            rows[number] = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{source}, row {number}: {error}: write one JSON object on each line.") from None
-    return _from_records(rows, source)
+    return read_jsonl(decode(data, source, encoding), source)
 
 
 def _read_json(data: bytes, source: Path, encoding: str | None) -> pd.DataFrame:
-    """Read an array of objects, or an object of such an array, or of columns; or one object on each line."""
-    text = decode(data, source, encoding)
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        if text.lstrip().startswith("{") and "\n" in text.strip():
-            return _read_jsonl(data, source, encoding)
-        raise DataError(
-            f"{source}: {error}: write an array of objects, or one object on each line of a .jsonl."
-        ) from None
-    if isinstance(content, dict) and set(content) >= {"columns", "data"}:  # pandas: orient="split"
-        content = [dict(zip(content["columns"], row, strict=False)) for row in content["data"]]
-    if isinstance(content, dict) and content and all(isinstance(column, dict) for column in content.values()):
-        rows = dict.fromkeys(row for column in content.values() for row in column)  # pandas: orient="columns"
-        content = [{name: column.get(row) for name, column in content.items()} for row in rows]
-    if isinstance(content, dict):
-        arrays = [value for value in content.values() if isinstance(value, list)]
-        if len(arrays) == 1 and arrays[0] and all(isinstance(row, dict) for row in arrays[0]):
-            content = arrays[0]  # {"data": [{…}, {…}]}
-        elif arrays and len(arrays) == len(content) and len({len(column) for column in arrays}) == 1:
-            content = [dict(zip(content, row, strict=True)) for row in zip(*arrays, strict=True)]
-    if not isinstance(content, list):
-        raise DataError(f'{source}: expected an array of objects such as [{{"text": "…", "label": "…"}}].')
-    return _from_records(dict(enumerate(content, start=1)), source)
-
-
-def _from_records(rows: dict[int, Any], source: Path) -> pd.DataFrame:
-    import pandas as pd  # noqa: PLC0415
-
-    for number, row in rows.items():
-        if not isinstance(row, dict):
-            raise DataError(f'{source}, row {number}: expected an object such as {{"text": "…", "label": "…"}}.')
-    return pd.DataFrame(list(rows.values()), index=list(rows), dtype=object)
+    return read_json(decode(data, source, encoding), source)
 
 
 def _read_excel(data: bytes, source: Path, _encoding: str | None) -> pd.DataFrame:
-    import pandas as pd  # noqa: PLC0415
-
-    try:
-        sheets = pd.read_excel(
-            io.BytesIO(data), sheet_name=None, dtype=object, keep_default_na=False, engine="openpyxl"
-        )
-    except ImportError:
-        raise DataError(f"{source}: Excel files need the package openpyxl: pip install 'gridcnn[excel]'.") from None
-    except Exception as error:  # what openpyxl raises on a damaged file is open-ended
-        raise DataError(f"{source}: not a readable Excel file ({error}): save it again, or as csv.") from error
-    filled = [sheet for sheet in sheets.values() if not sheet.empty]
-    if len(filled) > 1:
-        raise DataError(
-            f"{source}: {len(filled)} sheets are filled ({listed(sheets)}): save the one that is meant as csv."
-        )
-    table = filled[0] if filled else pd.DataFrame()
-    return table.set_axis(range(2, len(table) + 2))
+    return read_excel(data, source)
 
 
 def _read_csv(data: bytes, source: Path, encoding: str | None) -> pd.DataFrame:
     text, first = decode(data, source, encoding), 2
-    if said := re.match(r"sep=(.)\r?\n", text):  # a line in which Excel notes the separator
+    if said := SEPARATOR_LINE.match(text):
         text, first = text[said.end() :], 3
     delimiter = said[1] if said else delimiter_of(text, source)
     header, *rows = csv_cells(text, delimiter, source) or [[]]
@@ -195,16 +131,22 @@ def csv_table(header: list[str], rows: list[list[str]], first: int, delimiter: s
     """Return rows of cells under their header; the first one has the number `first` in the file."""
     import pandas as pd  # noqa: PLC0415
 
+    width = len(header)
     malformed = {
-        number: f"{len(row)} cells under {len(header)} column names (put text that contains {delimiter!r} "
-        "in double quotes)"
+        number: f"{len(row)} cells under {width} column names ("
+        + (f"put text that contains {delimiter!r} in double quotes)" if len(row) > width else "leave none out)")
         for number, row in enumerate(rows, start=first)
-        if len(row) > len(header)
+        if is_malformed(row, width)
     }
-    padded = [row[: len(header)] + [""] * (len(header) - len(row)) for row in rows]
-    table = pd.DataFrame(padded, columns=header, index=range(first, len(rows) + first), dtype=object)
+    even = [row if len(row) == width else row[:width] + [""] * (width - len(row)) for row in rows]
+    table = pd.DataFrame(even, columns=header, index=range(first, len(rows) + first), dtype=object)
     table.attrs |= {"delimiter": delimiter, "malformed": malformed}
     return table
+
+
+def is_malformed(row: list[str], width: int) -> bool:
+    """Whether a row has more or fewer cells than the header, so that nobody knows which one is which; not if empty."""
+    return len(row) != width and any(row)
 
 
 def all_malformed(source: Path, first: int, reason: str) -> DataError:
@@ -227,7 +169,8 @@ def delimiter_of(text: str, source: Path) -> str:
     """Return the separator of the cells of a csv or tsv file, from its header."""
     if table_suffix(source) == ".tsv":
         return "\t"
-    header = re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0])
+    start = re.match(r"\s*([^\n]*)", text)
+    header = re.sub(r'"[^"]*"', "", start[1] if start else "")
     return max(",;\t", key=header.count)
 
 
@@ -237,12 +180,21 @@ def csv_cells(text: str, delimiter: str, source: Path) -> list[list[str]]:
     Raises
     ------
     DataError
-        If a quoted cell does not end.
+        If a quoted cell does not end, or there are more cells than may be held in memory.
     """
 
     def read(quoting: Literal[0, 3]) -> list[list[str]]:
+        rows, n_cells = [], 0
+        lines = (line[0] for line in _LINE.finditer(text))  # a StringIO would take four bytes a character
         with long_cells(len(text) + 1):
-            return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True))
+            for row in csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True):
+                rows.append(row)
+                n_cells += len(row)
+                if n_cells > most_cells:
+                    require_cells(source, n_cells)
+        return rows
+
+    most_cells = most("cells")
 
     try:
         return read(csv.QUOTE_MINIMAL)
@@ -253,10 +205,10 @@ def csv_cells(text: str, delimiter: str, source: Path) -> list[list[str]]:
 
 
 @contextlib.contextmanager
-def long_cells(most: int) -> Iterator[None]:
+def long_cells(longest: int) -> Iterator[None]:
     """Let the module csv, which has one limit for the whole program, take cells of so many characters."""
     with _CELLS_OF_ANY_LENGTH:
-        before = csv.field_size_limit(max(most, 1))  # long documents and genomes are normal
+        before = csv.field_size_limit(max(longest, 1))  # long documents and genomes are normal
         try:
             yield
         finally:
@@ -269,8 +221,3 @@ def unclosed_quote(source: Path, error: csv.Error) -> DataError:
         f"{source}: {error}: a double quote opens a cell and none closes it; write a quote inside a quoted cell "
         'twice (""), or save the table as jsonl.'
     )
-
-
-def listed(names: Iterable[Any]) -> str:
-    """Return names in quotes, separated by commas, for a message."""
-    return ", ".join(repr(str(name)) for name in names)

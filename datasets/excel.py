@@ -1,0 +1,107 @@
+"""Excel files, read row by row, as far as they may be held in memory."""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gridcnn.datasets.limits import require_cells, require_unpacked
+from gridcnn.datasets.wording import listed, shortened
+from gridcnn.errors import DataError, GridcnnError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["read_excel"]
+
+MOST_ROWS = 1_048_576
+"""Rows that a sheet of Excel can have."""
+
+
+def read_excel(data: bytes, source: Path) -> pd.DataFrame:
+    """Read the one sheet that is filled; its first row holds the names of the columns, and rows keep their numbers.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    source : Path
+        Its name, for messages.
+
+    Returns
+    -------
+    DataFrame
+        Cells are what Excel last computed; None stands for empty ones and those with errors such as #N/A.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, several sheets are filled, or it becomes too large in memory.
+    """
+    import pandas as pd  # noqa: PLC0415
+
+    try:
+        import defusedxml  # noqa: F401, PLC0415  (with which openpyxl refuses XML that declares entities)
+        import openpyxl  # noqa: PLC0415
+    except ImportError:
+        raise DataError(
+            f"{source}: Excel files need the packages openpyxl and defusedxml: pip install 'gridcnn[excel]'."
+        ) from None
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            require_unpacked(source, len(data), sum(member.file_size for member in archive.infolist()))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of styles and the like, which hold no data
+            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+            read = {sheet.title: _rows_of(sheet, source) for sheet in book.worksheets}
+    except GridcnnError:
+        raise
+    except Exception as error:  # what openpyxl raises on a damaged file is open-ended
+        if isinstance(error, MemoryError):
+            raise
+        raise DataError(
+            f"{source}: not a readable Excel file ({shortened(error) or type(error).__name__}): save it again, or as "
+            "csv."
+        ) from error
+    filled = {title: rows for title, rows in read.items() if len(rows) > 1}
+    if len(filled) > 1:
+        raise DataError(
+            f"{source}: {len(filled)} sheets are filled ({listed(list(filled)[:5])}): save the one that is meant as "
+            "csv."
+        )
+    rows: list[list[Any]] = next(iter(filled.values()), [[]])
+    width = max(map(len, rows))
+    require_unpacked(source, len(data), 8 * len(rows) * width)
+    header, *cells = [row + [None] * (width - len(row)) for row in rows]
+    names = ["" if name is None else str(name) for name in header]
+    return pd.DataFrame(cells, columns=names, index=range(2, len(cells) + 2), dtype=object)
+
+
+def _rows_of(sheet: Any, source: Path) -> list[list[Any]]:
+    """Return the rows of a sheet, each up to its last filled cell, without empty ones at the end."""
+    from openpyxl.cell.cell import ERROR_CODES  # noqa: PLC0415
+
+    sheet.reset_dimensions()  # which some programs write wrongly
+    rows: list[list[Any]] = []
+    n_cells = 0
+    for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+        if number > MOST_ROWS:
+            raise ValueError(f"a row beyond {MOST_ROWS:,}")
+        n_cells += len(values)
+        require_cells(source, n_cells)
+        some = values.count(None) < len(values)
+        row = [None if value in ERROR_CODES else _whole(value) for value in values] if some else []
+        while row and row[-1] is None:
+            row.pop()
+        rows.append(row)
+    while rows and not rows[-1]:
+        rows.pop()
+    return rows
+
+
+def _whole(value: Any) -> Any:
+    """Return a number as Excel shows it, which stores 3 as 3.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
