@@ -19,6 +19,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from gridcnn.cli import audit, cache, check, datasets, evaluate, explain, export, predict, push, report, serve, train
+from gridcnn.cli.limiting import with_limits
 from gridcnn.cli.output import note, survive_any_text
 from gridcnn.cli.stopping import exit_code, sigterm_like_ctrl_c
 from gridcnn.errors import GridcnnError
@@ -40,6 +41,18 @@ COMMANDS = (
     cache.cache,
 )
 """In the order in which --help lists them."""
+
+READ_ITEMS = {
+    train.train,
+    evaluate.evaluate,
+    predict.predict,
+    explain.explain,
+    report.report,
+    export.export,
+    audit.audit,
+    check.check,
+}
+"""Those with options that limit how large an item may be; the service has its own."""
 
 _BAD_INPUT, _FAULT = 2, 70
 
@@ -103,7 +116,7 @@ _NO_MEMORY = f"there is not enough memory for this: use fewer or smaller items, 
 _debugging = False
 
 for each in COMMANDS:
-    app.command()(_ending_well(each))
+    app.command()(_ending_well(with_limits(each) if each in READ_ITEMS else each))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gridcnn.adapters import limits
 from gridcnn.adapters.base import Adapter
 
 __all__ = ["cache_key"]
@@ -20,7 +21,8 @@ FORMAT = 3  # raised when entries change for another reason than the code of an 
 def cache_key(adapter: Adapter, *parts: Any) -> str:
     """Return the name of an entry: a digest of an adapter, its settings, all code that it is made of, and `parts`."""
     kind = type(adapter)
-    identity = [FORMAT, kind.__module__, kind.__qualname__, _code(kind), adapter.get_params(deep=False), parts]
+    settings = [adapter.get_params(deep=False), dict(limits.current())]  # an entry also holds which items are too large
+    identity = [FORMAT, kind.__module__, kind.__qualname__, _code(kind), settings, parts]
     return hashlib.blake2b(json.dumps(identity, sort_keys=True, default=str).encode(), digest_size=20).hexdigest()
 
 
