@@ -95,7 +95,7 @@ class AnswerRule:
     def labels(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the answers for probabilities `(n, n_classes)`: labels, `UNSURE`, or None for the background."""
         best = probabilities.argmax(axis=1)
-        labels = self.classes.astype(object)[best]
+        labels: np.ndarray = self.classes.astype(object)[best]
         labels[best == self.background] = None
         labels[1 - probabilities.max(axis=1) > self.largest_doubt] = UNSURE
         return labels

@@ -48,7 +48,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         The network, see `BackboneConfig`. None is the adapter's choice.
     epochs, batch_size, learning_rate, kernel_learning_rate, weight_decay, label_smoothing, adversarial, patience
         The training, see `TrainingConfig`. None is the adapter's choice.
-    time_limit, augment, class_weight, validation_fraction, refit, random_state, device, n_jobs, on_error, cache
+    time_limit, augment, class_weight, background, validation_fraction, refit, random_state, device, n_jobs,
+    on_error, cache
         Data, time and machine, see `FitConfig`.
     callbacks : sequence of Callback
         They observe the training, and may stop it.
@@ -155,7 +156,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return predict(model, self._checked(X), on_error="raise", **self._machine()).probabilities
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable label of each item, shape `(n,)`."""
+        """Return the most probable label of each item, shape `(n,)`; also the background's, as every item has one here."""
         probabilities = self.predict_proba(X)
         labels: np.ndarray = self.classes_[probabilities.argmax(axis=1)]
         return labels
