@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ class Answering:
 
     Parameters
     ----------
+    file : Path
+        Its file.
     adapter : Adapter
         Reads the items.
     classes : ndarray of shape (n_classes,)
@@ -33,9 +36,10 @@ class Answering:
         Yields the answers for some hundred checked items at a time, in order.
     """
 
+    file: Path
     adapter: Adapter
     classes: np.ndarray
-    in_parts: Callable[[Sequence[Any]], Iterator[Predictions]]
+    in_parts: Callable[[Iterable[Any]], Iterator[Predictions]]
 
 
 def load_answering(model: Path, threads: int | None = None, precision: str = "float32") -> Answering:
@@ -50,7 +54,7 @@ def load_answering(model: Path, threads: int | None = None, precision: str = "fl
                 "`gridcnn train` saved."
             )
         exported = ExportedModel(model, threads)
-        return Answering(exported.adapter, exported.classes, exported.predict_in_parts)
+        return Answering(model, exported.adapter, exported.classes, exported.predict_in_parts)
     fitted = load_model(model, threads)
     from gridcnn.inference import predict_in_parts
     from gridcnn.inference.predictor import predictor
@@ -58,4 +62,5 @@ def load_answering(model: Path, threads: int | None = None, precision: str = "fl
 
     if precision != "float32":
         predictor(fitted.network, choose_device(), precision)  # what is refused here has written nothing yet
-    return Answering(fitted.adapter, fitted.classes, lambda items: predict_in_parts(fitted, items, precision=precision))
+    in_parts = functools.partial(predict_in_parts, fitted, precision=precision)
+    return Answering(model, fitted.adapter, fitted.classes, in_parts)

@@ -2,86 +2,174 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
+import itertools
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
-from gridcnn.cli.output import written
+from gridcnn.cli.formats import Column, Format
+from gridcnn.cli.partial import Mark, Partial
+from gridcnn.cli.resuming import differences
 from gridcnn.errors import ConfigurationError
 
-__all__ = ["Answers"]
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gridcnn.predictions import Predictions
+
+__all__ = ["Answers", "columns_of"]
+
+
+def columns_of(classes: np.ndarray) -> list[tuple[Column, Callable[[Predictions], Sequence[Any]]]]:
+    """Return the columns of the answers, in order, each with what reads its values from some predictions.
+
+    All formats write these and nothing else: a further column is one more line here.
+    """
+    return [
+        (Column("item", str), lambda part: part.items),
+        (Column("prediction", type(classes[:1].tolist()[0])), lambda part: part.labels),
+        *((Column(f"p({label})", float), _probability(at)) for at, label in enumerate(classes.tolist())),
+        (Column("error", str), lambda part: [error or None for error in part.errors]),
+    ]
+
+
+def _probability(at: int) -> Callable[[Predictions], Sequence[Any]]:
+    return lambda part: [None if it != it else it for it in part.probabilities[:, at].tolist()]  # noqa: PLR0124  (NaN)
 
 
 class Answers:
-    """A csv table that grows row by row.
+    """A table that grows row by row.
 
     Parameters
     ----------
     output : Path or None
         The file; None is standard output. What is no plain file, such as a pipe, is written to as it is.
+    unfinished : Partial or None
+        Its unfinished form, if it is a plain file.
+    kind : type of Format
+        How rows are written.
+    classes : ndarray of shape (n_classes,)
+        The labels.
 
     Attributes
     ----------
     n_rows, n_failed : int
-        Number of rows written, and of those with an error, the last column.
+        Number of rows written, also by the run that this one goes on with, and of those with an error.
     """
 
-    def __init__(self, output: Path | None) -> None:
-        self._output = output
-        self._stream: IO[str] = sys.stdout
+    def __init__(
+        self, output: Path | None, unfinished: Partial | None, kind: type[Format], classes: np.ndarray
+    ) -> None:
+        columns = columns_of(classes)
+        self._format = kind([column for column, _ in columns])
+        self._values = [values for _, values in columns]
+        self._output, self._partial = output, unfinished
+        self._write: Callable[[bytes], object] = _to_standard_output
+        self._names = hashlib.blake2b(digest_size=16)
+        self._before: Mark | None = None
         self.n_rows = self.n_failed = 0
 
-    @contextmanager
-    def opened(self) -> Iterator[None]:
-        """Open the file, which gets its name at the end of the block, or when a person stops the command in it.
+    @property
+    def is_ahead(self) -> bool:
+        """Whether rows were added to those of an earlier run."""
+        return self.n_rows > (0 if self._before is None else self._before.rows)
 
-        After any other error it is removed, and what had its name before stays.
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+        return [column.name for column in self._format.columns]
+
+    @contextmanager
+    def opened(self, run: Mapping[str, Any] | None = None) -> Iterator[None]:
+        """Open the file, which gets its name at the end of the block.
+
+        After an error, or if a person stops the command, its rows stay beside that name, and what had it before stays.
+
+        Parameters
+        ----------
+        run : mapping, optional
+            What makes the rows, as `what_makes` describes it; needed for a file.
 
         Raises
         ------
         ConfigurationError
-            If it cannot be written.
+            If it cannot be written, or the rows that are there belong to another run.
         """
-        if self._output is None:
-            yield
-            return
-        stopped = None
         try:
-            with written(self._output) as self._stream:
-                try:
-                    yield
-                except KeyboardInterrupt as error:
-                    if not self.n_rows:
-                        raise
-                    stopped = error
+            if self._output is None:
+                yield from self._whole()
+            elif self._partial is None:
+                with self._output.open("wb") as stream:
+                    self._write = _at_once(stream)
+                    yield from self._whole()
+            else:
+                assert run is not None  # for the type checker
+                self._before = self._partial.begin(run, partial(differences, now=run))
+                if self._before is not None:
+                    self.n_rows, self.n_failed = self._before.rows, self._before.failed
+                with self._partial.writing():
+                    self._write = self._partial.write
+                    yield from self._whole()
+                    self._partial.finish(None if self._format.is_text else self._format.convert)
         except OSError as error:
+            if self._output is None:
+                raise
             raise ConfigurationError(
                 f"{self._output} cannot be written ({error.strerror}): choose another place."
             ) from None
-        if stopped is not None:
-            raise stopped
 
-    def head(self, labels: Iterable[object]) -> None:
-        """Write the names of the columns."""
-        self._write([["item", "prediction", *(f"p({label})" for label in labels), "error"]])
+    def _whole(self) -> Iterator[None]:
+        if self._before is None:
+            self._write(self._format.head())
+        yield
 
-    def add(self, rows: Sequence[Sequence[object]]) -> None:
-        """Write rows, and hand them on at once."""
-        self._write(rows)
-        self.n_rows += len(rows)
-        self.n_failed += sum(1 for row in rows if row[-1])
+    def pass_over(self, names: Iterator[str]) -> None:
+        """Take the names of the items that an earlier run has answered, which have to be the same as then.
 
-    def _write(self, rows: Iterable[Sequence[object]]) -> None:
-        self._stream.write("".join(f"{','.join(map(_cell, row))}\n" for row in rows))
-        self._stream.flush()
+        Parameters
+        ----------
+        names : iterator of str
+            Of all items; it is left at the first one that has no answer.
+
+        Raises
+        ------
+        ConfigurationError
+            If they are others.
+        """
+        mark, n_names = self._before, 0
+        if mark is None:
+            return
+        for name in itertools.islice(names, mark.rows):
+            self._remember(name)
+            n_names += 1
+        if n_names < mark.rows or self._names.hexdigest() != mark.names:
+            raise ConfigurationError(
+                f"{self._partial} has {mark.rows:,} rows of other items than the first ones of these inputs: give the "
+                f"same inputs as before, or remove {self._partial} to begin anew."
+            )
+
+    def add(self, part: Predictions) -> None:
+        """Write the rows of some items, and hand them on at once."""
+        self._write(self._format.rows([values(part) for values in self._values]))
+        self.n_rows += len(part)
+        self.n_failed += sum(map(bool, part.errors))
+        if self._partial is not None:
+            for name in part.items:
+                self._remember(name)
+            self._partial.mark(self.n_rows, self.n_failed, self._names.hexdigest())
+
+    def _remember(self, name: str) -> None:
+        self._names.update(name.encode("utf-8", "surrogatepass") + b"\0")
 
 
-def _cell(value: object) -> str:
-    """Write a value as a cell of a csv file, in quotes if need be."""
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    if re.search('[",\r\n]', text):  # Python's own writer leaves a lone carriage return without quotes
-        return '"' + text.replace('"', '""') + '"'
-    return text
+def _at_once(stream: IO[bytes]) -> Callable[[bytes], object]:
+    return lambda rows: (stream.write(rows), stream.flush())
+
+
+def _to_standard_output(rows: bytes) -> None:
+    sys.stdout.write(rows.decode())
+    sys.stdout.flush()

@@ -1,22 +1,29 @@
-"""The INPUTs of `predict`, item by item: each has a name in the answers, also if it cannot be read."""
+"""The INPUTs of `predict`, item by item: each has a name in the answers, also if it cannot be read.
+
+Items are read when they are needed and not kept, so that there may be more of them than memory holds.
+"""
 
 from __future__ import annotations
 
+import copy
+import itertools
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gridcnn.cli.output import note
-from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, read_rows, require_kind
-from gridcnn.errors import ConfigurationError, DataError, GridcnnError, Skipped
+from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, require_kind
+from gridcnn.errors import ConfigurationError, DataError, GridcnnError, ItemError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gridcnn.adapters import Adapter
     from gridcnn.datasets import Dataset
 
-__all__ = ["Asked", "read_inputs"]
+__all__ = ["Asked", "Source", "read_inputs"]
 
 STANDARD_INPUT = "-"
 
@@ -29,127 +36,267 @@ class Asked(NamedTuple):
     name : str
         What the answers call it: its path, its text, or its file and row, as a spreadsheet counts.
     item : object
-        The raw item, as `Adapter.check_items` returns it.
-    error : str
-        Why it is known to be unreadable already; empty for the others.
+        The raw item, as `Adapter.check_items` returns it; an `ItemError` if it is known to be unreadable already.
     """
 
     name: str
-    item: Any = None
-    error: str = ""
+    item: Any
 
 
-def read_inputs(inputs: Iterable[str], adapter: Adapter, columns: Columns) -> list[Asked]:
-    """Return the items of all inputs in their order.
+class Source(NamedTuple):
+    """One input.
+
+    Parameters
+    ----------
+    name : str
+        As it was given.
+    items : callable
+        Reads its items, in their order.
+    n_items : int or None
+        How many it has; None if only the end of standard input will tell.
+    listed_in : Path or None
+        The file whose content says which items there are.
+    """
+
+    name: str
+    items: Callable[[], Iterator[Asked]]
+    n_items: int | None = 1
+    listed_in: Path | None = None
+
+
+def read_inputs(
+    inputs: Iterable[str], adapter: Adapter, columns: Columns, without: Callable[[Path], bool] = lambda place: False
+) -> list[Source]:
+    """Return all inputs, in their order, as far as possible checked, but without their items.
+
+    Parameters
+    ----------
+    inputs : iterable of str
+        Files, folders, tables, "-" for standard input.
+    adapter : Adapter
+        Fitted.
+    columns : Columns
+        Of tables.
+    without : callable
+        Whether a file in a folder is no item: what this command itself writes.
 
     Raises
     ------
     DataError
-        If an input holds no items for this adapter. A file that is itself an item may be unreadable: then its `Asked`
-        says so, or the adapter will.
+        If an input holds no items for this adapter. A file that is itself an item may be unreadable: the adapter will
+        say so.
     """
     inputs = list(inputs)
     if inputs.count(STANDARD_INPUT) > 1:
         raise ConfigurationError("'-' is given twice, and standard input can be read only once: give it once.")
-    return [asked for source in inputs for asked in _read_input(source, adapter, columns)]
+    return [_source(name, adapter, columns, without) for name in inputs]
 
 
-def _read_input(source: str, adapter: Adapter, columns: Columns) -> list[Asked]:
-    if source == STANDARD_INPUT:
+def _source(name: str, adapter: Adapter, columns: Columns, without: Callable[[Path], bool]) -> Source:
+    if name == STANDARD_INPUT:
         if not adapter.reads_texts:
             raise DataError(f"'-' reads sentences, and this model reads {adapter.modality}: give files or a folder.")
-        return [Asked(line, line) for line in _lines(sys.stdin.buffer.read(), Path("standard input"), columns.encoding)]
-    place = located(source)
+        return _standard_input(columns.encoding)
+    place = located(name)
     if not (adapter.reads_texts or adapter.reads_files):
-        return _rows_of_table(source, place, adapter, columns.encoding)
+        return _rows_of_table(name, place, adapter, columns.encoding)
     if os.path.isdir(place):  # noqa: PTH112  (a name may be too long, or a sentence)
-        return _documents(place, columns.encoding) if adapter.reads_texts else _from_folder(place, adapter)
+        return (
+            _documents(name, place, columns.encoding) if adapter.reads_texts else _folder(name, place, adapter, without)
+        )
     if holds_rows(place):
-        return [_asked(row) for row in read_rows(place, adapter, columns).values()]
+        return _manifest(name, place, adapter, columns)
     if not adapter.reads_texts:
-        return [Asked(source, str(place))]
+        return Source(name, lambda: iter([Asked(name, str(place))]))
     if not os.path.isfile(place):  # noqa: PTH113
         raise DataError(
-            f"{source!r} is no file, and this model reads text: give a csv file with --text COLUMN, a file with one "
+            f"{name!r} is no file, and this model reads text: give a csv file with --text COLUMN, a file with one "
             'sentence a line, or - for standard input: echo "your text" | gridcnn predict MODEL -'
         )
-    lines = _lines(place.read_bytes(), place, columns.encoding)
-    if len(lines) > 1:
-        note(f"{source}: {len(lines)} texts, one a line (in a folder of .txt files, each file would be one text).")
-    return [Asked(line, line) for line in lines]
+    return _file_of_lines(name, place, columns.encoding)
 
 
-def _asked(item: Any) -> Asked:
-    return Asked(item.item, error=item.reason) if isinstance(item, Skipped) else Asked(str(item), item)
+# ---- lines ----------------------------------------------------------------------------------------------------------
 
 
-def _rows_of_table(source: str, place: Path, adapter: Adapter, encoding: str | None) -> list[Asked]:
-    import pandas as pd
+def _standard_input(encoding: str | None) -> Source:
+    from gridcnn.datasets.lines import read_lines
 
-    data = _load_rows(source, place, encoding)
-    table: Any = data.items
-    if not isinstance(table, pd.DataFrame):
-        raise DataError(f"{source} holds no rows of a table, which this model reads.")
-    try:
-        numbers = adapter.check_items(table)
-    except GridcnnError:
-        raise
-    except (ValueError, TypeError) as error:  # in scikit-learn's words
-        raise DataError(f"{source}: {error}") from error
-    asked = {row: Asked(f"{source}, row {row}", item) for row, item in zip(table.index, numbers, strict=True)}
-    asked |= {each.row: Asked(f"{source}, row {each.row}", error=each.reason) for each in data.skipped}
-    return [asked[row] for row in sorted(asked)]
+    place = Path("standard input")
+    lines = read_lines(sys.stdin.buffer, place, encoding)
+    first = list(itertools.islice(lines, 1))
+    if not first:
+        raise _empty(place)
+    return Source(STANDARD_INPUT, lambda: _asked_lines(itertools.chain(first, lines), place), n_items=None)
 
 
-def _load_rows(source: str, place: Path, encoding: str | None) -> Dataset:
-    from gridcnn.datasets import load, load_table
+def _file_of_lines(name: str, place: Path, encoding: str | None) -> Source:
+    from gridcnn.datasets.lines import read_lines, survey
 
-    if os.path.isdir(place):  # noqa: PTH112
-        raise DataError(
-            f"{source} is a folder, and this model reads rows of a table: give a file that ends in {TABLE_FILES}."
-        )
-    is_name = not place.suffix and not os.path.isfile(place)  # noqa: PTH113
-    return load(source) if is_name else load_table(place, encoding=encoding, on_error="skip")
+    with place.open("rb") as file:
+        found = survey(file, place, encoding)
+    if not found.lines:
+        raise _empty(place)
+    if found.lines > 1:
+        note(f"{name}: {found.lines} texts, one a line (in a folder of .txt files, each file would be one text).")
 
+    def items() -> Iterator[Asked]:
+        with place.open("rb") as file:
+            yield from _asked_lines(read_lines(file, place, found.encoding), place)
 
-def _lines(data: bytes, place: Path, encoding: str | None) -> list[str]:
-    from gridcnn.datasets.encoding import decode
-
-    lines = decode(data, place, encoding).split("\n")
-    if not lines[-1]:
-        lines.pop()  # the end of the last line begins no new one
-    if not lines:
-        raise DataError(f"{place}: empty: give one sentence a line.")
-    return [line.rstrip("\r") for line in lines]
+    return Source(name, items, found.lines, place)
 
 
-def _documents(folder: Path, encoding: str | None) -> list[Asked]:
+def _asked_lines(lines: Iterable[str | DataError], place: Path) -> Iterator[Asked]:
+    for number, line in enumerate(lines, start=1):
+        yield Asked(line, line) if isinstance(line, str) else _unreadable(f"{place}, line {number}", line)
+
+
+def _empty(place: Path) -> DataError:
+    return DataError(f"{place}: empty: give one sentence a line.")
+
+
+def _unreadable(name: str, why: object) -> Asked:
+    return Asked(name, ItemError(name, str(why)))
+
+
+# ---- folders --------------------------------------------------------------------------------------------------------
+
+
+def _documents(name: str, folder: Path, encoding: str | None) -> Source:
     """Read each .txt file below a folder as one text."""
     from gridcnn.datasets.encoding import decode
     from gridcnn.datasets.folder import DOCUMENTS
     from gridcnn.datasets.media import walk
 
-    found = [place for place in sorted(walk(folder)) if place.suffix.lower() in DOCUMENTS]
-    if not found:
+    def places() -> Iterator[Path]:
+        return (place for place in walk(folder) if place.suffix.lower() in DOCUMENTS)
+
+    def items() -> Iterator[Asked]:
+        for place in places():
+            try:
+                yield Asked(str(place), decode(place.read_bytes(), place, encoding))
+            except DataError as error:
+                yield _unreadable(str(place), error)
+            except OSError as error:
+                yield _unreadable(str(place), f"cannot be read ({error.strerror})")
+
+    n_items = sum(1 for _ in places())
+    if not n_items:
         raise DataError(
             f"{folder} is a folder without .txt files, and this model reads text: give a folder of .txt files, one "
             "text in each, a csv file with --text COLUMN, or - for standard input."
         )
-    asked = []
-    for place in found:
-        try:
-            asked.append(Asked(str(place), decode(place.read_bytes(), place, encoding)))
-        except DataError as error:
-            asked.append(Asked(str(place), error=str(error)))
-        except OSError as error:
-            asked.append(Asked(str(place), error=f"cannot be read ({error.strerror})"))
-    return asked
+    return Source(name, items, n_items)
 
 
-def _from_folder(place: Path, adapter: Adapter) -> list[Asked]:
-    from gridcnn.datasets import list_media_files
+def _folder(name: str, folder: Path, adapter: Adapter, without: Callable[[Path], bool]) -> Source:
+    """Read the files below a folder that are of the kind of most of them, and say so of the others."""
+    from gridcnn.datasets.media import count_media, stray, walk
 
-    found = list_media_files(place)
-    require_kind(str(place), found, adapter)
-    every = [_asked(item) for item in (*found.items, *found.skipped)]
-    return sorted(every, key=lambda each: each.name)
+    def places() -> Iterator[Path]:
+        return (place for place in walk(folder) if not without(place))
+
+    modality, n_files = count_media(places(), str(folder))
+    require_kind(name, modality, adapter)
+
+    def items() -> Iterator[Asked]:
+        for place in places():
+            why = stray(place, modality)
+            yield Asked(str(place), place) if not why else _unreadable(str(place), why)
+
+    return Source(name, items, n_files)
+
+
+# ---- files of rows --------------------------------------------------------------------------------------------------
+
+
+def _manifest(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source:
+    """Read the cells of one column: sentences, or names of files."""
+    from gridcnn.datasets.cells import is_missing, require_column
+    from gridcnn.datasets.manifest import located_file
+    from gridcnn.datasets.streamed import StreamedTable
+
+    table = StreamedTable(place, columns.encoding)
+    column = (columns.text or "text") if adapter.reads_texts else (columns.path or "path")
+    require_column(next(table.parts()), column, place)
+
+    def asked(number: Any, cell: Any, malformed: str | None) -> Asked:
+        row = f"{place}, row {number}"
+        if malformed or is_missing(cell):
+            return _unreadable(row, malformed or f"no {column}")
+        if adapter.reads_texts:
+            return Asked(str(cell), str(cell))
+        file = located_file(str(cell), place.parent, [])
+        return Asked(str(file), file) if os.path.isfile(file) else _unreadable(row, f"no such file: {file}")  # noqa: PTH113
+
+    def items() -> Iterator[Asked]:
+        for part in table.parts(column):
+            malformed = part.attrs.get("malformed", {})
+            for number, cell in zip(part.index.tolist(), part[column].tolist(), strict=True):
+                yield asked(number, cell, malformed.get(number))
+
+    return Source(name, items, table.n_rows, place)
+
+
+def _rows_of_table(name: str, place: Path, adapter: Adapter, encoding: str | None) -> Source:
+    from gridcnn.datasets.measurements import StreamedMeasurements
+    from gridcnn.datasets.streamed import StreamedTable
+
+    if os.path.isdir(place):  # noqa: PTH112
+        raise DataError(
+            f"{name} is a folder, and this model reads rows of a table: give a file that ends in {TABLE_FILES}."
+        )
+    if not place.suffix and not os.path.isfile(place):  # noqa: PTH113
+        return _named(name, adapter)
+    table = StreamedTable(place, encoding)
+    measurements = StreamedMeasurements(table, place)
+    first = next((part for part, _ in measurements.parts() if len(part)), None)
+    if first is not None:
+        _numbers(first[:1], adapter, name)  # refuses other columns
+
+    def items() -> Iterator[Asked]:
+        for part, malformed in measurements.parts():
+            asked = dict(_asked_rows(part, adapter, name))
+            asked |= {number: _unreadable(f"{name}, row {number}", why) for number, why in malformed.items()}
+            yield from (asked[number] for number in sorted(asked))
+
+    return Source(name, items, table.n_rows, place)
+
+
+def _named(name: str, adapter: Adapter) -> Source:
+    """Read the table of an embedded or public set."""
+    import pandas as pd
+
+    from gridcnn.datasets import load
+
+    data: Dataset = load(name)
+    table: Any = data.items
+    if not isinstance(table, pd.DataFrame):
+        raise DataError(f"{name} holds no rows of a table, which this model reads.")
+    _numbers(table[:1], adapter, name)
+    return Source(name, lambda: (asked for _, asked in _asked_rows(table, adapter, name)), len(table))
+
+
+def _asked_rows(table: pd.DataFrame, adapter: Adapter, name: str) -> Iterator[tuple[int, Asked]]:
+    """Yield the rows of a table by their numbers; what cannot be read together is read row by row."""
+    try:
+        numbers = _numbers(table, adapter, name) if len(table) else []
+    except DataError as error:
+        if len(table) == 1:
+            yield int(table.index[0]), _unreadable(f"{name}, row {table.index[0]}", error)
+            return
+        for at in range(len(table)):
+            yield from _asked_rows(table[at : at + 1], adapter, name)
+        return
+    for row, item in zip(table.index.tolist(), numbers, strict=True):
+        yield row, Asked(f"{name}, row {row}", copy.copy(item))  # a view would keep all of them
+
+
+def _numbers(table: pd.DataFrame, adapter: Adapter, name: str) -> Any:
+    try:
+        return adapter.check_items(table)
+    except GridcnnError:
+        raise
+    except (ValueError, TypeError) as error:  # in scikit-learn's words
+        raise DataError(f"{name}: {error}") from error

@@ -46,8 +46,8 @@ class Waiting:
             self._timer.join()
             self._bar.stop()
 
-    def progress(self, done: int, total: int) -> None:
-        """Move the bar."""
+    def progress(self, done: int, total: int | None) -> None:
+        """Move the bar; without a total it only moves to and fro."""
         self._bar.update(self._task, completed=done, total=total)
 
     def now(self, doing: str) -> None:

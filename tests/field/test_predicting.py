@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
 import signal
@@ -98,11 +99,12 @@ def stop_after_a_part(monkeypatch: pytest.MonkeyPatch, stop: Callable[[], None])
     answered: list[str] = []
 
     def parts(model: Any, items: Any, **options: Any) -> Iterator[Any]:
-        first = next(predict_in_parts(model, items[:3], **options))
+        source = iter(items)
+        first = next(predict_in_parts(model, itertools.islice(source, 3), **options))
         answered.extend(first.items)
         yield first
         stop()
-        yield first
+        yield from predict_in_parts(model, source, **options)
 
     monkeypatch.setattr("gridcnn.inference.predict_in_parts", parts)
     return answered
@@ -119,10 +121,11 @@ def test_a_stopped_prediction_keeps_its_rows(
 
     done = run("predict", models / "text.safetensors", tmp_path / "texts.txt", "-o", tmp_path / "answers.csv")
 
+    unfinished = tmp_path / "answers.csv.partial"
     assert done.code == code
-    assert [row["item"] for row in read(tmp_path / "answers.csv")] == answered == ["good", "bad", "film"]
-    assert f"3 of 4 items are answered, in {tmp_path / 'answers.csv'}" in done.err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.csv", "texts.txt"]
+    assert [row["item"] for row in read(unfinished)] == answered == ["good", "bad", "film"]
+    assert f"3 of 4 items are answered, in {unfinished}; the same command with --resume goes on" in done.err
+    assert not (tmp_path / "answers.csv").exists()
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -139,12 +142,12 @@ def test_rows_are_written_as_they_are_computed(
     assert [row["item"] for row in rows_of(early[0])] == ["good", "bad", "film"]
 
     drafts: list[str] = []
-    stop_after_a_part(monkeypatch, lambda: drafts.extend(each.read_text() for each in tmp_path.glob(".answers*")))
+    stop_after_a_part(monkeypatch, lambda: drafts.append((tmp_path / "answers.csv.partial").read_text()))
     run("predict", models / "text.safetensors", tmp_path / "texts.txt", "-o", tmp_path / "answers.csv")
     assert [row["item"] for row in rows_of(drafts[0])] == ["good", "bad", "film"]
 
 
-def test_a_prediction_that_fails_leaves_nothing_half_written(
+def test_a_prediction_that_fails_replaces_nothing_and_keeps_its_rows(
     run: Run, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A crash in the middle had replaced yesterday's answers by the first few of today."""
@@ -159,8 +162,9 @@ def test_a_prediction_that_fails_leaves_nothing_half_written(
     done = run("predict", models / "text.safetensors", tmp_path / "texts.txt", "-o", tmp_path / "answers.csv")
 
     assert done.code == 2
+    assert "3 items are answered, in " in done.err
     assert (tmp_path / "answers.csv").read_text() == "yesterday's"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.csv", "texts.txt"]
+    assert [row["item"] for row in read(tmp_path / "answers.csv.partial")] == ["good", "bad", "film"]
 
 
 def test_a_link_stays_a_link_and_a_pipe_a_pipe(run: Run, models: Path, tmp_path: Path) -> None:

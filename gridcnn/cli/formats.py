@@ -1,0 +1,208 @@
+"""How rows of answers are written: csv, jsonl, parquet."""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Any, ClassVar, NamedTuple
+
+from gridcnn.errors import ConfigurationError
+
+__all__ = ["Column", "Format", "FormatName", "format_of"]
+
+ROWS_OF_A_GROUP = 2**16
+BYTES_OF_A_GROUP = 2**26
+"""A row group of a parquet file has no more rows, and ends once it has so many bytes in memory."""
+
+
+class FormatName(StrEnum):
+    """The formats, by the names of their options and suffixes."""
+
+    csv = "csv"
+    jsonl = "jsonl"
+    parquet = "parquet"
+
+
+class Column(NamedTuple):
+    """A named column.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    kind : type
+        Of its values: str, int, float or bool. None among them stands for no value.
+    """
+
+    name: str
+    kind: type
+
+
+class Format(ABC):
+    """A way to write rows, one part after another, so that a file that ends behind any part can be gone on with.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        What a row has.
+    """
+
+    name: ClassVar[FormatName]
+    is_text: ClassVar[bool] = True
+    """Whether the unfinished file is the finished one already; otherwise `convert` makes that."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = columns
+
+    @abstractmethod
+    def head(self) -> bytes:
+        """Return what stands before the first row."""
+
+    @abstractmethod
+    def rows(self, values: Sequence[Sequence[Any]]) -> bytes:
+        """Return some rows, given as one sequence of values for each column."""
+
+    def convert(self, unfinished: Path, file: IO[bytes]) -> None:
+        """Write the finished file, in memory that does not grow with it."""
+        raise NotImplementedError
+
+
+class Csv(Format):
+    """Comma-separated values under a header; no value is an empty cell."""
+
+    name = FormatName.csv
+
+    def head(self) -> bytes:
+        """Return the names of the columns."""
+        return _encoded(f"{','.join(_cell(column.name) for column in self.columns)}\n")
+
+    def rows(self, values: Sequence[Sequence[Any]]) -> bytes:
+        """Return a line for each row."""
+        cells = [_cells(each, column.kind) for each, column in zip(values, self.columns, strict=True)]
+        return _encoded("".join(f"{','.join(row)}\n" for row in zip(*cells, strict=True)))
+
+
+def _cells(values: Sequence[Any], kind: type) -> list[str]:
+    if kind is float:
+        return ["" if value is None else f"{value:.6g}" for value in values]
+    return ["" if value is None else _cell(str(value)) for value in values]
+
+
+_SPECIAL = re.compile('[",\r\n]')  # Python's own writer leaves a lone carriage return without quotes
+
+
+def _cell(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if _SPECIAL.search(text) else text
+
+
+class JsonLines(Format):
+    """One JSON object on each line; no value is null."""
+
+    name = FormatName.jsonl
+
+    def head(self) -> bytes:
+        """Return nothing: each row has the names."""
+        return b""
+
+    def rows(self, values: Sequence[Sequence[Any]]) -> bytes:
+        """Return a line for each row."""
+        keys = [f"{_json(column.name)}: " for column in self.columns]
+        cells = [
+            ["null" if value is None else f"{value:.6g}" for value in each]
+            if column.kind is float
+            else map(_json, each)
+            for each, column in zip(values, self.columns, strict=True)
+        ]
+        lines = (", ".join(map("".join, zip(keys, row, strict=True))) for row in zip(*cells, strict=True))
+        return _encoded("".join(f"{{{line}}}\n" for line in lines))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _encoded(text: str) -> bytes:
+    r"""Return text in UTF-8; what that has no form for, such as half an emoji, as \ud83d, which JSON reads back."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+class Parquet(Format):
+    """Apache Parquet in row groups; probabilities are exact.
+
+    A parquet file ends with a table of its row groups, so that an unfinished one cannot be read. The unfinished file is
+    an Arrow IPC stream instead, which consists of parts that are complete one by one.
+    """
+
+    name = FormatName.parquet
+    is_text = False
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        import pyarrow as pa
+
+        super().__init__(columns)
+        types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+        self._schema = pa.schema([(column.name, types[column.kind]) for column in columns])
+
+    def head(self) -> bytes:
+        """Return the schema as Arrow writes it."""
+        head: bytes = self._schema.serialize().to_pybytes()
+        return head
+
+    def rows(self, values: Sequence[Sequence[Any]]) -> bytes:
+        """Return a record batch as Arrow writes it."""
+        import pyarrow as pa
+
+        kinds = zip(values, self.columns, strict=True)
+        exact = [[_exact(value) for value in each] if column.kind is str else each for each, column in kinds]
+        arrays = [pa.array(each, field.type) for each, field in zip(exact, self._schema, strict=True)]
+        rows: bytes = pa.record_batch(arrays, schema=self._schema).serialize().to_pybytes()
+        return rows
+
+    def convert(self, unfinished: Path, file: IO[bytes]) -> None:
+        """Write the parquet file."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        with unfinished.open("rb") as opened, pq.ParquetWriter(file, self._schema) as writer:
+            group, rows, size = [], 0, 0
+            for batch in pa.ipc.open_stream(opened):
+                group.append(batch)
+                rows, size = rows + batch.num_rows, size + batch.nbytes
+                if rows >= ROWS_OF_A_GROUP or size >= BYTES_OF_A_GROUP:
+                    writer.write_table(pa.Table.from_batches(group, self._schema), row_group_size=rows)
+                    group, rows, size = [], 0, 0
+            if group:
+                writer.write_table(pa.Table.from_batches(group, self._schema), row_group_size=rows)
+
+
+def _exact(text: str | None) -> str | None:
+    return text if text is None or text.isascii() else _encoded(text).decode()
+
+
+_FORMATS: dict[str, type[Format]] = {each.name: each for each in (Csv, JsonLines, Parquet)}
+_BY_SUFFIX = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+_OTHER = (".tsv", ".json", ".xlsx", ".xls", ".gz", ".zip", ".zst", ".feather", ".arrow")
+
+
+def format_of(output: Path | None, name: FormatName | None) -> type[Format]:
+    """Return the format of a file: the named one, or else that of its suffix, which is csv for unknown suffixes.
+
+    Raises
+    ------
+    ConfigurationError
+        If the suffix is that of another format, or parquet is to be written to a stream.
+    """
+    suffix = output.suffix.lower() if output is not None else ""
+    if name is None and suffix in _OTHER:
+        raise ConfigurationError(
+            f"{output}: answers are written as csv, jsonl or parquet: let the name end in one of these, or say which "
+            "with --format."
+        )
+    chosen = _FORMATS[name or _BY_SUFFIX.get(suffix, "csv")]
+    if not chosen.is_text and (output is None or (output.exists() and not output.is_file())):
+        raise ConfigurationError("parquet needs a plain file: name one with -o FILE.")
+    return chosen
