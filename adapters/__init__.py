@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
+from gridcnn.constraints import Constraint, Record, Text
 from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -41,7 +42,13 @@ _OF_MODALITY = {
     "text": "TextAdapter",
 }
 
+STORED: Constraint = Record(
+    {"name": Text(1_000), "package": Text(1_000), "settings": Record(), "state": Record()},
+)
+"""What a saved model has to say of its adapter; settings and state are its own affair."""
+
 __all__ = [
+    "STORED",
     "Adapter",
     "ArrayAdapter",
     "AudioAdapter",

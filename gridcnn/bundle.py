@@ -52,7 +52,7 @@ _SCORE = Number(finite=False)  # NaN if there was no validation
 _ANYTHING = Record()
 
 DESCRIPTION: Mapping[str, Constraint] = {
-    "adapter": Record({"name": Text(1_000), "package": Text(1_000), "settings": _ANYTHING, "state": _ANYTHING}),
+    "adapter": adapters.STORED,
     "classes": Record({"kind": Text(1)}),
     "backbone": _ANYTHING,
     "flip_axes": Each(Text(1_000), most=2),

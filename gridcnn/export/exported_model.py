@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import itertools
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +21,15 @@ from gridcnn.errors import (
     BundleError,
     BundleVersionError,
     ExportError,
-    GridcnnError,
     ItemError,
     MissingAdapterError,
     NotABundleError,
     TamperedBundleError,
 )
-from gridcnn.predictions import LABEL_KINDS, NOT_FINITE, Predictions, name_of
+from gridcnn.export.onnx_outline import outline
+from gridcnn.parameters import check
+from gridcnn.predictions import NOT_FINITE, Predictions, name_of, stored_labels
+from gridcnn.stored_json import parsed
 
 __all__ = [
     "DIGEST",
@@ -52,6 +54,9 @@ BYTES_OF_PART = 2**26
 
 MOST_NUMBERS = 2**24
 """Numbers of a batch."""
+
+MOST_MEMORY = 2**33
+"""Bytes that graphs may take at work, all those of a process together."""
 
 BYTES_A_CHARACTER = 32
 """Room that a character takes in the graph of a text, in a matrix as wide as the longest text of the batch."""
@@ -111,30 +116,43 @@ class ExportedModel:
     def __init__(self, source: str | Path | bytes, threads: int | None = None) -> None:
         name = "this model" if isinstance(source, bytes) else str(source)
         content = source if isinstance(source, bytes) else _read(Path(source))
-        self._session = _session(content, name, threads)
-        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        self.metadata = _metadata(content, name)
         _check(content, self.metadata, name)
         try:
-            described = json.loads(self.metadata["gridcnn"])
+            described = parsed(self.metadata["gridcnn"].encode())
+            check(described, {"adapter": adapters.STORED})
             stored = described["adapter"]
             kind = adapters.installed(stored["name"], stored["package"])
             if kind is None:
                 raise MissingAdapterError(name, stored["name"], stored["package"])
-            self.adapter = kind(**stored["settings"]).restore(stored["state"])
-            label = LABEL_KINDS[described["classes"]["kind"]]
-            self.classes = np.array([label(each) for each in described["classes"]["labels"]])
+            self.adapter = adapters.from_state(stored["name"], stored["settings"], stored["state"])
+            self.classes = stored_labels(described["classes"]["kind"], described["classes"]["labels"])
             self.background = background_index(self.classes, described.get("background"))
             self.certainty = Certainty.from_dict(described.get("certainty"))
-        except GridcnnError:
+        except BundleError:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise TamperedBundleError(f"{name}: its parts do not agree with each other ({error})") from error
-        (self._input,) = self._session.get_inputs()
+        self._session = _session(content, name, threads)
+        if "probabilities" not in [each.name for each in self._session.get_outputs()]:
+            raise TamperedBundleError(f"{name}: it does not answer with probabilities. Export it again")
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            raise TamperedBundleError(f"{name}: it takes {len(inputs)} inputs instead of one. Export it again")
+        self._input, self._name = inputs[0], name
 
     def __call__(self, batch: Any) -> np.ndarray:
         """Return the probabilities of a batch of decoded items of one shape, float64 `(batch, n_classes)`."""
-        (probabilities,) = self._session.run(["probabilities"], {self._input.name: batch})
+        try:
+            (probabilities,) = self._session.run(["probabilities"], {self._input.name: batch})
+        except Exception as error:  # onnxruntime has errors of its own
+            raise ExportError(
+                f"{self._name} cannot compute {len(batch)} items of this size: its graph is faulty, or would take more "
+                f"than {MOST_MEMORY / 2**30:g} GiB of memory"
+            ) from error
         answers: np.ndarray = probabilities.astype(np.float64)
+        if answers.shape != (len(batch), len(self.classes)):
+            raise TamperedBundleError(f"{self._name}: it does not answer for its {len(self.classes)} classes")
         return answers
 
     def rule(self, *, abstain: float | None = None, sets: float | None = None, by_class: bool = False) -> AnswerRule:
@@ -237,7 +255,9 @@ def _read(path: Path) -> bytes:
 
 def _session(content: bytes, name: str, threads: int | None) -> Any:
     runtime = require("onnxruntime")
+    _bound_memory(runtime)
     options = runtime.SessionOptions()
+    options.add_session_config_entry("session.use_env_allocators", "1")  # the one that is bounded
     options.log_severity_level = 4  # what goes wrong is raised
     told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     if threads or told.isdecimal():
@@ -248,12 +268,31 @@ def _session(content: bytes, name: str, threads: int | None) -> Any:
         raise NotABundleError(f"{name} is not an ONNX model that onnxruntime can load") from error
 
 
-def _check(content: bytes, metadata: dict[str, str], name: str) -> None:
-    version = metadata.get(FORMAT, "")
-    if "gridcnn" not in metadata or not version.isdigit():
+@functools.cache
+def _bound_memory(runtime: Any) -> None:
+    """Let all exported models of this process take so much memory together: a graph can ask for any amount."""
+    arena = runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    memory = runtime.OrtMemoryInfo("Cpu", arena, 0, runtime.OrtMemType.DEFAULT)
+    runtime.create_and_register_allocator(memory, runtime.OrtArenaCfg({"max_mem": MOST_MEMORY}))
+
+
+def _metadata(content: bytes, name: str) -> dict[str, str]:
+    """Return the texts of a file that has nothing in it which gridcnn would not have written."""
+    try:
+        texts, odd = outline(content)
+    except ValueError as error:
+        raise NotABundleError(f"{name} is not an ONNX model ({error})") from error
+    if FORMAT not in texts or "gridcnn" not in texts:
         raise NotABundleError(f"{name} is an ONNX model, but not one that gridcnn wrote")
-    if int(version) != FORMAT_VERSION:
-        raise BundleVersionError(f"{name} has format {version}, but this gridcnn reads format {FORMAT_VERSION}")
+    if odd:
+        raise TamperedBundleError(f"{name} has {odd}, which no model has that gridcnn exports: it is not computed")
+    return texts
+
+
+def _check(content: bytes, metadata: dict[str, str], name: str) -> None:
+    version = metadata[FORMAT]
+    if version != str(FORMAT_VERSION):
+        raise BundleVersionError(f"{name} has format {version[:20]}, but this gridcnn reads format {FORMAT_VERSION}")
     digest = metadata.get(DIGEST, "")
     plain = content.replace(digest.encode(), PLACE_OF_DIGEST.encode()) if len(digest) == len(PLACE_OF_DIGEST) else b""
     if hashlib.sha256(plain).hexdigest() != digest:

@@ -5,8 +5,7 @@ JSON text under the metadata key `kind`; `kind_format` is the number of its form
 The digest finds damage and careless edits; it is no signature.
 
 Reading runs no code from the file and follows no path in it. Nothing of it is believed before it is checked: the sizes
-that the header announces are compared with the size of the file before the tensors are read, and JSON has limits, so
-that memory stays a small multiple of the file.
+that the header announces are compared with the size of the file before the tensors are read, and JSON has limits.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,17 +33,10 @@ from gridcnn.errors import (
     TruncatedBundleError,
 )
 from gridcnn.pipeline.replacing import replacing
+from gridcnn.stored_json import LARGEST, is_small_enough, parsed
 from gridcnn.versions import versions
 
 __all__ = ["Sealed", "is_sealed", "plain", "read_sealed", "unsealed", "write_sealed"]
-
-LARGEST_JSON = 2**26
-"""Bytes of a header, and of the description in it: some five million words of a vocabulary."""
-
-MOST_CONTAINERS = 2**18
-"""Objects and lists in such a text, each of which takes up to a hundred times the memory that it takes in the file."""
-
-DEEPEST = 20  # levels of objects and lists
 
 LONGEST_VERSION = 9  # digits
 
@@ -94,9 +86,9 @@ def write_sealed(
     content = safetensors.torch.save(
         kept, metadata={kind: text, f"{kind}_format": str(version), f"{kind}_digest": _digest(text, kept)}
     )
-    if not _is_small_enough(text.encode()) or not _is_small_enough(content[8 : 8 + _header_length(content)]):
+    if not is_small_enough(text.encode()) or not is_small_enough(content[8 : 8 + _header_length(content)]):
         raise BundleError(
-            f"{path} would have a description of {len(text):,} bytes, and one of more than {LARGEST_JSON:,} is not "
+            f"{path} would have a description of {len(text):,} bytes, and one of more than {LARGEST:,} is not "
             "read again: train with a smaller vocabulary, or with fewer classes"
         )
     with replacing(path) as file:
@@ -155,7 +147,7 @@ def unsealed(content: bytes, kind: str, version: int, name: str | Path) -> Seale
     if metadata.get(f"{kind}_digest") != _digest(text, tensors):
         raise TamperedBundleError(f"{name} was changed after it was written: its digest does not match. Save it again")
     try:
-        return Sealed(_parsed(text.encode()), tensors)
+        return Sealed(parsed(text.encode()), tensors)
     except ValueError as error:
         raise _damaged(name, error) from error
 
@@ -184,7 +176,7 @@ def _header_length(content: bytes) -> int:
 def _check_start(start: bytes, size: int, name: str | Path) -> None:
     """Check the first nine bytes of a file of `size` bytes."""
     length = _header_length(start)
-    if len(start) < 9 or start[8:9] != b"{" or length > LARGEST_JSON:
+    if len(start) < 9 or start[8:9] != b"{" or length > LARGEST:
         raise NotABundleError(f"{name} is not a file that gridcnn saved (not a safetensors file)")
     if size < 8 + length:
         raise TruncatedBundleError(f"{name} is cut off: {size} bytes, but its header alone needs {8 + length}")
@@ -193,7 +185,7 @@ def _check_start(start: bytes, size: int, name: str | Path) -> None:
 def _header(text: bytes, size: int, name: str | Path) -> dict[str, Any]:
     """Return a header that announces as many bytes as the file has, which is known before any tensor is read."""
     try:
-        header = _parsed(text)
+        header = parsed(text)
         entries = [entry for key, entry in header.items() if key != "__metadata__"]
         ends = [entry["data_offsets"][1] for entry in entries]
         expected = 8 + len(text) + max([0, *map(int, ends)])
@@ -204,44 +196,6 @@ def _header(text: bytes, size: int, name: str | Path) -> dict[str, Any]:
             f"{name} is cut off, or bytes were added: {size} bytes, expected {expected}. Copy or save it again"
         )
     return header
-
-
-def _is_small_enough(text: bytes) -> bool:
-    return len(text) <= LARGEST_JSON and text.count(b"{") + text.count(b"[") <= MOST_CONTAINERS
-
-
-def _parsed(text: bytes) -> dict[str, Any]:
-    """Return a JSON object; ValueError if it is none, too large, nested too deeply, or has a key twice."""
-    if not _is_small_enough(text):
-        raise ValueError("more JSON than any model needs")
-    try:
-        values = json.loads(text.decode(), object_pairs_hook=_without_repetitions)
-    except RecursionError:
-        raise ValueError("JSON that is nested too deeply") from None
-    if not isinstance(values, dict):
-        raise ValueError("JSON that is no object")
-    if _depth(values) > DEEPEST:
-        raise ValueError("JSON that is nested too deeply")
-    return values
-
-
-def _depth(values: Any) -> int:
-    """Return how many levels of objects and lists there are; one more than `DEEPEST` if there are more."""
-    depth, level = 0, [values]
-    while level and depth <= DEEPEST:
-        inside = [each.values() if type(each) is dict else each for each in level]
-        level = [part for parts in inside for part in parts if type(part) is dict or type(part) is list]
-        depth += 1
-    return depth
-
-
-def _without_repetitions(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in values:
-            raise ValueError("JSON with a key that stands there twice")
-        values[key] = value
-    return values
 
 
 def _damaged(name: str | Path, error: Exception) -> TamperedBundleError:
