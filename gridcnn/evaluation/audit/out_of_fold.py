@@ -22,7 +22,7 @@ FOLDS = 4
 SHARE_OF_EPOCHS = 0.5
 """Of the adapter's number: a half-trained network knows the rule, and has not yet learned the exceptions by heart."""
 
-FEWEST_EPOCHS = 3
+FEWEST_EPOCHS, MOST_EPOCHS = 3, 20
 
 
 class _Steps(Callback):
@@ -73,9 +73,11 @@ def out_of_fold(
 
     count = len(target)
     fitted = clone(adapter).fit(adapter.check_items(items))
-    epochs = max(round(SHARE_OF_EPOCHS * fitted.defaults(count)["epochs"]), FEWEST_EPOCHS)
+    wanted = round(SHARE_OF_EPOCHS * fitted.defaults(count)["epochs"])
+    epochs = min(max(wanted, FEWEST_EPOCHS), MOST_EPOCHS)
     parameters = {
         "epochs": epochs,
+        "label_smoothing": 0.0,  # which hides how sure a network is
         "validation_fraction": 0.0,
         "refit": False,
         "random_state": random_state,

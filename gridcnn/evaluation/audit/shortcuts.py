@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from gridcnn.evaluation.audit.findings import Example, Finding
@@ -19,7 +21,7 @@ LEVEL = 0.01
 """How often a set without a shortcut is said to have one, over all that its items are stored in."""
 
 PERMUTATIONS = 1_999
-LEAST_SKILL = 0.1
+LEAST_SKILL = 0.25
 """Share of the way from chance to certainty that one number must go to be worth a word."""
 
 GREAT_SKILL = 0.5
@@ -38,15 +40,28 @@ def check_shortcuts(material: Material) -> list[Finding]:
         return []
     columns = _columns(material, items)
     folds = _folds(material, items, target)
-    found = []
+    measured = list[_Shortcut]()
     for name, values in columns.items():
         answers = _out_of_fold(values, target, folds, material.random_state)
         score, p_value = _permutation_test(answers, target, folds, material.random_state)
-        chance = 1 / (target.max() + 1)
+        chance = 1 / (int(target.max()) + 1)
         skill = (score - chance) / (1 - chance)
         if p_value * len(columns) <= LEVEL and skill >= LEAST_SKILL:
-            found.append(_finding(material, name, items, target, values, (score, chance, skill, p_value)))
-    return sorted(found, key=lambda finding: -finding.numbers["skill"])
+            measured.append(_Shortcut(name, score, chance, skill, p_value))
+    if not measured:
+        return []
+    measured.sort(key=lambda each: -each.skill)
+    return [_finding(material, measured, items, target, columns[measured[0].name])]
+
+
+class _Shortcut(NamedTuple):
+    """What one number tells of the class: balanced accuracy, that by chance, the share of the way to 1, a p-value."""
+
+    name: str
+    score: float
+    chance: float
+    skill: float
+    p_value: float
 
 
 def _sample(material: Material) -> tuple[np.ndarray, np.ndarray]:
@@ -138,31 +153,26 @@ def _permutation_test(answers: np.ndarray, target: np.ndarray, folds: np.ndarray
 
 
 def _finding(
-    material: Material,
-    name: str,
-    items: np.ndarray,
-    target: np.ndarray,
-    values: np.ndarray,
-    measured: tuple[float, float, float, float],
+    material: Material, found: list[_Shortcut], items: np.ndarray, target: np.ndarray, values: np.ndarray
 ) -> Finding:
-    score, chance, skill, p_value = measured
+    """Report all shortcuts at once, since one cause often shows in several numbers; `values` are those of the best."""
+    best = found[0]
     medians = [float(np.median(values[target == index])) for index in range(int(target.max()) + 1)]
-    ends = [int(np.argmin(medians)), int(np.argmax(medians))]
     examples = []
-    for index in ends:  # the class with the smallest values and the one with the largest
+    for index in (int(np.argmin(medians)), int(np.argmax(medians))):
         own = np.flatnonzero(target == index)
         at = int(items[own[np.argsort(np.abs(values[own] - medians[index]), kind="stable")[0]]])
-        told = material.read[at].stored.get(name, np.nan)
+        told = material.read[at].stored.get(best.name, np.nan)
         shown = told if isinstance(told, str) else f"{told:,.4g}"
-        examples.append(Example((at,), f"{material.label(at)}: typical {name} {shown}"))
-    great = skill >= GREAT_SKILL
+        examples.append(Example((at,), f"{material.label(at)}: typical {best.name} {shown}"))
+    listed = "; ".join(f"{each.name} (balanced accuracy {each.score:.2f})" for each in found[:4])
+    great = best.skill >= GREAT_SKILL
     return Finding(
-        f"class-by-{name.replace(' ', '-')}", "warning" if great else "note",
-        f"the class can be told from the {name} alone: balanced accuracy {score:.2f} out of fold, {chance:.2f} by "
-        f"chance, p {'<' if p_value <= 1 / (PERMUTATIONS + 1) else '='} {max(p_value, 1 / (PERMUTATIONS + 1)):.2g}",
+        "shortcuts", "warning" if great else "note",
+        f"the class can be told without looking at what the items show, by {listed}; by chance it were "
+        f"{best.chance:.2f}",
         "If that comes from how the classes were collected, the network may learn it instead of what you mean: store "
         "all classes alike." if great else "Ask whether the classes differ in this by nature or by how they were "
         "collected.",
-        len(items), tuple(examples),
-        {"balanced_accuracy": score, "chance": chance, "skill": skill, "p_value": p_value, "descriptor": name},
+        len(found), tuple(examples), {each.name: each._asdict() for each in found},
     )  # fmt: skip
