@@ -14,6 +14,7 @@ import soxr
 from gridcnn.adapters import sound_received, sound_remarks, sound_state
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
 from gridcnn.adapters.recordings import Recording, as_array, header, is_one, load, mixed
+from gridcnn.adapters.sound_files import check_length
 from gridcnn.adapters.sound_frames import ORDINARY_RATE, choose_frames, window_length
 from gridcnn.adapters.sound_inspecting import SoundInspector
 from gridcnn.adapters.sound_remarks import HIGHEST_RATE
@@ -35,7 +36,6 @@ SAMPLE = 2_000
 SHORTEST_LEARNED_DURATION = 0.1
 LONGEST_LEARNED_DURATION = 5.0
 MOST_TRAINING_SAMPLES = 2**30  # 4 GiB; a learned rate above 48 kHz gives way
-MOST_RESAMPLED = 2**31  # samples of one recording
 TRIMMED_SHARE = 0.05  # a recording that is longer by less than this is trimmed rather than cut in two
 
 
@@ -210,8 +210,7 @@ class AudioAdapter(Adapter):
         channels, rate = self._load(item)
         mono = mixed(channels)
         if rate != self.sample_rate_:
-            if len(mono) / rate * self.sample_rate_ > MOST_RESAMPLED:
-                raise ItemError(item, f"too long to be resampled from {rate:,} to {self.sample_rate_:,} Hz: cut it")
+            check_length(item, len(mono) * self.sample_rate_ / rate, self.sample_rate_, 1)
             mono = soxr.resample(mono, rate, self.sample_rate_, quality="HQ")
         return mono
 

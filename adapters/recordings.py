@@ -19,7 +19,8 @@ __all__ = ["Recording", "as_array", "cancel", "header", "is_one", "load", "mixed
 LONGEST_NAME = 60
 LOUDEST = 1e9  # a sample beyond it cannot be squared in float32 and summed
 SEGMENT = 4_096  # samples; a cell of `cancel` is a band of a segment
-MOST_SEGMENTS = 512
+MOST_SEGMENTS = 512  # of at most 4 channels, and fewer of more
+FEW_CHANNELS = 4
 BAND = 32  # frequencies; in noise, the sum over fewer would vary too much
 LOST = 0.5  # a cell is lost if its power is below this share of what channels that have nothing in common leave
 MOST_LOST = 0.05  # of the power
@@ -101,7 +102,7 @@ def load(item: Any, rate: int | None, most: int | None = None) -> tuple[np.ndarr
         raise ItemError(_name(item), "the recording is empty (0 samples)")
     if not np.isfinite(channels).all():
         raise ItemError(_name(item), "it has samples that are NaN or infinite")
-    if (loudest := float(np.abs(channels).max())) > LOUDEST:
+    if (loudest := max(float(channels.max()), -float(channels.min()))) > LOUDEST:
         raise ItemError(_name(item), f"it has samples up to {loudest:.3g}; expected about -1 to 1")
     return channels, rate
 
@@ -137,7 +138,7 @@ def cancel(channels: np.ndarray) -> bool:
     count = channels.shape[1]
     if count == 1:
         return False
-    n_segments = min(-(-len(channels) // SEGMENT), MOST_SEGMENTS)
+    n_segments = min(-(-len(channels) // SEGMENT), max(MOST_SEGMENTS // -(-count // FEW_CHANNELS), 1))
     starts = np.linspace(0, max(len(channels) - SEGMENT, 0), n_segments).astype(np.int64)
     padded = np.pad(channels, ((0, max(SEGMENT - len(channels), 0)), (0, 0)))
     segments = padded[starts[:, None] + np.arange(SEGMENT)]  # (segments, samples, channels)

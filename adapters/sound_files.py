@@ -9,11 +9,14 @@ import re
 import shlex
 import threading
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 
+from gridcnn.adapters import limits
 from gridcnn.adapters.sound_headers import PLACEHOLDER, with_length
 from gridcnn.errors import ItemError
 
@@ -33,7 +36,9 @@ OTHER_FORMATS = frozenset({".aac", ".amr", ".m4a", ".mp4", ".webm", ".wma"})
 LOWEST_RATE, HIGHEST_RATE = 100, 10_000_000
 """Sample rates (Hz) that a header may state; what is outside is damage."""
 
-_FRAMES_UNKNOWN = 2**40  # libsndfile counts so many if a flac, written into a pipe, does not state its length
+FRAMES_UNKNOWN = 2**40
+"""As many samples libsndfile counts if a flac, written into a pipe, does not state its length."""
+
 _BLOCK = 65_536  # samples read at a time if the length is uncertain
 _LEAST_SHARE = 0.95  # the length in an mp3 header is an estimate
 _LOCK = threading.Lock()  # files are read in threads, and what `catch_warnings` changes belongs to all of them
@@ -60,7 +65,7 @@ def read_header(path: str | os.PathLike[str]) -> tuple[int, float]:
     """
     try:
         with _open(path) as file:
-            frames = _length(file) if file.frames < _FRAMES_UNKNOWN else len(_decoded(path, file))
+            frames = _length(file) if file.frames < FRAMES_UNKNOWN else len(_decoded(path, file))
             return file.samplerate, frames / file.samplerate
     except ItemError as error:
         samples, rate = _by_librosa(path, error)
@@ -91,7 +96,7 @@ def read_sound(path: str | os.PathLike[str], most: int | None = None) -> tuple[n
             if 0 < promised < _LENGTH_UNKNOWN and present < promised:
                 raise ItemError(path, f"truncated: {present} of {promised} bytes of sound are there")
         samples = _decoded(path, file, most)
-        if most is None and len(samples) < _LEAST_SHARE * _length(file) and file.frames < _FRAMES_UNKNOWN:
+        if most is None and len(samples) < _LEAST_SHARE * _length(file) and file.frames < FRAMES_UNKNOWN:
             raise ItemError(path, f"truncated: {len(samples)} of {_length(file)} samples are there")
         if file.format == "OGG" and not _ogg_is_complete(path):
             raise ItemError(path, "truncated: its last page is missing or cut")
@@ -99,20 +104,52 @@ def read_sound(path: str | os.PathLike[str], most: int | None = None) -> tuple[n
 
 
 def _decoded(path: str | os.PathLike[str], file: soundfile.SoundFile, most: int | None = None) -> np.ndarray:
-    """Read at most so many samples, `(samples, channels)`; block by block where the length may be wrong."""
+    """Read at most so many samples, `(samples, channels)`; block by block where the length may be wrong.
+
+    Whatever the header states, no more is decoded than one block beyond what a sound may have.
+    """
+    if most is None and file.frames < FRAMES_UNKNOWN:
+        _check_length(path, file, _length(file))
     try:
         if file.seekable():
             return np.asarray(file.read(-1 if most is None else most, dtype="float32", always_2d=True))
-        blocks = [np.zeros((0, file.channels), np.float32)]
-        while (most is None or sum(map(len, blocks)) < most) and len(
-            block := file.read(_BLOCK, dtype="float32", always_2d=True)
-        ):
+        blocks, n_samples = [np.zeros((0, file.channels), np.float32)], 0
+        while (most is None or n_samples < most) and len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
             blocks.append(block)
+            n_samples += len(block)
+            _check_length(path, file, n_samples)
         return np.concatenate(blocks)[: _length(file)]
     except (soundfile.SoundFileError, ValueError, MemoryError) as error:
         raise ItemError(
             path, f"truncated or damaged: libsndfile cannot decode it to its end ({file.subtype_info})"
         ) from error
+
+
+def _check_length(path: Any, file: soundfile.SoundFile, n_samples: int) -> None:
+    """Refuse a file that has more samples than it may."""
+    check_length(path, n_samples, file.samplerate, file.channels)
+
+
+def check_length(
+    item: Any, n_samples: float, rate: float, channels: int, most: Mapping[str, float] | None = None
+) -> None:
+    """Refuse a sound that is longer than it may be, or has as many samples as one that is.
+
+    Parameters
+    ----------
+    item : object
+        For the message.
+    n_samples : float
+        Of one channel.
+    rate : float
+        Samples a second (Hz).
+    channels : int
+    most : mapping, optional
+        The limits; None takes those of this process.
+    """
+    each_second = channels * rate
+    such = f"at {each_second:,.0f} samples a second"
+    limits.within(item, "seconds", n_samples / rate, most, weight=limits.sound_weight(rate, channels), such=such)
 
 
 def _length(file: soundfile.SoundFile) -> int:
@@ -157,7 +194,8 @@ def _by_librosa(path: str | os.PathLike[str], refusal: ItemError) -> tuple[np.nd
     try:
         with _LOCK, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # librosa announces each fallback
-            samples, rate = librosa.load(place, sr=None, mono=False)
+            longest = limits.current().seconds + 1  # decoders are programs that may not end
+            samples, rate = librosa.load(place, sr=None, mono=False, duration=longest)
         if rate < 1:
             raise ValueError("the decoder states no sample rate")
     except Exception as error:  # its backends raise anything
@@ -167,13 +205,15 @@ def _by_librosa(path: str | os.PathLike[str], refusal: ItemError) -> tuple[np.nd
             f"no decoder for {kind} files is installed, or the file is damaged: install ffmpeg, or convert it with "
             f"{_conversion(place)} (wav, flac, ogg, opus, mp3, aiff, au and caf need no decoder)",
         ) from error
-    return np.atleast_2d(samples).T.astype(np.float32), int(rate)
+    channels = np.atleast_2d(samples).T
+    check_length(path, len(channels), rate, channels.shape[1])
+    return channels.astype(np.float32), int(rate)
 
 
 def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
     try:
         file = soundfile.SoundFile(path)
-        if not file.seekable() or file.subtype.startswith("DWVW") or file.frames >= _FRAMES_UNKNOWN:
+        if not file.seekable() or file.subtype.startswith("DWVW") or file.frames >= FRAMES_UNKNOWN:
             file.close()
             file = _Stream(path)
     except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:

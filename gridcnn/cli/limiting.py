@@ -46,7 +46,7 @@ def _option(name: str) -> Any:
     option = typer.Option(
         f"--max-{name}",
         min=0.001 if kind is float else 1,
-        help=f"{OPTIONS[name]}  [default: {default:,.9g}]",
+        help=f"{OPTIONS[name]} {default:,.9g} if not given.",
         rich_help_panel=_PANEL,
     )
     return Annotated[kind | None, option]
