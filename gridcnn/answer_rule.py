@@ -92,6 +92,11 @@ class AnswerRule:
                 )
         return cls(classes, background, largest_doubt, largest_miss, tuple(notes))
 
+    @property
+    def abstains(self) -> bool:
+        """Whether an answer may be `UNSURE`."""
+        return self.largest_doubt < 1
+
     def labels(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the answers for probabilities `(n, n_classes)`: labels, `UNSURE`, or None for the background."""
         best = probabilities.argmax(axis=1)

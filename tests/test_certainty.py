@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from gridcnn import bundle, datasets, explain, fit, predict
 from gridcnn.adapters import ImageAdapter, TextAdapter
 from gridcnn.answer_rule import UNSURE, AnswerRule
 from gridcnn.calibration import calibrate, fit_temperature, mean_loss, mean_probabilities
 from gridcnn.certainty import MOST_KEPT, Certainty, Quality
+from gridcnn.cli.formats import Column, Csv
 from gridcnn.errors import ConfigurationError, TamperedBundleError
 from gridcnn.evaluation.trust import measure_trust
 from gridcnn.inference.predictor import Predictor
@@ -376,3 +381,100 @@ def test_trust_is_measured_on_labelled_items(digits: Any, model: FittedModel) ->
     assert trust.abstained.answered == given.mean()
     assert trust.abstained.accuracy == (answers.most_probable[given].astype(str) == truth[given]).mean()
     assert measure_trust(answers, np.full(len(items), "unknown")) is None
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def saved(model: FittedModel, digits: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved")
+    bundle.save(model, folder / "m.safetensors")
+    for at in range(600, 660):
+        place = folder / "new" / str(digits.labels[at]) / f"{at}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(digits.items[at]).save(place)
+    return folder
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_predict_is_unsure_rather_than_wrong_and_gives_sets(saved: Path, run: Any) -> None:
+    command = ["predict", saved / "m.safetensors", saved / "new"]
+    plain, sure = (rows_of(run(*command, *more).out) for more in ([], ["--abstain", "0.97", "--sets", "0.95"]))
+    assert list(sure[0])[:3] == ["item", "prediction", "set"]
+    unsure = [row["prediction"] == UNSURE for row in sure]
+    assert 0 < sum(unsure) < len(sure) == 60
+    for before, after, is_unsure in zip(plain, sure, unsure, strict=True):
+        assert is_unsure or before["prediction"] == after["prediction"]
+    none = [row for row in plain if not row["prediction"]]
+    assert none
+    assert all(float(row["p(9)"]) == max(float(row[f"p({at})"]) for at in range(10)) for row in none)
+    assert all(row["error"] == "" for row in plain)
+
+
+def test_what_a_model_cannot_promise_is_refused_before_anything_is_written(
+    saved: Path, tmp_path: Path, run: Any
+) -> None:
+    done = run("predict", saved / "m.safetensors", saved / "new", "-o", tmp_path / "o.csv", "--sets", "0.999")
+    assert done.code == 2
+    assert "at least 999 held-out items, and this model has 240" in " ".join(done.err.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_evaluate_states_calibration_sets_and_abstaining(saved: Path, run: Any) -> None:
+    command = ["evaluate", saved / "m.safetensors", saved / "new", "--sets", "0.8", "--abstain", "0.97"]
+    found = json.loads(run(*command, "--json").out)
+    assert found["calibration"]["temperature"] == bundle.load(saved / "m.safetensors").certainty.temperature
+    assert 0 < found["sets"]["share"] <= 1
+    assert 0 < found["abstaining"]["answered"] < 1
+    assert found["abstaining"]["accuracy"] >= found["accuracy"]
+    told = run(*command)
+    assert "calibration error" in told.out
+    assert "mean size of sets" in told.out
+    assert "“9” is never given as an answer" in told.err
+
+
+def test_labels_in_a_set_can_be_told_apart_in_csv(tmp_path: Path) -> None:
+    kinds = [Column("set", list), Column("error", str)]
+    labels = [["a", 'b;"c'], [], None, ["d,e"]]
+    written = (Csv(kinds).head() + Csv(kinds).rows([labels, [None] * 4])).decode()
+    cells = [row["set"] for row in rows_of(written)]
+    assert cells == ['a;"b;""c"', "", "", "d,e"]
+    assert next(csv.reader([cells[0]], delimiter=";")) == labels[0]
+
+
+@pytest.fixture(scope="module")
+def service(model: FittedModel) -> Iterator[Any]:
+    testing = pytest.importorskip("fastapi.testclient")
+    from gridcnn.serve.app import make_app
+
+    with testing.TestClient(make_app({"digits": model}), base_url="http://localhost") as client:
+        yield client
+
+
+def test_the_service_abstains_and_gives_sets_if_a_request_asks(service: Any, saved: Path, model: FittedModel) -> None:
+    places = sorted((saved / "new").rglob("*.png"))
+    files = [("files", (place.name, place.read_bytes(), "image/png")) for place in places]
+    rule = model.rule(abstain=0.97, sets=0.8)
+    expected = predict(model, places, rule=rule)
+    address = "/v1/models/digits/predict?cautions=false"
+    results = service.post(f"{address}&abstain=0.97&sets=0.8", files=files).json()["results"]
+    labels = [None if label is None else str(label) for label in expected.labels]
+    assert [each["prediction"] for each in results] == labels
+    assert UNSURE in labels
+    assert None in labels
+    assert expected.sets is not None
+    assert [each["set"] for each in results] == [[str(label) for label in each] for each in expected.sets]
+    plain = service.post(address, files=files).json()["results"]
+    assert all("set" not in each and each["prediction"] != UNSURE for each in plain)
+    assert service.get("/v1/models").json()["models"][0]["background"] == "9"
+
+
+@pytest.mark.parametrize("query", ["sets=0.999", "sets=1", "abstain=many", "by_class=perhaps", "by_class=1"])
+def test_the_service_refuses_what_the_model_cannot_promise(service: Any, query: str) -> None:
+    refused = service.post(f"/v1/models/digits/predict?{query}", json={"inputs": ["x"]})
+    assert refused.status_code == 422
+    assert refused.json()["error"]["message"]

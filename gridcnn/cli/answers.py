@@ -17,24 +17,31 @@ from gridcnn.cli.resuming import differences
 from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from gridcnn.answer_rule import AnswerRule
     from gridcnn.predictions import Predictions
 
 __all__ = ["Answers", "columns_of"]
 
 
-def columns_of(classes: np.ndarray) -> list[tuple[Column, Callable[[Predictions], Sequence[Any]]]]:
+def columns_of(rule: AnswerRule) -> list[tuple[Column, Callable[[Predictions], Sequence[Any]]]]:
     """Return the columns of the answers, in order, each with what reads its values from some predictions.
 
     All formats write these and nothing else: a further column is one more line here.
     """
+    labels = rule.classes.tolist()
+    kind = str if rule.abstains else type(labels[0])
     return [
         (Column("item", str), lambda part: part.items),
-        (Column("prediction", type(classes[:1].tolist()[0])), lambda part: part.labels),
-        *((Column(f"p({label})", float), _probability(at)) for at, label in enumerate(classes.tolist())),
+        (Column("prediction", kind), lambda part: [None if each is None else kind(each) for each in part.labels]),
+        *([] if rule.largest_miss is None else [(Column("set", list), _sets)]),
+        *((Column(f"p({label})", float), _probability(at)) for at, label in enumerate(labels)),
         (Column("error", str), lambda part: [error or None for error in part.errors]),
     ]
+
+
+def _sets(part: Predictions) -> Sequence[Any]:
+    sets = () if part.sets is None else part.sets
+    return [None if each is None else [str(label) for label in each] for each in sets]
 
 
 def _probability(at: int) -> Callable[[Predictions], Sequence[Any]]:
@@ -52,8 +59,8 @@ class Answers:
         Its unfinished form, if it is a plain file.
     kind : type of Format
         How rows are written.
-    classes : ndarray of shape (n_classes,)
-        The labels.
+    rule : AnswerRule
+        How probabilities become answers.
 
     Attributes
     ----------
@@ -61,10 +68,8 @@ class Answers:
         Number of rows written, also by the run that this one goes on with, and of those with an error.
     """
 
-    def __init__(
-        self, output: Path | None, unfinished: Partial | None, kind: type[Format], classes: np.ndarray
-    ) -> None:
-        columns = columns_of(classes)
+    def __init__(self, output: Path | None, unfinished: Partial | None, kind: type[Format], rule: AnswerRule) -> None:
+        columns = columns_of(rule)
         self._format = kind([column for column, _ in columns])
         self._values = [values for _, values in columns]
         self._output, self._partial = output, unfinished

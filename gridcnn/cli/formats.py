@@ -35,7 +35,7 @@ class Column(NamedTuple):
     name : str
         Its name.
     kind : type
-        Of its values: str, int, float or bool. None among them stands for no value.
+        Of its values: str, int, float, bool, or list for lists of str. None among them stands for no value.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Format(ABC):
 
 
 class Csv(Format):
-    """Comma-separated values under a header; no value is an empty cell."""
+    """Comma-separated values under a header; no value is an empty cell, and a list a line with semicolons."""
 
     name = FormatName.csv
 
@@ -89,14 +89,17 @@ class Csv(Format):
 def _cells(values: Sequence[Any], kind: type) -> list[str]:
     if kind is float:
         return ["" if value is None else f"{value:.6g}" for value in values]
+    if kind is list:
+        lines = (None if value is None else ";".join(_cell(each, ";") for each in value) for value in values)
+        return ["" if line is None else _cell(line) for line in lines]
     return ["" if value is None else _cell(str(value)) for value in values]
 
 
-_SPECIAL = re.compile('[",\r\n]')  # Python's own writer leaves a lone carriage return without quotes
+_SPECIAL = re.compile('["\r\n]')  # Python's own writer leaves a lone carriage return without quotes
 
 
-def _cell(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if _SPECIAL.search(text) else text
+def _cell(text: str, separator: str = ",") -> str:
+    return '"' + text.replace('"', '""') + '"' if separator in text or _SPECIAL.search(text) else text
 
 
 class JsonLines(Format):
@@ -144,7 +147,7 @@ class Parquet(Format):
         import pyarrow as pa
 
         super().__init__(columns)
-        types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+        types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(), list: pa.list_(pa.string())}
         self._schema = pa.schema([(column.name, types[column.kind]) for column in columns])
 
     def head(self) -> bytes:
@@ -157,7 +160,7 @@ class Parquet(Format):
         import pyarrow as pa
 
         kinds = zip(values, self.columns, strict=True)
-        exact = [[_exact(value) for value in each] if column.kind is str else each for each, column in kinds]
+        exact = [[_exact(value) for value in each] if column.kind in (str, list) else each for each, column in kinds]
         arrays = [pa.array(each, field.type) for each, field in zip(exact, self._schema, strict=True)]
         rows: bytes = pa.record_batch(arrays, schema=self._schema).serialize().to_pybytes()
         return rows
@@ -179,7 +182,10 @@ class Parquet(Format):
                 writer.write_table(pa.Table.from_batches(group, self._schema), row_group_size=rows)
 
 
-def _exact(text: str | None) -> str | None:
+def _exact(text: Any) -> Any:
+    """Return a string, None, or each string of a list with what UTF-8 has a form for."""
+    if isinstance(text, list):
+        return [_exact(each) for each in text]
     return text if text is None or text.isascii() else _encoded(text).decode()
 
 

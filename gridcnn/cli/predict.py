@@ -18,10 +18,13 @@ from gridcnn.cli.asking import Asked, Source, read_inputs
 from gridcnn.cli.cautions import Cautions
 from gridcnn.cli.formats import FormatName, format_of
 from gridcnn.cli.options import (
+    AbstainOption,
+    ByClassOption,
     EncodingOption,
     PathOption,
     Precision,
     PrecisionOption,
+    SetsOption,
     TextOption,
     ThreadsOption,
 )
@@ -74,10 +77,16 @@ def predict(
     text: TextOption = None,
     path: PathOption = None,
     encoding: EncodingOption = None,
+    abstain: AbstainOption = None,
+    sets: SetsOption = None,
+    by_class: ByClassOption = False,
     precision: PrecisionOption = Precision.float32,
     threads: ThreadsOption = None,
 ) -> None:
     """Predict classes: one row per item with its prediction, a probability per class, and its error if it has one.
+
+    The probabilities are calibrated on items held out in training. With --abstain, less certain items are “unsure”; an
+    item that is most like the background class has neither a prediction nor an error.
 
     The rows stand in the order of the items, and none is left out: row 7 of a csv file gets row 7 of the answers. They
     are written as they are computed, to FILE.partial, which gets its name FILE at the end. Whatever stops the command,
@@ -88,19 +97,21 @@ def predict(
     columns = Columns(text=text, path=path, encoding=encoding)
     watched = output is not None or not sys.stdout.isatty()  # answers that scroll by are progress enough
     console = Console(stderr=True, force_terminal=None if watched else False)
+    promises = {"abstain": abstain, "sets": sets, "by_class": by_class}
     n_items, answers = None, None
     try:
         with Waiting(console, "reading") as waiting:
-            answering = load_answering(model, threads, precision.value)
+            answering = load_answering(model, threads, precision.value, promises)
             sources = read_inputs(inputs, answering.adapter, columns, partial.is_one_of if partial else _nothing)
             n_items = _count(sources)
             cautions = Cautions(answering.adapter)
             asked = _each(sources, output, cautions)
-            answers = Answers(output, partial, kind, answering.classes)
+            answers = Answers(output, partial, kind, answering.rule)
             run = None
             if partial is not None:
                 options = {"--format": kind.name, "--text": text, "--path": path, "--encoding": encoding,
-                           "--precision": precision.value}  # fmt: skip
+                           "--precision": precision.value, "--abstain": abstain, "--sets": sets,
+                           "--by-class": by_class}  # fmt: skip
                 run = what_makes(answering.file, answers.columns, sources, options)
             with answers.opened(run):
                 answers.pass_over(each.name for each in asked)
@@ -109,6 +120,8 @@ def predict(
                     answers.add(part)
                     waiting.progress(answers.n_rows, n_items)
             cautions.print()
+        for line in answering.rule.notes:
+            note(line)
     except KeyboardInterrupt as stopped:
         n_rows = 0 if answers is None else answers.n_rows
         note(
