@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image, ImageOps
 
+from gridcnn.adapters.image_jpeg import refuse_if_cut
 from gridcnn.adapters.image_opening import FORMATS, check_pixels, opened, why_not
 from gridcnn.adapters.pixel_range import FLOATS, WHOLE, Kind, given_range, lift
 from gridcnn.adapters.tensors import is_tensor, to_array
@@ -165,6 +166,8 @@ class Picture:
                 picture = self._picture
                 if least is not None:
                     picture.draft(None, (least, least))
+                if picture.format in {"JPEG", "MPO"} and not isinstance(self.item, Image.Image):
+                    refuse_if_cut(self.item, picture)
                 ImageOps.exif_transpose(picture, in_place=True)
             else:
                 array = self.levels()
@@ -265,7 +268,7 @@ def _decoded_as(path: Any, pixels: str) -> np.ndarray:
                 changed = ("raw", *tile[1:3], (pixels, 0, 1))
             else:
                 changed = (*tile[:3], (pixels, *tile[3][1:]) if isinstance(tile[3], tuple) else pixels)
-            tiles[index] = tile._make(changed) if hasattr(tile, "_make") else changed  # Pillow below 11 has tuples
+            tiles[index] = tile._make(changed)
         return _upright(picture)
 
 

@@ -11,6 +11,7 @@ from typing import IO, Any
 from PIL import Image, UnidentifiedImageError
 
 from gridcnn.adapters import limits
+from gridcnn.adapters.image_jpeg import check_jpeg
 from gridcnn.errors import ItemError
 
 __all__ = ["FORMATS", "check_pixels", "opened", "why_not"]
@@ -24,9 +25,6 @@ FORMATS = (
 JPEG includes MPO, PNG animated ones, PPM its relatives. Of Pillow's other readers some start programs (EPS), and each
 is code that a hostile file can reach.
 """
-
-USUAL_SCANS = 16
-"""Of a progressive JPEG, at most; a scan costs a pass over all pixels, even if it has but a few bytes."""
 
 DEEP, TRANSPARENT = 3.0, 1.5
 """How many times as much memory pixels of more than 8 bits take, and those that are laid over white."""
@@ -42,8 +40,6 @@ LARGEST_TILE = 4096**2
 """Pixels of a tile of a TIFF, which are in memory at once, of a picture that has fewer."""
 
 _PNG, _JPEG, _ICO = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"\0\0\1\0"
-_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
-_NO_LENGTH = (0x01, *range(0xD0, 0xD9))  # markers of a JPEG that stand alone
 
 
 def opened(path: str | os.PathLike[str]) -> Image.Image:
@@ -124,7 +120,7 @@ def _check(path: Any, file: IO[bytes]) -> None:
     if start == _PNG:
         _check_png(path, file)
     elif start.startswith(_JPEG):
-        _check_jpeg(path, file)
+        check_jpeg(path, file)
     elif start.startswith(_ICO):
         _check_ico(path, file, int.from_bytes(start[4:6], "little"))
 
@@ -149,30 +145,6 @@ def _check_png(path: Any, file: IO[bytes]) -> None:
         content = file.read(min(length, size))
         if int.from_bytes(file.read(4), "big") != zlib.crc32(content, zlib.crc32(kind)):
             raise ItemError(path, "its pixels are truncated or damaged: they do not agree with their checksum")
-
-
-def _check_jpeg(path: Any, file: IO[bytes]) -> None:
-    """Refuse a progressive JPEG whose scans together have more pixels than a picture may.
-
-    References
-    ----------
-    ITU-T T.81, annex B: a segment is 0xFF, a marker and its length, which counts itself; the pixels follow the segment
-    SOS, and in them 0xFF is followed by 0 or the number of a restart.
-    """
-    file.seek(2)
-    area = 0
-    while len(head := file.read(4)) == 4 and head[0] == 0xFF and head[1] not in _NO_LENGTH:
-        if head[1] in _PROGRESSIVE:
-            frame = file.read(5)
-            area = int.from_bytes(frame[1:3], "big") * int.from_bytes(frame[3:5], "big")
-            file.seek(-len(frame), os.SEEK_CUR)
-        if head[1] == 0xDA:
-            break
-        file.seek(int.from_bytes(head[2:], "big") - 2, os.SEEK_CUR)
-    if area:
-        pixels = file.read()
-        scans = 1 + pixels.count(b"\xff\xda", 0, pixels.find(b"\xff\xd9"))
-        limits.within(path, "pixels", area, weight=max(1.0, scans / USUAL_SCANS))
 
 
 def _check_ico(path: Any, file: IO[bytes], count: int) -> None:

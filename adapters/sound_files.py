@@ -17,19 +17,15 @@ import numpy as np
 import soundfile
 
 from gridcnn.adapters import limits
+from gridcnn.adapters.sound_damage import damage
 from gridcnn.adapters.sound_headers import PLACEHOLDER, with_length
 from gridcnn.errors import ItemError
 
 __all__ = ["as_float32", "read_header", "read_sound"]
 
-# libsndfile quietly shortens a file whose header promises more than it holds, and notes it in its log.
-_SHORT_CHUNK = re.compile(
-    r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE
-)  # wav, aiff, au, w64, rf64
 _DATA = re.compile(r"^\s*data : (\d+)(?: \(should be (\d+)\))?", re.MULTILINE)
 _FACT = re.compile(r"^fact : 4\s+frames\s+: (\d+)", re.MULTILINE)
 _GSM_BYTES, _GSM_SAMPLES = 65, 320  # of a block in a wav
-_LENGTH_UNKNOWN = 0x7FFF0000  # programs that write a wav into a pipe promise about as much as the field holds
 OTHER_FORMATS = frozenset({".aac", ".amr", ".m4a", ".mp4", ".webm", ".wma"})
 """Suffixes of sound files that libsndfile cannot decode, but other decoders can."""
 
@@ -91,15 +87,11 @@ def read_sound(path: str | os.PathLike[str], most: int | None = None) -> tuple[n
     except ItemError as error:
         return _by_librosa(path, error)
     with file:
-        if match := _SHORT_CHUNK.search(file.extra_info):
-            promised, present = int(match[1]), int(match[2])
-            if 0 < promised < _LENGTH_UNKNOWN and present < promised:
-                raise ItemError(path, f"truncated: {present} of {promised} bytes of sound are there")
+        if found := damage(path, file):
+            raise ItemError(path, found)
         samples = _decoded(path, file, most)
         if most is None and len(samples) < _LEAST_SHARE * _length(file) and file.frames < FRAMES_UNKNOWN:
             raise ItemError(path, f"truncated: {len(samples)} of {_length(file)} samples are there")
-        if file.format == "OGG" and not _ogg_is_complete(path):
-            raise ItemError(path, "truncated: its last page is missing or cut")
         return samples, file.samplerate
 
 
@@ -251,22 +243,3 @@ def _conversion(path: Path) -> str:
     if source == target:
         target = f"{path.stem}-2.wav"
     return f"ffmpeg -i {shlex.quote(source)} {shlex.quote(target)}"
-
-
-def _ogg_is_complete(path: str | os.PathLike[str]) -> bool:
-    """Whether the last page of an ogg file says that it is the last, and is there to its end.
-
-    References
-    ----------
-    RFC 3533, section 6: byte 5 of a page holds the header type, of which bit 4 marks the end of a stream; byte 26 holds
-    the number of segments, whose sizes follow, a byte each, and then the segments.
-    """
-    with Path(path).open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 65_536 - 512))  # a page is at most 65,307 bytes
-        tail = file.read()
-    page = tail[tail.rfind(b"OggS") :]
-    if not page.startswith(b"OggS") or len(page) < 27:
-        return False
-    body = 27 + page[26]
-    return bool(page[5] & 4) and len(page) >= body + sum(page[27:body])

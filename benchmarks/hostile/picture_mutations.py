@@ -83,11 +83,12 @@ def jpeg_segments(data: bytes, random: Random) -> bytes:
 
 
 def jpeg_cut_but_ended(data: bytes, random: Random) -> bytes:
-    """Cut the pixels of a JPEG short, and end it as if nothing were missing."""
+    """Cut the pixels of a JPEG short by a seventh or more, and end it as if nothing were missing."""
     if not data.startswith(JPEG):
         raise Unsuited
     start = len(JPEG) + sum(map(len, jpeg_segments_of(data)[:-1]))
-    return data[: random.randint(start + 14, len(data))] + b"\xff\xd9"
+    end = data.index(b"\xff\xd9", start)
+    return data[: start + random.randint(14, 6 * (end - start) // 7)] + b"\xff\xd9"
 
 
 def tiff_tags(data: bytes, random: Random) -> bytes:

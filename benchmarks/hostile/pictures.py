@@ -155,8 +155,8 @@ def damage_shows(seed: str, mutation: str) -> bool:
     """Whether a changed file of this format cannot be another good picture."""
     if mutation == "truncated":
         return True
-    if mutation == "jpeg_cut_but_ended":
-        return True
+    if mutation == "jpeg_cut_but_ended":  # what is missing of the last scan of a progressive one is fine detail
+        return seed != "progressive.jpg"
     return Path(seed).suffix[1:] == "png" and mutation in {"flipped", "removed", "blanked", "inserted", "exchanged"}
 
 

@@ -20,7 +20,7 @@ RATE, SAMPLES = 8_000, 4_000
 CHECKED = {".flac", ".ogg", ".opus"}
 """Formats with checksums."""
 
-STATELESS = {".mp3"}
+STATELESS = {".mp3", ".pvf", ".sf"}
 """Formats that need not say how long they are, so that a file that ends early is a shorter sound."""
 
 
@@ -53,6 +53,9 @@ def seeds() -> dict[str, bytes]:
         "opus.opus": ("OGG", "OPUS"), "layer3.mp3": ("MP3", "MPEG_LAYER_III"),
     }  # fmt: skip
     made = {name: _written(mono, *how) for name, how in kinds.items()}
+    long = np.concatenate([tone(seed)[:, 0] for seed in range(8)])
+    made["long.flac"], made["long.ogg"] = _written(long, "FLAC", "PCM_16"), _written(long, "OGG", "VORBIS")
+    made["long.opus"], made["long.mp3"] = _written(long, "OGG", "OPUS"), _written(long, "MP3", "MPEG_LAYER_III")
     made["stereo.wav"] = _written(stereo, "WAV", "PCM_16")
     made["stereo.flac"] = _written(stereo, "FLAC", "PCM_16")
     made["stereo.ogg"] = _written(stereo, "OGG", "VORBIS")
