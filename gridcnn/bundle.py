@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from gridcnn import adapters
 from gridcnn.adapters import Adapter
@@ -265,7 +266,7 @@ def _network(
     check_sizes(spec, config, n_classes)
     expected = {f"backbone.{name}": shape for name, shape in weight_shapes(spec, config, n_classes).items()}
     if not adapter.frontend_is_frozen:
-        with torch.device("meta"):  # sizes without numbers
+        with torch.device("meta"), _Undrawn():  # sizes without numbers
             planned = adapter.frontend().state_dict()
         expected |= {f"frontend.{name}": tuple(tensor.shape) for name, tensor in planned.items()}
     for name, shape in expected.items():
@@ -275,6 +276,16 @@ def _network(
     if broken := [name for name, tensor in weights.items() if not bool(tensor.isfinite().all())]:
         raise ValueError(f"{broken[0]} has weights that are infinite or NaN")
     return _made(adapter, config, n_classes, flip_axes, weights)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves weights as they are made: to draw what has no memory, torch imports its compiler, which takes seconds."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return function(*args, **kwargs)
 
 
 def _made(

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from gridcnn import GridClassifier
-from gridcnn.adapters import ImageAdapter
+from gridcnn.adapters import ImageAdapter, TextAdapter
 
 ROOT = Path(__file__).parent.parent
 HEAVY = {"torch", "torchaudio", "librosa", "sklearn", "pandas", "matplotlib"}
@@ -55,6 +55,20 @@ def test_explaining_a_picture_imports_no_other_models_and_no_other_modality(
 
     assert page.exists()
     assert not {*MODELS, "torchaudio", "librosa", "gridcnn.adapters.text"} & modules
+
+
+def test_predicting_texts_imports_no_compiler(imported_by: Callable[[str], set[str]], tmp_path: Path) -> None:
+    model, lines, answers = (tmp_path / name for name in ("m.safetensors", "lines.txt", "answers.csv"))
+    texts = [f"{word} film number {at}" for at in range(6) for word in ("good", "bad")]
+    GridClassifier(adapter=TextAdapter(), epochs=1, kernels=(3,), cache=False).fit(texts, ["a", "b"] * 6).save(model)
+    lines.write_text("good film")
+
+    modules = imported_by(
+        f"from gridcnn.cli import main; main({['predict', str(model), str(lines), '-o', str(answers)]})"
+    )
+
+    assert answers.exists()
+    assert not {"torch._dynamo", "pyarrow.parquet", *MODELS} & modules
 
 
 def every_module() -> list[str]:

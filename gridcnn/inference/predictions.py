@@ -18,8 +18,8 @@ from gridcnn.predictions import NOT_FINITE, Predictions, name_of
 
 __all__ = ["Predictions", "predict", "predict_in_parts"]
 
-PART = 128
-"""Smallest number of items whose windows are computed together, while the next ones are decoded."""
+PART, MOST = 128, 2048
+"""Smallest and largest number of items whose windows are computed together, while the next ones are decoded."""
 
 
 def predict(
@@ -98,7 +98,7 @@ def predict_in_parts(
     """
     rule = rule or model.rule()
     compute = predictor(model.network, choose_device(device), precision)
-    part = max(PART, compute.batch_size)
+    part = min(max(PART, compute.batch_size), MOST)
     before = 0
     for some, encoded in encode_ahead(model.adapter, items, n_jobs=n_jobs, part=part):
         errors = {index: each.reason for index, each in zip(encoded.skipped_index, encoded.skipped, strict=True)}
