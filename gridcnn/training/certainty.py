@@ -15,7 +15,7 @@ from gridcnn.pipeline.encode import EncodedItems
 from gridcnn.pipeline.prefetch import batches
 from gridcnn.pipeline.split import LabelledItems
 
-__all__ = ["certainty_of", "learn_certainty", "logits_of"]
+__all__ = ["learn_certainty"]
 
 
 def learn_certainty(
@@ -39,22 +39,17 @@ def learn_certainty(
     given, encoded = held_out
     readable = np.unique(encoded.item)
     target, weight = given.target[readable], given.weight[readable]
-    logits = logits_of(network, encoded.windows, device, batch_size)
+    logits = _logits(network, encoded.windows, device, batch_size)
     if not np.isfinite(logits).all():  # an item far outside of the others; the training itself was checked
         return Certainty()
-    return certainty_of(logits, encoded.item, target, weight)
-
-
-def certainty_of(logits: np.ndarray, item: np.ndarray, target: np.ndarray, weight: np.ndarray) -> Certainty:
-    """Return what the logits of held-out items tell, see `gridcnn.calibration.fit_temperature`."""
-    temperature = fit_temperature(logits, item, target, weight)
-    answers = [mean_probabilities(logits, item, each) for each in (1.0, temperature)]
+    temperature = fit_temperature(logits, encoded.item, target, weight)
+    answers = [mean_probabilities(logits, encoded.item, each) for each in (1.0, temperature)]
     before, after = (_quality(each, target, weight) for each in answers)
     return Certainty.learned(temperature, before, after, answers[1], target)
 
 
 @torch.inference_mode()
-def logits_of(network: Network, windows: np.ndarray, device: torch.device, batch_size: int) -> np.ndarray:
+def _logits(network: Network, windows: np.ndarray, device: torch.device, batch_size: int) -> np.ndarray:
     """Return the logits of windows as they are and flipped, `(windows, copies, n_classes)`."""
     network.eval()
     spec, flip_axes = network.backbone.spec, network.flip_axes
