@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,7 @@ from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from gridcnn.adapters import Adapter
     from gridcnn.evaluation.audit import Audit, Finding
 
 FOUND = 1
@@ -129,7 +131,7 @@ def audit(
 
             with written(output) as file:
                 file.write(audit_page(found, reader, reader.check_items(data.items)))
-    _print(found, source)
+    _print(found, _folder(found, reader))
     for line in data.notes:
         note(f"note: {line}")
     for what, place in (("page", output), ("findings", as_json)):
@@ -160,40 +162,40 @@ def _follow(waiting: Waiting) -> Any:
     return progress
 
 
-def _print(found: Audit, source: str) -> None:
+def _print(found: Audit, folder: str) -> None:
     """Print a row for each finding, and what was looked for."""
     if found.findings:
         shown = table("", "finding", "how many", "for example", "what to do")
-        for finding in found.findings:
-            add_row(
-                shown,
-                finding.severity,
-                finding.message,
-                f"{finding.count:,}",
-                _examples(found, finding, source),
-                finding.advice,
-            )
+        for each in found.findings:
+            examples = _examples(found, each, folder)
+            add_row(shown, each.severity, each.message, f"{each.count:,}", examples, each.advice)
         print_table(shown)
     else:
         print(f"nothing was found in {len(found.names):,} items")
-    looked_for = [name for name in found.seconds if name != "reading"]
+    looked_for = [name for name in found.seconds if name != "reading" and name not in found.left_out]
     print(f"{len(found.names):,} items; checked: {', '.join(looked_for)}")
     for name, why in found.left_out.items():
         note(f"{name} was not checked: {why}")
 
 
-def _examples(found: Audit, finding: Finding, source: str) -> str:
+def _folder(found: Audit, reader: Adapter) -> str:
+    """Return the folder that all items lie in, which need not be repeated with each; empty if they are no files."""
+    parents = {os.path.dirname(name) for name in found.names} if reader.reads_files else set()  # noqa: PTH120
+    return f"{os.path.commonpath(parents)}{os.sep}" if parents and "" not in parents else ""
+
+
+def _examples(found: Audit, finding: Finding, folder: str) -> str:
     return "; ".join(
-        " = ".join(_named(found, at, source) for at in example.items[:SHOWN_ITEMS]) or _short(example.note)
+        " = ".join(_named(found, at, folder) for at in example.items[:SHOWN_ITEMS]) or _short(example.note)
         for example in finding.examples[:SHOWN_EXAMPLES]
     )
 
 
-def _named(found: Audit, at: int, source: str) -> str:
-    """Name an item within its source, with its class unless its folder says so."""
-    name = found.names[at].removeprefix(f"{source.rstrip('/')}/")
+def _named(found: Audit, at: int, folder: str) -> str:
+    """Name an item within its folder, with its class unless the folder of its class says so."""
+    name = found.names[at].removeprefix(folder)
     label = "" if found.labels is None else str(found.labels[at])
-    return _short(name) + (f" ({label})" if label and not name.startswith(f"{label}/") else "")
+    return _short(name) + (f" ({label})" if label and label not in Path(name).parts[:-1] else "")
 
 
 def _short(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gridcnn.errors import ItemError
-from gridcnn.evaluation.audit.findings import MOST_EXAMPLES, Example, Finding
+from gridcnn.evaluation.audit.findings import MOST_EXAMPLES, Example, Finding, items_are
 from gridcnn.evaluation.audit.material import Material
 from gridcnn.evaluation.audit.nearest import near_pairs
 from gridcnn.pipeline.duplicates import content_keys, identity
@@ -136,14 +136,14 @@ def _findings(material: Material, clusters: Sequence[_Cluster]) -> list[Finding]
         found.append(
             _finding(
                 material, contradicting, "copies-of-different-classes", "error",
-                "are copies of items of another class",
+                "equal to others of another class",
                 "At most one of the labels is right: correct them, or remove the items.",
             )
         )  # fmt: skip
     if across:
         found.append(
             _finding(
-                material, across, "copies-across-parts", "error", "are copies of items in another part",
+                material, across, "copies-across-parts", "error", "equal to others in another part",
                 "They are scored after the model has learned them, so the score is too high: remove them from one of "
                 "the parts.",
             )
@@ -157,7 +157,7 @@ def _findings(material: Material, clusters: Sequence[_Cluster]) -> list[Finding]
             else "Training merges them; remove them if they are no intended repetition."
         )
         severity = "warning" if near else "note"
-        found.append(_finding(material, within, "copies", severity, "are copies of others in the data", advice))
+        found.append(_finding(material, within, "copies", severity, "equal to others", advice))
     return found
 
 
@@ -166,19 +166,29 @@ def _finding(
 ) -> Finding:
     extra = [item for cluster in clusters for item in cluster.items[1:]]
     exact = sum(len(cluster.items) - 1 for cluster in clusters if cluster.exact)
-    how = {0: "not exact", len(extra): "exact"}.get(exact, f"{exact:,} of them exact")
+    how = {0: "but for how they are stored", len(extra): "exactly"}.get(exact, f"{exact:,} of them exactly")
     shown = sorted(clusters, key=lambda cluster: cluster.exact)[:MOST_EXAMPLES]  # what nobody sees at once comes first
     examples = tuple(
-        Example(cluster.items[:MOST_SHOWN], _told(material, cluster, len(cluster.items) - MOST_SHOWN))
+        Example(_telling(material, cluster)[:MOST_SHOWN], _told(cluster, len(cluster.items) - MOST_SHOWN))
         for cluster in shown
     )
     return Finding(
-        kind, severity, f"{len(extra):,} items {what} ({how})", advice, len(extra), examples,
+        kind, severity, f"{items_are(len(extra))} {what} ({how})", advice, len(extra), examples,
         {"exact": exact, "near": len(extra) - exact, "clusters": [list(cluster.items) for cluster in clusters]},
         tuple(sorted(item for cluster in clusters for item in cluster.items)),
     )  # fmt: skip
 
 
-def _told(material: Material, cluster: _Cluster, more: int) -> str:
+def _telling(material: Material, cluster: _Cluster) -> tuple[int, ...]:
+    """Return the items of a cluster, those first that show of which classes and parts it is."""
+    kinds = {
+        item: (material.label(item), "" if material.parts is None else str(material.parts[item]))
+        for item in cluster.items
+    }
+    first = {kind: item for item, kind in reversed(kinds.items())}
+    return tuple(sorted(cluster.items, key=lambda item: (first[kinds[item]] != item, item)))
+
+
+def _told(cluster: _Cluster, more: int) -> str:
     kind = "equal" if cluster.exact else "the same but for how it is stored"
     return f"{kind}{f', and {more} more' if more > 0 else ''}"

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-__all__ = ["MOST_EXAMPLES", "SEVERITIES", "Audit", "Example", "Finding", "Severity"]
+__all__ = ["MOST_EXAMPLES", "SEVERITIES", "Audit", "Example", "Finding", "Severity", "items_are"]
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
 
@@ -17,6 +17,11 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 MOST_EXAMPLES = 12
 """Examples that a finding keeps, the worst first."""
+
+
+def items_are(count: int) -> str:
+    """Return "1 item is" or "2,000 items are", as a message begins."""
+    return "1 item is" if count == 1 else f"{count:,} items are"
 
 
 @dataclass(frozen=True)

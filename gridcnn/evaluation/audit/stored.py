@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from gridcnn.evaluation.audit.findings import MOST_EXAMPLES, Example, Finding
+from gridcnn.evaluation.audit.findings import MOST_EXAMPLES, Example, Finding, items_are
 from gridcnn.evaluation.audit.material import Material
 
 __all__ = ["check_flaws", "check_mixed", "check_readable"]
@@ -40,7 +40,7 @@ def check_flaws(material: Material) -> list[Finding]:
             by_flaw[flaw].append(at)
     return [
         Finding(
-            flaw.replace(" ", "-"), "warning", f"{len(items):,} items are {flaw}",
+            flaw.replace(" ", "-"), "warning", f"{items_are(len(items))} {flaw}",
             f"Look at them, and remove what is no example of its class{_by_class(material, items)}.",
             len(items), tuple(Example((item,)) for item in items[:MOST_EXAMPLES]), affected=tuple(items),
         )
