@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from gridcnn.constraints import Text
-from gridcnn.constraints import Text
 from gridcnn.errors import ConfigurationError
 from gridcnn.network.config import AugmentConfig
 from gridcnn.parameters import Choice, Number, Optional, parameter, validate
@@ -92,9 +91,6 @@ class FitConfig:
     background : str or None
         Name of a class that is trained on and never given as an answer, such as noise or other things: an item that is
         most like it is none of the other classes.
-    background : str or None
-        Name of a class that is trained on and never given as an answer, such as noise or other things: an item that is
-        most like it is none of the other classes.
     validation_fraction : float
         Share of the items in the validation split, which chooses the best weights, in [0, 1). The split is stratified,
         or keeps whole groups together if there are groups. Fewer than 50 items have no validation split.
@@ -133,12 +129,6 @@ class FitConfig:
     )
     augment: str | Mapping[str, Any] | None = field(default="auto")
     class_weight: str | Mapping[Any, float] | None = field(default=None)
-    background: str | None = parameter(
-        None,
-        Optional(Text(1_000)),
-        "Class that is trained on and never given as an answer, such as noise: items like it are none of the others.",
-        metavar="NAME",
-    )
     background: str | None = parameter(
         None,
         Optional(Text(1_000)),
