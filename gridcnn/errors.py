@@ -7,6 +7,7 @@
     │   └── OrderingError
     ├── DivergedError               (also an ArithmeticError)
     ├── ExportError                 (also a RuntimeError)
+    ├── SignatureError              (also a ValueError)
     └── BundleError                 (also a ValueError)
         ├── NotABundleError
         ├── TruncatedBundleError
@@ -35,6 +36,7 @@ __all__ = [
     "MissingAdapterError",
     "NotABundleError",
     "OrderingError",
+    "SignatureError",
     "Skipped",
     "TamperedBundleError",
     "TruncatedBundleError",
@@ -98,6 +100,10 @@ class DivergedError(GridcnnError, ArithmeticError):
 
 class ExportError(GridcnnError, RuntimeError):
     """A model cannot be exported or run as it was asked for: a package is missing, or the answers would differ."""
+
+
+class SignatureError(GridcnnError, ValueError):
+    """A model is not the one that the owner of a key has signed."""
 
 
 class BundleError(GridcnnError, ValueError):

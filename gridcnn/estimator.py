@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from gridcnn import bundle
 from gridcnn.adapters import Adapter, TableAdapter
-from gridcnn.errors import Skipped
+from gridcnn.errors import BundleError, Skipped
 from gridcnn.inference import predict
 from gridcnn.model import EpochRecord, FittedModel, Network, fitted_model
 from gridcnn.training.callbacks import Callback
@@ -182,6 +182,11 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def from_model(cls, model: FittedModel) -> Self:
         """Return a fitted classifier around a model, with the parameters that the model was trained with."""
         ordering = getattr(model.adapter, "ordering", "check")
+        if unknown := sorted(set(model.parameters) - set(PARAMETERS)):
+            raise BundleError(
+                f"the model was trained with parameters that this gridcnn does not know ({', '.join(unknown)[:200]}): "
+                "upgrade gridcnn, or use gridcnn.load, which keeps them"
+            )
         classifier = cls(clone(model.adapter), ordering=ordering, **model.parameters)
         classifier.model_ = model
         classifier.ordering_report_ = getattr(model.adapter, "report_", None)

@@ -18,7 +18,23 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from gridcnn.cli import audit, cache, check, datasets, evaluate, explain, export, predict, push, report, serve, train
+from gridcnn.cli import (
+    audit,
+    cache,
+    check,
+    datasets,
+    evaluate,
+    explain,
+    export,
+    keygen,
+    predict,
+    push,
+    report,
+    serve,
+    sign,
+    train,
+    verify,
+)
 from gridcnn.cli.limiting import with_limits
 from gridcnn.cli.output import note, survive_any_text
 from gridcnn.cli.stopping import exit_code, sigterm_like_ctrl_c
@@ -35,6 +51,9 @@ COMMANDS = (
     export.export,
     push.push,
     serve.serve,
+    sign.sign,
+    verify.verify,
+    keygen.keygen,
     audit.audit,
     check.check,
     datasets.datasets,

@@ -40,6 +40,9 @@ __all__ = ["Sealed", "is_sealed", "plain", "read_sealed", "unsealed", "write_sea
 
 LONGEST_VERSION = 9  # digits
 
+MOST_TENSORS = 2**14
+"""Each takes time, however small it is; a network of a hundred convolutions has some six hundred."""
+
 
 class Sealed(NamedTuple):
     """What a sealed file holds.
@@ -91,6 +94,8 @@ def write_sealed(
             f"{path} would have a description of {len(text):,} bytes, and one of more than {LARGEST:,} is not "
             "read again: train with a smaller vocabulary, or with fewer classes"
         )
+    if len(kept) > MOST_TENSORS:
+        raise BundleError(f"{path} would have {len(kept):,} tensors, and more than {MOST_TENSORS:,} are not read again")
     with replacing(path) as file:
         file.write(content)
 
@@ -187,6 +192,8 @@ def _header(text: bytes, size: int, name: str | Path) -> dict[str, Any]:
     try:
         header = parsed(text)
         entries = [entry for key, entry in header.items() if key != "__metadata__"]
+        if len(entries) > MOST_TENSORS:
+            raise ValueError("more tensors than any model has")
         ends = [entry["data_offsets"][1] for entry in entries]
         expected = 8 + len(text) + max([0, *map(int, ends)])
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
