@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -27,7 +26,6 @@ __all__ = [
     "as_splits",
     "as_word",
     "is_missing",
-    "label_notes",
     "require_column",
     "some_names",
 ]
@@ -153,19 +151,6 @@ def as_labels(column: pd.Series[Any]) -> NDArray[Any]:
     if all(re.fullmatch(r"0|-?[1-9]\d{0,17}", word) for word in words):  # "01" and "1" may be two classes
         return np.array(words, dtype=np.int64)
     return np.array(words)
-
-
-def label_notes(labels: NDArray[Any] | None) -> list[str]:
-    """Say which labels differ in nothing but the case of letters or spaces, so that one class may have become two."""
-    alike: dict[str, set[str]] = defaultdict(set)
-    for label in [] if labels is None or labels.dtype.kind != "U" else np.unique(labels).tolist():
-        alike[" ".join(label.casefold().split())].add(label)
-    return [
-        f"{' and '.join(repr(name) for name in sorted(names))} are classes of their own: if they are the same, write "
-        "them alike"
-        for names in alike.values()
-        if len(names) > 1
-    ]
 
 
 def as_splits(column: pd.Series[Any], source: Path) -> NDArray[Any]:

@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 
-from gridcnn.datasets.cells import label_notes
 from gridcnn.datasets.dataset import Dataset
 from gridcnn.datasets.encoding import decode
 from gridcnn.datasets.media import sort_media, walk
@@ -92,7 +91,7 @@ def _dataset(
             *(Skipped(str(path), _BESIDE) for path in tree.loose if not path.name.endswith(_RESULTS)),
             *skipped,
         ),
-        notes=(*tree.notes, *label_notes(np.array(names))),
+        notes=tuple(tree.notes),
     )
 
 

@@ -17,7 +17,6 @@ from gridcnn.datasets.cells import (
     as_splits,
     as_word,
     is_missing,
-    label_notes,
     require_column,
     some_names,
 )
@@ -108,7 +107,7 @@ def load_manifest(
         groups=None if group is None else np.array([as_word(cell) for cell in table[group]]),
         split=None if split is None else as_splits(table[split], source),
         skipped=tuple(rows.skipped),
-        notes=(*_about(elsewhere), *label_notes(labels)),
+        notes=tuple(_about(elsewhere)),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gridcnn.datasets.cells import OnError, Rows, as_labels, as_splits, as_word, is_missing, label_notes, require_column
+from gridcnn.datasets.cells import OnError, Rows, as_labels, as_splits, as_word, is_missing, require_column
 from gridcnn.datasets.dataset import SPLIT_NAMES, Dataset
 from gridcnn.datasets.media import is_media_name
 from gridcnn.datasets.numerals import Numerals, as_numbers
@@ -93,7 +93,7 @@ def as_measurements(
         rows.drop(rows.table[label].map(is_missing), f"no {label}")
         labels = as_labels(rows.table[label])
     table = rows.table if label is None else rows.table.drop(columns=label)
-    notes = label_notes(labels)
+    notes = list[str]()
     kept = list(range(table.shape[1]))
     if _numbers_rows(table):
         kept.remove(0)

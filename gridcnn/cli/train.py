@@ -29,7 +29,7 @@ from gridcnn.cli.options import (
 from gridcnn.cli.output import note, prepare_output, printable, save_model
 from gridcnn.cli.sources import Columns, adapter_for, parts_of, read_labelled
 from gridcnn.cli.stopping import sigterm_like_ctrl_c
-from gridcnn.cli.train_report import print_plan, print_read, print_scores, report_skipped, write_history
+from gridcnn.cli.train_report import print_audit, print_plan, print_read, print_scores, report_skipped, write_history
 from gridcnn.errors import ConfigurationError, DataError, OrderingError
 from gridcnn.network.config import BackboneConfig
 from gridcnn.training.config import FitConfig, TrainingConfig
@@ -168,6 +168,7 @@ def train(
 
     if Path(source).is_file() and parts["train"].labels is not None:
         check_classes(np.unique(parts["train"].labels), len(parts["train"]), f"the column {label or 'label'!r}")
+    print_audit(reader, data)
     set_computing_threads(threads)
     parameters = {
         **hyperparameters,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from gridcnn.cli.evaluate import print_unmatched, trained_on
 from gridcnn.cli.models import score_items
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, printable, table, write_csv
-from gridcnn.errors import Skipped
+from gridcnn.errors import GridcnnError, Skipped
 
 if TYPE_CHECKING:
+    from gridcnn.adapters import Adapter
     from gridcnn.datasets import Dataset
     from gridcnn.model import FittedModel
     from gridcnn.training.plan import Plan
@@ -25,8 +26,8 @@ LONGEST_NAME = 40  # characters of the name of a class
 TOLERATED_SHARE = 0.1
 """Up to this share of the items may be skipped before `train` reports a failure by its exit code."""
 
-UNEVEN = 20
-"""Ratio of the most to the least frequent class, from which on accuracy alone is misleading."""
+MOST_FINDINGS = 5
+"""Findings about the data that are told before a training; `gridcnn audit` tells all."""
 
 
 def print_read(data: Dataset, parts: Mapping[str, Dataset]) -> None:
@@ -37,13 +38,22 @@ def print_read(data: Dataset, parts: Mapping[str, Dataset]) -> None:
         print("parts: " + ", ".join(f"{name} {len(part):,}" for name, part in parts.items()))
     counts = parts["train"].counts
     print(printable(f"{len(counts):,} classes: {_counted(counts)}"))
-    if len(counts) > 1 and max(counts.values()) >= UNEVEN * min(counts.values()):
-        note(
-            "note: the classes are of very different size, so judge by the balanced accuracy that `gridcnn evaluate` "
-            "prints, and try --class-weight balanced."
-        )
     for line in data.notes:
         note(f"note: {line}")
+
+
+def print_audit(adapter: Adapter, data: Dataset) -> None:
+    """Say what is wrong with the data as far as it can be told without decoding an item."""
+    from gridcnn.evaluation.audit import audit_before_training
+
+    try:
+        found = audit_before_training(adapter, data.items, data.labels, groups=data.groups, parts=data.split).findings
+    except (GridcnnError, ValueError, TypeError):  # training says it better
+        return
+    for finding in found[:MOST_FINDINGS]:
+        note(f"{finding.severity}: {finding.message}. {finding.advice}")
+    if len(found) > MOST_FINDINGS:
+        note(f"and {len(found) - MOST_FINDINGS} more, which `gridcnn audit` shows")
 
 
 def _counted(counts: Mapping[Any, int]) -> str:
