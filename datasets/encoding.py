@@ -67,8 +67,14 @@ def decode(data: bytes, path: Path, encoding: str | None = None) -> str:
             raise DataError(
                 f"{path}: byte {data.index(0)} is zero, which no text holds: the file is damaged, or no text."
             )
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
         wide = None
+        if _is_mostly_utf8(data):
+            near = data[max(error.start - 20, 0) : error.start + 20]
+            raise DataError(
+                f"{path}: UTF-8, but for bytes such as those in {near!r}: the file is damaged, or put together from "
+                "files in several encodings. Correct these places."
+            ) from None
     if wide is None and _is_western(data):
         return data.decode("cp1252")
     raise DataError(
@@ -80,6 +86,13 @@ def decode(data: bytes, path: Path, encoding: str | None = None) -> str:
 def mark_of(data: bytes) -> str | None:
     """Return the encoding that the byte order mark of a text names; None without one."""
     return next((name for mark, name in _MARKS if data.startswith(mark)), None)
+
+
+def _is_mostly_utf8(data: bytes) -> bool:
+    """Whether more characters beyond ASCII are valid UTF-8 than not, as in no text of another encoding."""
+    beyond = [character for character in data.decode("utf-8", "surrogateescape") if not character.isascii()]
+    wrong = sum("\udc80" <= character <= "\udcff" for character in beyond)
+    return len(beyond) > 2 * wrong
 
 
 def _is_western(data: bytes) -> bool:
@@ -99,5 +112,5 @@ def _is_western(data: bytes) -> bool:
 def _guess(data: bytes) -> str:
     from charset_normalizer import from_bytes  # noqa: PLC0415
 
-    best = from_bytes(data[:100_000]).best()
+    best = from_bytes(data[:20_000]).best()
     return best.encoding if best else "cp1252"

@@ -56,7 +56,7 @@ def read_excel(data: bytes, source: Path) -> pd.DataFrame:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and the like, which hold no data
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
-            read = {sheet.title: _rows_of(sheet, source) for sheet in book.worksheets}
+            read = {sheet.title: _rows_of(sheet, source, len(data)) for sheet in book.worksheets}
     except GridcnnError:
         raise
     except Exception as error:  # what openpyxl raises on a damaged file is open-ended
@@ -74,19 +74,18 @@ def read_excel(data: bytes, source: Path) -> pd.DataFrame:
         )
     rows: list[list[Any]] = next(iter(filled.values()), [[]])
     width = max(map(len, rows))
-    require_unpacked(source, len(data), 8 * len(rows) * width)
     header, *cells = [row + [None] * (width - len(row)) for row in rows]
     names = ["" if name is None else str(name) for name in header]
     return pd.DataFrame(cells, columns=names, index=range(2, len(cells) + 2), dtype=object)
 
 
-def _rows_of(sheet: Any, source: Path) -> list[list[Any]]:
-    """Return the rows of a sheet, each up to its last filled cell, without empty ones at the end."""
+def _rows_of(sheet: Any, source: Path, size: int) -> list[list[Any]]:
+    """Return the rows of a sheet in a file of `size` bytes, each up to its last filled cell, none empty at the end."""
     from openpyxl.cell.cell import ERROR_CODES  # noqa: PLC0415
 
     sheet.reset_dimensions()  # which some programs write wrongly
     rows: list[list[Any]] = []
-    n_cells = 0
+    n_cells = width = 0
     for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
         if number > MOST_ROWS:
             raise ValueError(f"a row beyond {MOST_ROWS:,}")
@@ -97,6 +96,8 @@ def _rows_of(sheet: Any, source: Path) -> list[list[Any]]:
         while row and row[-1] is None:
             row.pop()
         rows.append(row)
+        width = max(width, len(row))
+        require_unpacked(source, size, 8 * width * number)
     while rows and not rows[-1]:
         rows.pop()
     return rows

@@ -8,6 +8,8 @@ from collections.abc import Collection, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gridcnn.datasets.limits import require_cells, require_unpacked
 from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError
@@ -100,8 +102,8 @@ def records_table(rows: dict[int, dict[str, Any]], source: Path) -> pd.DataFrame
 
     keys = list(dict.fromkeys(itertools.chain.from_iterable(rows.values())))
     _require_dense(source, rows.values(), len(keys))
-    cells = [[row.get(key) for key in keys] for row in rows.values()]
-    return pd.DataFrame(cells, index=list(rows), columns=keys, dtype=object)
+    cells = np.fromiter((row.get(key) for row in rows.values() for key in keys), object, len(rows) * len(keys))
+    return pd.DataFrame(cells.reshape(len(rows), len(keys)), index=list(rows), columns=keys, dtype=object)
 
 
 def _require_dense(source: Path, some: Collection[Sized], many: int) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from gridcnn.datasets.cells import OnError, Rows, as_labels, as_splits, as_word, is_missing, require_column
 from gridcnn.datasets.dataset import SPLIT_NAMES, Dataset
 from gridcnn.datasets.media import is_media_name
-from gridcnn.datasets.numerals import Numerals, as_numbers
+from gridcnn.datasets.numerals import Numerals, as_numbers, is_words
 from gridcnn.datasets.tables import read_table
 from gridcnn.errors import DataError
 
@@ -174,7 +174,7 @@ def _column_of_parts(table: pd.DataFrame) -> int | None:
 
 def _refuse_words(items: pd.DataFrame, source: Path) -> None:
     """Refuse a table of hardly any numbers that has a column of sentences or of files."""
-    words = [position for position in range(items.shape[1]) if items.iloc[:, position].dtype == object]
+    words = [position for position, kind in enumerate(items.dtypes) if is_words(kind)]
     if items.shape[1] - len(words) >= FEWEST_MEASUREMENTS:
         return
     for position in words:

@@ -57,28 +57,52 @@ def visible(name: str) -> bool:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Yield every visible file below a folder in the order of the paths; follow links, but never in a circle.
+    """Yield every visible file below a folder in the order of the paths; follow links, but into each folder once.
 
-    A folder that cannot be read is among them, so that it is reported as something that is no item. The names of a few
-    folders are held at a time, and of a large folder some of them.
+    So no circle of links goes on for ever, and no ladder of them, each step twice as wide. A folder that cannot be read
+    is among the files, so that it is reported as something that is no item. The names of a few folders are held at a
+    time, and of a large folder some of them.
     """
+    seen: set[tuple[int, int]] = set()
+    stack = [(folder, _names(folder, seen))]
+    while stack:
+        here, names = stack[-1]
+        name = next(names, None)
+        if name is None:
+            stack.pop()
+        elif name.endswith("/") and _leads_back(here, name[:-1]):
+            continue
+        elif name.endswith("/"):
+            stack.append((here / name[:-1], _names(here / name[:-1], seen)))
+        else:
+            yield here / name
+
+
+def _names(folder: Path, seen: set[tuple[int, int]]) -> Iterator[str]:
+    """Yield the names in a folder in order, those of folders with "/"; "" if it cannot be read, none if it was seen."""
     last = ""
     while True:
         try:
+            state = folder.stat()
+            if not last and (state.st_dev, state.st_ino) in seen:
+                return
+            seen.add((state.st_dev, state.st_ino))
             with os.scandir(folder) as found:
                 names = (f"{each.name}/" if _is_folder(each) else each.name for each in found if visible(each.name))
                 some = heapq.nsmallest(NAMES_AT_ONCE, (name for name in names if name > last))
-        except OSError:
-            yield folder
+        except OSError:  # also of a path that is too long
+            yield ""
             return
-        for name in some:
-            if not name.endswith("/"):
-                yield folder / name
-            elif not _leads_back(folder, name[:-1]):
-                yield from walk(folder / name[:-1])
+        yield from some
         if len(some) < NAMES_AT_ONCE:
             return
         last = some[-1]
+
+
+def _leads_back(parent: Path, name: str) -> bool:
+    """Whether a link leads to a folder that it lies in, which need not be one of those that were seen."""
+    link = parent / name
+    return os.path.islink(link) and parent.resolve().is_relative_to(link.resolve())  # noqa: PTH114  (of any length)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -87,9 +111,13 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return False
 
 
-def _leads_back(parent: Path, name: str) -> bool:
-    link = parent / name
-    return link.is_symlink() and parent.resolve().is_relative_to(link.resolve())
+def what_else(path: Path) -> str:
+    """Say what a path is that is no plain file."""
+    if os.path.isdir(path):  # noqa: PTH112
+        return "this folder cannot be read"
+    if os.path.lexists(path):
+        return "no plain file, but a pipe, a device, or a link that leads to none"
+    return "no such file"
 
 
 @cache
@@ -107,7 +135,12 @@ def _kinds_by_suffix() -> dict[str, Literal["image", "sound"]]:
 
 
 def kind_of(path: Path) -> Literal["image", "sound"] | None:
-    """Return whether a file is a picture, a sound, or neither; open it only if its suffix is unknown."""
+    """Return whether a file is a picture, a sound, or neither; open it only if its suffix is unknown.
+
+    Pipes and devices, which may never end, are neither, whatever their names are.
+    """
+    if not os.path.isfile(path):  # noqa: PTH113  (twice as fast; a name may be too long)
+        return None
     return _kinds_by_suffix().get(path.suffix.lower()) or _kind_by_content(path)
 
 
@@ -117,8 +150,6 @@ def is_media_name(name: str) -> bool:
 
 
 def _kind_by_content(path: Path) -> Literal["image", "sound"] | None:
-    if not path.is_file():  # opening a pipe would wait for ever
-        return None
     try:
         with path.open("rb") as file:
             start = file.read(16)
@@ -141,7 +172,7 @@ def sort_media(paths: Sequence[Path], where: str) -> Media:
     Parameters
     ----------
     paths : sequence of Path
-        Existing files.
+        Files; what is something else is left out.
     where : str
         Their folder or manifest, for messages.
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gridcnn.datasets.cells import is_missing
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Numerals", "as_numbers"]
+__all__ = ["Numerals", "as_numbers", "is_words"]
+
+_WORDS = np.dtype(object)
+
+LARGEST_WHOLE = 2.0**53
+"""Up to which every integer is a float."""
 
 _COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+([eE][+-]?\d+)?")  # 1,5 and 1.234,5
 _POINT = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")  # 1,234.5
@@ -34,17 +43,13 @@ def as_numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         others of its column are; if they leave it open, as those of the whole table; and by the separator of the csv
         file if these do, too, since a file of decimal commas is separated by semicolons.
     """
-    import pandas as pd  # noqa: PLC0415
-
-    columns = [_plain(table.iloc[:, position]) for position in range(table.shape[1])]
-    written = {position: _Written() for position, column in enumerate(columns) if column.dtype == object}
+    numbers = _plain(table)
+    written = {position: _Written() for position, kind in enumerate(numbers.dtypes) if is_words(kind)}
     for position, each in written.items():
-        each.add(columns[position])
+        each.add(numbers.iloc[:, position])
     styles = _chosen(written, table.attrs.get("delimiter"))
-    for position, style in styles.items():
-        columns[position] = columns[position].map(_reader(style))
-    commas = [str(columns[position].name) for position, style in styles.items() if style == "comma"]
-    return (pd.concat(columns, axis=1) if columns else pd.DataFrame(index=table.index)), commas
+    commas = [str(numbers.columns[position]) for position, style in styles.items() if style == "comma"]
+    return _read_in(numbers, styles), commas
 
 
 class Numerals:
@@ -61,8 +66,9 @@ class Numerals:
         delimiter = None
         for part in parts():
             delimiter = part.attrs.get("delimiter")
-            columns = {at: part.iloc[:, at] for at in range(part.shape[1]) if at not in odd}
-            odd |= {at for at, column in columns.items() if _plain(column).dtype == object}
+            others = [at for at in range(part.shape[1]) if at not in odd]
+            kinds = _plain(part.iloc[:, others]).dtypes
+            odd |= {at for at, kind in zip(others, kinds, strict=True) if is_words(kind)}
         written = {at: _Written() for at in sorted(odd)}
         for part in parts() if odd else ():
             for at, each in written.items():
@@ -71,13 +77,7 @@ class Numerals:
 
     def read(self, part: pd.DataFrame) -> pd.DataFrame:
         """Return one of the parts; a column of which some cells are no numbers may have numbers or words in it."""
-        import pandas as pd  # noqa: PLC0415
-
-        columns = [
-            part.iloc[:, at].map(_reader(self._styles[at])) if at in self._styles else _plain(part.iloc[:, at])
-            for at in range(part.shape[1])
-        ]
-        return pd.concat(columns, axis=1) if columns else pd.DataFrame(index=part.index)
+        return _read_in(_plain(part), self._styles)
 
 
 def _chosen(written: dict[int, _Written], delimiter: str | None) -> dict[int, str]:
@@ -89,15 +89,64 @@ def _chosen(written: dict[int, _Written], delimiter: str | None) -> dict[int, st
     return {position: usual if style == "open" else style for position, style in styles.items() if style is not None}
 
 
-def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return a column as numbers if Python's way of writing them explains all of its cells; else unchanged."""
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose columns are numbers if Python's way of writing them explains all of their cells.
+
+    All cells are looked at together, since a table may have many thousand columns.
+    """
     import pandas as pd  # noqa: PLC0415
 
-    if not (pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype)):
-        return column  # numbers already, or dates
-    numbers = pd.to_numeric(column, errors="coerce")
-    odd = column[numbers.isna()]
-    return numbers if odd.map(is_missing).all() else column
+    kinds = table.dtypes
+    words = {kind for kind in kinds.unique() if is_words(kind) or pd.api.types.is_string_dtype(kind)}
+    chosen = np.flatnonzero([kind in words for kind in kinds])  # the others are numbers already, or dates
+    if not len(chosen):
+        return table
+    cells = table.iloc[:, chosen].to_numpy(dtype=object)
+    numbers = _numbers(cells.ravel(order="F")).reshape(cells.shape, order="F")
+    gaps = np.isnan(numbers)
+    plain = ~gaps.any(axis=0)
+    for at in np.flatnonzero(~plain):
+        plain[at] = all(map(is_missing, cells[gaps[:, at], at]))
+    whole = plain & (np.abs(numbers) <= LARGEST_WHOLE).all(axis=0) & (numbers == np.rint(numbers)).all(axis=0)
+    groups = [
+        (chosen[whole], pd.DataFrame(numbers[:, whole].astype(np.int64), index=table.index)),
+        (chosen[plain & ~whole], pd.DataFrame(numbers[:, plain & ~whole], index=table.index)),
+    ]
+    others = np.setdiff1d(np.arange(table.shape[1]), chosen[plain])
+    groups.append((others, table.iloc[:, others]))
+    read = pd.concat([columns for at, columns in groups if len(at)], axis=1)
+    read = read.iloc[:, np.argsort(np.concatenate([at for at, _ in groups]), kind="stable")]
+    return read.set_axis(table.columns, axis=1)
+
+
+def is_words(kind: Any) -> bool:
+    """Whether this is the type of a column of which some cells are no numbers."""
+    return kind is _WORDS
+
+
+def _numbers(cells: NDArray[Any]) -> NDArray[np.float64]:
+    """Return cells as numbers, and NaN for what is none; an integer that no float holds is infinite."""
+    import pandas as pd  # noqa: PLC0415
+
+    try:
+        read = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce")
+    except (OverflowError, TypeError):
+        # Out of JSON come huge integers, and lists.
+        cells = np.array([each if isinstance(each, str | int | float) else None for each in cells], dtype=object)
+        huge = [isinstance(each, int) and abs(each) > sys.float_info.max for each in cells]
+        cells[np.array(huge, dtype=bool)] = np.inf
+        read = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce")
+    return read.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _read_in(table: pd.DataFrame, styles: dict[int, str]) -> pd.DataFrame:
+    """Return a table with the columns that are written in a style, by their positions, as numbers."""
+    import pandas as pd  # noqa: PLC0415
+
+    if not styles:
+        return table
+    read = {at: table.iloc[:, at].map(_reader(style)) for at, style in styles.items()}
+    return pd.concat([read.get(at, table.iloc[:, at]) for at in range(table.shape[1])], axis=1)
 
 
 class _Written:

@@ -10,9 +10,13 @@ from typing import NamedTuple
 
 from gridcnn.datasets.dataset import SPLIT_NAMES
 from gridcnn.datasets.media import visible, walk
+from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError
 
 __all__ = ["Leaf", "Tree", "inside", "part_of", "read_tree"]
+
+MOST_LEVELS = 64
+"""Folders in folders up to which class folders are looked for."""
 
 LAYOUT = "one folder per class, such as {0}/cat/1.png and {0}/dog/2.png, with or without train/ and test/ above"
 _PARTS = {**SPLIT_NAMES, "eval": "test", "evaluation": "test", "holdout": "test", "trn": "train", "tst": "test"}
@@ -63,9 +67,13 @@ def inside(folder: Path) -> tuple[list[Path], list[Path]]:
     """Return the visible folders and the visible files of a folder, each sorted."""
     try:
         entries = sorted(path for path in folder.iterdir() if visible(path.name))
+        folders = [path for path in entries if path.is_dir()]
     except OSError as error:
-        raise DataError(f"{folder}: cannot be read ({error.strerror}): change its permissions, or move it.") from None
-    return [path for path in entries if path.is_dir()], [path for path in entries if not path.is_dir()]
+        raise DataError(
+            f"{shortened(folder)}: cannot be read ({error.strerror}): change its permissions, or move it."
+        ) from None
+    among = set(folders)
+    return folders, [path for path in entries if path not in among]
 
 
 def read_tree(root: Path, *, allow_one_class: bool) -> Tree:
@@ -83,6 +91,10 @@ def read_tree(root: Path, *, allow_one_class: bool) -> Tree:
         root = folders[0]
         folders, beside = inside(root)
         loose += beside
+        if len(root.parts) - len(given.parts) > MOST_LEVELS:
+            raise DataError(
+                f"{given}: more than {MOST_LEVELS} folders, one in the other: expected {LAYOUT.format(given.name)}."
+            )
     if root != given:
         notes.append(f"{root.relative_to(given)}/ is the only folder, so the set is taken to begin in it")
     if not folders:
@@ -101,13 +113,15 @@ def read_tree(root: Path, *, allow_one_class: bool) -> Tree:
 
 def _is_wrapper(folder: Path, allow_one_class: bool) -> bool:
     """Whether the only folder of a set is no class, but holds class folders or parts."""
-    folders, files = inside(folder)
-    parts = [part_of(each.name) for each in folders]
-    if files or not folders:
-        return False
-    if len(folders) == 1 and not any(parts):
-        return _is_wrapper(folders[0], allow_one_class)
-    return any(parts) or len(folders) > 1 or not allow_one_class
+    for _ in range(MOST_LEVELS):
+        folders, files = inside(folder)
+        parts = [part_of(each.name) for each in folders]
+        if files or not folders:
+            return False
+        if len(folders) > 1 or any(parts):
+            return any(parts) or len(folders) > 1 or not allow_one_class
+        folder = folders[0]
+    return True
 
 
 def _has_folders(folder: Path) -> bool:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from gridcnn.datasets.compressed import read_bytes, table_suffix
 from gridcnn.datasets.encoding import decode
@@ -26,6 +29,9 @@ _CELLS_OF_ANY_LENGTH = threading.Lock()
 """Held while the limit of the module csv is another one than usual."""
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
+
+EMPTY: list[str] = []
+MOST_EMPTY = 1_000_000  # lines
 
 SEPARATOR_LINE = re.compile(r'sep=([^"\r\n])\r?\n')
 """A line in which Excel notes the separator."""
@@ -131,15 +137,18 @@ def csv_table(header: list[str], rows: list[list[str]], first: int, delimiter: s
     """Return rows of cells under their header; the first one has the number `first` in the file."""
     import pandas as pd  # noqa: PLC0415
 
-    width = len(header)
+    width, empty = len(header), [""] * len(header)
     malformed = {
         number: f"{len(row)} cells under {width} column names ("
         + (f"put text that contains {delimiter!r} in double quotes)" if len(row) > width else "leave none out)")
         for number, row in enumerate(rows, start=first)
         if is_malformed(row, width)
     }
-    even = [row if len(row) == width else row[:width] + [""] * (width - len(row)) for row in rows]
-    table = pd.DataFrame(even, columns=header, index=range(first, len(rows) + first), dtype=object)
+    even = (row if len(row) == width else (row + empty)[:width] if row else empty for row in rows)
+    cells = np.fromiter(itertools.chain.from_iterable(even), dtype=object, count=len(rows) * width)
+    table = pd.DataFrame(
+        cells.reshape(len(rows), width), columns=header, index=range(first, len(rows) + first), dtype=object
+    )
     table.attrs |= {"delimiter": delimiter, "malformed": malformed}
     return table
 
@@ -184,14 +193,17 @@ def csv_cells(text: str, delimiter: str, source: Path) -> list[list[str]]:
     """
 
     def read(quoting: Literal[0, 3]) -> list[list[str]]:
-        rows, n_cells = [], 0
+        rows, n_cells, n_empty = list[list[str]](), 0, 0
         lines = (line[0] for line in _LINE.finditer(text))  # a StringIO would take four bytes a character
         with long_cells(len(text) + 1):
             for row in csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True):
-                rows.append(row)
+                rows.append(row or EMPTY)  # one object for all of them
                 n_cells += len(row)
+                n_empty = 0 if row else n_empty + 1
                 if n_cells > most_cells:
                     require_cells(source, n_cells)
+                if n_empty > MOST_EMPTY:
+                    raise DataError(f"{source}: more than {MOST_EMPTY:,} empty lines in a row: the file is damaged.")
         return rows
 
     most_cells = most("cells")
