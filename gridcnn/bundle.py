@@ -250,7 +250,7 @@ def _rebuild(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Fitted
         parameters={name: value for name, value in parameters.items() if not name.startswith("checkpoint_")},
         fingerprints=fingerprints.numpy(),
         interrupted=values["interrupted"],
-        certainty=Certainty.from_dict(values.get("certainty")),
+        certainty=Certainty.from_dict(values.get("certainty"), len(classes)),
     )
 
 

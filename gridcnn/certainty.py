@@ -192,10 +192,11 @@ class Certainty:
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any] | None) -> Certainty:
+    def from_dict(cls, values: Mapping[str, Any] | None, n_classes: int) -> Certainty:
         """Return what `to_dict` returned; of None, which old models have, that nothing was learned.
 
-        KeyError, TypeError or ValueError (`ConfigurationError` is one) if that makes no sense.
+        LookupError, ArithmeticError, TypeError or ValueError (`ConfigurationError` is one) if that makes no sense for a
+        model of so many classes.
         """
         if values is None:
             return cls()
@@ -203,6 +204,8 @@ class Certainty:
             None if values[name] is None else Quality(*map(float, values[name])) for name in ("before", "after")
         )
         target = np.array(values["target"], dtype=int).reshape(-1)
+        if ((target < 0) | (target >= n_classes)).any():
+            raise ConfigurationError(f"target must lie in [0, {n_classes})")
         miss, doubt = (np.array(values[name], dtype=float).reshape(-1) for name in ("miss", "doubt"))
         return cls(float(values["temperature"]), int(values["n_items"]), before, after, target, miss, doubt)
 

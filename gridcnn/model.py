@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gridcnn.adapters import Adapter
 from gridcnn.answer_rule import AnswerRule, background_index
 from gridcnn.certainty import Certainty
-from gridcnn.errors import ConfigurationError, Skipped
+from gridcnn.errors import Skipped
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.layers import to_channels_last
 
@@ -134,8 +134,6 @@ class FittedModel:
 
     def __post_init__(self) -> None:
         one_thread_in_forked_processes()
-        if not np.isin(self.certainty.target, np.arange(len(self.classes))).all():
-            raise ConfigurationError(f"held-out items have classes from 0 to {len(self.classes) - 1}, got others")
         background_index(self.classes, self.parameters.get("background"))
         if self.network.temperature != self.certainty.temperature:  # the weights are shared, the network is another
             at = Network(

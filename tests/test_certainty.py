@@ -180,7 +180,7 @@ def test_only_so_many_scores_are_kept_and_they_come_back_from_json() -> None:
     certainty = Certainty.learned(0.7, Quality(0.5, 0.1), Quality(0.4, 0.05), probabilities, target)
     assert len(certainty.miss) == MOST_KEPT
     assert certainty.n_items == MOST_KEPT + 50
-    again = Certainty.from_dict(json.loads(json.dumps(certainty.to_dict())))
+    again = Certainty.from_dict(json.loads(json.dumps(certainty.to_dict())), N_CLASSES)
     assert again.to_dict() == certainty.to_dict()
     assert again.threshold(0.6) == certainty.threshold(0.6)
 
@@ -318,7 +318,15 @@ def test_a_bundle_from_before_answers_as_its_network_was_trained(
 
 
 @pytest.mark.parametrize(
-    "change", [{"temperature": 0}, {"temperature": float("nan")}, {"miss": [2.0]}, {"target": [99] * 240}, {"doubt": 3}]
+    "change",
+    [
+        {"temperature": 0},
+        {"temperature": float("nan")},
+        {"miss": [2.0]},
+        {"target": [99] * 240},
+        {"target": [10**30] * 240},
+        {"doubt": 3},
+    ],
 )
 def test_a_certainty_that_makes_no_sense_is_refused(
     model: FittedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]

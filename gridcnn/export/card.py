@@ -282,6 +282,9 @@ def _limits(model: FittedModel) -> Iterator[str]:
             f"The most frequent class had {max(counts):,} training items and the least frequent one {min(counts):,}: "
             "accuracy alone is misleading."
         )
+    if model.background is not None:
+        name = model.class_names[model.background]
+        said.append(plain(f"“{name}” is never given as an answer: an item that is most like it is none of the others."))
     said.append("It learned from its training items only, and has the gaps and the leanings that they have.")
     yield from (f"- {each}" for each in said)
     yield ""

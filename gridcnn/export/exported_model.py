@@ -128,7 +128,7 @@ class ExportedModel:
             self.adapter = adapters.from_state(stored["name"], stored["settings"], stored["state"])
             self.classes = stored_labels(described["classes"]["kind"], described["classes"]["labels"])
             self.background = background_index(self.classes, described.get("background"))
-            self.certainty = Certainty.from_dict(described.get("certainty"))
+            self.certainty = Certainty.from_dict(described.get("certainty"), len(self.classes))
         except BundleError:
             raise
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
