@@ -12,6 +12,9 @@ from gridcnn.errors import DataError
 
 __all__ = ["read_vectors"]
 
+LONGEST_LINE = 2**20
+"""Characters of a word and its numbers."""
+
 
 def read_vectors(path: str | os.PathLike[str], wanted: Set[str]) -> dict[str, np.ndarray]:
     """Read the vectors of the wanted words from a text file, one line at a time.
@@ -64,5 +67,14 @@ def read_vectors(path: str | os.PathLike[str], wanted: Set[str]) -> dict[str, np
 
 
 def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    if Path(path).exists() and not Path(path).is_file():  # a pipe or a device may never end
+        raise DataError(f"{path}: the file of vectors is no plain file")
     with Path(path).open(encoding="utf-8", newline="\n") as file:
-        yield from enumerate(file, start=1)
+        number = 0
+        while line := file.readline(LONGEST_LINE):
+            number += 1
+            if len(line) == LONGEST_LINE:
+                raise DataError(
+                    f"{path}, line {number}: more than {LONGEST_LINE:,} characters, so no word and its vector"
+                )
+            yield number, line

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import atexit
+import bz2
+import contextlib
+import gzip
 import lzma
 import shutil
 import tarfile
 import tempfile
+import warnings
 import zipfile
-import zlib
 from functools import cache
 from pathlib import Path
+from typing import IO, cast
 
-from gridcnn.errors import DataError
+from gridcnn.datasets.compressed import DAMAGE
+from gridcnn.datasets.limits import most
+from gridcnn.datasets.wording import shortened
+from gridcnn.errors import DataError, GridcnnError
 
-__all__ = ["MOST_BYTES", "is_archive", "unpacked"]
+__all__ = ["is_archive", "unpacked"]
 
-MOST_BYTES = 16 * 2**30
-"""An archive that grows beyond this is refused: a person who trusts it can unpack it."""
+ALWAYS = 2**30
+"""Bytes that an archive may unpack to, however small it is."""
+
+MOST_MEMBERS = 2_000_000
+
+LONGEST_HEADER = 2**20
+"""Bytes; names and attributes of a member have no more."""
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
@@ -30,7 +42,7 @@ def is_archive(path: Path) -> bool:
 def unpacked(archive: Path) -> Path:
     """Unpack an archive, once, into a temporary folder that is removed when the program ends.
 
-    No member leaves the folder, whatever its name says, and none is a link that leads outside.
+    No member leaves the folder, whatever its name says. Links and devices in a tar file are left out, with a warning.
 
     Parameters
     ----------
@@ -45,49 +57,122 @@ def unpacked(archive: Path) -> Path:
     Raises
     ------
     DataError
-        If the archive is damaged or encrypted, or larger than `MOST_BYTES` or than the disk has room for.
+        If the archive is damaged or encrypted, unpacks to many times its size (see `gridcnn.datasets.limits`), or to
+        more than the disk has room for.
     """
     state = archive.stat()
     return _unpack(archive.resolve(), state.st_size, state.st_mtime_ns)
 
 
 @cache
-def _unpack(archive: Path, _size: int, _changed: int) -> Path:
+def _unpack(archive: Path, size: int, _changed: int) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="gridcnn-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    room = min(MOST_BYTES, shutil.disk_usage(folder).free * 9 // 10)
+    room = _Room(archive, size, shutil.disk_usage(folder).free * 9 // 10)
     try:
         if archive.name.lower().endswith(".zip"):
             _unpack_zip(archive, folder, room)
         else:
             _unpack_tar(archive, folder, room)
-    except (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError) as error:
+    except (tarfile.TarError, *DAMAGE) as error:
         raise DataError(f"{archive}: the archive is damaged ({error}): download or pack it again.") from None
-    except (RuntimeError, NotImplementedError) as error:  # zipfile's words for a password and an unusual compression
+    except GridcnnError:
+        raise
+    except (RuntimeError, ValueError) as error:  # a password, an unusual compression, a name that none can have
         raise DataError(f"{archive}: {error}: unpack it yourself, and give the folder.") from None
     except OSError as error:
         raise DataError(f"{archive}: cannot be unpacked ({error.strerror or error}): unpack it yourself.") from None
     return folder
 
 
-def _unpack_zip(archive: Path, folder: Path, room: int) -> None:
+def _unpack_zip(archive: Path, folder: Path, room: _Room) -> None:
     with zipfile.ZipFile(archive) as opened:
-        _require_room(archive, sum(member.file_size for member in opened.infolist()), room)
+        for member in opened.infolist():
+            room.take(member.file_size)
         opened.extractall(folder)  # drops drives, leading slashes and ".."; reads no more than the stated sizes
 
 
-def _unpack_tar(archive: Path, folder: Path, room: int) -> None:
-    total = 0
-    with tarfile.open(archive) as opened:
+def _unpack_tar(archive: Path, folder: Path, room: _Room) -> None:
+    """Unpack files and folders: links may lead anywhere, also by way of one another, and devices are no items."""
+    left_out = list[str]()
+    with contextlib.ExitStack() as closing:
+        content = closing.enter_context(_decompressed(archive))
+        opened = closing.enter_context(tarfile.open(fileobj=_Portions(content, archive, room), mode="r:"))
         for member in opened:
-            total += member.size
-            _require_room(archive, total, room)
-            opened.extract(member, folder, filter="data")
-
-
-def _require_room(archive: Path, size: int, room: int) -> None:
-    if size > room:
-        raise DataError(
-            f"{archive}: {size / 2**30:.1f} GB or more unpacked, and there is room for {room / 2**30:.1f} GB among the "
-            "temporary files: unpack it yourself where there is room, and give the folder."
+            if member.isdir() or member.isreg():
+                room.take(member.size)
+                opened.extract(member, folder, filter="data")
+            else:
+                left_out.append(member.name)
+            opened.members = []  # or it keeps all of them
+        content.seek(opened.offset)
+        if content.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # where tarfile stops without a word
+            raise tarfile.ReadError("it does not go on to its end")
+    if left_out:
+        warnings.warn(
+            f"{archive}: {len(left_out):,} links and devices in it are left out, such as {shortened(left_out[0])}: "
+            "unpack it yourself if they matter, and give the folder.",
+            stacklevel=2,
         )
+
+
+def _decompressed(archive: Path) -> IO[bytes]:
+    """Open a tar file, whatever it is compressed by: its first bytes say so, not its name."""
+    with archive.open("rb") as file:
+        start = file.read(6)
+    for mark, opener in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open)):
+        if start.startswith(mark):
+            return cast(IO[bytes], opener(archive))
+    return archive.open("rb")
+
+
+class _Portions:
+    """A tar file of which the module tarfile reads portions: what it wants to hold at once is never large."""
+
+    def __init__(self, content: IO[bytes], archive: Path, room: _Room) -> None:
+        self._content, self._archive, self._room = content, archive, room
+        self.tell = content.tell
+
+    def read(self, size: int) -> bytes:
+        """Read a part of a file, or a long name, in a header."""
+        if not 0 <= size <= LONGEST_HEADER:
+            raise DataError(f"{self._archive}: the archive is damaged (a header of {size:,} bytes): pack it again.")
+        return self._content.read(size)
+
+    def seek(self, at: int) -> int:
+        """Pass over something, which unpacks it all the same."""
+        self._room.require(at)
+        return self._content.seek(at)
+
+
+class _Room:
+    """How much an archive may unpack to: many times its size, and no more than the disk has room for."""
+
+    def __init__(self, archive: Path, packed: int, free: int) -> None:
+        self._archive, self._free = archive, free
+        self._most = max(ALWAYS, most("expansion") * packed)
+        self._taken = self._members = 0
+
+    def take(self, size: int) -> None:
+        """Count a member of so many bytes; DataError if it is too much."""
+        self._members += 1
+        self._taken += size
+        if self._members > MOST_MEMBERS:
+            raise DataError(
+                f"{self._archive}: more than {MOST_MEMBERS:,} files: unpack it yourself, and give the folder."
+            )
+        self.require(self._taken)
+
+    def require(self, size: int) -> None:
+        """Raise DataError if so many bytes are too much."""
+        if size > self._free:
+            raise DataError(
+                f"{self._archive}: {size / 2**30:.1f} GB or more unpacked, and there is room for "
+                f"{self._free / 2**30:.1f} GB among the temporary files: unpack it yourself where there is room, and "
+                "give the folder."
+            )
+        if size > self._most:
+            raise DataError(
+                f"{self._archive}: it unpacks to more than {self._most / 2**30:.1f} GB, many times its size: if you "
+                "trust it, unpack it yourself and give the folder, or allow more by GRIDCNN_MAX_EXPANSION."
+            )

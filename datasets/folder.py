@@ -13,12 +13,15 @@ import numpy as np
 
 from gridcnn.datasets.dataset import Dataset
 from gridcnn.datasets.encoding import decode
-from gridcnn.datasets.media import sort_media, walk
+from gridcnn.datasets.media import sort_media, walk, what_else
 from gridcnn.datasets.parts import Tree, read_tree
 from gridcnn.errors import DataError, Skipped
 
 DOCUMENTS = frozenset({".txt", ".text"})
 """Suffixes of files that are one text each."""
+
+LARGEST_DOCUMENT = 64 * 2**20
+"""Bytes of one text."""
 
 _RESULTS = (".safetensors", ".history.csv", ".skipped.csv")
 """Ends of the names that `gridcnn train` gives its results, which may lie beside the class folders."""
@@ -102,8 +105,8 @@ def _documents(root: Path, tree: Tree, files: Sequence[Sequence[Path]], allow_on
         before = len(items)
         for path in group:
             try:
-                text = decode(path.read_bytes(), path, None)
-            except (DataError, OSError) as error:
+                text = read_document(path)
+            except DataError as error:
                 skipped.append(Skipped(str(path), str(error)))
                 continue
             if text.strip():
@@ -113,6 +116,26 @@ def _documents(root: Path, tree: Tree, files: Sequence[Sequence[Path]], allow_on
         counts.append(len(items) - before)
     tree.notes.append("each .txt file is one text")
     return _dataset(root, tree, items, counts, "text", skipped, allow_one_class)
+
+
+def read_document(path: Path, encoding: str | None = None) -> str:
+    """Read a file that is one text.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, is no plain file, or so large that it is no text; or as `decode`.
+    """
+    if not os.path.isfile(path):  # noqa: PTH113  (a name may be too long); a pipe or a device may never end
+        raise DataError(f"{path}: {what_else(path)}.")
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_DOCUMENT + 1)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
+    if len(data) > LARGEST_DOCUMENT:
+        raise DataError(f"{path}: more than {LARGEST_DOCUMENT >> 20} MB, too long for one text: cut it into several.")
+    return decode(data, path, encoding)
 
 
 def list_media_files(folder: str | os.PathLike[str]) -> Dataset:

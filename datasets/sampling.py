@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gridcnn.datasets.dataset import Dataset
 from gridcnn.datasets.encoding import decode
 from gridcnn.datasets.measurements import as_measurements, load_table
+from gridcnn.datasets.parquet import opened_parquet, rows_at_once
 from gridcnn.datasets.tables import csv_cells, delimiter_of
 from gridcnn.errors import DataError
 
@@ -34,7 +35,6 @@ LONGEST_ROW = 16 * 2**20  # bytes
 BLOCK = 2**20  # bytes read at a time to count quotes
 
 COLUMNS_AT_ONCE, ROWS_AT_ONCE = 32, 16_384
-BUFFER = 2**18  # bytes read ahead for each column of a parquet file
 
 _WIDE = ("utf-16", "utf-32", "utf_16", "utf_32", "utf16", "utf32")
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
@@ -143,26 +143,25 @@ def _sample_parquet(
 ) -> _Drawn | None:
     """Return sampled rows, or None if the file is small."""
     import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
 
-    try:
-        with pq.ParquetFile(source, buffer_size=BUFFER, pre_buffer=False) as file:
-            total, names = file.metadata.num_rows, file.schema_arrow.names
-            rows = _fitting(rows, len(names))
-            large = max(source.stat().st_size, total * len(names) * 8) > SMALL
-            if total <= rows or not large or len(set(names)) < len(names):
-                return None  # `load_table` reads it, or says what is wrong with the names
-            places = _runs(0, total, rows, rng)
-            wanted = np.unique(np.minimum(places[:, None] + np.arange(RUN), total - 1))
-            table = _take_rows(file, wanted, progress)
-            frame = pa.Table.from_arrays(list(table), schema=file.schema_arrow).to_pandas()
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{source}: not a readable parquet file ({error}): write it again.") from error
+    with source.open("rb") as content, opened_parquet(content, source) as file:
+        total, names = file.metadata.num_rows, file.schema_arrow.names
+        rows = _fitting(rows, len(names))
+        large = max(source.stat().st_size, total * len(names) * 8) > SMALL
+        if total <= rows or not large:
+            return None  # `load_table` reads it
+        places = _runs(0, total, rows, rng)
+        wanted = np.unique(np.minimum(places[:, None] + np.arange(RUN), total - 1))
+        at_once = min(ROWS_AT_ONCE, rows_at_once(content, file.metadata))
+        table = _take_rows(file, wanted, at_once, progress)
+        frame = pa.Table.from_arrays(list(table), schema=file.schema_arrow).to_pandas()
     frame.columns = [str(column).strip() for column in frame.columns]
     return _Drawn(frame.set_axis(wanted + 1), total, numbered=True)
 
 
-def _take_rows(file: pq.ParquetFile, wanted: NDArray[np.int64], progress: Progress | None) -> Iterator[pa.Array]:
+def _take_rows(
+    file: pq.ParquetFile, wanted: NDArray[np.int64], at_once: int, progress: Progress | None
+) -> Iterator[pa.Array]:
     """Yield each column at the wanted rows, decoding a few columns at a time."""
     import pyarrow as pa  # noqa: PLC0415
 
@@ -175,7 +174,7 @@ def _take_rows(file: pq.ParquetFile, wanted: NDArray[np.int64], progress: Progre
         for group, start in enumerate(bounds[:-1]):
             inside = wanted[(wanted >= start) & (wanted < bounds[group + 1])] - start
             if len(inside):
-                parts += _take_from_group(file, group, block, inside)
+                parts += _take_from_group(file, group, block, inside, at_once)
         columns = pa.Table.from_batches(parts)
         yield from (columns.column(name).combine_chunks() for name in block)
         if progress is not None:
@@ -183,12 +182,12 @@ def _take_rows(file: pq.ParquetFile, wanted: NDArray[np.int64], progress: Progre
 
 
 def _take_from_group(
-    file: pq.ParquetFile, group: int, block: list[str], inside: NDArray[np.int64]
+    file: pq.ParquetFile, group: int, block: list[str], inside: NDArray[np.int64], at_once: int
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa  # noqa: PLC0415
 
     at = 0
-    for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=block):
+    for batch in file.iter_batches(at_once, row_groups=[group], columns=block):
         here = inside[(inside >= at) & (inside < at + len(batch))] - at
         if len(here):
             yield batch.take(pa.array(here))

@@ -17,8 +17,6 @@ from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from gridcnn.datasets import Dataset
     from gridcnn.evaluation.axes import GridReport
     from gridcnn.ordering import AxesReport, OrderReport
@@ -84,13 +82,14 @@ def check(
 def _check(
     source: str, columns: Columns, how: dict[str, Any], waiting: Waiting
 ) -> OrderReport | AxesReport | GridReport:
+    from gridcnn.datasets.arrays import load_array
     from gridcnn.ordering import check_axes, check_order
 
     place = Path(source)
     if place.suffix.lower() == ".npy":
         if columns.given():
             raise ConfigurationError(f"{', '.join(columns.given())}: an array has no columns with names: leave it out.")
-        array = _load_array(place)
+        array = load_array(place)
         waiting.now("checking")
         return (check_order if array.ndim <= 2 else check_axes)(array, **how)
     if place.is_file() and columns.text is None and columns.path is None:
@@ -162,15 +161,3 @@ def _of_training(data: Dataset, report: OrderReport, label: str | None) -> list[
         except DataError as error:
             said.append(f"training refuses this table: {error}")
     return said
-
-
-def _load_array(place: Path) -> np.ndarray:
-    import numpy as np
-
-    if not place.is_file():
-        raise DataError(f"{place}: no such file, seen from {Path.cwd()}: check the spelling.")
-    try:
-        array: np.ndarray = np.load(place, mmap_mode="r", allow_pickle=False)  # rows are taken, the rest stays on disk
-    except (OSError, ValueError) as error:
-        raise DataError(f"{place}: not an array that numpy.save wrote ({error}): save it as numbers.") from error
-    return array

@@ -300,7 +300,8 @@ def test_no_member_of_an_archive_leaves_its_folder(tmp_path):
 
 
 def test_an_archive_that_grows_too_large_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "MOST_BYTES", 1000)
+    monkeypatch.setattr(archives, "ALWAYS", 1000)
+    monkeypatch.setenv("GRIDCNN_MAX_EXPANSION", "1")
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/1.png", bytes(100_000))
     with tarfile.open(tmp_path / "bomb.tar.gz", "w:gz") as archive:
