@@ -393,4 +393,4 @@ def test_what_runs_before_a_training_reads_no_item(tmp_path: Path) -> None:
     found = audit_before_training(ImageAdapter(), paths, labels, groups=range(12), parts=["train"] * 10 + ["test"] * 2)
 
     assert sorted(kinds(found)) == ["copies-of-different-classes", "labels-case-and-spaces"]
-    assert audit_before_training(ImageAdapter(), paths, ["a"] * 6 + ["b"] * 6).findings[0].affected == (0, 11)
+    assert audit_before_training(ImageAdapter(), paths, ["a"] * 6 + ["b"] * 6).findings == ()

@@ -84,8 +84,8 @@ def _shown(name: str, reader: Adapter | None, item: Any) -> Shown:
     """Return an item as the page shows it; one that cannot be read by its name alone."""
     try:
         shown = Shown(name) if reader is None else show(name, reader.preview(item))
-    except (GridcnnError, OSError) as error:
-        return Shown(name, note=getattr(error, "reason", str(error)))
+    except (GridcnnError, OSError):  # the example says why
+        return Shown(name)
     if not (shown.picture or shown.sound or shown.text) and isinstance(item, np.ndarray) and item.dtype.kind in "fiu":
         rows = np.nan_to_num(item.astype(np.float64))
         if rows.ndim <= 2 and rows.size:
