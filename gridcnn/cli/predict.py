@@ -92,6 +92,8 @@ def predict(
     are written as they are computed, to FILE.partial, which gets its name FILE at the end. Whatever stops the command,
     the same one with --resume goes on behind the last rows. Neither items nor answers are held in memory.
     """
+    from gridcnn.adapters.limits import current
+
     partial = _partial(output, [model, *inputs], resume=resume)
     kind = format_of(output, format_name)
     columns = Columns(text=text, path=path, encoding=encoding)
@@ -112,6 +114,7 @@ def predict(
                 options = {"--format": kind.name, "--text": text, "--path": path, "--encoding": encoding,
                            "--precision": precision.value, "--abstain": abstain, "--sets": sets,
                            "--by-class": by_class}  # fmt: skip
+                options |= {f"--max-{name}": most for name, most in current().items()}
                 run = what_makes(answering.file, answers.columns, sources, options)
             with answers.opened(run):
                 answers.pass_over(each.name for each in asked)
