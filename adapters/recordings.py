@@ -140,7 +140,7 @@ def cancel(channels: np.ndarray) -> bool:
         return False
     n_segments = min(-(-len(channels) // SEGMENT), max(MOST_SEGMENTS // -(-count // FEW_CHANNELS), 1))
     starts = np.linspace(0, max(len(channels) - SEGMENT, 0), n_segments).astype(np.int64)
-    padded = np.pad(channels, ((0, max(SEGMENT - len(channels), 0)), (0, 0)))
+    padded = channels if len(channels) >= SEGMENT else np.pad(channels, ((0, SEGMENT - len(channels)), (0, 0)))
     segments = padded[starts[:, None] + np.arange(SEGMENT)]  # (segments, samples, channels)
     from scipy import fft  # noqa: PLC0415  (numpy has none in float32, and a file of one channel needs none)
 
@@ -149,8 +149,9 @@ def cancel(channels: np.ndarray) -> bool:
     mean, mix = each.mean(axis=-1), _power(spectra.mean(axis=-1)).sum(axis=-1)
     least = LOST / count * mean
     by_mixing = float(mean[mix < least].sum())
-    by_choosing = float(mean[each[..., _strongest(channels)] < least].sum())
-    return by_choosing < by_mixing > MOST_LOST * float(mean.sum())
+    if by_mixing <= MOST_LOST * float(mean.sum()):
+        return False
+    return float(mean[each[..., _strongest(channels)] < least].sum()) < by_mixing
 
 
 def _power(spectra: np.ndarray) -> np.ndarray:
@@ -159,7 +160,8 @@ def _power(spectra: np.ndarray) -> np.ndarray:
 
 
 def _strongest(channels: np.ndarray) -> int:
-    return int(channels.var(axis=0, dtype=np.float64).argmax())
+    """Return the channel with the largest variance."""
+    return int(np.argmax([channel.var(dtype=np.float64) for channel in channels.T]))  # one by one: less memory
 
 
 def _name(item: Any) -> str:

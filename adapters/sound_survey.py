@@ -19,6 +19,7 @@ Load = Callable[[Any, int], tuple[np.ndarray, int]]
 
 LISTENED_TO = 64  # recordings
 MOST_SAMPLES = 2**20  # of each
+PARTS = 16  # of a longer one
 SILENT = 1e-5  # amplitude, a third of the smallest step of 16 bits
 FULL = 0.98  # amplitude from which a recording may be clipped
 SHORTEST_FLAT = 4  # samples at the same extreme, one after another
@@ -75,26 +76,41 @@ def _heard(items: Sequence[Any], load: Load) -> Iterator[tuple[np.ndarray, int]]
 
 
 def share_above(channels: np.ndarray, rate: int, limit: float) -> float:
-    """Return the share of the energy of `(samples, channels)` at a rate (Hz) that lies above `limit` (Hz)."""
+    """Return the share of the energy of `(samples, channels)` at a rate (Hz) that lies above `limit` (Hz).
+
+    Of a long recording, parts at equal distances stand for it.
+    """
     from scipy import fft  # noqa: PLC0415  (for training only)
 
-    power = np.square(np.abs(fft.rfft(channels - channels.mean(axis=0), axis=0)), dtype=np.float64).sum(axis=1)
-    above = fft.rfftfreq(len(channels), 1 / rate) > limit
-    total = float(power.sum())
-    return float(power[above].sum()) / total if total > 0 else 0.0
+    parts = [channels]
+    if len(channels) > MOST_SAMPLES:
+        length = MOST_SAMPLES // PARTS
+        starts = np.linspace(0, len(channels) - length, PARTS).astype(np.int64)
+        parts = [channels[start : start + length] for start in starts]
+    spectra = (fft.rfft(part - part.mean(axis=0), axis=0) for part in parts)
+    power = sum(np.square(np.abs(spectrum), dtype=np.float64).sum(axis=1) for spectrum in spectra)
+    above = fft.rfftfreq(len(parts[0]), 1 / rate) > limit
+    total = float(np.sum(power))
+    return float(np.sum(np.asarray(power)[above])) / total if total > 0 else 0.0
 
 
 def is_silent(channels: np.ndarray) -> bool:
     """Whether nothing but an offset is in `(samples, channels)`."""
-    return bool(np.ptp(channels, axis=0).max() <= 2 * SILENT)
+    low, high = _extremes(channels)
+    return bool((high - low).max() <= 2 * SILENT)
 
 
 def is_clipped(channels: np.ndarray) -> bool:
     """Whether the peaks of `(samples, channels)` are cut off flat: too loud for the format."""
-    low, high = channels.min(axis=0), channels.max(axis=0)
+    low, high = _extremes(channels)
     if max(-float(low.min()), float(high.max())) < FULL or is_silent(channels):
         return False
     flat = (channels == low) | (channels == high)
     n = len(flat) - SHORTEST_FLAT + 1
     runs = np.logical_and.reduce([flat[start : start + max(n, 0)] for start in range(SHORTEST_FLAT)])
     return bool(runs.sum() > FLAT_SHARE * len(flat))
+
+
+def _extremes(channels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and the highest sample of each channel; one by one, which takes a tenth of the time."""
+    return np.array([each.min() for each in channels.T]), np.array([each.max() for each in channels.T])

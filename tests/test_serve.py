@@ -147,7 +147,7 @@ def test_one_bad_file_has_its_own_error_and_the_others_their_answers(client: Tes
     first, *others = response.json()["results"]
     assert "prediction" in first
     assert [set(other) for other in others] == [{"item", "error"}] * 3
-    assert others[0]["error"] == "not a picture that Pillow can read"
+    assert others[0]["error"] == "not a picture of a format that is read (png, jpg, gif, bmp, tif, webp, …)"
     assert others[1]["error"] == "the file is empty (0 bytes)"
 
 
@@ -445,7 +445,7 @@ def test_one_readable_item_is_explained_at_a_time(client: TestClient) -> None:
 
     assert (two.status_code, broken.status_code) == (422, 422)
     assert two.json()["error"]["message"] == "one item is explained at a time, got 2"
-    assert broken.json()["error"]["message"] == "not a picture that Pillow can read"
+    assert broken.json()["error"]["message"] == "not a picture of a format that is read (png, jpg, gif, bmp, tif, webp, …)"
 
 
 def test_pages_come_with_a_policy_and_nothing_from_elsewhere(client: TestClient) -> None:

@@ -1,7 +1,7 @@
 """Thousands of broken and lying files, tried as `predict` tries them: none may end, stall or inflate the process.
 
     OMP_NUM_THREADS=1 python benchmarks/hostile [--mutants 1000] [--families pictures sounds] [--start 0] [--bombs]
-                                                [--pool threads processes] [--keep FOLDER] [--json FILE] [--write]
+        [--pool threads processes] [--commands 500] [--keep FOLDER] [--json FILE]
 
 A mutant is a valid file that was cut, flipped, spliced, or given a header that lies; the same number is always the same
 mutant. Each is tried in a worker process, and counts as a finding if
@@ -14,8 +14,9 @@ mutant. Each is tried in a worker process, and counts as a finding if
   answer is right.
 
 `--bombs` tries files made by hand as well, such as a PNG of 100,000 × 100,000 pixels. `--pool` tries the mutants once
-more in four threads of one process, or in four processes, and compares how they ended. The exit code is 1 if there are
-findings; `--keep` writes these files into a folder.
+more in four threads of one process, or in four processes, and compares how they ended. `--commands` runs `train
+--on-error skip`, `predict` and `check` on a folder with so many mutants, and sends these to a service. The exit code is
+1 if there are findings; `--keep` writes these files into a folder.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from commands import commands, service
 from families import FILES, Family, load_all
 from mutations import Mutant, digest, mutant
 from worker import Outcome, Worker, in_pool
@@ -133,6 +135,16 @@ def compared(kind: str, family: Family, prepared: Any, n_mutants: int, start: in
     return said
 
 
+def by_commands(family: Family, prepared: Any, n_mutants: int, start: int) -> list[str]:
+    """Try mutants by the commands and in a service, and return what is wrong."""
+    made = [each for _, each in mutants(family, n_mutants, start)]
+    worker = Worker(family.name, prepared)
+    expected = [worker(each.name, each.content) for each in made]
+    worker.close()
+    with tempfile.TemporaryDirectory() as scratch:
+        return commands(family, prepared, made, Path(scratch)) + service(family, prepared, made, expected)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--mutants", type=int, default=1000, help="of each family")
@@ -140,6 +152,7 @@ def main() -> None:
     parser.add_argument("--start", type=int, default=0, help="another number makes other mutants")
     parser.add_argument("--bombs", action="store_true")
     parser.add_argument("--pool", nargs="*", default=[], choices=["threads", "processes"])
+    parser.add_argument("--commands", type=int, default=0, metavar="MUTANTS")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -161,6 +174,10 @@ def main() -> None:
                 differs = compared(kind, family, prepared, arguments.mutants, arguments.start)
                 print(f"{name} in a pool of {kind}: {len(differs)} of {arguments.mutants} differ", *differs, sep="\n  ")
                 differences += differs
+            if arguments.commands and family.in_folders:
+                wrong = by_commands(family, prepared, arguments.commands, arguments.start)
+                print(f"{name} by commands: {len(wrong)} findings", *wrong, sep="\n  ", flush=True)
+                differences += wrong
     if arguments.json:
         arguments.json.write_text(json.dumps([vars(each) for each in reports], indent=1), encoding="utf-8")
     sys.exit(bool(differences or any(each.findings for each in reports)))

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-FILES = ("pictures", "sounds")
+FILES = ("pictures", "sounds", "tables")
 """The modules that register families."""
 
 Mutation = Callable[[bytes, Random], bytes]
@@ -48,6 +48,9 @@ class Family:
         or raise `Unsuited` for formats that they do not know.
     bombs : mapping
         Made-up files by name: callables without arguments that return a content. Each is tried once a run.
+    in_folders : bool
+        Whether each file is an item of a class folder, and what `prepare` returns is the path of a model: then the
+        commands and the service are tried, too.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Family:
     damage_shows: Callable[[str, str], bool] = lambda seed, mutation: False
     own: Mapping[str, Mutation] = field(default_factory=dict)
     bombs: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
+    in_folders: bool = False
 
 
 class Unsuited(Exception):  # noqa: N818  (no error)

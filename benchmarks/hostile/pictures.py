@@ -174,5 +174,6 @@ register(
             for each in (png_with_good_checksums, jpeg_segments, jpeg_cut_but_ended, tiff_tags, riff_sizes)
         },
         bombs=BOMBS,
+        in_folders=True,
     )
 )

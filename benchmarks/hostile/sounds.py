@@ -230,5 +230,6 @@ register(
         damage_shows,
         own={each.__name__: each for each in (wav_header, ogg_pages, riff_sizes)},
         bombs=BOMBS,
+        in_folders=True,
     )
 )
