@@ -82,10 +82,15 @@ def make_keys(path: Path, password: str | None = None) -> tuple[Path, str]:
     private = keys.Ed25519PrivateKey.generate()
     encryption = forms.BestAvailableEncryption(password.encode()) if password else forms.NoEncryption()
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # what replaces it keeps these permissions
-    with replacing(path) as file:
-        file.write(private.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, encryption))
-    with replacing(public_path) as file:
-        file.write(private.public_key().public_bytes(forms.Encoding.PEM, forms.PublicFormat.SubjectPublicKeyInfo))
+    try:
+        with replacing(path) as file:
+            file.write(private.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, encryption))
+        with replacing(public_path) as file:
+            spki = forms.PublicFormat.SubjectPublicKeyInfo
+            file.write(private.public_key().public_bytes(forms.Encoding.PEM, spki))
+    except BaseException:
+        path.unlink(missing_ok=True)  # half a pair is of no use
+        raise
     return public_path, _fingerprint(private.public_key())
 
 
@@ -153,15 +158,17 @@ def verify(model: Path, key: Path, signature: Path | None = None) -> Signature:
         If a file cannot be read, is no model or no public key, or cryptography is missing.
     """
     keys, forms = _cryptography()
+    pem = _small(key, "public key")
     try:
-        public = forms.load_pem_public_key(_small(key, "public key"))
+        public = forms.load_pem_public_key(pem)
     except ValueError as error:
         raise ConfigurationError(f"{key} is not a public key: give the .pub file that gridcnn keygen made") from error
     if not isinstance(public, keys.Ed25519PublicKey):
         raise ConfigurationError(f"{key} is a key of another kind, expected {ALGORITHM}")
     digest, place = _digest(model), signature or signature_file(model)
+    content = _small(place, "signature")
     try:
-        stated = parsed(_small(place, "signature"))
+        stated = parsed(content)
         if stated.get("gridcnn_signature") != FORMAT or stated.get("algorithm") != ALGORITHM:
             raise ValueError("another format")
         signed, by = base64.b64decode(stated["signature"], validate=True), str(stated.get("key"))
