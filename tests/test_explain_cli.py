@@ -43,7 +43,7 @@ def test_pictures_are_written_into_a_folder(model, tmp_path, capsys):
     [
         (["item.png", "-o", "why"], "name a page, such as why.html, or say --png"),
         (["missing.png", "-o", "why", "--png"], "missing.png: there is no such file"),
-        (["m.safetensors", "-o", "why", "--png"], "m.safetensors: not a picture of a format that is read (png, jpg, gif, bmp, tif, webp, …)"),
+        (["m.safetensors", "-o", "why", "--png"], "m.safetensors: not a picture of a format that is read"),
         (["item.png", "-o", "why", "--png", "--class", "z"], "there is no class 'z'; there are a, b"),
         (["item.png", "-o", "item.png", "--png"], "item.png is a file: --png writes several pictures"),
     ],

@@ -445,7 +445,7 @@ def test_one_readable_item_is_explained_at_a_time(client: TestClient) -> None:
 
     assert (two.status_code, broken.status_code) == (422, 422)
     assert two.json()["error"]["message"] == "one item is explained at a time, got 2"
-    assert broken.json()["error"]["message"] == "not a picture of a format that is read (png, jpg, gif, bmp, tif, webp, …)"
+    assert broken.json()["error"]["message"].startswith("not a picture of a format that is read")
 
 
 def test_pages_come_with_a_policy_and_nothing_from_elsewhere(client: TestClient) -> None:
