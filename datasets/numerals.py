@@ -77,7 +77,10 @@ class Numerals:
 
     def read(self, part: pd.DataFrame) -> pd.DataFrame:
         """Return one of the parts; a column of which some cells are no numbers may have numbers or words in it."""
-        return _read_in(_plain(part), self._styles)
+        numbers = _plain(part)
+        for at in self._styles:  # 2692 is plain in this part, and text all the same
+            numbers.isetitem(at, part.iloc[:, at])
+        return _read_in(numbers, self._styles)
 
 
 def _chosen(written: dict[int, _Written], delimiter: str | None) -> dict[int, str]:
