@@ -21,7 +21,7 @@ __all__ = ["check_copies", "check_exact_copies"]
 SURE = 0.93
 """Likeness from which two items are copies."""
 
-LIKELY, ISOLATED = 0.7, 0.2
+LIKELY, ISOLATED = 0.7, 0.25
 """Likeness from which they are copies if their distance is at most this share of that to other neighbours."""
 
 MOST_CLOSE_UPS = 4_096  # kept in memory
