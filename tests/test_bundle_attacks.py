@@ -396,16 +396,19 @@ def test_parameters_that_nobody_knows_are_named_by_the_classifier(models: Any, t
 
 @pytest.mark.parametrize("name", ["\x1b[2J\x1b]0;owned\x07", "<script>alert(1)</script>", "a\nb", "\u202e", "\ud800"])
 def test_names_of_classes_reach_neither_terminal_nor_page_as_they_are(
-    models: Any, tmp_path: Path, run: Any, name: str
+    models: Any, tmp_path: Path, run: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "m.safetensors"
     path.write_bytes(edited(models["text"], put("classes", "labels", to=[name, "b"])))
     (tmp_path / "x.txt").write_text("the dog\n")
 
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout.isatty", lambda: True, raising=False)
+        answered = run("predict", path, tmp_path / "x.txt")
     explained = run("explain", path, "the dog", "-o", tmp_path / "page.html")
 
     assert explained.code == 0
-    assert "\x1b" not in explained.out + explained.err
+    assert not {"\x1b", "\x07", "\u202e"} & {*explained.out, *explained.err, *answered.out, *answered.err}
     page = (tmp_path / "page.html").read_text(encoding="utf-8", errors="replace")
     assert "<script>alert" not in page
     assert "<script>alert" not in model_card(load(path.read_bytes()), name="x")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from gridcnn.cli.formats import Column, Format
+from gridcnn.cli.output import printable_lines
 from gridcnn.cli.partial import Mark, Partial
 from gridcnn.cli.resuming import differences
 from gridcnn.errors import ConfigurationError
@@ -176,5 +177,8 @@ def _at_once(stream: IO[bytes]) -> Callable[[bytes], object]:
 
 
 def _to_standard_output(rows: bytes) -> None:
-    sys.stdout.write(rows.decode())
+    text = rows.decode()
+    if sys.stdout.isatty():  # which obeys control characters, and names of classes and items may hold any
+        text = printable_lines(text)
+    sys.stdout.write(text)
     sys.stdout.flush()
