@@ -50,6 +50,7 @@ def _taken_apart(content: bytes, kind: str) -> str | None:
         description = json.loads(header["__metadata__"][kind])
         if not all(isinstance(entry, dict) for entry in header.values()):
             return None
+        header["__metadata__"][kind] = ""  # written anew, so not read each time
         return json.dumps([header, description])
     except (ValueError, KeyError, TypeError, RecursionError, AttributeError, OverflowError):
         return None
