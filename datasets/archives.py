@@ -88,6 +88,8 @@ def _unpack(archive: Path, size: int, _changed: int) -> Path:
 def _unpack_zip(archive: Path, folder: Path, room: _Room) -> None:
     with zipfile.ZipFile(archive) as opened:
         for member in opened.infolist():
+            if not member.filename:
+                raise zipfile.BadZipFile("a file without a name")
             room.take(member.file_size)
         opened.extractall(folder)  # drops drives, leading slashes and ".."; reads no more than the stated sizes
 
@@ -108,6 +110,8 @@ def _unpack_tar(archive: Path, folder: Path, room: _Room) -> None:
         content.seek(opened.offset)
         if content.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # where tarfile stops without a word
             raise tarfile.ReadError("it does not go on to its end")
+        while content.read(LONGEST_HEADER):  # the checksum of what is compressed comes last
+            room.require(content.tell())
     if left_out:
         warnings.warn(
             f"{archive}: {len(left_out):,} links and devices in it are left out, such as {shortened(left_out[0])}: "

@@ -130,5 +130,7 @@ def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     return [
         member
         for member in archive.infolist()
-        if not member.is_dir() and all(visible(part) for part in PurePosixPath(member.filename).parts)
+        if member.filename
+        and not member.is_dir()
+        and all(visible(part) for part in PurePosixPath(member.filename).parts)
     ]

@@ -12,26 +12,50 @@ import mmap
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from gridcnn.datasets.limits import require_cells, require_unpacked
+from gridcnn.datasets.thrift import Wanted, structure
 from gridcnn.datasets.wording import listed, shortened
 from gridcnn.errors import DataError, GridcnnError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["opened_parquet", "read_parquet", "rows_at_once"]
+__all__ = ["Stated", "opened_parquet", "read_parquet"]
 
 BUFFER = 2**18  # bytes read ahead for each column
 BATCH = 64 * 2**20  # bytes decoded at a time, about
 ROWS = 2**16  # of a batch, at most
+MARK = b"PAR1"
 
-_DICTIONARY_PAGE = 2
+
+class Stated(NamedTuple):
+    """What a file says of itself.
+
+    Parameters
+    ----------
+    groups : tuple of int
+        Number of rows of each of its parts.
+    packed, unpacked : int
+        Size of the file, and of all its pages when they are unpacked (bytes).
+    at_once : int
+        How many rows can be decoded at a time, if each holds the longest entry of a column's dictionary.
+    """
+
+    groups: tuple[int, ...]
+    packed: int
+    unpacked: int
+    at_once: int
+
+    @property
+    def rows(self) -> int:
+        """Number of its rows."""
+        return sum(self.groups)
 
 
 @contextlib.contextmanager
-def opened_parquet(file: IO[bytes], source: Path) -> Iterator[Any]:
+def opened_parquet(file: IO[bytes], source: Path) -> Iterator[tuple[Any, Stated]]:
     """Open a parquet file whose pages unpack to a bounded size, and turn what Arrow raises on it into DataError.
 
     Parameters
@@ -43,8 +67,8 @@ def opened_parquet(file: IO[bytes], source: Path) -> Iterator[Any]:
 
     Yields
     ------
-    pyarrow.parquet.ParquetFile
-        With names of columns that differ.
+    (pyarrow.parquet.ParquetFile, Stated)
+        The file, the names of whose columns differ; how large it is.
 
     Raises
     ------
@@ -55,16 +79,11 @@ def opened_parquet(file: IO[bytes], source: Path) -> Iterator[Any]:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
+        with _mapped(file) as content:
+            stated = _stated(content, source)
         with pq.ParquetFile(file, buffer_size=BUFFER, pre_buffer=False, page_checksum_verification=True) as opened:
             _refuse_doubled(opened.schema_arrow.names, source)
-            metadata = opened.metadata
-            rows = sum(metadata.row_group(at).num_rows for at in range(metadata.num_row_groups))
-            if rows != metadata.num_rows or rows < 0:
-                raise ValueError(f"{metadata.num_rows:,} rows are announced, and its parts have {rows:,}")
-            with _mapped(file) as content:
-                size = sum(size for size, _ in _pages(content, metadata))
-                require_unpacked(source, len(content), size)
-            yield opened
+            yield opened, stated
     except (GridcnnError, ImportError):
         raise
     except Exception as error:  # Arrow has errors of many kinds, pandas and its JSON others
@@ -85,36 +104,24 @@ def read_parquet(file: IO[bytes], source: Path) -> pd.DataFrame:
     """
     import pyarrow as pa  # noqa: PLC0415
 
-    with opened_parquet(file, source) as opened:
-        metadata = opened.metadata
-        require_cells(source, metadata.num_rows * max(len(opened.schema_arrow.names), 1))
-        packed, batches, size = _size(file), [], 0
-        for batch in opened.iter_batches(rows_at_once(file, metadata), use_threads=False):
+    with opened_parquet(file, source) as (opened, stated):
+        require_cells(source, stated.rows * max(len(opened.schema_arrow.names), 1))
+        batches, size = [], 0
+        for batch in opened.iter_batches(stated.at_once, use_threads=False):
+            batch.validate(full=True)  # or a text that is no UTF-8 fails wherever it is looked at
             size += batch.nbytes
-            require_unpacked(source, packed, size // 8)  # numbers and words that repeat are packed eightfold and more
+            require_unpacked(source, stated.packed, size // 8)  # what repeats is packed eightfold and more
             batches.append(batch)
         table = pa.Table.from_batches(batches, schema=opened.schema_arrow)
-        if len(table) != metadata.num_rows:
-            raise ValueError(f"{metadata.num_rows:,} rows are announced, and {len(table):,} are there")
+        if len(table) != stated.rows:
+            raise ValueError(f"{stated.rows:,} rows are announced, and {len(table):,} are there")
         frame: pd.DataFrame = table.to_pandas().set_axis(range(1, len(table) + 1))
         return frame
-
-
-def rows_at_once(file: IO[bytes], metadata: Any) -> int:
-    """Return how many rows can be decoded at a time if each holds the longest entry of a column's dictionary."""
-    with _mapped(file) as content:
-        longest = max((size for size, is_dictionary in _pages(content, metadata) if is_dictionary), default=0)
-    return max(min(ROWS, BATCH // max(longest, 1)), 1)
 
 
 def _refuse_doubled(names: list[str], source: Path) -> None:
     if twice := sorted(name for name, count in Counter(names).items() if count > 1):
         raise DataError(f"{source}: several columns are called {listed(twice[:5])}: rename all but one.")
-
-
-def _size(file: IO[bytes]) -> int:
-    with _mapped(file) as content:
-        return len(content)
 
 
 @contextlib.contextmanager
@@ -127,92 +134,50 @@ def _mapped(file: IO[bytes]) -> Iterator[Any]:
         yield content
 
 
-# ---- headers of pages, in the compact protocol of Thrift ------------------------------------------------------------
+# The numbers of the fields in the structures of parquet.thrift.
+_FILE: Wanted = {3: None, 4: {3: None, 1: {3: {7: None, 9: None, 11: None}}}}
+_FILE_ROWS, _GROUPS, _GROUP_ROWS, _CHUNKS, _CHUNK = 3, 4, 3, 1, 3
+_PACKED, _DATA_AT, _DICTIONARY_AT = 7, 9, 11
+_PAGE: Wanted = {1: None, 2: None, 3: None}
+_DICTIONARY = 2  # the type of a page
 
 
-def _pages(content: Any, metadata: Any) -> Iterator[tuple[int, bool]]:
-    """Yield the unpacked size of every page in bytes, and whether it is a dictionary."""
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for column in range(row_group.num_columns):
-            chunk = row_group.column(column)
-            at = chunk.data_page_offset
-            if chunk.has_dictionary_page:
-                at = min(at, chunk.dictionary_page_offset)
-            end = at + chunk.total_compressed_size
-            if not 4 <= at <= end <= len(content):
-                raise ValueError(f"a column that lies outside of the file, at byte {at:,}")
-            while at < end:
-                kind, unpacked, packed, at = _page_header(content, at)
-                if min(unpacked, packed) < 0:
-                    raise ValueError(f"a page of a negative size before byte {at:,}")
-                yield unpacked, kind == _DICTIONARY_PAGE
-                at += packed
+def _stated(content: Any, source: Path) -> Stated:
+    """Read how many rows a file has, and how large its pages are: Arrow is not asked, since it may not survive it."""
+    size = len(content)
+    if size < 12 or bytes(content[-4:]) != MARK:
+        raise ValueError("it does not end as such a file does")
+    footer = size - 8 - int.from_bytes(content[size - 8 : size - 4], "little")
+    if footer < 4:
+        raise ValueError("it is shorter than it says")
+    try:
+        said, _ = structure(content, footer, _FILE)
+        groups = said.get(_GROUPS, [])
+        sizes = tuple(max(group[_GROUP_ROWS], 0) for group in groups)
+        if sum(sizes) != said[_FILE_ROWS]:
+            raise ValueError(f"{said[_FILE_ROWS]:,} rows are announced, and its parts have {sum(sizes):,}")
+        unpacked = longest = 0
+        for group in groups:
+            for chunk in group[_CHUNKS]:
+                for kind, page in _pages(content, chunk[_CHUNK], footer):
+                    unpacked += page
+                    longest = max(longest, page if kind == _DICTIONARY else 0)
+                    require_unpacked(source, size, unpacked)
+    except (IndexError, KeyError, AttributeError):
+        raise ValueError("its description of itself is damaged") from None
+    return Stated(sizes, size, unpacked, max(min(ROWS, BATCH // max(longest, 1)), 1))
 
 
-def _page_header(content: Any, at: int) -> tuple[int, int, int, int]:
-    """Return the type of a page, its sizes unpacked and packed, and where its header ends."""
-    fields = dict.fromkeys((1, 2, 3), -1)
-    number = 0
-    while True:
-        kind, number, at = _field(content, at, number)
-        if not kind:
-            return fields[1], fields[2], fields[3], at
-        if number in fields and kind in (4, 5, 6):
-            fields[number], at = _integer(content, at)
-        else:
-            at = _after(content, at, kind, 0)
-
-
-def _field(content: Any, at: int, number: int) -> tuple[int, int, int]:
-    """Return the type of the next field of a structure, 0 at its end, its number, and where its value begins."""
-    byte = content[at]
-    if not byte & 15:
-        return 0, number, at + 1
-    if byte >> 4:
-        return byte & 15, number + (byte >> 4), at + 1
-    given, after = _integer(content, at + 1)
-    return byte & 15, given, after
-
-
-def _after(content: Any, at: int, kind: int, depth: int) -> int:
-    """Return where a value of some type ends."""
-    if depth > 16:
-        raise ValueError(f"a page header that is nested too deeply, at byte {at:,}")
-    if kind in (1, 2):  # true and false, which are their own types
-        return at
-    if kind == 3:
-        return at + 1
-    if kind in (4, 5, 6):
-        return _varint(content, at)[1]
-    if kind == 7:
-        return at + 8
-    if kind == 8:
-        length, at = _varint(content, at)
-        return at + length
-    if kind == 12:
-        number = 0
-        while True:
-            kind_inside, number, at = _field(content, at, number)
-            if not kind_inside:
-                return at
-            at = _after(content, at, kind_inside, depth + 1)
-    raise ValueError(f"a page header with an unknown field, at byte {at:,}")
-
-
-def _integer(content: Any, at: int) -> tuple[int, int]:
-    value, at = _varint(content, at)
-    return (value >> 1) ^ -(value & 1), at
-
-
-def _varint(content: Any, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = content[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-        shift += 7
-        if shift > 63:
-            raise ValueError(f"a number that does not end, before byte {at:,}")
+def _pages(content: Any, chunk: dict[int, int], footer: int) -> Iterator[tuple[int, int]]:
+    """Yield the type and the unpacked size of every page of a column."""
+    at = min(chunk[_DATA_AT], chunk.get(_DICTIONARY_AT) or chunk[_DATA_AT])
+    end = at + chunk[_PACKED]
+    if not 4 <= at <= end <= footer:
+        raise ValueError(f"a column outside of the file, at byte {at:,}")
+    while at < end:
+        header, at = structure(content, at, _PAGE)
+        kind, unpacked, packed = header[1], header[2], header[3]
+        if min(unpacked, packed) < 0:
+            raise ValueError(f"a page of a negative size, before byte {at:,}")
+        yield kind, unpacked
+        at += packed

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gridcnn.datasets.dataset import Dataset
 from gridcnn.datasets.encoding import decode
 from gridcnn.datasets.measurements import as_measurements, load_table
-from gridcnn.datasets.parquet import opened_parquet, rows_at_once
+from gridcnn.datasets.parquet import Stated, opened_parquet
 from gridcnn.datasets.tables import csv_cells, delimiter_of
 from gridcnn.errors import DataError
 
@@ -144,30 +144,28 @@ def _sample_parquet(
     """Return sampled rows, or None if the file is small."""
     import pyarrow as pa  # noqa: PLC0415
 
-    with source.open("rb") as content, opened_parquet(content, source) as file:
-        total, names = file.metadata.num_rows, file.schema_arrow.names
+    with source.open("rb") as content, opened_parquet(content, source) as (file, stated):
+        total, names = stated.rows, file.schema_arrow.names
         rows = _fitting(rows, len(names))
         large = max(source.stat().st_size, total * len(names) * 8) > SMALL
         if total <= rows or not large:
             return None  # `load_table` reads it
         places = _runs(0, total, rows, rng)
         wanted = np.unique(np.minimum(places[:, None] + np.arange(RUN), total - 1))
-        at_once = min(ROWS_AT_ONCE, rows_at_once(content, file.metadata))
-        table = _take_rows(file, wanted, at_once, progress)
+        table = _take_rows(file, stated, wanted, progress)
         frame = pa.Table.from_arrays(list(table), schema=file.schema_arrow).to_pandas()
     frame.columns = [str(column).strip() for column in frame.columns]
     return _Drawn(frame.set_axis(wanted + 1), total, numbered=True)
 
 
 def _take_rows(
-    file: pq.ParquetFile, wanted: NDArray[np.int64], at_once: int, progress: Progress | None
+    file: pq.ParquetFile, stated: Stated, wanted: NDArray[np.int64], progress: Progress | None
 ) -> Iterator[pa.Array]:
     """Yield each column at the wanted rows, decoding a few columns at a time."""
     import pyarrow as pa  # noqa: PLC0415
 
-    metadata, names = file.metadata, file.schema_arrow.names
-    sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-    bounds = np.concatenate([[0], np.cumsum(sizes)])
+    names, at_once = file.schema_arrow.names, min(ROWS_AT_ONCE, stated.at_once)
+    bounds = np.concatenate([[0], np.cumsum(stated.groups)])
     for first in range(0, len(names), COLUMNS_AT_ONCE):
         block = names[first : first + COLUMNS_AT_ONCE]
         parts: list[pa.RecordBatch] = []
@@ -190,6 +188,7 @@ def _take_from_group(
     for batch in file.iter_batches(at_once, row_groups=[group], columns=block):
         here = inside[(inside >= at) & (inside < at + len(batch))] - at
         if len(here):
+            batch.validate(full=True)
             yield batch.take(pa.array(here))
         at += len(batch)
         if at > inside[-1]:

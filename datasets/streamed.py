@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from gridcnn.datasets.compressed import is_plain, opened
 from gridcnn.datasets.json_rows import json_row
 from gridcnn.datasets.lines import LONGEST_LINE, read_lines, survey
-from gridcnn.datasets.parquet import opened_parquet, rows_at_once
+from gridcnn.datasets.parquet import opened_parquet
 from gridcnn.datasets.tables import (
     SEPARATOR_LINE,
     all_malformed,
@@ -219,20 +219,18 @@ class StreamedTable:
     # ---- parquet ----------------------------------------------------------------------------------------------------
 
     def _survey_parquet(self) -> None:
-        with self._source.open("rb") as content, opened_parquet(content, self._source) as file:
-            metadata = file.metadata
+        with self._source.open("rb") as content, opened_parquet(content, self._source) as (file, stated):
             self._shown = list(file.schema_arrow.empty_table().to_pandas().columns)  # pandas saves an index, too
-            groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
-            self.n_rows = metadata.num_rows
-            fitting = max(CHARACTERS * self.n_rows // max(sum(each.total_byte_size for each in groups), 1), 1)
-            self._at_once = min(fitting, rows_at_once(content, metadata))
+            self.n_rows = stated.rows
+            self._at_once = min(max(CHARACTERS * stated.rows // max(stated.unpacked, 1), 1), stated.at_once)
         self.columns = [str(name).strip() for name in self._shown]
 
     def _parquet_parts(self, columns: Collection[str]) -> Iterator[pd.DataFrame]:
         chosen = [str(name) for name in self._shown if not columns or str(name).strip() in columns]
         number, at_once = 1, min(self._at_once, _rows_at_once(chosen))
-        with self._source.open("rb") as content, opened_parquet(content, self._source) as file:
+        with self._source.open("rb") as content, opened_parquet(content, self._source) as (file, _):
             for batch in file.iter_batches(at_once, columns=chosen if columns else None, use_threads=False):
+                batch.validate(full=True)  # as in `read_parquet`
                 table = batch.to_pandas()
                 table.columns = [str(name).strip() for name in table.columns]
                 yield table.set_axis(range(number, number + len(table)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import tarfile
 import warnings
 import zipfile
@@ -21,6 +20,7 @@ import numpy as np
 import pandas as pd
 from families import Family, Unsuited, register
 from mutations import GENERIC
+from table_bombs import BOMBS, excel_file, zip_file
 
 ROWS = 24
 
@@ -32,7 +32,7 @@ SUMMED = {"truncated", "flipped", "flipped_header", "lying", "blanked", "removed
 
 TEXTS = pd.DataFrame(
     {
-        "text": [f'row {n} says "{"öé" * (n % 3)}" twice, {n}' for n in range(ROWS)],
+        "text": [f'row {n} says "{("café", "naïve", "plain")[n % 3]}" twice, {n}' for n in range(ROWS)],
         "label": [f"{'abc'[n % 3]}" for n in range(ROWS)],
         "group": [n // 4 for n in range(ROWS)],
     }
@@ -50,20 +50,6 @@ def numbers() -> pd.DataFrame:
 def _parquet(table: pd.DataFrame, **options: Any) -> bytes:
     buffer = io.BytesIO()
     table.to_parquet(buffer, **options)
-    return buffer.getvalue()
-
-
-def _excel(table: pd.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    table.to_excel(buffer, index=False)
-    return buffer.getvalue()
-
-
-def _zip(members: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
     return buffer.getvalue()
 
 
@@ -97,7 +83,7 @@ def seeds() -> dict[str, bytes]:
         "text.tsv": TEXTS.to_csv(index=False, sep="\t").encode(),
         "text.csv.gz": gzip.compress(csv, mtime=0),
         "text.jsonl.gz": gzip.compress(lines, mtime=0),
-        "text.zip": _zip({"text.csv": csv}),
+        "text.zip": zip_file({"text.csv": csv}),
         "text.jsonl": lines,
         "text.json": TEXTS.to_json(orient="records").encode(),
         "text-columns.json": TEXTS.to_json(orient="columns").encode(),
@@ -106,16 +92,16 @@ def seeds() -> dict[str, bytes]:
         "text-plain.parquet": _parquet(TEXTS, compression=None, use_dictionary=False),
         "text-zstd.parquet": _parquet(TEXTS, compression="zstd", data_page_version="2.0", row_group_size=7),
         "text-checked.parquet": _parquet(TEXTS, write_page_checksum=True),
-        "text.xlsx": _excel(TEXTS),
+        "text.xlsx": excel_file(TEXTS),
         "numbers.csv": waves.to_csv(index=False).encode(),
         "numbers-comma.csv": waves.to_csv(index=False, sep=";", decimal=",").encode(),
         "numbers.jsonl": waves.to_json(orient="records", lines=True).encode(),
         "numbers.parquet": _parquet(waves),
         "numbers-many.parquet": _parquet(pd.DataFrame(many), compression="gzip"),
-        "numbers.xlsx": _excel(waves),
+        "numbers.xlsx": excel_file(waves),
         "array.npy": _array(waves.iloc[:, :12].to_numpy(np.float32)),
         "array-of-three-axes.npy": _array(np.arange(240, dtype=">i2").reshape(10, 6, 4)),
-        "classes.zip": _zip(documents),
+        "classes.zip": zip_file(documents),
         "classes.tar": _tar(documents),
         "classes.tar.gz": gzip.compress(_tar(documents), mtime=0),
     }
@@ -135,13 +121,16 @@ def inside(data: bytes, random: Random) -> bytes:
         members = {name: archive.read(name) for name in archive.namelist()}
     chosen = random.choice(sorted(members))
     members[chosen] = change(members[chosen] or b"\0", random)
-    return _zip(members)
+    return zip_file(members)
 
 
 TOKENS = (
-    b",", b";", b"\t", b'"', b'""', b"\n", b"\r", b"\r\n", b"\0", b"\xef\xbb\xbf", b"\xff", b"\xe9", b"\xc3\xa9", b"NaN",
-    b"inf", b"-Infinity", b"1e999", b"9" * 400, b"9" * 5000, b"0x10", b"1_000", b"\xed\xa0\x80", b"{", b"}", b"[" * 2000,
-    b'{"a":' * 2000, b'"text":"x",', b"null", b"true", b"sep=;\n", b"text,label\n", b"/dev/zero", b"../../etc/passwd", b" ",
+    b",", b";", b"\t", b'"', b'""', b"\n", b"\r", b"\r\n", b"\0", b"\xef\xbb\xbf", b"\xff", b"\xe9", b"\xc3\xa9",
+    b"NaN",
+    b"inf", b"-Infinity", b"1e999", b"9" * 400, b"9" * 5000, b"0x10", b"1_000", b"\xed\xa0\x80", b"{", b"}",
+    b"[" * 2000,
+    b'{"a":' * 2000, b'"text":"x",', b"null", b"true", b"sep=;\n", b"text,label\n", b"/dev/zero",
+    b"../../etc/passwd", b" ",
 )  # fmt: skip
 
 
@@ -222,7 +211,7 @@ def _texts(path: Path) -> list[Any]:
     data = load_manifest(path, text="text", label="label", group="group", on_error="skip")
     left_out = {each.row for each in data.skipped}
     table = read_table(path, None)
-    assert table.index.is_monotonic_increasing and table.index.is_unique, "rows are not numbered in order"
+    assert _in_order(table), "rows are not numbered in order"
     kept = [number for number in table.index.tolist() if number not in left_out]
     assert len(kept) == len(data), f"{len(table)} rows, {len(left_out)} left out, {len(data)} kept"
     whole = dict(zip(kept, data.items, strict=True))
@@ -245,12 +234,16 @@ def _numbers(path: Path) -> list[Any]:
     from gridcnn.errors import DataError  # noqa: PLC0415
 
     data = load_table(path, label="label", on_error="skip")
-    assert data.items.index.is_monotonic_increasing and data.items.index.is_unique, "rows are not numbered in order"
+    assert _in_order(data.items), "rows are not numbered in order"
     try:
         read = as_numbers(data.items, exact=True, known=True)
     except (ValueError, TypeError) as error:  # in scikit-learn's words, of which commands make one line
         raise DataError(str(error)) from error
     return [data.items.index.tolist(), list(data.items.columns), read.tolist(), data.labels.tolist()]
+
+
+def _in_order(table: pd.DataFrame) -> bool:
+    return bool(table.index.is_monotonic_increasing and table.index.is_unique)
 
 
 def _array_of(path: Path) -> list[Any]:
@@ -287,79 +280,6 @@ def damage_shows(seed: str, mutation: str) -> bool:
     """Whether a checksum tells that a file was changed."""
     return PurePath(seed).suffix in CHECKED and mutation in SUMMED
 
-
-# --- bombs -----------------------------------------------------------------------------------------------------------
-
-
-def _parquet_of(rows_: int, groups: int, text: str = "a") -> bytes:
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows_, np.int32)), [text])
-    table = pa.table({"text": column, "label": column, "group": column})
-    buffer = io.BytesIO()
-    with pq.ParquetWriter(buffer, table.schema, compression="zstd") as writer:
-        for _ in range(groups):
-            writer.write_table(table)
-    return buffer.getvalue()
-
-
-def _zeros(unit: bytes, times: int, head: bytes = b"text,label,group\n") -> bytes:
-    buffer = io.BytesIO()
-    with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as file:
-        file.write(head)
-        for _ in range(times):
-            file.write(unit * (2**20 // len(unit)))
-    return buffer.getvalue()
-
-
-def _sheet(content: str, before: str = "") -> bytes:
-    """Return an Excel file with a sheet of this content."""
-    with zipfile.ZipFile(io.BytesIO(_excel(TEXTS[:2]))) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    sheet = f'{before}<worksheet xmlns="{space}"><sheetData>{content}</sheetData></worksheet>'
-    return _zip(members | {"xl/worksheets/sheet1.xml": sheet.encode()})
-
-
-def _entities() -> str:
-    ladder = "".join(f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">' for n in range(9))
-    return f'<!DOCTYPE l [<!ENTITY a "aaaaaaaaaa">{ladder}]>'
-
-
-def _tar_claiming(kind: bytes, size: int) -> bytes:
-    member = tarfile.TarInfo("a/1.txt")
-    member.size, member.type = size, kind
-    return _zeros(bytes(2**20), 3000, member.tobuf(tarfile.GNU_FORMAT))
-
-
-BOMBS: Mapping[str, Callable[[], bytes]] = {
-    "text-billion-rows.parquet": lambda: _parquet_of(10_000_000, 100),
-    "text-long-entry.parquet": lambda: _parquet_of(1000, 1, "x" * 10_000_000),
-    "numbers-of-zeros.parquet": lambda: _parquet(
-        pd.DataFrame({"label": np.zeros(50_000_000)}), compression="zstd", use_dictionary=False
-    ),
-    "text-three-gigabytes.csv.gz": lambda: _zeros(b"a,b,c\n", 3000),
-    "text-one-line.csv.gz": lambda: _zeros(b"a" * 1000, 3000),
-    "text-three-gigabytes.jsonl.gz": lambda: _zeros(b'{"text":"a","label":"b","group":1}\n', 3000, b""),
-    "text-cell-of-10-megabytes.csv": lambda: b"text,label,group\n" + b"word " * 2_000_000 + b",a,1\nfine,b,1\n",
-    "text-million-columns.csv": lambda: b"text,label,group" + b",c" * 10**6 + b"\na,b,1" + b",1" * 10**6 + b"\n",
-    "numbers-million-columns.csv": lambda: b"label" + b",c" * 10**6 + b"\na" + b",1" * 10**6 + b"\n",
-    "text-commas.csv": lambda: b"text,label,group\n" + b"," * 40_000_000 + b"\nfine,b,1\n",
-    "text-empty-lines.csv": lambda: b"text,label,group\n" + b"\n" * 50_000_000 + b"fine,b,1\n",
-    "text-unclosed.csv": lambda: b'text,label,group\n"' + b"x,y,1\n" * 5_000_000,
-    "text-keys.jsonl": lambda: b"".join(b'{"k%d":1,"text":"a","label":"b","group":1}\n' % n for n in range(50_000)),
-    "text-rows.json": lambda: json.dumps({f"c{n}": {f"r{n}": 1} for n in range(30_000)}).encode(),
-    "text-deep.json": lambda: b"[" * 10_000_000,
-    "text-deep.jsonl": lambda: b'{"text":' + b"[" * 10**6 + b"]" * 10**6 + b'}\n{"text":"a","label":"b","group":1}\n',
-    "text-sparse.xlsx": lambda: _sheet('<row r="1"><c r="XFD1"><v>1</v></c></row><row r="1048576"><c r="A1048576"/></row>'),
-    "text-last-row.xlsx": lambda: _sheet('<row r="99999999999999"><c r="A9999999999999"><v>1</v></c></row>'),
-    "text-entities.xlsx": lambda: _sheet('<row r="1"><c r="A1" t="inlineStr"><is><t>&j;</t></is></c></row>', _entities()),
-    "text-spaces.xlsx": lambda: _sheet(" " * 2**29),
-    "classes-zeros.zip": lambda: _zip({"a/1.txt": bytes(2**31 - 1), "b/1.txt": bytes(2**30)}),
-    "classes-header.tar.gz": lambda: _tar_claiming(tarfile.GNUTYPE_LONGNAME, 3 * 2**30 - 1),
-    "classes-file.tar.gz": lambda: _tar_claiming(tarfile.REGTYPE, 3 * 2**30 - 1),
-}  # fmt: skip
 
 register(
     Family(
