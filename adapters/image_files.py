@@ -78,7 +78,8 @@ class Picture:
         elif self._picture.mode.startswith("I") or self._stored:
             self.kind = WHOLE
         if self.kind is not None:
-            check_pixels(item, self._picture, deep=True)
+            with decoding(item):
+                check_pixels(item, self._picture, deep=True)
 
     def __enter__(self) -> Self:
         return self
@@ -215,8 +216,8 @@ def _refusal(array: np.ndarray, reason: str) -> ItemError:
 def _opened(item: Any) -> Image.Image:
     """Open a file without decoding it; copy a picture that is open."""
     if isinstance(item, Image.Image):
-        check_pixels(item, item)
         with decoding(item):
+            check_pixels(item, item)
             return item.copy()
     if not isinstance(item, str | os.PathLike):
         raise ItemError(_name(item), ACCEPTED)

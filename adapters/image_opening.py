@@ -51,32 +51,41 @@ def opened(path: str | os.PathLike[str]) -> Image.Image:
         If it is no picture of `FORMATS`, has more pixels than it may, or is damaged in a way that Pillow does not tell.
     """
     _raise_limit_of_pillow()
+    picture = None
     try:
         with Path(path).open("rb") as file:
             _check(path, file)
         picture = Image.open(path, formats=FORMATS)
-    except ItemError:
-        raise
-    except Image.DecompressionBombError as error:
-        if (Image.MAX_IMAGE_PIXELS or math.inf) >= limits.current().pixels:
-            limits.within(path, "pixels", math.inf)
-        raise ItemError(path, why_not(error)) from error  # a program has lowered Pillow's own limit
-    except Exception as error:  # what Pillow's decoders raise on a broken file is open-ended
-        empty = isinstance(error, UnidentifiedImageError) and not Path(path).stat().st_size
-        raise ItemError(path, "the file is empty (0 bytes)" if empty else why_not(error)) from error
-    try:
         check_pixels(path, picture)
-    except ItemError:
-        picture.close()
-        raise
+    except Exception as error:  # what Pillow raises on a broken file is open-ended
+        if picture is not None:
+            picture.close()
+        raise _refusal(path, error) from error
     # Pillow would map it into memory, where a file that shrinks meanwhile ends the process, and a TIFF is garbled if it
     # lies on its side.
     picture.filename = ""
     return picture
 
 
+def _refusal(path: str | os.PathLike[str], error: Exception) -> ItemError:
+    """Return what to say of a file that cannot be opened."""
+    if isinstance(error, ItemError):
+        return error
+    if isinstance(error, Image.DecompressionBombError) and (
+        (Image.MAX_IMAGE_PIXELS or math.inf) >= limits.current().pixels  # or a program has lowered Pillow's own limit
+    ):
+        try:
+            limits.within(path, "pixels", math.inf)
+        except ItemError as refusal:
+            return refusal
+    empty = isinstance(error, UnidentifiedImageError) and not Path(path).stat().st_size
+    return ItemError(path, "the file is empty (0 bytes)" if empty else why_not(error))
+
+
 def check_pixels(item: Any, picture: Image.Image, *, deep: bool = False) -> None:
     """Refuse a picture that has more pixels than it may, fewer if they take more memory or time than others."""
+    if picture.format == "PNG" and picture.mode == "P" and picture.palette is None:
+        raise ItemError(item, "its palette is missing")
     width, height = picture.size
     amount = max(width * height, PIXELS_OF_A_ROW * max(width, height))
     weights = {
@@ -91,7 +100,7 @@ def check_pixels(item: Any, picture: Image.Image, *, deep: bool = False) -> None
         tile = [tags.get(tag) for tag in (TILE_WIDTH, TILE_LENGTH)]
         if all(isinstance(side, int) for side in tile) and tile[0] * tile[1] > max(width * height, LARGEST_TILE):
             raise ItemError(
-                item, f"its tiles have {tile[0]:,} × {tile[1]:,} pixels, and the picture fewer: it is damaged"
+                item, f"its tiles have {tile[0]:,} × {tile[1]:,} pixels, more than the picture: it is damaged"
             )
 
 
@@ -103,7 +112,7 @@ def why_not(error: Exception) -> str:
         return error.strerror.lower()
     if isinstance(error, UnidentifiedImageError):
         return "not a picture of a format that is read (png, jpg, gif, bmp, tif, webp, …)"
-    return f"cannot be decoded: {error or type(error).__name__}"
+    return f"cannot be decoded: {str(error) or type(error).__name__}"
 
 
 def _raise_limit_of_pillow() -> None:

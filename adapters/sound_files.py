@@ -111,6 +111,8 @@ def _decoded(path: str | os.PathLike[str], file: soundfile.SoundFile, most: int 
             n_samples += len(block)
             _check_length(path, file, n_samples)
         return np.concatenate(blocks)[: _length(file)]
+    except ItemError:  # it is too long
+        raise
     except (soundfile.SoundFileError, ValueError, MemoryError) as error:
         raise ItemError(
             path, f"truncated or damaged: libsndfile cannot decode it to its end ({file.subtype_info})"
