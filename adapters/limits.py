@@ -79,17 +79,23 @@ def current() -> Limits:
     ConfigurationError
         If a variable of the environment holds no number above 0.
     """
-    given = {}
-    for name in OPTIONS:
-        if text := os.environ.get(_variable(name)):
-            try:
-                value = float(text)
-                given[name] = value if name == "seconds" else math.floor(value)
-            except (ValueError, OverflowError):
-                raise ConfigurationError(f"{_variable(name)} must be a number, got {text!r}") from None
-    return Limits(**given) if given else _DEFAULTS
+    given = {name: _of_process(name) for name in OPTIONS}
+    return Limits(**given)  # type: ignore[arg-type]
 
 
+def _of_process(name: str) -> float:
+    """Return one limit of this process: they are asked for item by item, and texts take only microseconds."""
+    text = os.environ.get(_VARIABLES[name])
+    if not text:
+        return _DEFAULTS[name]
+    try:
+        value = float(text)
+        return value if name == "seconds" else math.floor(value)
+    except (ValueError, OverflowError):
+        raise ConfigurationError(f"{_VARIABLES[name]} must be a number, got {text!r}") from None
+
+
+_VARIABLES = {name: f"GRIDCNN_MAX_{name.upper()}" for name in OPTIONS}
 _DEFAULTS = Limits()
 
 
@@ -117,8 +123,8 @@ def limited(**most: float | None) -> Iterator[Limits]:
         raise ConfigurationError(f"there is no limit on {', '.join(sorted(unknown))}: there are {', '.join(OPTIONS)}")
     given = {name: value for name, value in most.items() if value is not None}
     Limits(**given)  # type: ignore[arg-type]
-    before = {_variable(name): os.environ.get(_variable(name)) for name in given}
-    os.environ.update({_variable(name): str(value) for name, value in given.items()})
+    before = {_VARIABLES[name]: os.environ.get(_VARIABLES[name]) for name in given}
+    os.environ.update({_VARIABLES[name]: str(value) for name, value in given.items()})
     try:
         yield current()
     finally:
@@ -167,13 +173,12 @@ def within(
     gridcnn.errors.ItemError: a.png: it has more than 89,478,485 pixels: if you trust it, allow more by --max-pixels or
     GRIDCNN_MAX_PIXELS
     """
-    limits = current() if most is None else most
-    limit = limits.get(unit, math.inf) / weight
+    limit = (_of_process(unit) if most is None else most.get(unit, math.inf)) / weight
     if amount <= limit:
         return
     advice = (
-        f": if you trust it, allow more by --max-{unit} or {_variable(unit)}"
-        if isinstance(limits, Limits)
+        f": if you trust it, allow more by --max-{unit} or {_VARIABLES[unit]}"
+        if most is None or isinstance(most, Limits)
         else ", the most that this service takes"
     )
     of_such = f" {such}" if weight > 1 and such else ""
@@ -184,7 +189,3 @@ def within(
 def sound_weight(rate: float, channels: int) -> float:
     """Return how many times as much memory a second of sound takes as one of 48,000 samples, and 1 if it is less."""
     return max(1.0, channels * rate / RATE)
-
-
-def _variable(name: str) -> str:
-    return f"GRIDCNN_MAX_{name.upper()}"

@@ -182,7 +182,7 @@ def _is_result(file: Path) -> bool:
     return is_bundle(file) or not start or start.startswith(_RESULTS)
 
 
-_RESULTS = (b"<!doctype html", b"item,prediction,", b"item,reason\n", b"epoch,loss,")
+_RESULTS = (b"<!doctype html", b"item,prediction,", b'{"item": ', b"item,reason\n", b"epoch,loss,")
 """How pages, predictions, lists of skipped items and histories begin."""
 
 
