@@ -449,12 +449,16 @@ WRITERS = {
     "gridcnn/durable.py": {"open", "replace"},  # the rule itself
     "gridcnn/pipeline/replacing.py": {"mkstemp", "fdopen"},
     "gridcnn/pipeline/cache.py": {"TemporaryFile", "mkdtemp", "open", "write_text", "save", "rename"},  # drafts
+    "gridcnn/cli/answers.py": {"open"},  # pipes and devices
+    "gridcnn/cli/formats.py": {"ParquetWriter", "write_table"},  # to what `replacing` opened
     "gridcnn/cli/output.py": {"open", "NamedTemporaryFile"},  # pipes and devices; a probe
+    "gridcnn/cli/partial.py": {"open"},  # rows without their name, which are synced and renamed
+    "gridcnn/export/signing.py": {"open"},  # an empty file whose permissions hold what replaces it
     "gridcnn/serve/sent.py": {"TemporaryDirectory", "write_bytes"},  # what was sent, for one answer
     "gridcnn/export/hub.py": {"TemporaryDirectory"},  # read back at once
     "gridcnn/export/precision.py": {"TemporaryDirectory"},
     "gridcnn/export/web_runtime.py": {"TemporaryDirectory", "TemporaryFile"},
-    "datasets/archives.py": {"mkdtemp", "extract", "extractall"},  # unpacked as long as the program runs
+    "datasets/archives.py": {"mkdtemp", "extract", "extractall", "open"},  # unpacked as long as the program runs
     "datasets/formats.py": {"TemporaryDirectory", "extractall"},  # then synced and renamed
     "datasets/public.py": {"TemporaryDirectory", "retrieve"},  # then synced and renamed
 }
@@ -488,7 +492,8 @@ def writes(tree: ast.Module) -> set[str]:
         modes = [text for text in texts if re.fullmatch(r"(?=.*[wax+])[rwaxbt+]+", text)]
         of_path = name == "replace" and len(call.args) == 1 and not call.keywords  # that of a text takes two arguments
         to_path = name in {"save", "savefig"} and ast.unparse(values[0]) not in {"file", "buffer"}
-        if name in WRITE or (name == "open" and modes) or of_path or (to_path and ast.unparse(call.func) in FILLS):
+        creates = name == "open" and (modes or "O_CREAT" in ast.unparse(call))
+        if name in WRITE or creates or of_path or (to_path and ast.unparse(call.func) in FILLS):
             found.add(name)
     return found
 
