@@ -86,6 +86,8 @@ class Tally:
         """Count a process that was to be killed at a moment; whether it was."""
         self.kills += ended.killed
         self.at_calls += ended.killed and moment.call is not None
+        if ended.killed and self.kills % 50 == 0:
+            print(f"{self.kills} kills, {len(self.faults)} faults", file=sys.stderr)
         return ended.killed
 
     def expect(self, right: bool, what: str) -> None:
