@@ -98,6 +98,7 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
     "largest.jp2": lambda: _saved(Image.new("RGB", (IN_JP2, IN_JP2)), "JPEG2000"),
     "largest.tif": lambda: _saved(Image.new("F", (DEEP, DEEP)), "TIFF", compression="tiff_adobe_deflate"),
     "largest.avif": lambda: _saved(Image.new("RGBA", (IN_AVIF, IN_AVIF)), "AVIF", speed=10),
+    "tall.png": lambda: png_of(64, 1_390_000, 8, 2, _zeros(193 * 1_390_000)),
     "longest.png": lambda: png_of(1, 7_456_000, 8, 2, _zeros(4 * 7_456_000)),
     "tile.tif": lambda: _tiff(16, 45_056, 8, _zeros(2**24)),
     "wide-tile.tif": lambda: _tiff(64, 65_520, 5, bytes(64)),
