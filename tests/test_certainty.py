@@ -25,6 +25,7 @@ from gridcnn.errors import ConfigurationError, TamperedBundleError
 from gridcnn.evaluation.trust import measure_trust
 from gridcnn.inference.predictor import Predictor
 from gridcnn.model import FittedModel
+from gridcnn.training.callbacks import Callback
 
 N_CLASSES = 5
 
@@ -374,6 +375,31 @@ def test_after_a_refit_the_scores_are_those_of_the_model_before() -> None:
     assert model.summary["refit"]
     assert model.certainty.n_items == model.summary["validation_items"] == 12
     assert model.network.temperature == model.certainty.temperature != 1
+
+
+def test_a_training_on_all_items_that_learns_less_is_not_kept(digits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gridcnn.training import fit as fitting
+
+    train, calls, told = fitting.train, [], []
+
+    def train_once(network: Any, examples: Any, config: Any, **rest: Any) -> Any:
+        outcome = train(network, examples, config, **rest)
+        calls.append(len(examples.target))
+        if len(calls) > 1:
+            torch.nn.init.zeros_(network.backbone.output.weight)
+        return outcome
+
+    class Told(Callback):
+        def on_message(self, message: str) -> None:
+            told.append(message)
+
+    monkeypatch.setattr(fitting, "train", train_once)
+    items, settings = digits.take(range(300)), {**QUICK, "epochs": 4, "validation_fraction": 0.3, "refit": True}
+    model = fit(ImageAdapter(), items.items, items.labels, settings, callbacks=[Told()])
+    assert calls == [210, 300]
+    assert not model.summary["refit"]
+    assert model.network.backbone.output.weight.abs().max() > 0
+    assert any("the model before is kept" in message for message in told)
 
 
 def test_trust_is_measured_on_labelled_items(digits: Any, model: FittedModel) -> None:

@@ -15,7 +15,7 @@ from gridcnn.pipeline.encode import EncodedItems
 from gridcnn.pipeline.prefetch import batches
 from gridcnn.pipeline.split import LabelledItems
 
-__all__ = ["learn_certainty"]
+__all__ = ["learn_certainty", "still_right"]
 
 
 def learn_certainty(
@@ -46,6 +46,27 @@ def learn_certainty(
     answers = [mean_probabilities(logits, encoded.item, each) for each in (1.0, temperature)]
     before, after = (_quality(each, target, weight) for each in answers)
     return Certainty.learned(temperature, before, after, answers[1], target)
+
+
+def still_right(
+    network: Network,
+    held_out: tuple[LabelledItems, EncodedItems],
+    before: Certainty,
+    device: torch.device,
+    batch_size: int,
+) -> bool:
+    """Whether a network that has learned from held-out items too is right about them as often as the one before.
+
+    It should be right about more of them. One that falls behind by more than a standard error has failed to learn, and
+    what the one before was right about says nothing about it. The parameters are as in `learn_certainty`.
+    """
+    given, encoded = held_out
+    if not before.n_items or not len(encoded.item):
+        return True
+    probabilities = mean_probabilities(_logits(network, encoded.windows, device, batch_size), encoded.item, 1.0)
+    hit = probabilities.argmax(axis=1) == given.target[np.unique(encoded.item)]
+    spread = np.sqrt(before.accuracy * (1 - before.accuracy) / before.n_items)
+    return bool(hit.mean() >= before.accuracy - spread)
 
 
 @torch.inference_mode()

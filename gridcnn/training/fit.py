@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from torch import nn
 
 from gridcnn.adapters import Adapter
+from gridcnn.certainty import Certainty
 from gridcnn.errors import DataError
 from gridcnn.model import FittedModel, Network
 from gridcnn.network.backbone import ConvPoolDense
@@ -31,7 +32,7 @@ from gridcnn.training.announce import (
 )
 from gridcnn.training.budget import Budget, Schedule
 from gridcnn.training.callbacks import Callback, CallbackList
-from gridcnn.training.certainty import learn_certainty
+from gridcnn.training.certainty import learn_certainty, still_right
 from gridcnn.training.checkpoint import CHECKPOINTING, Checkpoints, checkpoints_of
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.flip_test import flip_test
@@ -112,6 +113,9 @@ def fit(
         final = _learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1))
     if final.interrupted:
         return replace(model, interrupted=True)
+    if not _still_right(job, final, checking, model.certainty):
+        job.callback.on_message("it learned less from all items than from part of them, so the model before is kept")
+        return model
     return replace(
         final,
         history=model.history,
@@ -120,6 +124,13 @@ def fit(
         certainty=model.certainty,
         summary=final.summary | {"validation_items": model.summary["validation_items"], "refit": True},
     )
+
+
+def _still_right(job: Job, final: FittedModel, checking: LabelledItems, before: Certainty) -> bool:
+    encoded = job.encode(final.adapter, checking, torch.device("cpu"))
+    frontend = nn.Identity() if final.adapter.frontend_is_frozen else final.network.frontend
+    network = Network(frontend, final.network.backbone, final.network.flip_axes)
+    return still_right(network, (checking, encoded), before, torch.device("cpu"), final.recipe["batch_size"])
 
 
 def _learn(
