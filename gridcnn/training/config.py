@@ -97,8 +97,8 @@ class FitConfig:
     refit : bool or None
         Whether to train once more on all items after validation, for the best number of epochs. `scores` and `history`
         remain those of the first training. A second one that is right about fewer of the validation items, which it has
-        learned from, than the first one that had not, is not kept. None is the adapter's choice, and True if there are groups; never within
-        a `time_limit`, and never if the validation items are given.
+        learned from, than the first one that had not, is not kept. None is the adapter's choice, and True if there are
+        groups; never within a `time_limit`, and never if the validation items are given.
     random_state : int, RandomState or None
         Two fits with the same int on one machine give bit-identical weights.
     device : str
