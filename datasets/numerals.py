@@ -79,7 +79,7 @@ class Numerals:
         """Return one of the parts; a column of which some cells are no numbers may have numbers or words in it."""
         numbers = _plain(part)
         for at in self._styles:  # 2692 is plain in this part, and text all the same
-            numbers.isetitem(at, part.iloc[:, at])
+            numbers.isetitem(at, part.iloc[:, at].to_numpy())
         return _read_in(numbers, self._styles)
 
 

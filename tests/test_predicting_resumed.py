@@ -93,7 +93,7 @@ random.seed(seed)
 kills = gone_on = 0
 while True:
     child = begin("-o", str(output), "--resume")
-    wait = random.uniform(0.2, 1.1) * usual if kills < 6 else 600.0
+    wait = random.uniform(0.2, 1.1) * usual if kills < 4 else 600.0
     until = time.perf_counter() + wait
     ended = 0
     while not ended and time.perf_counter() < until:
