@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from gridcnn.adapters.limits import within
 from gridcnn.adapters.text_graph import add_text, trial_texts
 from gridcnn.adapters.text_inspecting import TextInspector
 from gridcnn.adapters.text_state import STATE
-from gridcnn.adapters.tokens import LONGEST_WORD, characters, folded, has_words, well_formed, words
+from gridcnn.adapters.tokens import LONGEST_WORD, characters, folded, has_words, normalised, well_formed, words
 from gridcnn.adapters.vectors import read_vectors
 from gridcnn.adapters.vocabulary import FIRST_WORD, PADDING, UNKNOWN, Vocabulary, common_pieces
 from gridcnn.adapters.windows import cut_windows
@@ -255,7 +254,7 @@ class TextAdapter(Adapter):
 
     def content(self, item: Any, windows: np.ndarray) -> bytes:
         """Return the text itself, in one Unicode form: unknown words, whose ids are the same, tell texts apart."""
-        return unicodedata.normalize("NFC", str(item)).encode("utf-8", "surrogatepass")
+        return normalised(str(item)).encode("utf-8", "surrogatepass")
 
     def remarks(self) -> list[str]:
         """Return what counts as a token and why, how many are known, and what happens to longer texts."""

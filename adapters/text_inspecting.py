@@ -6,6 +6,7 @@ import unicodedata
 from typing import Any
 
 from gridcnn.adapters.inspecting import Inspection, Inspector, digest
+from gridcnn.adapters.tokens import normalised
 from gridcnn.errors import ItemError
 
 __all__ = ["TextInspector"]
@@ -29,5 +30,5 @@ class TextInspector(Inspector):
 
 def _letters(text: str) -> str:
     """Return the letters, digits and marks of a text in one form, whatever their case, with nothing between them."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    folded = normalised(normalised(text, "NFKC").casefold(), "NFKC")
     return "".join(each for each in folded if unicodedata.category(each)[0] in "LNM")

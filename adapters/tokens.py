@@ -8,6 +8,7 @@ import re
 import statistics
 import unicodedata
 from collections.abc import Sequence
+from typing import Literal
 
 __all__ = [
     "LONGEST_WORD",
@@ -17,6 +18,7 @@ __all__ = [
     "folded",
     "has_words",
     "is_letter",
+    "normalised",
     "pieces",
     "well_formed",
     "words",
@@ -32,6 +34,9 @@ LONGEST_WORD = 64
 _UNSPACED = re.compile(
     "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
+
+MOST_MARKS = 64
+"""Combining marks in a row that are put in order together; Unicode's own limit for streams is 30."""
 
 JOINERS = "\u200c\u200d"
 
@@ -53,6 +58,28 @@ def well_formed(text: str) -> str:
     return text
 
 
+def normalised(text: str, form: Literal["NFC", "NFKC"] = "NFC") -> str:
+    r"""Return a text in a Unicode form, in a time that grows with its length.
+
+    Marks on one letter are sorted in a time that grows with the square of their number: of a hundred thousand, which no
+    language writes, in a minute. So they are normalised some at a time.
+
+    Examples
+    --------
+    >>> normalised("e\u0301") == "\u00e9"
+    True
+    >>> len(normalised("e" + "\u0301\u0316" * 100_000))
+    200000
+    """
+    if text.isascii() or not (runs := list(_many_marks().finditer(text))):
+        return unicodedata.normalize(form, text)
+    parts, at = [], 0
+    for run in runs:
+        parts.append(text[at : run.end()])
+        at = run.end()
+    return "".join(unicodedata.normalize(form, part) for part in (*parts, text[at:]))
+
+
 def words(text: str) -> list[str]:
     """Cut text into words and single punctuation marks.
 
@@ -66,7 +93,7 @@ def words(text: str) -> list[str]:
     """
     if text.isascii() and "'" not in text:
         return _PLAIN_WORD.findall(text)  # the same, in a third of the time
-    return _word_pattern().findall(unicodedata.normalize("NFC", text).replace("’", "'"))
+    return _word_pattern().findall(normalised(text).replace("’", "'"))
 
 
 def folded(text: str) -> str:
@@ -90,7 +117,7 @@ def characters(text: str) -> list[str]:
     >>> characters("ab  c")
     ['a', 'b', ' ', 'c']
     """
-    return list(" ".join(unicodedata.normalize("NFC", text).split()))
+    return list(" ".join(normalised(text).split()))
 
 
 def pieces(word: str) -> list[str]:
@@ -131,6 +158,11 @@ def _word_pattern() -> re.Pattern[str]:
     negation = rf"[nN]'[tT]{end}"
     other_contraction = rf"'(?:[sS]|[rR][eE]|[vV][eE]|[lL][lL]|[dD]|[mM]){end}"
     return re.compile(rf"{negation}|{other_contraction}|(?:(?!{negation}){letter})+|[^\s\w]")
+
+
+@functools.cache
+def _many_marks() -> re.Pattern[str]:
+    return re.compile(f"[{_combining_marks()}]{{{MOST_MARKS}}}")
 
 
 def is_letter(character: str) -> bool:

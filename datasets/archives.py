@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, cast
 
-from gridcnn.datasets.compressed import DAMAGE
+from gridcnn.datasets.compressed import DAMAGE, require_whole
 from gridcnn.datasets.limits import most
 from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError, GridcnnError
@@ -27,6 +27,9 @@ ALWAYS = 2**30
 """Bytes that an archive may unpack to, however small it is."""
 
 MOST_MEMBERS = 2_000_000
+
+DEEPEST = 100
+"""Folders in folders."""
 
 LONGEST_HEADER = 2**20
 """Bytes; names and attributes of a member have no more."""
@@ -87,10 +90,9 @@ def _unpack(archive: Path, size: int, _changed: int) -> Path:
 
 def _unpack_zip(archive: Path, folder: Path, room: _Room) -> None:
     with zipfile.ZipFile(archive) as opened:
+        require_whole(opened)
         for member in opened.infolist():
-            if not member.filename:
-                raise zipfile.BadZipFile("a file without a name")
-            room.take(member.file_size)
+            room.take(member.filename, member.file_size)
         opened.extractall(folder)  # drops drives, leading slashes and ".."; reads no more than the stated sizes
 
 
@@ -99,10 +101,10 @@ def _unpack_tar(archive: Path, folder: Path, room: _Room) -> None:
     left_out = list[str]()
     with contextlib.ExitStack() as closing:
         content = closing.enter_context(_decompressed(archive))
-        opened = closing.enter_context(tarfile.open(fileobj=_Portions(content, archive, room), mode="r:"))
+        opened = closing.enter_context(tarfile.TarFile(fileobj=cast(IO[bytes], _Portions(content, archive, room))))
         for member in opened:
             if member.isdir() or member.isreg():
-                room.take(member.size)
+                room.take(member.name, member.size)
                 opened.extract(member, folder, filter="data")
             else:
                 left_out.append(member.name)
@@ -157,9 +159,11 @@ class _Room:
         self._most = max(ALWAYS, most("expansion") * packed)
         self._taken = self._members = 0
 
-    def take(self, size: int) -> None:
-        """Count a member of so many bytes; DataError if it is too much."""
+    def take(self, name: str, size: int) -> None:
+        """Count a member of so many bytes; DataError if it is too much, or lies too deep to be removed again."""
         self._members += 1
+        if name.count("/") > DEEPEST:
+            raise DataError(f"{self._archive}: more than {DEEPEST} folders, one in the other: the archive is damaged.")
         self._taken += size
         if self._members > MOST_MEMBERS:
             raise DataError(

@@ -18,7 +18,16 @@ from gridcnn.datasets.media import visible
 from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError
 
-__all__ = ["DAMAGE", "BoundedReader", "is_plain", "is_table_file", "opened", "read_bytes", "table_suffix"]
+__all__ = [
+    "DAMAGE",
+    "BoundedReader",
+    "is_plain",
+    "is_table_file",
+    "opened",
+    "read_bytes",
+    "require_whole",
+    "table_suffix",
+]
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json", ".xlsx")
 """Files that hold one row per item."""
@@ -93,6 +102,7 @@ def opened(path: Path) -> Iterator[tuple[IO[bytes], str]]:
         with contextlib.ExitStack() as closing:
             if suffix == ".zip":
                 archive = closing.enter_context(zipfile.ZipFile(path))
+                require_whole(archive)
                 members = _members(archive)
                 if len(members) != 1:
                     names = ", ".join(shortened(member.filename, 60) for member in members[:5])
@@ -124,6 +134,14 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
 def is_plain(path: Path) -> bool:
     """Whether a table file is not compressed."""
     return not path.name.lower().endswith((".gz", ".zip"))
+
+
+def require_whole(archive: zipfile.ZipFile) -> None:
+    """Raise BadZipFile if a member is said to hold something, and nothing is there, which zipfile takes for empty."""
+    for member in archive.infolist():
+        stored = member.compress_type == zipfile.ZIP_STORED and not member.flag_bits & 1
+        if not member.filename or (member.file_size != member.compress_size if stored else not member.compress_size):
+            raise zipfile.BadZipFile(f"{shortened(member.filename, 60)!r} is incomplete")
 
 
 def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gridcnn.datasets.compressed import require_whole
 from gridcnn.datasets.limits import require_cells, require_unpacked
 from gridcnn.datasets.wording import listed, shortened
 from gridcnn.errors import DataError, GridcnnError
@@ -52,6 +53,7 @@ def read_excel(data: bytes, source: Path) -> pd.DataFrame:
         ) from None
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            require_whole(archive)
             require_unpacked(source, len(data), sum(member.file_size for member in archive.infolist()))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and the like, which hold no data

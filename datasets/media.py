@@ -233,10 +233,8 @@ def _most_of(kinds: Counter[Literal["image", "sound"] | None], where: str) -> Li
 
 
 def _stray(path: Path, kind: Literal["image", "sound"] | None) -> str:
-    if path.is_dir():
-        return "this folder cannot be read"
     return {
-        None: "neither a picture nor a sound",
+        None: "neither a picture nor a sound" if os.path.isfile(path) else what_else(path),  # noqa: PTH113
         "image": "a picture among sounds",
         "sound": "a sound among pictures",
     }[kind]

@@ -138,7 +138,9 @@ def _mapped(file: IO[bytes]) -> Iterator[Any]:
 _FILE: Wanted = {3: None, 4: {3: None, 1: {3: {7: None, 9: None, 11: None}}}}
 _FILE_ROWS, _GROUPS, _GROUP_ROWS, _CHUNKS, _CHUNK = 3, 4, 3, 1, 3
 _PACKED, _DATA_AT, _DICTIONARY_AT = 7, 9, 11
-_PAGE: Wanted = {1: None, 2: None, 3: None}
+_COUNT: Wanted = {1: None}
+_PAGE: Wanted = {1: None, 2: None, 3: None, 5: _COUNT, 7: _COUNT, 8: _COUNT}
+MOST_VALUES = 2**20  # of a page, which may have more only if its part of the file has as many rows
 _DICTIONARY = 2  # the type of a page
 
 
@@ -159,7 +161,7 @@ def _stated(content: Any, source: Path) -> Stated:
         unpacked = longest = 0
         for group in groups:
             for chunk in group[_CHUNKS]:
-                for kind, page in _pages(content, chunk[_CHUNK], footer):
+                for kind, page in _pages(content, chunk[_CHUNK], footer, group[_GROUP_ROWS]):
                     unpacked += page
                     longest = max(longest, page if kind == _DICTIONARY else 0)
                     require_unpacked(source, size, unpacked)
@@ -168,8 +170,8 @@ def _stated(content: Any, source: Path) -> Stated:
     return Stated(sizes, size, unpacked, max(min(ROWS, BATCH // max(longest, 1)), 1))
 
 
-def _pages(content: Any, chunk: dict[int, int], footer: int) -> Iterator[tuple[int, int]]:
-    """Yield the type and the unpacked size of every page of a column."""
+def _pages(content: Any, chunk: dict[int, int], footer: int, rows: int) -> Iterator[tuple[int, int]]:
+    """Yield the type and the unpacked size of every page of a column of so many rows."""
     at = min(chunk[_DATA_AT], chunk.get(_DICTIONARY_AT) or chunk[_DATA_AT])
     end = at + chunk[_PACKED]
     if not 4 <= at <= end <= footer:
@@ -177,7 +179,8 @@ def _pages(content: Any, chunk: dict[int, int], footer: int) -> Iterator[tuple[i
     while at < end:
         header, at = structure(content, at, _PAGE)
         kind, unpacked, packed = header[1], header[2], header[3]
-        if min(unpacked, packed) < 0:
-            raise ValueError(f"a page of a negative size, before byte {at:,}")
+        count = max((each[1] for number, each in header.items() if number > 3), default=0)
+        if not 0 <= kind <= 3 or min(unpacked, packed, count) < 0 or count > max(MOST_VALUES, rows):
+            raise ValueError(f"a page of an impossible kind or size, before byte {at:,}")
         yield kind, unpacked
         at += packed
