@@ -108,7 +108,7 @@ def _unpack_tar(archive: Path, folder: Path, room: _Room) -> None:
                 opened.extract(member, folder, filter="data")
             else:
                 left_out.append(member.name)
-            opened.members = []  # or it keeps all of them
+            opened.members = []  # type: ignore[attr-defined]  # or it keeps all of them
         content.seek(opened.offset)
         if content.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # where tarfile stops without a word
             raise tarfile.ReadError("it does not go on to its end")
