@@ -107,7 +107,7 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
     cells = table.iloc[:, chosen].to_numpy(dtype=object)
     numbers = _numbers(cells.ravel(order="F")).reshape(cells.shape, order="F")
     gaps = np.isnan(numbers)
-    plain: NDArray[np.bool_] = ~gaps.any(axis=0)
+    plain = np.asarray(~gaps.any(axis=0))
     for at in np.flatnonzero(~plain):
         plain[at] = all(map(is_missing, cells[gaps[:, at], at]))
     whole = plain & (np.abs(numbers) <= LARGEST_WHOLE).all(axis=0) & (numbers == np.rint(numbers)).all(axis=0)
