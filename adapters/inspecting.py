@@ -19,7 +19,7 @@ SHORTEST = 8
 LEAST_SPREAD = 1e-6
 """Of the largest number: less is rounding."""
 
-EXACTNESS = 10.0
+EXACTNESS = 100.0
 """The share by which two rows may differ counts so many times: curves of one class are alike, copies are equal."""
 
 

@@ -299,10 +299,9 @@ def clean() -> list[dict[str, Any]]:
 # ---- wrong labels, and scale
 
 
-def wrong_labels() -> list[dict[str, Any]]:
+def wrong_labels() -> Iterator[dict[str, Any]]:
     """Exchange 3 % of the labels of two sets, and none; count what is reported rightly and wrongly."""
     trec = load_manifest(DATA / "text" / "trec_train.csv", text="text", label="label")
-    rows = []
     for name, adapter, data, share in (
         ("digits", ImageAdapter(), load("digits"), 0.03),
         ("digits", ImageAdapter(), load("digits"), 0.0),
@@ -317,14 +316,13 @@ def wrong_labels() -> list[dict[str, Any]]:
         result = audit(adapter, data.items, labels, checks=["label-errors"])
         reported = {item for finding in result.findings for item in finding.affected}
         right = len(reported & set(planted.tolist()))
-        rows.append({
+        yield {
             "set": name, "items": len(labels), "planted": len(planted), "found": right, "others": len(reported) - right,
             "seconds": sum(result.seconds.values()),
+            "confident": sum(each.numbers["confident"] for each in result.findings),
             "examples": [str(data.items[at])[:100] for at in sorted(reported - set(planted.tolist()))][:20]
             if name == "TREC" else [],
-        })  # fmt: skip
-        print(rows[-1], flush=True)
-    return rows
+        }  # fmt: skip
 
 
 def scale() -> dict[str, Any]:
@@ -343,7 +341,31 @@ def scale() -> dict[str, Any]:
 # ---- the section
 
 
-EXPLAINED: dict[str, str] = {}
+EXPLAINED = {
+    "MNIST, test, copies": "a false alarm: two straight ones of one slope",
+    "CIFAR-10, test, copies": "true: photographs that differ in brightness, sharpness or colour, or are mirrored",
+    "CIFAR-10, 5,000 of training, copies": "true, of the same kinds",
+    "digits, series": "true: the digits stand writer by writer",
+    "FSDD, groups-across-parts": "true: the official split has all speakers on both sides",
+    "ESC-10, copies": "true: two cuts of one fire, whose waveforms correlate at 0.97",
+    "drums, copies-of-different-classes": "true: equal samples, called mid tom and snare",
+    "drums, copies": "true: a drum of one machine, with its knobs set nearly alike; waveforms correlate at 0.93 to 1",
+    "drums, copies-across-parts": "true: two machines with one sample",
+    "drums, mixed-sample-rate": "true: 242 hits are not at 44,100 Hz",
+    "TREC, copies": "true: 71 equal questions, others but for case, punctuation and spaces",
+    "MR, copies": "true: sentences that differ in quotation marks and dots",
+    "SST-2, copies": "true: equal sentences",
+    "names, copies-of-different-classes": "true: surnames that several nations share",
+    "names, copies": "true: Voß and Voss, An and an",
+    "names, uneven-classes": "true: 8,115 Russian and 63 Vietnamese names",
+    "tweets, copies": "true: tweets that differ in an exclamation mark",
+    "splice, copies-of-different-classes": "true: one sequence is labelled both ways",
+    "splice, copies-across-parts": "true: the official parts share sequences",
+    "splice, copies": "true: equal sequences",
+    "MedicalImages, copies-across-parts": "true: an equal series in both parts",
+    "MedicalImages, copies": "true: equal series",
+    "MedicalImages, uneven-classes": "true: 1 to 23 or more",
+}
 """Why each finding on a clean set is one, after a look at its items: "set, kind"."""
 
 
@@ -371,11 +393,12 @@ def section(kept: dict[str, Any]) -> str:
     if "labels" in kept:
         lines += ["Labels exchanged at random, and those reported as wrong:", ""]
         lines += [
-            "| set | items | exchanged | of these reported | others reported |",
-            "| --- | ---: | ---: | ---: | ---: |",
+            "| set | items | exchanged | of these reported | others reported | off the confident joint alone |",
+            "| --- | ---: | ---: | ---: | ---: | ---: |",
         ]
         lines += [
-            f"| {r['set']} | {r['items']:,} | {r['planted']} | {r['found']} | {r['others']} |" for r in kept["labels"]
+            f"| {r['set']} | {r['items']:,} | {r['planted']} | {r['found']} | {r['others']} | {r['confident']} |"
+            for r in kept["labels"]
         ]
         lines.append("")
     if "scale" in kept:
@@ -394,16 +417,32 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=["planted", "clean", "labels", "scale", []], default=[])
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    kept = (
-        {row["part"]: row["result"] for row in map(json.loads, KEPT.read_text().splitlines())} if KEPT.exists() else {}
-    )
-    for name, run in {"planted": planted, "clean": clean, "labels": wrong_labels, "scale": scale}.items():
-        if name in given.parts:
-            kept[name] = run()
-            KEPT.write_text("".join(json.dumps({"part": part, "result": it}) + "\n" for part, it in kept.items()))
+    runs: dict[str, Callable[[], Any]] = {"planted": planted, "clean": clean, "labels": wrong_labels, "scale": scale}
+    for name in (name for name in runs if name in given.parts):
+        result = runs[name]()
+        if not isinstance(result, Iterator):
+            keep(name, result)
+            continue
+        rows = []
+        for row in result:  # of hours of training, nothing is lost
+            rows.append(row)
+            keep(name, rows)
+    kept = read_kept()
     print(section(kept))
     if given.write:
         results.save("audit", section(kept), threads=False)
+
+
+def read_kept() -> dict[str, Any]:
+    """Return what earlier runs found, by part."""
+    lines = KEPT.read_text().splitlines() if KEPT.exists() else []
+    return {row["part"]: row["result"] for row in map(json.loads, lines)}
+
+
+def keep(name: str, result: Any) -> None:
+    """Keep what a part found."""
+    kept = {**read_kept(), name: result}
+    KEPT.write_text("".join(json.dumps({"part": part, "result": it}) + "\n" for part, it in kept.items()))
 
 
 if __name__ == "__main__":

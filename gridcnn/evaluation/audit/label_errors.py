@@ -66,6 +66,7 @@ def check_label_errors(material: Material) -> list[Finding]:
             {
                 "noise": rate,
                 "out_of_fold_accuracy": accuracy,
+                "confident": int((suggested != target).sum()),
                 "confident_joint": joint.tolist(),
                 "classes": [str(name) for name in names.tolist()],
                 "suggested": [str(names[suggested[at]]) for at in suspects.tolist()],
