@@ -52,7 +52,7 @@ class Limits(Mapping[str, float]):
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not (isinstance(value, Real) and math.isfinite(value) and value > 0):
+            if not (isinstance(value, Real) and math.isfinite(value) and float(value) > 0):
                 raise ConfigurationError(f"{field.name} must be a number above 0, got {value!r}")
 
     def __getitem__(self, name: str) -> float:
