@@ -150,7 +150,7 @@ def scored(place: Path, held: Path, flags: list[str]) -> Row:
     for when, each in (("before", dataclasses.replace(model, certainty=Certainty())), ("after", model)):
         answers = gridcnn.predict(each, test.items)
         known = answers.good & np.isin(truth, model.class_names)
-        target = np.searchsorted(np.array(model.class_names), truth[known])
+        target = np.array([model.class_names.index(label) for label in truth[known]])  # numbers are sorted as such
         probabilities = answers.probabilities[known]
         hit = probabilities.argmax(axis=1) == target
         found = calibrate(hit, probabilities.max(axis=1))
@@ -250,9 +250,11 @@ def summary() -> str:
     met = sum(row["error_after"] <= 0.03 for row in alike)
     held = [row for row in alike if "coverage" in row]
     inside = sum(0.88 <= row["coverage"] <= 0.92 for row in held)
+    missing = [name for name in SETS if name not in {row["set"] for row in rows}]
+    left = f" Not run yet: {', '.join(missing)}." if missing else ""
     return (
         f"Over the {len(alike)} sets whose test items do not differ: ECE {before:.3f} before, {after:.3f} after (by "
-        f"chance {chance:.3f}), at most .030 on {met} of them; 90 % sets hold 88 to 92 % on {inside} of {len(held)}."
+        f"chance {chance:.3f}), at most .030 on {met} of them; 90 % sets hold 88 to 92 % on {inside} of {len(held)}.{left}"
     )
 
 
