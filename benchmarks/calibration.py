@@ -254,7 +254,8 @@ def summary() -> str:
     left = f" Not run yet: {', '.join(missing)}." if missing else ""
     return (
         f"Over the {len(alike)} sets whose test items do not differ: ECE {before:.3f} before, {after:.3f} after (by "
-        f"chance {chance:.3f}), at most .030 on {met} of them; 90 % sets hold 88 to 92 % on {inside} of {len(held)}.{left}"
+        f"chance {chance:.3f}), at most .030 on {met} of them; 90 % sets hold 88 to 92 % on {inside} of "
+        f"{len(held)}.{left}"
     )
 
 
