@@ -349,7 +349,7 @@ EXPLAINED = {
     "FSDD, groups-across-parts": "true: the official split has all speakers on both sides",
     "ESC-10, copies": "true: two cuts of one fire, whose waveforms correlate at 0.97",
     "drums, copies-of-different-classes": "true: equal samples, called mid tom and snare",
-    "drums, copies": "25 of 27 clusters: a drum of one machine, its knobs set nearly alike; judged by waveforms, not by ear",
+    "drums, copies": "a drum of one machine, its knobs set nearly alike (25 of 27 clusters); by waveform, not by ear",
     "drums, copies-across-parts": "true: two machines with one sample",
     "drums, mixed-sample-rate": "true: 242 hits are not at 44,100 Hz",
     "TREC, copies": "true: 71 equal questions, others but for case, punctuation and spaces",
@@ -397,14 +397,14 @@ def section(kept: dict[str, Any]) -> str:
             "| --- | ---: | ---: | ---: | ---: | ---: |",
         ]
         lines += [
-            f"| {r['set']} | {r['items']:,} | {r['planted']} | {r['found']} | {r['others']} | {r['confident']} |"
+            f"| {r['set']} | {r['items']:,} | {r['planted']} | {r['found']} | {r['others']} | {r['confident'] or '–'} |"
             for r in kept["labels"]
         ]
         lines.append("")
     if "labels" in kept:
         lines += [
-            "Of the four others of TREC two can be doubted (“What does laser stand for ?” is no abbreviation, “Where is the "
-            "human skin least sensitive ?” no place), and two are right (“Where does the U.S. rank …?”, twice, a number).",
+            "Of the four others of TREC two can be doubted (“What does laser stand for ?” is called no abbreviation, “Where "
+            "is the human skin least sensitive ?” no place); two are right (“Where does the U.S. rank …?”, a number).",
             "",
         ]
     if "scale" in kept:
