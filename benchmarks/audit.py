@@ -403,7 +403,7 @@ def section(kept: dict[str, Any]) -> str:
         lines.append("")
     if "labels" in kept:
         lines += [
-            "Of the four others of TREC two can be doubted (“What does laser stand for ?” is called a description, “Where "
+            "Of the four others of TREC two can be doubted (“What does laser stand for ?” is no abbreviation, “Where "
             "is the human skin least sensitive ?” no place); two are right (“Where does the U.S. rank …?”, a number).",
             "",
         ]
