@@ -37,6 +37,9 @@ DAMAGE = (EOFError, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile
 
 BLOCK = 2**18  # bytes
 
+END, LONGEST_END = b"PK\5\6", 22 + 2**16
+"""Of a zip file: how its last record begins, which counts the files, and the most bytes that it has."""
+
 
 class BoundedReader(io.RawIOBase):
     """A stream that unpacks a file as it is read, and refuses to become far larger than that file.
@@ -137,8 +140,15 @@ def is_plain(path: Path) -> bool:
 
 
 def require_whole(archive: zipfile.ZipFile) -> None:
-    """Raise BadZipFile if a member is said to hold something, and nothing is there, which zipfile takes for empty."""
-    for member in archive.infolist():
+    """Raise BadZipFile if a member, or what it is said to hold, is not there, of which zipfile says nothing."""
+    members = archive.infolist()
+    file = cast(IO[bytes], archive.fp)
+    file.seek(max(file.seek(0, io.SEEK_END) - LONGEST_END, 0))
+    end = file.read()
+    record = end[end.rfind(END) :]
+    if len(members) % 2**16 != int.from_bytes(record[10:12], "little") and record[10:12] != b"\xff\xff":
+        raise zipfile.BadZipFile(f"its list ends after {len(members):,} files")
+    for member in members:
         stored = member.compress_type == zipfile.ZIP_STORED and not member.flag_bits & 1
         if not member.filename or (member.file_size != member.compress_size if stored else not member.compress_size):
             raise zipfile.BadZipFile(f"{shortened(member.filename, 60)!r} is incomplete")

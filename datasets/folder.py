@@ -107,7 +107,7 @@ def _documents(root: Path, tree: Tree, files: Sequence[Sequence[Path]], allow_on
             try:
                 text = read_document(path)
             except DataError as error:
-                skipped.append(Skipped(str(path), str(error)))
+                skipped.append(Skipped(str(path), str(error).removeprefix(f"{path}: ")))
                 continue
             if text.strip():
                 items.append(text)

@@ -373,9 +373,20 @@ def test_a_file_in_a_zip_that_is_said_to_be_there_and_is_not_is_damage(tmp_path)
     data = bytearray(buffer.getvalue())
     at = data.index(b"PK\x01\x02")
     data[at + 16 : at + 24] = bytes(8)  # checksum and packed size
-    for name in ("x.zip", "y.csv.zip"):
-        with pytest.raises(DataError, match="incomplete"):
-            unpacked(made(tmp_path, name, bytes(data)))
+    with pytest.raises(DataError, match="incomplete"):
+        unpacked(made(tmp_path, "x.zip", bytes(data)))
+
+
+def test_a_list_of_files_in_a_zip_that_stops_early_is_damage(tmp_path):
+    """The comment of the first file was said to be so long that it swallowed the others."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in ("a/1.txt", "b/2.txt", "b/3.txt"):
+            archive.writestr(name, "some text")
+    data = bytearray(buffer.getvalue())
+    data[data.index(b"PK\x01\x02") + 33] = 12
+    with pytest.raises(DataError, match="its list ends after 1 files"):
+        unpacked(made(tmp_path, "x.zip", bytes(data)))
 
 
 def test_a_long_name_in_an_archive_is_not_read_into_memory(tmp_path):
