@@ -144,7 +144,7 @@ def test_the_guide_for_contributors_is_short_and_names_what_is_there() -> None:
 
 def test_the_workflow_runs_what_a_contributor_runs() -> None:
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
-    (job,) = workflow["jobs"].values()
+    job = workflow["jobs"]["check"]
     commands = [step["run"].split() for step in job["steps"] if "run" in step]
     targets = {word for command in commands if command[0] == "make" for word in command[1:]}
 
