@@ -156,7 +156,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return predict(model, self._checked(X), on_error="raise", **self._machine()).probabilities
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable label of each item, shape `(n,)`; also the background's, as every item has one here."""
+        """Return the most probable label of each item, shape `(n,)`, which may be the background."""
         probabilities = self.predict_proba(X)
         labels: np.ndarray = self.classes_[probabilities.argmax(axis=1)]
         return labels

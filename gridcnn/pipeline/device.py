@@ -35,8 +35,9 @@ def choose_device(name: str = "auto") -> torch.device:
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Return whether the hardware multiplies bfloat16; CPUs that do not are several times slower with it."""
     if device.type == "cpu":
-        tell = getattr(torch.cpu, "get_capabilities", dict)  # older releases of torch cannot tell
-        return any(tell().get(unit, False) for unit in ("avx512_bf16", "amx_bf16"))
+        if not hasattr(torch.cpu, "get_capabilities"):
+            return False  # older releases of torch cannot tell
+        return any(torch.cpu.get_capabilities().get(unit, False) for unit in ("avx512_bf16", "amx_bf16"))
     return device.type == "cuda"
 
 
