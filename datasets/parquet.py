@@ -140,6 +140,7 @@ _FILE_ROWS, _GROUPS, _GROUP_ROWS, _CHUNKS, _CHUNK = 3, 4, 3, 1, 3
 _PACKED, _DATA_AT, _DICTIONARY_AT = 7, 9, 11
 _COUNT: Wanted = {1: None}
 _PAGE: Wanted = {1: None, 2: None, 3: None, 5: _COUNT, 7: _COUNT, 8: _COUNT}
+OLD_HEADER = 100  # bytes that old programs did not count (PARQUET-816)
 MOST_VALUES = 2**20  # of a page, which may have more only if its part of the file has as many rows
 _DICTIONARY = 2  # the type of a page
 
@@ -184,3 +185,5 @@ def _pages(content: Any, chunk: dict[int, int], footer: int, rows: int) -> Itera
             raise ValueError(f"a page of an impossible kind or size, before byte {at:,}")
         yield kind, unpacked
         at += packed
+        if at > end + OLD_HEADER:
+            raise ValueError(f"a page that is longer than its column, before byte {at:,}")
