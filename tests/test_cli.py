@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer.main
 from PIL import Image
 
 import gridcnn
-from gridcnn.cli import main
+from gridcnn.cli import COMMANDS, app, main
 from gridcnn.network.config import BackboneConfig
 from gridcnn.parameters import parameters_of
 from gridcnn.training.config import TrainingConfig
@@ -391,6 +392,16 @@ def test_every_declared_hyperparameter_is_an_option_with_its_help(run: Run, conf
     for each in parameters_of(config).values():
         assert f"--{each.flag} " in shown
         assert each.help in shown
+
+
+@pytest.mark.parametrize("command", [each.__name__ for each in COMMANDS])
+def test_help_shows_all_that_is_said_about_an_option(run: Run, command: str, monkeypatch: Any) -> None:
+    monkeypatch.setenv("COLUMNS", "600")
+    shown = " ".join(run(command, "--help").out.split())
+
+    for each in typer.main.get_command(app).commands[command].params:  # type: ignore[attr-defined]
+        said = " ".join(getattr(each, "help", "").replace("\\[", "[").split())
+        assert said in shown  # rich takes what stands in brackets for a style, and shows nothing
 
 
 def test_options_of_hyperparameters_reach_the_model(run: Run, tmp_path: Path) -> None:

@@ -165,8 +165,7 @@ def _unreadable(name: str, why: object) -> Asked:
 
 def _documents(name: str, folder: Path, encoding: str | None) -> Source:
     """Read each .txt file below a folder as one text."""
-    from gridcnn.datasets.encoding import decode
-    from gridcnn.datasets.folder import DOCUMENTS
+    from gridcnn.datasets.folder import DOCUMENTS, read_document
     from gridcnn.datasets.media import walk
 
     def places() -> Iterator[Path]:
@@ -175,11 +174,9 @@ def _documents(name: str, folder: Path, encoding: str | None) -> Source:
     def items() -> Iterator[Asked]:
         for place in places():
             try:
-                yield Asked(str(place), decode(place.read_bytes(), place, encoding))
+                yield Asked(str(place), read_document(place, encoding))
             except DataError as error:
                 yield _unreadable(str(place), error)
-            except OSError as error:
-                yield _unreadable(str(place), f"cannot be read ({error.strerror})")
 
     n_items = sum(1 for _ in places())
     if not n_items:

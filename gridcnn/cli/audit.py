@@ -56,7 +56,7 @@ def audit(
             "--check",
             metavar="NAME",
             help="Run this check only, may be given several times: labels, classes, groups, readable, flaws, mixed, "
-            "copies, shortcuts, series, label-errors.  [default: all]",
+            "copies, shortcuts, series, label-errors.  \\[default: all]",
         ),
     ] = None,
     skip: Annotated[

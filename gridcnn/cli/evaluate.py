@@ -43,7 +43,7 @@ def evaluate(
     split: SplitOption = None,
     split_part: Annotated[
         str | None,
-        typer.Option("--split-part", help="Part of a divided set to score.  [default: test]"),
+        typer.Option("--split-part", help="Part of a divided set to score.  \\[default: test]"),
     ] = None,
     encoding: EncodingOption = None,
     abstain: AbstainOption = None,

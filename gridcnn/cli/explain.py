@@ -30,7 +30,7 @@ def explain(
     ],
     png: Annotated[bool, typer.Option("--png", help="Write the steps as numbered PNG pictures into a folder.")] = False,
     label: Annotated[
-        str | None, typer.Option("--class", metavar="CLASS", help="Explain this class.  [default: the predicted one]")
+        str | None, typer.Option("--class", metavar="CLASS", help="Explain this class.  \\[default: the predicted one]")
     ] = None,
     row: Annotated[
         int | None,

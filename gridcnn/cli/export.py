@@ -51,7 +51,7 @@ def export(
             "--check",
             metavar="SOURCE",
             help="Items on which the exported model is compared with the trained one; labelled ones, if you want its "
-            "accuracy.  [default: made-up items]",
+            "accuracy.  \\[default: made-up items]",
         ),
     ] = None,
     licence: Annotated[
@@ -62,7 +62,7 @@ def export(
         typer.Option(
             "--runtime",
             metavar="FOLDER",
-            help="With --web: a folder that holds the npm package onnxruntime-web.  [default: node_modules, or npm "
+            help="With --web: a folder that holds the npm package onnxruntime-web.  \\[default: node_modules, or npm "
             "fetches it once]",
         ),
     ] = None,

@@ -94,7 +94,7 @@ ModelArgument = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model that `gridcnn train` saved, or hf://USER/NAME.")
 ]
 LabelOption = Annotated[
-    str | None, typer.Option("--label", metavar="COLUMN", help="Column of labels.  [default: label]")
+    str | None, typer.Option("--label", metavar="COLUMN", help="Column of labels.  \\[default: label]")
 ]
 TextOption = Annotated[str | None, typer.Option("--text", metavar="COLUMN", help="Column of sentences.")]
 PathOption = Annotated[
@@ -105,7 +105,7 @@ SplitOption = Annotated[
     str | None, typer.Option("--split", metavar="COLUMN", help="Column that says train, validation or test.")
 ]
 EncodingOption = Annotated[
-    str | None, typer.Option("--encoding", help="Encoding of the csv file, such as cp1252.  [default: detected]")
+    str | None, typer.Option("--encoding", help="Encoding of the csv file, such as cp1252.  \\[default: detected]")
 ]
 
 AdapterOption = Annotated[
@@ -113,7 +113,7 @@ AdapterOption = Annotated[
     typer.Option(
         "--adapter",
         metavar="NAME",
-        help="Adapter that reads the items, also one of an installed package.  [default: the one that suits them]",
+        help="Adapter that reads the items, also one of an installed package.  \\[default: the one that suits them]",
         rich_help_panel="Input",
     ),
 ]
@@ -153,7 +153,7 @@ ThreadsOption = Annotated[
     typer.Option(
         "--threads",
         min=1,
-        help="Threads that compute.  [default: OMP_NUM_THREADS, or the cores that this process may use]",
+        help="Threads that compute.  \\[default: OMP_NUM_THREADS, or the cores that this process may use]",
     ),
 ]
 

@@ -64,12 +64,12 @@ def predict(
             "--output",
             "-o",
             metavar="FILE",
-            help="A csv, jsonl or parquet file, by its suffix.  [default: standard output]",
+            help="A csv, jsonl or parquet file, by its suffix.  \\[default: standard output]",
         ),
     ] = None,
     format_name: Annotated[
         FormatName | None,
-        typer.Option("--format", help="Write in this format.  [default: that of the suffix of FILE, or csv]"),
+        typer.Option("--format", help="Write in this format.  \\[default: that of the suffix of FILE, or csv]"),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with FILE.partial, which an interrupted run has left.")

@@ -40,7 +40,7 @@ def report(
             "--train",
             metavar="SOURCE",
             help="What the model was trained on: the classic baseline is fitted on it, to stand beside the model.  "
-            "[default: the training part of SOURCE, if it is divided]",
+            "\\[default: the training part of SOURCE, if it is divided]",
         ),
     ] = None,
     label: LabelOption = None,
@@ -49,7 +49,7 @@ def report(
     split: SplitOption = None,
     split_part: Annotated[
         str | None,
-        typer.Option("--split-part", help="Part of a divided set to score.  [default: test]"),
+        typer.Option("--split-part", help="Part of a divided set to score.  \\[default: test]"),
     ] = None,
     encoding: EncodingOption = None,
 ) -> None:

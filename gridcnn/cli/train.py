@@ -57,7 +57,9 @@ def train(
     history: Annotated[
         Path | None,
         typer.Option(
-            "--history", metavar="FILE", help="Where the csv of epochs is saved.  [default: OUTPUT's stem.history.csv]"
+            "--history",
+            metavar="FILE",
+            help="Where the csv of epochs is saved.  \\[default: OUTPUT's stem.history.csv]",
         ),
     ] = None,
     compare: Annotated[
@@ -110,14 +112,14 @@ def train(
         bool | None,
         training_option(
             "--refit/--no-refit",
-            "Train once more, on the validation split too, for as many epochs as were best.  [default: texts, and with "
-            "--group]",
+            "Train once more, on the validation split too, for as many epochs as were best.  \\[default: texts, and "
+            "with --group]",
         ),
     ] = None,
     seed: Annotated[int, training_option("--seed", "Two runs with one seed give the same weights.")] = 0,
     device: Annotated[str, training_option("--device", "auto, cpu, cuda or mps.")] = "auto",
     jobs: Annotated[
-        int | None, training_option("--jobs", "Threads that read files.  [default: one for each core]")
+        int | None, training_option("--jobs", "Threads that read files.  \\[default: one for each core]")
     ] = None,
     threads: ThreadsOption = None,
     cache: Annotated[bool, training_option("--cache/--no-cache", "Keep decoded items for the next run.")] = True,

@@ -20,7 +20,7 @@ def verify(
         Path, typer.Option("--key", metavar="PUBLIC", help="The public key of whom the model should come from.")
     ],
     signature: Annotated[
-        Path | None, typer.Option("--signature", metavar="FILE", help="The signature.  [default: MODEL.sig]")
+        Path | None, typer.Option("--signature", metavar="FILE", help="The signature.  \\[default: MODEL.sig]")
     ] = None,
 ) -> None:
     """Check the signature of a model: exit code 0 if it is good, 1 if it is not, 2 if a file cannot be read."""
