@@ -340,6 +340,17 @@ def test_exchanged_labels_are_found_by_training() -> None:
     assert found.findings[0].numbers["suggested"][0] != labels[found.findings[0].affected[0]]
 
 
+def test_ctrl_c_ends_the_audit_and_not_only_one_of_its_trainings() -> None:
+    def stop(doing: str, done: int, total: int) -> None:
+        if doing.startswith("training") and done:
+            raise KeyboardInterrupt
+
+    texts = [f"film {chr(97 + at % 26)}{chr(97 + at // 26)}" for at in range(200)]
+
+    with pytest.raises(KeyboardInterrupt):
+        audit(TextAdapter(), texts, ["+", "-"] * 100, checks=["label-errors"], progress=stop)
+
+
 def test_few_items_and_items_without_labels_are_not_trained_on() -> None:
     assert audit(TextAdapter(), sentences(60), ["a", "b"] * 30, checks=["label-errors"]).findings == ()
     assert audit(TextAdapter(), sentences(60), checks=list(CHECKS)).findings == ()

@@ -92,6 +92,8 @@ def out_of_fold(
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")  # of a training without validation: this is one
             model = fit(adapter, _taken(items, learned), target[learned], parameters, callbacks=[steps])
+        if model.interrupted:
+            raise KeyboardInterrupt  # Ctrl-C ends a training with its best weights; they prove nothing about labels
         answers = predict(model, _taken(items, held))
         good = held[answers.good]
         probabilities[np.ix_(good, model.classes)] = answers.probabilities[answers.good]

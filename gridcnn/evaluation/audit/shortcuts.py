@@ -169,7 +169,7 @@ def _finding(
     great = best.skill >= GREAT_SKILL
     return Finding(
         "shortcuts", "warning" if great else "note",
-        f"the class can be told without looking at what the items show, by {listed}; by chance it were "
+        f"the class can be told without looking at what the items show, by {listed}; by chance it would be "
         f"{best.chance:.2f}",
         "If that comes from how the classes were collected, the network may learn it instead of what you mean: store "
         "all classes alike." if great else "Ask whether the classes differ in this by nature or by how they were "
