@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Calibration", "calibrate", "fit_temperature", "mean_loss", "mean_probabilities"]
+__all__ = ["HIGHEST", "LOWEST", "Calibration", "calibrate", "fit_temperature", "mean_loss", "mean_probabilities"]
 
 USUAL_TEMPERATURE = 0.85
 """What a network asks for that nothing is known of: smoothed labels make most of them modest."""

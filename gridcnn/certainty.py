@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gridcnn.calibration import HIGHEST, LOWEST
 from gridcnn.errors import ConfigurationError
 
 __all__ = ["MOST_KEPT", "Certainty", "Quality"]
@@ -27,11 +28,20 @@ __all__ = ["MOST_KEPT", "Certainty", "Quality"]
 MOST_KEPT = 5_000
 """Held-out items whose scores are kept; of more, a random part."""
 
+MOST_ITEMS = 2**53
+"""Held-out items, at most: what JSON can count."""
+
 DIGITS = 6
 """Digits of a score that are kept."""
 
 SLACK = 1e-9
 """What a share that is given as a decimal number may be off, so that 0.9 of 10 items are 9."""
+
+SAME = 1e-5
+"""What the probabilities of one item differ by at most, from one way of computing them to another.
+
+Of items of which many are equal, such as rows of a few categories, whole heaps stand exactly at a level.
+"""
 
 
 class Quality(NamedTuple):
@@ -51,7 +61,7 @@ class Certainty:
     Parameters
     ----------
     temperature : float
-        What logits are divided by before softmax, above 0; 1 if there were no held-out items.
+        What logits are divided by before softmax, see `gridcnn.calibration`; 1 if there were no held-out items.
     n_items : int
         Number of held-out items.
     before, after : Quality or None
@@ -73,13 +83,19 @@ class Certainty:
     doubt: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise ConfigurationError(f"temperature must be a number above 0, got {self.temperature!r}")
-        if not len(self.target) == len(self.miss) == len(self.doubt) <= MOST_KEPT:
+        if not LOWEST <= self.temperature <= HIGHEST:  # beyond, all answers are certain, or none
+            raise ConfigurationError(f"temperature must lie in [{LOWEST}, {HIGHEST}], got {self.temperature!r}")
+        if not 0 <= self.n_items <= MOST_ITEMS:
+            raise ConfigurationError(f"n_items must lie in [0, {MOST_ITEMS:,}]")
+        kept = min(self.n_items, MOST_KEPT)
+        if not len(self.target) == len(self.miss) == len(self.doubt) == kept:
             raise ConfigurationError(
-                f"target, miss and doubt must have one length of at most {MOST_KEPT:,}, got {len(self.target)}, "
-                f"{len(self.miss)} and {len(self.doubt)}"
+                f"target, miss and doubt must hold {kept:,} scores, got {len(self.target)}, {len(self.miss)} and "
+                f"{len(self.doubt)}"
             )
+        for quality in (self.before, self.after):
+            if quality is not None and not (0 <= quality.loss < math.inf and 0 <= quality.error <= 1):
+                raise ConfigurationError(f"a loss must be a number from 0, an error lie in [0, 1]; got {quality}")
         for name in ("miss", "doubt"):
             values = getattr(self, name)
             if not ((values >= 0) & (values <= 1)).all():
@@ -90,15 +106,16 @@ class Certainty:
         cls, temperature: float, before: Quality, after: Quality, probabilities: np.ndarray, target: np.ndarray
     ) -> Certainty:
         """Return what held-out items tell, with their probabilities `(n, n_classes)` at that temperature."""
-        kept = np.arange(len(target))
-        if len(kept) > MOST_KEPT:
+        n_items = len(target)
+        kept = np.arange(n_items)
+        if n_items > MOST_KEPT:
             kept = np.sort(np.random.default_rng(0).choice(kept, MOST_KEPT, replace=False))
-        of_truth = _remainder(probabilities, target)
-        doubt = _remainder(probabilities, probabilities.argmax(axis=1))
-        return cls(
-            temperature, len(target), before, after, target[kept].astype(int),
-            _rounded(of_truth[kept]), _rounded(doubt[kept]),
-        )  # fmt: skip
+        probabilities, target = probabilities[kept], target[kept].astype(int)
+        best = probabilities.argmax(axis=1)
+        miss, doubt = (_rounded(_remainder(probabilities, chosen)) for chosen in (target, best))
+        missed_by_a_hair = (best != target) & (miss <= doubt)  # or it would count as right
+        miss[missed_by_a_hair] = np.nextafter(doubt[missed_by_a_hair], 1)
+        return cls(temperature, n_items, before, after, target, miss, doubt)
 
     def largest_doubt(self, accuracy: float) -> float:
         """Return the doubt up to which answers are right as often as wanted, in [0, 1].
@@ -116,7 +133,7 @@ class Certainty:
         order = np.argsort(self.doubt, kind="stable")
         errors = np.cumsum(self.miss[order] > self.doubt[order])
         promised = 1 - (errors + 1) / np.arange(1, len(order) + 1)
-        last_of_its_doubt = np.append(np.diff(self.doubt[order]) > 0, True)
+        last_of_its_doubt = np.append(np.diff(self.doubt[order]) > 2 * SAME, True)
         enough = np.flatnonzero((promised >= accuracy - SLACK) & last_of_its_doubt)
         if not len(enough):
             best = max(float(promised[last_of_its_doubt].max()), 0.0)
@@ -124,7 +141,7 @@ class Certainty:
                 f"at no confidence is this model right in {accuracy:g} of the cases, as far as its {self.n_items:,} "
                 f"held-out items tell; the most that they promise is {math.floor(1000 * best) / 1000:g}: ask for less"
             )
-        return 1.0 if enough[-1] == len(order) - 1 else float(self.doubt[order][enough[-1]])
+        return 1.0 if enough[-1] == len(order) - 1 else float(self.doubt[order][enough[-1]]) + SAME
 
     def threshold(self, accuracy: float) -> float:
         """Return the confidence below which an answer is not given, so that those given are right as often as wanted.
@@ -230,7 +247,7 @@ def _require_share(what: str, value: float) -> None:
 def _conformal_quantile(scores: np.ndarray, coverage: float) -> float:
     """Return the score that a new item exceeds with a probability of at most 1 less the coverage."""
     rank = math.ceil((len(scores) + 1) * coverage - SLACK)
-    return float(np.sort(scores)[rank - 1])
+    return float(np.sort(scores)[rank - 1]) + SAME
 
 
 def _remainder(probabilities: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -105,6 +105,35 @@ def test_sets_hold_the_true_class_as_often_as_asked(coverage: float) -> None:
     assert np.mean(shares) > coverage - 0.006
 
 
+def test_items_of_which_many_are_equal_are_in_sets_and_answered_as_often_as_asked() -> None:
+    rng = np.random.default_rng(0)
+    distinct = rng.dirichlet([0.5] * 3, size=6)
+
+    def items(n: int) -> tuple[np.ndarray, np.ndarray]:
+        probabilities = distinct[rng.integers(6, size=n)]
+        return probabilities, np.array([rng.choice(3, p=row) for row in probabilities])
+
+    probabilities, target = items(20_000)
+    hit, doubt = probabilities.argmax(axis=1) == target, 1 - probabilities.astype(np.float32).max(axis=1)
+    covered, right = [], []
+    for _ in range(20):
+        certainty = Certainty.learned(1.0, Quality(1, 1), Quality(1, 1), *items(1_000))
+        held = certainty.sets(probabilities.astype(np.float32), 0.9, by_class=True)[np.arange(20_000), target]
+        covered.append([held[target == each].mean() for each in range(3)])
+        given = doubt <= certainty.largest_doubt(0.7)
+        assert given[np.abs(doubt - doubt[given].max()) < 1e-6].all()  # all of a heap, or none
+        right.append(hit[given].mean())
+    assert (np.mean(covered, axis=0) > 0.89).all()  # some were 0.7 as long as rounding pushed heaps out
+    assert np.mean(right) > 0.69
+
+
+def test_an_answer_that_is_wrong_by_a_hair_is_wrong() -> None:
+    certainty = Certainty.learned(1.0, Quality(1, 1), Quality(1, 1), np.full((100, 2), 0.5), np.arange(100) % 2)
+    assert certainty.accuracy == 0.5
+    with pytest.raises(ConfigurationError, match=r"at no confidence"):
+        certainty.largest_doubt(0.9)
+
+
 def test_sets_by_class_hold_the_true_class_of_each_class_as_often_as_asked() -> None:
     rng = np.random.default_rng(0)
 
@@ -323,6 +352,13 @@ def test_a_bundle_from_before_answers_as_its_network_was_trained(
     [
         {"temperature": 0},
         {"temperature": float("nan")},
+        {"temperature": 1e-30},
+        {"temperature": 1e30},
+        {"n_items": -1},
+        {"n_items": 10**400},
+        {"n_items": 239},
+        {"before": [float("nan"), 0.1]},
+        {"after": [0.1, 5]},
         {"miss": [2.0]},
         {"target": [99] * 240},
         {"target": [10**30] * 240},
