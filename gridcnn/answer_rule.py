@@ -80,6 +80,12 @@ class AnswerRule:
                     f"a class of this model is called {UNSURE!r}, which would look like no answer: leave out abstaining"
                 )
             largest_doubt = certainty.largest_doubt(abstain)
+            if largest_doubt == 1:
+                notes.append(
+                    f"the model was right about {certainty.accuracy:.1%} of its held-out items, more often than the "
+                    f"{abstain:.1%} of the answers that were asked for: so it answers every item, however unsure it "
+                    "is; ask for a higher share"
+                )
         if by_class and sets is None:
             raise ConfigurationError("by class there can be sets only: say how many of them are to hold the true class")
         if sets is not None:

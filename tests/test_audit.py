@@ -95,6 +95,7 @@ def test_tiny_uneven_and_dominating_classes_are_found() -> None:
     assert (dominated.kind, dominated.severity) == ("uneven-classes", "warning")
     assert "95.0%" in dominated.message
     assert kinds(of_labels(["a"] * 30, "classes")) == ["one-class"]
+    assert kinds(of_labels([f"{at / 7:.4f}" for at in range(60)], "classes")) == ["no-classes"]
     assert of_labels(["a"] * 30 + ["b"] * 20, "classes").findings == ()
 
 

@@ -244,6 +244,15 @@ def test_a_model_that_is_right_more_often_than_sets_should_be_says_so() -> None:
     assert not AnswerRule.of(np.array(list("abcde")), None, learned(500), sets=0.9).notes
 
 
+def test_a_model_that_is_never_unsure_at_the_accuracy_that_is_asked_for_says_so() -> None:
+    probabilities = np.tile([0.6, 0.4], (100, 1))
+    certainty = Certainty.learned(1.0, Quality(1, 1), Quality(1, 1), probabilities, np.arange(100) // 95)
+    (note,) = AnswerRule.of(np.array(["a", "b"]), None, certainty, abstain=0.9).notes
+    assert "95.0%" in note
+    assert "answers every item" in note
+    assert not AnswerRule.of(np.array(list("abcde")), None, learned(500), abstain=0.8).notes
+
+
 def test_by_class_without_sets_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="by class there can be sets only"):
         AnswerRule.of(np.array(["a", "b"]), None, learned(100), by_class=True)

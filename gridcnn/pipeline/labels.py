@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from gridcnn.errors import ConfigurationError, DataError
 
-__all__ = ["check_class_weight", "check_classes", "check_labels", "class_weights"]
+__all__ = ["check_class_weight", "check_classes", "check_labels", "class_weights", "hardly_repeat"]
 
 MANY = 50
 """From this number of items on, labels that hardly ever repeat are no classes."""
@@ -89,13 +89,18 @@ def check_classes(classes: np.ndarray, n_items: int, what: str = "y") -> None:
     if len(classes) < 2:
         found = f"one class ({classes[0]!r})" if len(classes) else "no label"
         raise DataError(f"a classifier needs at least two classes, but {what} has {found}")
-    if n_items >= MANY and len(classes) > HARDLY_ANY_REPEAT * n_items:
+    if hardly_repeat(len(classes), n_items):
         raise DataError(
             f"{what} has {len(classes)} different labels for {n_items} items, such as "
             f"{', '.join(map(str, classes[:3]))}: this "
             "looks like an identifier or a regression target, not like classes. Choose another label, or sort the "
             "values into a few classes."
         )
+
+
+def hardly_repeat(n_classes: int, n_items: int) -> bool:
+    """Whether nearly every item has a label of its own, as identifiers and measurements are."""
+    return n_items >= MANY and n_classes > HARDLY_ANY_REPEAT * n_items
 
 
 def check_class_weight(class_weight: str | Mapping[Any, float] | None, classes: np.ndarray) -> None:

@@ -68,6 +68,9 @@ QUICK = tuple(name for name in CHECKS if name != "label-errors")
 AT_TRAINING = ("labels", "classes", "groups")
 """Those that need no item decoded; every training begins with them, and with a look for equal files."""
 
+REFUSED = ("one-class", "no-classes")
+"""What no training begins with: it says so itself."""
+
 
 def audit(
     adapter: Adapter,
@@ -149,7 +152,7 @@ def audit(
 def audit_before_training(adapter: Adapter, X: Any, y: Any, *, groups: Any = None, parts: Any = None) -> Audit:
     """Run what needs no item decoded: class names and sizes, groups across parts, equal files across parts."""
     material = _material(adapter, X, y, groups, parts, (), 0, None)
-    found = [finding for name in AT_TRAINING for finding in CHECKS[name].run(material) if finding.kind != "one-class"]
+    found = [finding for name in AT_TRAINING for finding in CHECKS[name].run(material) if finding.kind not in REFUSED]
     if parts is not None:  # within one part, training merges copies, and tells which contradict each other
         found += check_exact_copies(material)
     return _audit(material, found, "", {}, {})

@@ -6,6 +6,7 @@ import numpy as np
 
 from gridcnn.evaluation.audit.findings import Example, Finding, Severity
 from gridcnn.evaluation.audit.material import Material
+from gridcnn.pipeline.labels import hardly_repeat
 
 __all__ = ["check_classes"]
 
@@ -36,6 +37,8 @@ def _sizes(material: Material, names: np.ndarray, counts: np.ndarray) -> list[Fi
                 "A classifier needs two: look at the column or the folders of the labels.", len(names),
             )
         ]  # fmt: skip
+    if hardly_repeat(len(names), len(material.learned)):
+        return [_no_classes(names, len(material.learned))]
     found = []
     if (small := np.flatnonzero(counts < FEWEST)).size:
         listed = ", ".join(f"{names[at]} ({counts[at]})" for at in small[:5].tolist())
@@ -69,6 +72,15 @@ def _sizes(material: Material, names: np.ndarray, counts: np.ndarray) -> list[Fi
         severity: Severity = "warning" if dominated else "note"
         found.append(Finding("uneven-classes", severity, what, advice, len(names), numbers=numbers))
     return found
+
+
+def _no_classes(names: np.ndarray, n_items: int) -> Finding:
+    return Finding(
+        "no-classes", "error",
+        f"{len(names):,} different labels for {n_items:,} items, such as {', '.join(map(str, names[:3].tolist()))}: an "
+        "identifier or a regression target, not classes",
+        "Choose another column with --label, or sort the values into a few classes.", len(names),
+    )  # fmt: skip
 
 
 def _parts(material: Material, learned: set[object]) -> list[Finding]:
