@@ -353,7 +353,12 @@ def test_ctrl_c_ends_the_audit_and_not_only_one_of_its_trainings() -> None:
 
 
 def test_few_items_and_items_without_labels_are_not_trained_on() -> None:
-    assert audit(TextAdapter(), sentences(60), ["a", "b"] * 30, checks=["label-errors"]).findings == ()
+    few = audit(TextAdapter(), sentences(60), ["a", "b"] * 30, checks=["label-errors", "groups"])
+    assert few.findings == ()
+    assert few.left_out == {
+        "groups": "the set has no groups and no parts",
+        "label-errors": "that needs 100 items in two or more classes of at least 8; there are 60",
+    }
     assert audit(TextAdapter(), sentences(60), checks=list(CHECKS)).findings == ()
 
 
@@ -391,7 +396,7 @@ def test_a_table_without_order_is_audited_but_for_what_needs_training() -> None:
 
     found = audit(TableAdapter(), grades.items, grades.labels)
 
-    assert list(found.left_out) == ["label-errors"]
+    assert list(found.left_out) == ["groups", "label-errors"]
     assert "copies" in found.seconds
 
 

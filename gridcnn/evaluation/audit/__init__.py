@@ -5,6 +5,7 @@ Each check is a function from `Material` to findings, in a file of its own, list
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from gridcnn.adapters import Adapter
 from gridcnn.errors import ConfigurationError, DataError, OrderingError, Skipped
 from gridcnn.evaluation.audit.classes import check_classes
 from gridcnn.evaluation.audit.copies import check_copies, check_exact_copies
-from gridcnn.evaluation.audit.findings import SEVERITIES, Audit, Example, Finding
+from gridcnn.evaluation.audit.findings import SEVERITIES, Audit, Example, Finding, NotAskedError
 from gridcnn.evaluation.audit.groups import check_groups
 from gridcnn.evaluation.audit.label_errors import check_label_errors
 from gridcnn.evaluation.audit.material import Material, Progress
@@ -143,7 +144,7 @@ def audit(
         started = time.perf_counter()
         try:
             found += check.run(material)
-        except OrderingError as refusal:
+        except (NotAskedError, OrderingError) as refusal:
             left_out[name] = f"{refusal.args[0]}"
         seconds[name] = time.perf_counter() - started
     return _audit(material, found, source, seconds, left_out)
@@ -152,7 +153,10 @@ def audit(
 def audit_before_training(adapter: Adapter, X: Any, y: Any, *, groups: Any = None, parts: Any = None) -> Audit:
     """Run what needs no item decoded: class names and sizes, groups across parts, equal files across parts."""
     material = _material(adapter, X, y, groups, parts, (), 0, None)
-    found = [finding for name in AT_TRAINING for finding in CHECKS[name].run(material) if finding.kind not in REFUSED]
+    found = list[Finding]()
+    for name in AT_TRAINING:
+        with contextlib.suppress(NotAskedError):
+            found += [finding for finding in CHECKS[name].run(material) if finding.kind not in REFUSED]
     if parts is not None:  # within one part, training merges copies, and tells which contradict each other
         found += check_exact_copies(material)
     return _audit(material, found, "", {}, {})

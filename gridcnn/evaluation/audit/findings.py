@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-__all__ = ["MOST_EXAMPLES", "SEVERITIES", "Audit", "Example", "Finding", "Severity", "items_are"]
+__all__ = ["MOST_EXAMPLES", "SEVERITIES", "Audit", "Example", "Finding", "NotAskedError", "Severity", "items_are"]
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
 
@@ -22,6 +22,10 @@ MOST_EXAMPLES = 12
 def items_are(count: int) -> str:
     """Return "1 item is" or "2,000 items are", as a message begins."""
     return "1 item is" if count == 1 else f"{count:,} items are"
+
+
+class NotAskedError(Exception):
+    """What a check needs is missing: it found nothing because it did not look. The message says what it needs."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridcnn.evaluation.audit.findings import MOST_EXAMPLES, Example, Finding
+from gridcnn.evaluation.audit.findings import MOST_EXAMPLES, Example, Finding, NotAskedError
 from gridcnn.evaluation.audit.material import Material
 
 __all__ = ["check_groups"]
@@ -14,7 +14,8 @@ def check_groups(material: Material) -> list[Finding]:
     """Find the groups that have items in the training part and in another."""
     groups, parts = material.groups, material.parts
     if groups is None or parts is None:
-        return []
+        missing = [name for name, column in (("groups", groups), ("parts", parts)) if column is None]
+        raise NotAskedError(f"the set has no {' and no '.join(missing)}")
     known = np.isin(groups, np.unique(groups[parts == "train"]))
     leaked = np.flatnonzero(known & (parts != "train"))
     if not len(leaked):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridcnn.evaluation.audit.findings import MOST_EXAMPLES, Example, Finding
+from gridcnn.evaluation.audit.findings import MOST_EXAMPLES, Example, Finding, NotAskedError
 from gridcnn.evaluation.audit.material import Material
 from gridcnn.evaluation.audit.out_of_fold import FOLDS, out_of_fold
 
@@ -29,7 +29,9 @@ def check_label_errors(material: Material) -> list[Finding]:
     """Report labels that lie off the diagonal of the confident joint and are wrong with a probability of 95 %."""
     items, target, names = _asked(material)
     if len(items) < FEWEST:
-        return []
+        raise NotAskedError(
+            f"that needs {FEWEST} items in two or more classes of at least {FEWEST_OF_A_CLASS}; there are {len(items)}"
+        )
     groups = None if material.groups is None else material.groups[items]
     given = material.items if material.given is None else material.given
     probabilities, answered = out_of_fold(
