@@ -87,7 +87,7 @@ class AnswerRule:
                     "is; ask for a higher share"
                 )
         if by_class and sets is None:
-            raise ConfigurationError("by class there can be sets only: say how many of them are to hold the true class")
+            raise ConfigurationError("by class is a promise about sets: give their share too, such as 0.9 (--sets 0.9)")
         if sets is not None:
             largest_miss = certainty.largest_miss(sets, len(classes), by_class=by_class)
             if certainty.accuracy > sets:

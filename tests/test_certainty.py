@@ -254,7 +254,7 @@ def test_a_model_that_is_never_unsure_at_the_accuracy_that_is_asked_for_says_so(
 
 
 def test_by_class_without_sets_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="by class there can be sets only"):
+    with pytest.raises(ConfigurationError, match="by class is a promise about sets"):
         AnswerRule.of(np.array(["a", "b"]), None, learned(100), by_class=True)
 
 

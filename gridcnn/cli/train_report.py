@@ -107,7 +107,7 @@ def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
     model.scores["test_items_trained_on"] = n_trained_on
     print(f"test accuracy {scores.accuracy:.4f} on {scores.n_items:,} items, by the saved model")
     error = trust.calibration
-    print(f"test calibration error {error.error:.4f}, of which {error.by_chance:.4f} are to be expected by chance")
+    print(f"test calibration error {error.error:.4f} ({error.by_chance:.4f} is to be expected by chance)")
     if n_trained_on:
         note(trained_on(n_trained_on, scores.n_items))
     print_unmatched(scores)
