@@ -17,7 +17,7 @@ from gridcnn.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["json_row", "read_json", "read_jsonl", "records_table"]
+__all__ = ["json_row", "read_json", "read_jsonl", "records_table", "require_dense"]
 
 _EXAMPLE = '{"text": "…", "label": "…"}'
 
@@ -101,12 +101,12 @@ def records_table(rows: dict[int, dict[str, Any]], source: Path) -> pd.DataFrame
     import pandas as pd  # noqa: PLC0415
 
     keys = list(dict.fromkeys(itertools.chain.from_iterable(rows.values())))
-    _require_dense(source, rows.values(), len(keys))
+    require_dense(source, rows.values(), len(keys))
     cells = np.fromiter((row.get(key) for row in rows.values() for key in keys), object, len(rows) * len(keys))
     return pd.DataFrame(cells.reshape(len(rows), len(keys)), index=list(rows), columns=keys, dtype=object)
 
 
-def _require_dense(source: Path, some: Collection[Sized], many: int) -> None:
+def require_dense(source: Path, some: Collection[Sized], many: int) -> None:
     """Raise DataError if objects become a table of too many cells, or one that is all but empty."""
     cells = len(some) * many
     require_cells(source, cells)
@@ -142,7 +142,7 @@ def _rows_of(content: Any, source: Path) -> Any:
         return [dict(zip(map(str, names), row, strict=True)) for row in data]
     if all(isinstance(column, dict) for column in values):  # pandas: orient="columns"
         rows = dict.fromkeys(row for column in values for row in column)
-        _require_dense(source, values, len(rows))
+        require_dense(source, values, len(rows))
         return [{name: column.get(row) for name, column in content.items()} for row in rows]
     arrays = [value for value in values if isinstance(value, list)]
     if len(arrays) == 1 and arrays[0] and all(isinstance(row, dict) for row in arrays[0]):

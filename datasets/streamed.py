@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from gridcnn.datasets.compressed import is_plain, opened
-from gridcnn.datasets.json_rows import json_row
+from gridcnn.datasets.json_rows import json_row, require_dense
 from gridcnn.datasets.lines import LONGEST_LINE, read_lines, survey
 from gridcnn.datasets.parquet import opened_parquet
 from gridcnn.datasets.tables import (
@@ -195,6 +195,7 @@ class StreamedTable:
         import pandas as pd  # noqa: PLC0415
 
         for rows, malformed in self._json_parts():
+            require_dense(self._source, rows.values(), len(self._keys))
             cells = [[row.get(column) for column in self._keys] for row in rows.values()]
             table = pd.DataFrame(cells, index=list(rows), columns=self.columns, dtype=object)
             table.attrs |= {"malformed": malformed}

@@ -188,6 +188,17 @@ def test_the_encoding_of_a_file_is_known_from_its_last_byte_on(monkeypatch: pyte
         survey(io.BytesIO("好\n".encode() + words.encode() + b"na\xefve\n"), Path("here"))
 
 
+def test_objects_with_as_many_keys_as_rows_are_refused_before_they_become_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A jsonl file in which each row has a key of its own took the square of its size."""
+    monkeypatch.setattr(streamed, "ROWS", 2_000)
+    (tmp_path / "wide.jsonl").write_text("".join(f'{{"key {row}": 1}}\n' for row in range(6000)))
+
+    with pytest.raises(DataError, match="GRIDCNN_MAX_EXPANSION"):
+        list(StreamedTable(tmp_path / "wide.jsonl").parts())
+
+
 # ------------------------------------------------------------------------------------- folders
 
 

@@ -186,6 +186,18 @@ def test_a_link_stays_a_link_and_a_pipe_a_pipe(run: Run, models: Path, tmp_path:
     assert [row["item"] for row in read(tmp_path / "target.csv")] == ["good"]
 
 
+def test_a_pipe_among_documents_is_one_bad_item(run: Run, models: Path, tmp_path: Path) -> None:
+    """A prediction waited for ever for a pipe whose name ended in .txt."""
+    (tmp_path / "a.txt").write_text("good")
+    os.mkfifo(tmp_path / "b.txt")
+
+    done = run("predict", models / "text.safetensors", tmp_path)
+
+    first, second = csv.DictReader(io.StringIO(done.out))
+    assert (first["error"], second["prediction"]) == ("", "")
+    assert "pipe" in second["error"]
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_progress_is_shown_on_a_terminal_only(
     run: Run, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, terminal: bool
