@@ -37,6 +37,9 @@ MACHINE = ("cache", "device", "n_jobs")
 SHARE = 50
 """An epoch ends with a checkpoint if writing the last one took less than one part in so many of the time since."""
 
+LONGEST_VALUE = 100
+"""Characters of a value that are shown where two runs differ."""
+
 
 class Checkpoints(Callback):
     """Writes the state of each training of a fit to a folder, and restores the last one that is whole.
@@ -128,7 +131,7 @@ class Checkpoints(Callback):
             return
         try:
             state.restore(last.state, last.tensors)
-        except (KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
+        except (IndexError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
             raise ConfigurationError(
                 f"{self._folder.place}: its checkpoints do not fit this training ({error}): name another folder."
             ) from error
@@ -255,7 +258,12 @@ def _digest(job: Job, part: LabelledItems) -> str:
 def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     """List what is not equal, each by its name and both values."""
     return [
-        f"{name}: {there.get(name, 'not set')} there, {here.get(name, 'not set')} here"
+        f"{name}: {_short(there.get(name, 'not set'))} there, {_short(here.get(name, 'not set'))} here"
         for name in dict.fromkeys([*here, *there])
         if there.get(name) != here.get(name)
     ]
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"

@@ -121,7 +121,7 @@ def train(  # noqa: PLR0915  (one loop, read from top to bottom)
         sizes = lengths_needed(examples.windows, network.frontend, network.backbone)
     target = torch.from_numpy(examples.target).to(device)
     weight = torch.from_numpy(examples.weight / examples.weight.mean()).float().to(device)
-    state = TrainingState(network, optimisers, schedules, device)
+    state = TrainingState(network, optimisers, schedules, device, config.epochs, n_steps)
     interrupted = False
     callbacks.on_start(config.epochs, n_steps)
     try:
@@ -131,7 +131,7 @@ def train(  # noqa: PLR0915  (one loop, read from top to bottom)
         for epoch in range(len(state.history) + 1, config.epochs + 1):
             network.train()
             augment = Augmenter(config.augment.in_epoch(epoch, config.epochs), network.backbone.spec)
-            order = state.begin_epoch(len(target), n_steps, sizes)
+            order = state.begin_epoch(len(target), sizes)
             for batch, rows in zip(order, batches(examples.windows, order), strict=True):
                 windows = torch.from_numpy(without_padding(rows, sizes, batch)).to(device)
                 with mixed_precision(device):

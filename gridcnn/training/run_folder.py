@@ -8,6 +8,7 @@ time limit.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -16,12 +17,18 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gridcnn.errors import BundleError, ConfigurationError, TamperedBundleError
+from gridcnn.errors import (
+    BundleError,
+    ConfigurationError,
+    NotABundleError,
+    TamperedBundleError,
+    TruncatedBundleError,
+)
 from gridcnn.pipeline.sealed import read_sealed, write_sealed
 
 __all__ = ["Checkpoint", "Planned", "RunFolder"]
 
-KIND, VERSION = "gridcnn_checkpoint", 1
+KIND, VERSION = "gridcnn_checkpoint", 2
 
 KEPT = 2
 """Checkpoints of each training that are kept."""
@@ -29,7 +36,7 @@ KEPT = 2
 LARGEST = 4
 """A checkpoint takes at most so many times the memory of the weights: these, the best ones, and two moments of each."""
 
-NAME = re.compile(r"(\d)-(\d{6})\.safetensors")
+NAME = re.compile(r"(\d)-(\d{6,12})\.safetensors")
 DRAFT = re.compile(rf"\.{NAME.pattern}\.")  # see `replacing`
 
 
@@ -105,13 +112,17 @@ class RunFolder:
 
     def last(self, fit: int) -> Checkpoint | None:
         """Read the last checkpoint of a training, 1 or 2, that is whole; None if there is none."""
-        for path in reversed(self._found(fit)):
+        found = self._found(fit)
+        for at, path in reversed(list(enumerate(found))):
             try:
                 return _read(path)
-            except BundleError as error:
+            except (NotABundleError, TamperedBundleError, TruncatedBundleError) as error:
                 if path not in self._damaged:
-                    self._say(f"a checkpoint is left out, and the one before it used: {error}")
+                    instead = "the one before it used" if at else "there is none before it"
+                    self._say(f"a checkpoint is left out, and {instead}: {error}")
                 self._damaged.add(path)
+            except BundleError as error:  # which is no damage: it may be worth hours, and would be removed in time
+                raise ConfigurationError(f"{error}; or name another folder") from error
         return None
 
     def write(self, fit: int, checkpoint: Checkpoint) -> None:
@@ -120,7 +131,7 @@ class RunFolder:
         OSError is raised if it cannot be written; then the others stay.
         """
         before = self._found(fit)
-        number = int(before[-1].name[2:8]) + 1 if before else 1
+        number = _number(before[-1]) + 1 if before else 1
         description = checkpoint._asdict()
         tensors = description.pop("tensors")
         write_sealed(self.place / f"{fit}-{number:06d}.safetensors", KIND, VERSION, description, tensors)
@@ -141,21 +152,25 @@ class RunFolder:
     def _found(self, fit: int | None = None) -> list[Path]:
         """Return the checkpoints in the folder, or those of one training, in their order."""
         names = [(path, NAME.fullmatch(path.name)) for path in self.place.iterdir()]
-        return sorted(path for path, name in names if name and fit in (None, int(name[1])))
+        return sorted((path for path, name in names if name and fit in (None, int(name[1]))), key=_number)
+
+
+def _number(path: Path) -> int:
+    return int(path.stem[2:])
 
 
 def _read(path: Path) -> Checkpoint:
     """Read a checkpoint; BundleError if it is damaged or none."""
     values, tensors = read_sealed(path, KIND, VERSION)
     try:
-        plan = values["plan"]
+        plan, seconds = values["plan"], float(values["seconds"])
+        planned = None if plan is None else Planned(float(plan[0]), int(plan[1]), float(plan[2]))
+        if planned is not None and not (0 < planned.share <= 1 and planned.epochs >= 1 and planned.seconds >= 0):
+            raise ValueError("nobody plans so")
+        if not 0 <= seconds < math.inf:
+            raise ValueError("no time takes so long")
         return Checkpoint(
-            dict(values["run"]),
-            dict(values["machine"]),
-            None if plan is None else Planned(float(plan[0]), int(plan[1]), float(plan[2])),
-            float(values["seconds"]),
-            dict(values["state"]),
-            tensors,
+            dict(values["run"]), dict(values["machine"]), planned, seconds, dict(values["state"]), tensors
         )
     except (IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise TamperedBundleError(f"{path}: its parts do not agree with each other ({error!r})") from error

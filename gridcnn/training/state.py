@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,8 +14,12 @@ from torch import Tensor
 
 from gridcnn.model import EpochRecord, Network
 from gridcnn.pipeline.bucketing import shuffled_batches
+from gridcnn.training.muon import Muon
 
 __all__ = ["TrainingState"]
+
+MOMENTS = {Muon: {"momentum"}, torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"}}
+"""What each kind of optimiser remembers of a parameter after its first step."""
 
 
 class TrainingState:
@@ -34,6 +39,8 @@ class TrainingState:
         One step each after each training step.
     device : torch.device
         Holds the network, and draws random numbers.
+    epochs, steps_per_epoch : int
+        Length of the training.
 
     Attributes
     ----------
@@ -59,11 +66,14 @@ class TrainingState:
         optimisers: list[torch.optim.Optimizer],
         schedules: list[torch.optim.lr_scheduler.OneCycleLR],
         device: torch.device,
+        epochs: int,
+        steps_per_epoch: int,
     ) -> None:
         self.network = network
         self.optimisers = optimisers
         self.schedules = schedules
         self.device = device
+        self._epochs, self._steps_per_epoch = epochs, steps_per_epoch
         self.history: list[EpochRecord] = []
         self.best_epoch = 0
         self.best_weights: dict[str, Tensor] | None = None
@@ -74,17 +84,17 @@ class TrainingState:
         self._random = _random_state(device)  # at the beginning of the epoch, before its order is drawn
         self._began = time.perf_counter()
 
-    def begin_epoch(self, n_examples: int, n_steps: int, sizes: np.ndarray | None) -> list[np.ndarray]:
+    def begin_epoch(self, n_examples: int, sizes: np.ndarray | None) -> list[np.ndarray]:
         """Return the batches of an epoch that are still to come, in their random order; see `shuffled_batches`."""
         if not self.position:
             self.totals = torch.zeros(2, device=self.device)
             self.learning_rate = float(self.schedules[-1].get_last_lr()[0])
             self._random = _random_state(self.device)
             self._began = time.perf_counter()
-            return shuffled_batches(n_examples, n_steps, sizes)
+            return shuffled_batches(n_examples, self._steps_per_epoch, sizes)
         now = _random_state(self.device)
         _set_random_state(self._random, self.device)
-        order = shuffled_batches(n_examples, n_steps, sizes)
+        order = shuffled_batches(n_examples, self._steps_per_epoch, sizes)
         _set_random_state(now, self.device)
         return order[self.position :]
 
@@ -108,16 +118,14 @@ class TrainingState:
             self.best_epoch, self.best_weights = record.epoch, copy.deepcopy(self.network.state_dict())
 
     def capture(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """Return the state: values that JSON holds exactly, and copies of tensors."""
+        """Return the state: values that JSON holds exactly, and tensors, which the next step may change."""
         values = {
             "history": [list(record) for record in self.history],
             "best_epoch": self.best_epoch,
             "position": self.position,
             "learning_rate": self.learning_rate,
             "seconds": self.seconds,
-            "schedules": [
-                {"steps": schedule.last_epoch, "rates": schedule.get_last_lr()} for schedule in self.schedules
-            ],
+            "rates": [schedule.get_last_lr() for schedule in self.schedules],
         }
         tensors = {"totals": self.totals, **_named("network", self.network.state_dict())}
         tensors |= _named("best", self.best_weights or {})
@@ -130,32 +138,52 @@ class TrainingState:
     def restore(self, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         """Put an earlier state in place of this one.
 
+        Its parts have to agree with each other and with this training: an optimiser that steps with a moment of another
+        shape or type reads and writes memory that is not its own.
+
         Raises
         ------
-        KeyError, RuntimeError, TypeError, ValueError
-            If it is the state of another training.
+        IndexError, KeyError, OverflowError, RuntimeError, TypeError, ValueError
+            If it is the state of another training, or none.
         """
-        self.network.load_state_dict(_of("network", tensors))
+        self._restore_place(values)
+        expected, best = self.network.state_dict(), _of("best", tensors)
+        weights = _all_like(_of("network", tensors), expected)
+        self.best_weights = (
+            {name: tensor.to(self.device) for name, tensor in _all_like(best, expected).items()} if best else None
+        )
+        _require((self.best_weights is None) == (self.best_epoch == 0), "the best weights belong to no epoch")
+        self.totals = _like("totals", tensors["totals"], torch.zeros(2)).to(self.device, copy=True)
         for number, optimiser in enumerate(self.optimisers):
             for index, parameter in enumerate(_parameters(optimiser)):
                 stored = _of(f"optimiser.{number}.{index}", tensors)
-                optimiser.state[parameter] = {name: _laid_out(each, parameter) for name, each in stored.items()}
-        for schedule, each in zip(self.schedules, values["schedules"], strict=True):
-            schedule.last_epoch = int(each["steps"])
-            schedule._last_lr = [float(rate) for rate in each["rates"]]
-            for group, rate in zip(schedule.optimizer.param_groups, schedule._last_lr, strict=True):
-                group["lr"] = rate
-        self.history = [EpochRecord(int(record[0]), *map(float, record[1:])) for record in values["history"]]
-        self.best_epoch = int(values["best_epoch"])
-        best = _of("best", tensors)
-        self.best_weights = {name: tensor.to(self.device) for name, tensor in best.items()} or None
-        self.position = int(values["position"])
-        self.learning_rate = float(values["learning_rate"])
-        self.totals = tensors["totals"].to(self.device)
+                _require(not stored or stored.keys() == MOMENTS[type(optimiser)], "its optimisers are others")
+                optimiser.state[parameter] = {name: _laid_out(name, each, parameter) for name, each in stored.items()}
+        self.network.load_state_dict(weights)
         self._random = _of("random.epoch", tensors)
-        _set_random_state(_of("random.now", tensors), self.device)
-        self._began = time.perf_counter() - float(values["seconds"])
+        for state in (self._random, _of("random.now", tensors)):
+            _set_random_state(state, self.device)
         self.resumed = True
+
+    def _restore_place(self, values: Mapping[str, Any]) -> None:
+        """Restore what is no tensor: how far the training is, and what it has measured."""
+        history = [EpochRecord(int(record[0]), *map(float, record[1:])) for record in values["history"]]
+        position, best_epoch = values["position"], values["best_epoch"]
+        numbers = [record.epoch for record in history]
+        _require(numbers == list(range(1, len(history) + 1)), "its epochs are not in order")
+        _require(_is_count(best_epoch, len(history)), "its best epoch is none of its epochs")
+        most = self._steps_per_epoch if len(history) < self._epochs else 0
+        _require(_is_count(position, most) and len(history) <= self._epochs, "it has more steps than this training")
+        for schedule, stored in zip(self.schedules, values["rates"], strict=True):
+            rates = [float(rate) for rate in stored]
+            _require(all(map(math.isfinite, rates)), "a learning rate is not finite")
+            schedule.last_epoch = len(history) * self._steps_per_epoch + position
+            schedule._last_lr = [*rates]
+            for group, rate in zip(schedule.optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate
+        self.history, self.position, self.best_epoch = history, position, best_epoch
+        self.learning_rate = float(values["learning_rate"])
+        self._began = time.perf_counter() - float(values["seconds"])
 
 
 def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
@@ -172,13 +200,32 @@ def _of(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def _laid_out(stored: Tensor, parameter: Tensor) -> Tensor:
+def _require(it_is_so: bool, otherwise: str) -> None:
+    if not it_is_so:
+        raise ValueError(otherwise)
+
+
+def _is_count(value: Any, most: int) -> bool:
+    return type(value) is int and 0 <= value <= most
+
+
+def _like(name: str, stored: Tensor, expected: Tensor) -> Tensor:
+    """Return a tensor that has the shape and the type of another one; ValueError if it has not."""
+    for has, needs in ((tuple(stored.shape), tuple(expected.shape)), (stored.dtype, expected.dtype)):
+        _require(has == needs, f"{name} is of {has}, and not of {needs}")
+    return stored
+
+
+def _all_like(stored: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    _require(stored.keys() == expected.keys(), "its network is another one")
+    return {name: _like(name, stored[name], tensor) for name, tensor in expected.items()}
+
+
+def _laid_out(name: str, stored: Tensor, parameter: Tensor) -> Tensor:
     """Return an optimiser's tensor laid out in memory as its parameter is: sums are computed in that order."""
-    if stored.ndim == 0:  # a count of steps
-        return stored.to(parameter.device)
-    if stored.shape != parameter.shape:
-        raise ValueError(f"a moment of shape {tuple(stored.shape)} for weights of shape {tuple(parameter.shape)}")
-    return torch.empty_like(parameter, requires_grad=False).copy_(stored)
+    if name == "step":
+        return _like(name, stored, torch.zeros(())).to(parameter.device)
+    return torch.empty_like(parameter, requires_grad=False).copy_(_like(name, stored, parameter))
 
 
 def _random_state(device: torch.device) -> dict[str, Tensor]:
