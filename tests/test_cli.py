@@ -404,6 +404,13 @@ def test_help_shows_all_that_is_said_about_an_option(run: Run, command: str, mon
         assert said in shown  # rich takes what stands in brackets for a style, and shows nothing
 
 
+def test_checkpoints_without_a_folder_are_refused(run: Run, tmp_path: Path) -> None:
+    done = run("train", "xo", "-o", tmp_path / "m.safetensors", "--checkpoint-every", "60s")
+
+    assert done.code == 2
+    assert "--checkpoint-every without --checkpoint-dir" in done.err
+
+
 def test_options_of_hyperparameters_reach_the_model(run: Run, tmp_path: Path) -> None:
     flags = ["--kernels", "3,5", "--kernel-size", "3", "--kernel-size", "5", "--padding", "same", "--no-batch-norm"]
     flags += ["--dense", "none", "--dropout", "0.25", "--weight-decay", "0.5", "--epochs", "2", "--no-augment"]

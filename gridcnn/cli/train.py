@@ -137,6 +137,8 @@ def train(
     """Train a classifier and save it."""
     if output is None and not dry_run:
         raise ConfigurationError("say where the model goes, such as -o model.safetensors, or try --dry-run")
+    if "checkpoint_every" in hyperparameters and checkpoint_dir is None:
+        raise ConfigurationError("--checkpoint-every without --checkpoint-dir: name the folder for the checkpoints.")
     if {"time_limit", "epochs"} <= hyperparameters.keys():
         raise ConfigurationError("--time and --epochs both say how long to train: give one of them")
     files = None if output is None else _files(output, history, [source, *([] if vectors is None else [vectors])])

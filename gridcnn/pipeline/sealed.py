@@ -150,7 +150,7 @@ def unsealed(content: bytes, kind: str, version: int, name: str | Path) -> Seale
         )
     text = metadata[kind]
     if metadata.get(f"{kind}_digest") != _digest(text, tensors):
-        raise TamperedBundleError(f"{name} was changed after it was written: its digest does not match. Save it again")
+        raise TamperedBundleError(f"{name} was changed after it was written: its digest does not match")
     try:
         return Sealed(parsed(text.encode()), tensors)
     except ValueError as error:
