@@ -23,6 +23,9 @@ BUNDLED = {
 }
 """What wheels hold beside their own code under a licence that asks for more than its notice."""
 
+SAID_IN_FILE = {"atheris": "Apache-2.0"}
+"""The licences of packages that name theirs in a file only."""
+
 ONLY_BUILDS = TOOLS - {"packaging"}
 
 WORDS = {
@@ -60,7 +63,7 @@ def licence_of(package: importlib.metadata.Distribution) -> str:
         return expression
     classifiers = [each.rpartition(" :: ")[2] for each in said.get_all("Classifier", []) if each.startswith("License")]
     found = [WORDS.get(each, each) for each in classifiers if each != "OSI Approved"]
-    field = (said.get("License") or "unknown").strip().splitlines()[0]
+    field = (said.get("License") or SAID_IN_FILE.get(said["Name"]) or "unknown").strip().splitlines()[0]
     return " and ".join(found) or WORDS.get(field, field)
 
 
