@@ -92,12 +92,17 @@ class Partial:
         Raises
         ------
         ConfigurationError
-            If there are.
+            If there are, or if no file can have these names.
         """
-        if not self._journal_place.exists():
-            self._refuse_unknown()
-            return
-        rows = max((mark.rows for mark, _ in _marks_in(self._journal_place)), default=0)
+        try:
+            if not self._journal_place.exists():
+                self._refuse_unknown()
+                return
+            rows = max((mark.rows for mark, _ in _marks_in(self._journal_place)), default=0)
+        except OSError as error:  # it is a folder, or its name is longer than the disk allows
+            raise ConfigurationError(
+                f"{self._journal_place} cannot be used ({error.strerror}): give the result another name."
+            ) from None
         if rows and self._place.exists():
             raise ConfigurationError(
                 f"{self} has {rows:,} rows of an unfinished run: go on with it by --resume, or remove it to begin anew."
@@ -266,8 +271,17 @@ def _marks_in(journal: Path) -> Iterator[tuple[Mark, int]]:
     """Yield the marks in a journal up to a line that is torn, each with where its line ends."""
     with journal.open("rb") as lines:
         known = _parsed(lines.readline(LONGEST_LINE)) is not None
-        while known and (found := _parsed(lines.readline(LONGEST_LINE))) is not None:
-            yield Mark(*found), lines.tell()
+        while known and (mark := _mark_on(lines.readline(LONGEST_LINE))) is not None:
+            yield mark, lines.tell()
+
+
+def _mark_on(line: bytes) -> Mark | None:
+    """Return the mark on a line; None if the line is torn, or was not written by `Partial.mark`."""
+    found = _parsed(line)
+    if not isinstance(found, list) or [type(each) for each in found] != [int, int, str, int, int]:
+        return None
+    mark = Mark(*found)
+    return mark if min(mark.rows, mark.failed, mark.size) >= 0 else None
 
 
 def _line(value: Any) -> bytes:
@@ -280,5 +294,5 @@ def _parsed(line: bytes) -> Any:
         return None
     try:
         return json.loads(line)
-    except ValueError:
+    except (RecursionError, ValueError):
         return None

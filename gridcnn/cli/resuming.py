@@ -41,8 +41,15 @@ def what_makes(
     }
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Say in what a run differs from an earlier one, both as `what_makes` describes them."""
+def differences(before: Any, now: Mapping[str, Any]) -> list[str]:
+    """Say in what a run differs from an earlier one, as `what_makes` describes them; `before` may be anything."""
+    try:
+        return _differences(before, now)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ["its journal does not say what made its rows"]
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     found = []
     if before["gridcnn"] != now["gridcnn"]:
         found.append(f"gridcnn was {before['gridcnn']}, and is {now['gridcnn']}")
