@@ -2,11 +2,12 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
 
 from gridcnn import GridClassifier
-from gridcnn.adapters import ImageAdapter
+from gridcnn.adapters import ImageAdapter, TextAdapter
 from gridcnn.datasets import load
 from gridcnn.errors import ConfigurationError
 from gridcnn.pipeline.sealed import read_sealed, write_sealed
@@ -139,3 +140,30 @@ def test_checkpoints_are_found_after_the_millionth(begun, tmp_path):
     run.write(1, run.last(1)._replace(seconds=1234.0))
     assert run.last(1).seconds == 1234.0
     assert sorted(path.name for path in folder.glob("1-*")) == ["1-1000000.safetensors", "1-999999.safetensors"]
+
+
+def test_a_file_that_the_adapter_reads_belongs_to_the_run(tmp_path):
+    data, vectors = load("word_order").take(range(60)), tmp_path / "vectors.txt"
+    vectors.write_text("the 1 2 3 4\nwas 4 3 2 1\n")
+    adapter = TextAdapter(vectors=vectors)
+
+    def fit():
+        model = GridClassifier(
+            adapter=adapter, kernels=(4,), epochs=1, random_state=np.int64(3), checkpoint_dir=tmp_path / "run"
+        )
+        return model.fit(data.items, data.labels)
+
+    fit()
+    vectors.write_text("the -1 -2 3 4\nwas 4 3 2 1\n")
+    with pytest.raises(ConfigurationError, match="content of vectors"):
+        fit()
+
+
+def test_a_name_that_is_none_is_refused_and_a_folder_called_like_a_draft_stays(tmp_path):
+    model, items, labels = pictures(checkpoint_dir="a\0b")
+    with pytest.raises(ConfigurationError, match="cannot be used for checkpoints"):
+        model.fit(items, labels)
+    folder = tmp_path / ".1-000001.safetensors.abc.draft"
+    folder.mkdir()
+    run_folder.RunFolder(tmp_path, print)
+    assert folder.is_dir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -190,7 +191,7 @@ def checkpoints_of(job: Job, training: LabelledItems, checking: LabelledItems | 
     if job.config.checkpoint_dir is None:
         yield None
         return
-    if not isinstance(job.config.random_state, int):
+    if not isinstance(job.config.random_state, int | np.integer):
         raise ConfigurationError(
             f"checkpoint_dir needs a seed, so that a run can be gone on with: random_state must be a whole number, got "
             f"{job.config.random_state!r}"
@@ -204,10 +205,9 @@ def checkpoints_of(job: Job, training: LabelledItems, checking: LabelledItems | 
         raise ConfigurationError(
             f"{folder}: another process is training there; wait for it, or name another folder."
         ) from None
-    except OSError as error:
-        raise ConfigurationError(
-            f"{folder} cannot be used for checkpoints ({error.strerror}): name another folder."
-        ) from error
+    except (NotImplementedError, OSError, ValueError) as error:  # no locks on this drive, or a NUL in the name
+        why = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"{folder} cannot be used for checkpoints ({why}): name another folder.") from error
     try:
         run, machine = _run(job, training, checking), _machine(job)
         yield Checkpoints(
@@ -238,7 +238,17 @@ def _run(job: Job, training: LabelledItems, checking: LabelledItems | None) -> d
         "items to validate on": "none" if checking is None else _digest(job, checking),
         "classes": hashlib.blake2b("\n".join(map(str, job.classes)).encode("utf-8", "surrogatepass")).hexdigest()[:12],
     }
-    return {**parameters, "adapter": type(job.adapter).__name__, **settings, **data}
+    return {**parameters, "adapter": type(job.adapter).__name__, **settings, **_files_read(job), **data}
+
+
+def _files_read(job: Job) -> dict[str, str]:
+    """Return a digest of each file that a parameter of the adapter names, such as one of pretrained vectors."""
+    digests = {}
+    for name, value in job.adapter.get_params(deep=False).items():
+        if isinstance(value, str | os.PathLike) and os.path.isfile(value):  # noqa: PTH113  (a str may be no name)
+            with Path(value).open("rb") as file:
+                digests[f"content of {name}"] = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    return digests
 
 
 def _digest(job: Job, part: LabelledItems) -> str:

@@ -102,7 +102,7 @@ class RunFolder:
         self._say = say
         self._damaged: set[Path] = set()
         for path in place.iterdir():
-            if DRAFT.match(path.name):
+            if DRAFT.match(path.name) and path.is_file():
                 path.unlink(missing_ok=True)
 
     def newest(self) -> Checkpoint | None:
