@@ -36,6 +36,7 @@ SHORTEST_LEARNED_LENGTH = 8
 LONGEST_LEARNED_LENGTH = 400
 LEARNED_DIM = 128
 LONGEST_PREVIEW = 600  # characters
+LONGEST_CELL = 200  # characters of a token that are shown
 MOST_REFITTED = 20_000  # texts, up to which training once more, on the validation split too, is worth its time
 
 SETTINGS: dict[str, Any] = {
@@ -280,7 +281,7 @@ class TextAdapter(Adapter):
         )
 
     def coordinates(self, item: Any, window: int = 1, n_windows: int = 1) -> tuple[Coordinates, ...]:
-        """Return the token of each cell of a window, `""` in the padding, and whether it is known."""
+        """Return the token of each cell of a window, shortened, `""` in the padding, and whether it is known."""
         tokens, first = self.tokenise(item), 0
         if len(tokens) > self.length_:
             first = int(cut_windows(np.arange(len(tokens)), self.length_)[window - 1][0])
@@ -288,7 +289,8 @@ class TextAdapter(Adapter):
         cells = (*tokens, *[""] * (self.length_ - len(tokens)))
         position = np.arange(first, first + self.length_)
         known = tuple(token in self.known.tokens for token in cells)
-        return (Coordinates("token", "", position, position, position, cells, known),)
+        shown = tuple(cell if len(cell) <= LONGEST_CELL else f"{cell[: LONGEST_CELL - 1]}…" for cell in cells)
+        return (Coordinates("token", "", position, position, position, shown, known),)
 
     def empty_grid(self, grid: Tensor) -> Tensor:
         """Return padding."""

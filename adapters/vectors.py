@@ -23,7 +23,7 @@ def read_vectors(path: str | os.PathLike[str], wanted: Set[str]) -> dict[str, np
     ----------
     path : path
         UTF-8 text; every line has a word and its numbers, separated by spaces. A first line of two whole numbers
-        (word2vec's header) is passed over.
+        (word2vec's header) says how many words there are, which is passed over, and how many numbers each has.
     wanted : set of str
         The words to keep.
 
@@ -43,6 +43,7 @@ def read_vectors(path: str | os.PathLike[str], wanted: Set[str]) -> dict[str, np
         for number, line in _lines(path):
             word, *numbers = line.rstrip().split(" ")
             if number == 1 and len(numbers) == 1 and word.isdigit() and numbers[0].isdigit():
+                dim = int(numbers[0][:9])
                 continue
             dim = dim or len(numbers)
             if len(numbers) != dim or dim == 0:

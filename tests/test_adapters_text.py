@@ -211,6 +211,13 @@ def test_pretrained_vectors_are_taken_from_the_file(tmp_path, header):
     assert frontend.vectors.weight[2].abs().max() < 1  # not in the file: drawn at random
 
 
+def test_vectors_that_are_shorter_than_their_header_says_are_refused(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("2 300\ncat 1 2 3\ndog 4 5 6\n", encoding="utf-8")
+    with pytest.raises(DataError, match="line 2: expected a word and 300 numbers"):
+        TextAdapter(vectors=path).fit(TEXTS)
+
+
 def test_a_restored_adapter_needs_no_file_of_vectors(tmp_path):
     path = tmp_path / "vectors.txt"
     path.write_text("cat 1 2 3\n", encoding="utf-8")

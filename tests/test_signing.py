@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,14 @@ def test_a_file_that_is_no_signature_verifies_nothing(model: Path, key: Path, co
 
     with pytest.raises(SignatureError, match="is not a signature that this gridcnn reads"):
         verify(model, key.with_name("mine.pub"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such pipes on this system")
+def test_a_pipe_is_no_key_and_no_signature_and_nobody_waits_for_it(model: Path, key: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for public, signature in ((tmp_path / "pipe", None), (key.with_name("mine.pub"), tmp_path / "pipe")):
+        with pytest.raises(ConfigurationError, match="no plain file"):
+            verify(model, public, signature)
 
 
 @pytest.mark.parametrize("signature", ["", "AAAA", "A" * 86 + "=="])

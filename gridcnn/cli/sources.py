@@ -146,6 +146,8 @@ def _named(name: str) -> Dataset:
     from gridcnn.datasets import load
 
     place = Path(name)
+    if place.exists():
+        raise DataError(f"{name} is neither a file nor a folder, but a pipe or a device: save what it gives as a file.")
     if place.suffix or len(place.parts) != 1 or "\\" in name or "*" in name:
         raise DataError(f"{name}: no such file or folder, seen from {Path.cwd()}: {_hint(name)}.")
     try:

@@ -19,12 +19,15 @@ from gridcnn.adapters import Adapter
 from gridcnn.errors import ConfigurationError, ItemError
 from gridcnn.explain.steps import Step, record
 from gridcnn.grid import Coordinates, GridSpec
-from gridcnn.model import fitted_model
+from gridcnn.model import Network, fitted_model
 from gridcnn.network.augment import flipped_copies
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.predictions import NOT_FINITE
 
 __all__ = ["Trace", "trace"]
+
+AT_ONCE = 16
+"""Windows that are computed together: a long text has thousands."""
 
 
 @dataclass(frozen=True)
@@ -180,20 +183,15 @@ def trace(model: Any, item: Any, *, window: int | None = None) -> Trace:
     if window is not None and not 1 <= window <= len(windows):
         raise ConfigurationError(f"the item has no window {window}; windows are counted from 1 to {len(windows)}")
     backbone = network.calibrated().double().eval().requires_grad_(False)
-    with torch.inference_mode():
-        grids = [network.frontend(torch.from_numpy(each[None])).double() for each in windows]
-        by_copy = [
-            torch.cat([backbone(each) for each in flipped_copies(grid, adapter.spec_, network.flip_axes)])
-            for grid in grids
-        ]
-        chances = torch.stack(by_copy).softmax(dim=2).numpy()  # (windows, copies, n_classes)
+    chances = _probabilities(network, backbone, windows, adapter.spec_)
     answer = chances.mean(axis=(0, 1))
     if not np.isfinite(answer).all():
         raise ItemError(name_of(item), NOT_FINITE)
     best = answer.argmax()
     if window is None:
         window = 1 + int(chances[:, 0, best].argmax())
-    grid = grids[window - 1][0].numpy()
+    with torch.inference_mode():
+        grid = network.frontend(torch.from_numpy(windows[window - 1 : window])).double()[0].numpy()
     steps = record(backbone, grid)
     axes = adapter.coordinates(item, window, len(windows))
     return Trace(
@@ -217,6 +215,18 @@ def trace(model: Any, item: Any, *, window: int | None = None) -> Trace:
             *_remarks_on_flips(network.flip_axes, str(model.classes[best]), chances[window - 1, :, best]),
         ),
     )
+
+
+def _probabilities(network: Network, backbone: ConvPoolDense, windows: np.ndarray, spec: GridSpec) -> np.ndarray:
+    """Return the probabilities of all windows, `(windows, copies, n_classes)`, a few windows at a time."""
+    logits = []
+    with torch.inference_mode():
+        for start in range(0, len(windows), AT_ONCE):
+            grids = network.frontend(torch.from_numpy(windows[start : start + AT_ONCE])).double()
+            copies = [backbone(each) for each in flipped_copies(grids, spec, network.flip_axes)]
+            logits.append(torch.stack(copies, dim=1))
+        shares: np.ndarray = torch.cat(logits).softmax(dim=2).numpy()
+    return shares
 
 
 def name_of(item: Any) -> str:

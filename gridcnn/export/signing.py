@@ -211,6 +211,8 @@ def _digest(model: Path) -> str:
 
 
 def _small(path: Path, what: str) -> bytes:
+    if path.exists() and not path.is_file():  # a pipe may never end
+        raise ConfigurationError(f"{path}: the {what} is no plain file")
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_KEY + 1)

@@ -159,3 +159,26 @@ def test_a_model_of_texts_says_what_it_reads() -> None:
     assert "The model knows 4 characters" in by_characters[1]
     assert chosen[0] == "Texts are cut into words and punctuation marks."
     assert "The model knows 2 words, the most frequent ones" in chosen[1]
+
+
+def test_a_word_of_a_million_letters_stands_shortened_on_the_page(texts: GridClassifier) -> None:
+    """The page of a text of one word was a hundred times as large as the text."""
+    assert len(explain_page(texts, f"film {'é' * 100_000}")) < len(explain_page(texts, "film good")) + 500_000
+
+
+def test_the_windows_of_a_long_text_are_computed_a_few_at_a_time(
+    texts: GridClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One by one, with all of their grids kept, those of a text of a megabyte took 17 GB and minutes."""
+    calls = []
+    forward = type(texts.model_.network.backbone).forward
+    counted = lambda self, grid: calls.append(len(grid)) or forward(self, grid)  # noqa: E731
+    monkeypatch.setattr(type(texts.model_.network.backbone), "forward", counted)
+    item = "the film was good and bad " * 500
+
+    traced = explain.trace(texts, item)
+
+    assert traced.n_windows > 300
+    assert sum(calls) == traced.n_windows
+    assert len(calls) < traced.n_windows / 10
+    np.testing.assert_allclose(traced.item_probabilities, texts.predict_proba([item])[0], atol=1e-5)
