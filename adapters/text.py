@@ -36,7 +36,6 @@ SHORTEST_LEARNED_LENGTH = 8
 LONGEST_LEARNED_LENGTH = 400
 LEARNED_DIM = 128
 LONGEST_PREVIEW = 600  # characters
-LONGEST_CELL = 200  # characters of a token that are shown
 MOST_REFITTED = 20_000  # texts, up to which training once more, on the validation split too, is worth its time
 
 SETTINGS: dict[str, Any] = {
@@ -289,7 +288,7 @@ class TextAdapter(Adapter):
         cells = (*tokens, *[""] * (self.length_ - len(tokens)))
         position = np.arange(first, first + self.length_)
         known = tuple(token in self.known.tokens for token in cells)
-        shown = tuple(cell if len(cell) <= LONGEST_CELL else f"{cell[: LONGEST_CELL - 1]}…" for cell in cells)
+        shown = tuple(cell if len(cell) <= LONGEST_PREVIEW else f"{cell[: LONGEST_PREVIEW - 1]}…" for cell in cells)
         return (Coordinates("token", "", position, position, position, shown, known),)
 
     def empty_grid(self, grid: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "parameters": {"errors", "constraints"},
     "onnx_graph": set(),
     "calibration": set(),
-    "certainty": {"errors"},
+    "certainty": {"calibration", "errors"},
     "answer_rule": {"certainty", "errors"},
     "predictions": {"answer_rule"},
     "grid": {"errors"},
