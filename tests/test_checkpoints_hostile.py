@@ -8,6 +8,7 @@ import torch
 
 from gridcnn import GridClassifier
 from gridcnn.adapters import ImageAdapter, TextAdapter
+from gridcnn.cli import main
 from gridcnn.datasets import load
 from gridcnn.errors import ConfigurationError
 from gridcnn.pipeline.sealed import read_sealed, write_sealed
@@ -167,3 +168,12 @@ def test_a_name_that_is_none_is_refused_and_a_folder_called_like_a_draft_stays(t
     folder.mkdir()
     run_folder.RunFolder(tmp_path, print)
     assert folder.is_dir()
+
+
+def test_checkpoints_among_the_items_are_refused(tmp_path, capsys):
+    output = str(tmp_path / "model.safetensors")
+    for folder in (tmp_path / "items", tmp_path / "items" / "run"):
+        (tmp_path / "items").mkdir(exist_ok=True)
+        with pytest.raises(SystemExit):
+            main(["train", str(tmp_path / "items"), "-o", output, "--checkpoint-dir", str(folder)])
+        assert "among the items" in " ".join(capsys.readouterr().err.split())

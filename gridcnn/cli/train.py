@@ -141,7 +141,11 @@ def train(
         raise ConfigurationError("--checkpoint-every without --checkpoint-dir: name the folder for the checkpoints.")
     if {"time_limit", "epochs"} <= hyperparameters.keys():
         raise ConfigurationError("--time and --epochs both say how long to train: give one of them")
-    files = None if output is None else _files(output, history, [source, *([] if vectors is None else [vectors])])
+    files = (
+        None
+        if output is None
+        else _files(output, history, [source, *([] if vectors is None else [vectors])], checkpoint_dir)
+    )
     columns = Columns(label=label, text=text, path=path, group=group, split=split, encoding=encoding)
     data = read_labelled(source, columns, on_error=on_error.value)
     if on_error is OnError.raise_ and data.skipped:
@@ -224,8 +228,11 @@ class _Files:
     skipped: Path
 
 
-def _files(output: Path, history: Path | None, inputs: list[str | Path]) -> _Files:
+def _files(output: Path, history: Path | None, inputs: list[str | Path], checkpoints: Path | None) -> _Files:
     """Name the files of a training, and make sure that they can be written and are none of its inputs."""
+    source = Path(inputs[0])
+    if checkpoints is not None and source.is_dir() and checkpoints.resolve().is_relative_to(source.resolve()):
+        raise ConfigurationError(f"--checkpoint-dir {checkpoints} lies in {source}, among the items: name one outside.")
     prepare_output(output, inputs, plain=True, model=True)
     history = history or output.with_name(f"{output.stem}.history.csv")
     files = _Files(output, history, output.with_name(f"{output.name}.skipped.csv"))
