@@ -70,13 +70,13 @@ def unpacked(archive: Path) -> Path:
 @cache
 def _unpack(archive: Path, size: int, _changed: int) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="gridcnn-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     room = _Room(archive, size, shutil.disk_usage(folder).free * 9 // 10)
+    unpack = _unpack_zip if archive.name.lower().endswith(".zip") else _unpack_tar
     try:
-        if archive.name.lower().endswith(".zip"):
-            _unpack_zip(archive, folder, room)
-        else:
-            _unpack_tar(archive, folder, room)
+        with contextlib.ExitStack() as undoing:
+            undoing.callback(shutil.rmtree, folder, ignore_errors=True)
+            unpack(archive, folder, room)
+            undoing.pop_all()
     except (tarfile.TarError, *DAMAGE) as error:
         raise DataError(f"{archive}: the archive is damaged ({error}): download or pack it again.") from None
     except GridcnnError:
@@ -85,6 +85,7 @@ def _unpack(archive: Path, size: int, _changed: int) -> Path:
         raise DataError(f"{archive}: {error}: unpack it yourself, and give the folder.") from None
     except OSError as error:
         raise DataError(f"{archive}: cannot be unpacked ({error.strerror or error}): unpack it yourself.") from None
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 

@@ -333,6 +333,18 @@ def test_a_half_archive_is_damaged_too(tmp_path, run: Callable):
         assert "archive is damaged" in done.err, packing
 
 
+def test_a_damaged_archive_leaves_nothing_unpacked(tmp_path, monkeypatch):
+    """Each try left a folder behind, which filled the disk of a service that ran for months."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    tree(tmp_path / "d", "cat", "dog", n=9)
+    archive = Path(shutil.make_archive(str(tmp_path / "pets"), "gztar", tmp_path / "d"))
+    archive.write_bytes(archive.read_bytes()[:-20])
+    with pytest.raises(DataError, match="archive is damaged"):
+        unpacked(archive)
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 def test_other_archives_get_the_command_that_unpacks_them(tmp_path, run: Callable):
     (tmp_path / "x.7z").write_bytes(b"7z")
     assert "7z x" in run("train", tmp_path / "x.7z", "--dry-run").err
