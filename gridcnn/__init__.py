@@ -53,6 +53,7 @@ _MODULES = {"explain": "gridcnn.explain", "plots": "gridcnn.render.plots"}
 
 __all__ = [
     "Alternatives",
+    "Audit",
     "AxesReport",
     "Axis",
     "BackboneConfig",
@@ -65,8 +66,8 @@ __all__ = [
     "OrderReport",
     "Predictions",
     "__version__",
-    "check_axes",
     "audit",
+    "check_axes",
     "check_order",
     "explain",
     "fit",
