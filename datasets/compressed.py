@@ -104,7 +104,7 @@ def opened(path: Path) -> Iterator[tuple[IO[bytes], str]]:
     try:
         with contextlib.ExitStack() as closing:
             if suffix == ".zip":
-                archive = closing.enter_context(zipfile.ZipFile(path))
+                archive = closing.enter_context(_archive(path))
                 require_whole(archive)
                 members = _members(archive)
                 if len(members) != 1:
@@ -114,7 +114,7 @@ def opened(path: Path) -> Iterator[tuple[IO[bytes], str]]:
                         f"unpack it first, unzip {path}"
                     )
                 suffix = PurePosixPath(members[0].filename.lower()).suffix
-                content = closing.enter_context(archive.open(members[0]))
+                content = closing.enter_context(_member(archive, members[0]))
             elif is_plain(path):
                 yield closing.enter_context(path.open("rb")), suffix
                 return
@@ -137,6 +137,25 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
 def is_plain(path: Path) -> bool:
     """Whether a table file is not compressed."""
     return not path.name.lower().endswith((".gz", ".zip"))
+
+
+@contextlib.contextmanager
+def _names() -> Iterator[None]:
+    """Raise BadZipFile if a name in an archive is said to be UTF-8 and is none."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise zipfile.BadZipFile(f"a name in it is damaged: {error}") from error
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    with _names():
+        return zipfile.ZipFile(path)
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+    with _names():
+        return archive.open(member)
 
 
 def require_whole(archive: zipfile.ZipFile) -> None:

@@ -368,6 +368,17 @@ def test_an_archive_that_stops_early_is_damaged(tmp_path):
         unpacked(made(tmp_path, "x.tar.gz", bytes(packed)))
 
 
+@pytest.mark.parametrize("cut", [bytes.partition, bytes.rpartition], ids=["before the file", "in the list"])
+def test_a_name_in_a_zip_that_is_not_the_utf8_it_claims_to_be_is_damage(tmp_path, cut):
+    """One changed byte of a name was a UnicodeDecodeError."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("é.csv", "a,b\n1,2\n")
+    before, _, after = cut(buffer.getvalue(), "é".encode())
+    with pytest.raises(DataError, match="a name in it is damaged"):
+        load_table(made(tmp_path, "x.zip", before + b"\xf0\xff" + after))
+
+
 def test_a_file_in_a_zip_that_is_said_to_be_there_and_is_not_is_damage(tmp_path):
     """zipfile reads nothing, and says nothing, if sizes and checksum are blank."""
     buffer = io.BytesIO()
