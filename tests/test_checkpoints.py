@@ -166,7 +166,7 @@ def test_a_damaged_checkpoint_leaves_the_one_before_it(tmp_path, damage):
     killing, items, labels = pictures(checkpoint_dir=tmp_path, checkpoint_every=0)
     with pytest.raises(Killed):
         killing.set_params(callbacks=[KillAfter(12)]).fit(items, labels)
-    (tmp_path / ".1-000099.safetensors.half").write_bytes(b"half")
+    (tmp_path / ".1-000099.safetensors.half_way").write_bytes(b"half")
     newest = max(tmp_path.glob("1-*.safetensors"))
     content = bytearray(newest.read_bytes())
     if damage == "flipped":
@@ -178,7 +178,7 @@ def test_a_damaged_checkpoint_leaves_the_one_before_it(tmp_path, damage):
     assert_equal(result(resumed.set_params(callbacks=[heard]).fit(items, labels)), expected)
     assert heard.text.count(f"the one before it used: {newest}") == 1
     assert "1 of 3 epochs and 2 steps of the next" in heard.text
-    assert not {newest.name, ".1-000099.safetensors.half"} & {path.name for path in tmp_path.iterdir()}
+    assert not {newest.name, ".1-000099.safetensors.half_way"} & {path.name for path in tmp_path.iterdir()}
 
 
 def test_another_command_is_told_what_differs(tmp_path):

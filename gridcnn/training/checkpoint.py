@@ -230,7 +230,9 @@ def _machine(job: Job) -> dict[str, Any]:
 def _run(job: Job, training: LabelledItems, checking: LabelledItems | None) -> dict[str, Any]:
     """Return what decides the weights of a fit, by the words of a person."""
     parameters = {
-        name: str(value) for name, value in sorted(job.parameters.items()) if value is not None and name not in MACHINE
+        name: str(sorted(value.items(), key=str) if isinstance(value, Mapping) else value)
+        for name, value in sorted(job.parameters.items())
+        if value is not None and name not in MACHINE
     }
     settings = {name: str(value) for name, value in sorted(job.adapter.settings().items()) if value is not None}
     data = {

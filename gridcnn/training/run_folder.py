@@ -37,7 +37,7 @@ LARGEST = 4
 """A checkpoint takes at most so many times the memory of the weights: these, the best ones, and two moments of each."""
 
 NAME = re.compile(r"(\d)-(\d{6,12})\.safetensors")
-DRAFT = re.compile(rf"\.{NAME.pattern}\.")  # see `replacing`
+DRAFT = re.compile(rf"\.{NAME.pattern}\.[a-z0-9_]{{8}}")  # see `replacing`
 
 
 class Planned(NamedTuple):
@@ -102,7 +102,7 @@ class RunFolder:
         self._say = say
         self._damaged: set[Path] = set()
         for path in place.iterdir():
-            if DRAFT.match(path.name) and path.is_file():
+            if DRAFT.fullmatch(path.name) and path.is_file():
                 path.unlink(missing_ok=True)
 
     def newest(self) -> Checkpoint | None:
