@@ -67,7 +67,9 @@ nothing below it can be seen. **Sets**: share of the test items whose set of `--
 with the 95 % interval (Clopper–Pearson) of these items alone, and the mean size of a set. The share also varies with
 the held-out items that the sets rest on: “± by held-out” is its standard deviation on that account, if they were drawn
 again. **Abstaining**: accuracy of the answers that `--abstain {WANTED:g}` gives, and the share of items that get one;
-a dash means that the model refused to promise it."""
+a dash means that the model refused to promise it.
+Splice is a second run: the first, on the same test part, showed a fault of the training that was then mended (“What was
+tried”). TREC and names were run before that."""
 
 
 def main() -> None:
