@@ -5,8 +5,8 @@
     pip install --require-hashes --no-deps -r constraints-hashes.txt
 
 uv asks the package index for the hashes. Those of wheels in a local folder (`--wheels`, such as a CPU build of torch)
-are computed and added. What only comes with the CUDA build of torch has no pin, and is left out: whoever installs from
-this file takes the CPU build.
+are computed, and no other file of theirs is allowed. What only comes with the CUDA build of torch has no pin, and is
+left out: whoever installs from this file takes the CPU build.
 """
 
 from __future__ import annotations
@@ -61,12 +61,15 @@ def with_hashes(wanted: dict[str, str], wheels: list[Path]) -> str:
     local = {}
     for wheel in wheels:
         name, version = wheel.name.split("-")[:2]
-        local[f"{name_of(name)}=={version.partition('+')[0]}"] = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    written = []
+        pin = f"{name_of(name)}=={version}"
+        local[pin.partition("+")[0]] = [pin, f"--hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}"]
+    written, skipping = [], False
     for line in lines:
-        written.append(line)
-        if (pin := line.removesuffix(" \\")) in local:
-            written.append(f"    --hash=sha256:{local[pin]} \\")
+        if not line.startswith(" "):  # the pin; its hashes follow
+            skipping = (found := local.get(line.removesuffix(" \\"))) is not None
+            written += [" \\\n    ".join(found)] if found else []
+        if not skipping:  # or pip would take the index's file, whose hash it knows beforehand
+            written.append(line)
     return "\n".join(written) + "\n"
 
 

@@ -66,7 +66,7 @@ def test_a_fit_that_fails_leaves_the_fitted_classifier_as_it_was() -> None:
 )
 def test_after_a_validation_by_groups_the_model_is_trained_on_all_groups(adapter: object, items: object) -> None:
     labels, groups = ["a", "b"] * 30, np.arange(60) // 10
-    settings = {"adapter": adapter, "epochs": 2, "kernels": (4,)}
+    settings = {"adapter": adapter, "epochs": 6, "kernels": (4,)}
 
     usual = GridClassifier(**settings).fit(items, labels, groups=groups)
     told_not_to = GridClassifier(**settings, refit=False).fit(items, labels, groups=groups)

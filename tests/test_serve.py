@@ -417,7 +417,8 @@ def test_the_list_of_models_says_what_they_read(client: TestClient) -> None:
     listed = client.get("/v1/models").json()["models"]
 
     assert [model["name"] for model in listed] == ["digits", "texts", "tones", "series"]
-    assert listed[0] == {"name": "digits", "noun": "picture", "modality": "image", "classes": [*"0123456789"]}
+    digits = {"noun": "picture", "modality": "image", "classes": [*"0123456789"], "background": None}
+    assert listed[0] == {"name": "digits", **digits}
     missing = client.post("/v1/models/birds/predict", json={"inputs": ["a"]})
     assert missing.status_code == 404
     assert missing.json()["error"]["message"] == "there is no such model: there are digits, texts, tones, series"
