@@ -35,7 +35,7 @@ CHECKPOINTING = ("checkpoint_dir", "checkpoint_every")
 MACHINE = ("cache", "device", "n_jobs")
 """Parameters that do not change what is learned."""
 
-SHARE = 50
+SHARE = 100
 """An epoch ends with a checkpoint if writing the last one took less than one part in so many of the time since."""
 
 LONGEST_VALUE = 100
