@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from families import Family, register
+from models import attempt, load, trained
 from picture_bombs import BOMBS
 from picture_codes import png, psd
 from picture_mutations import (
@@ -110,39 +111,10 @@ def seeds() -> dict[str, bytes]:
 
 def prepare(folder: Path) -> Path:
     """Train a small network on pictures of the seeds' size, and save it."""
-    import gridcnn  # noqa: PLC0415  (torch: not needed to make the corpus)
-    from gridcnn.adapters import ImageAdapter  # noqa: PLC0415
-    from gridcnn.bundle import save  # noqa: PLC0415
+    from gridcnn.adapters import ImageAdapter  # noqa: PLC0415  (torch: not needed to make the corpus)
 
-    quick = {"epochs": 1, "kernels": (4,), "dense": (), "cache": False, "random_state": 0, "device": "cpu"}
-    pictures = [scene(seed) for seed in range(12)]
-    model = gridcnn.fit(ImageAdapter(size=(HEIGHT, WIDTH), colour=True), pictures, ["a", "b"] * 6, quick)
-    path = folder / "pictures.safetensors"
-    save(model, path)
-    return path
-
-
-def load(path: Path) -> Any:
-    """Load the model."""
-    import torch  # noqa: PLC0415
-
-    import gridcnn  # noqa: PLC0415
-
-    torch.set_num_threads(1)
-    return gridcnn.load(path)
-
-
-def attempt(model: Any, path: Path) -> None:
-    """Answer as `predict` does, with cautions."""
-    import gridcnn  # noqa: PLC0415
-    from gridcnn.errors import ItemError  # noqa: PLC0415
-
-    answer = gridcnn.predict(model, [path])
-    if answer.errors[0]:
-        raise ItemError(path.name, answer.errors[0])
-    if not np.isfinite(answer.probabilities).all():
-        raise ArithmeticError(f"probabilities {answer.probabilities}")
-    model.adapter.cautions(path)
+    adapter = ImageAdapter(size=(HEIGHT, WIDTH), colour=True)
+    return trained(adapter, [scene(seed) for seed in range(12)], folder / "pictures.safetensors")
 
 
 def content(model: Any, path: Path) -> bytes:

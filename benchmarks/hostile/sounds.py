@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import soundfile
 from families import Family, Unsuited, register
+from models import attempt, load, trained
 from picture_mutations import riff_sizes
 
 RATE, SAMPLES = 8_000, 4_000
@@ -170,39 +171,10 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
 
 def prepare(folder: Path) -> Path:
     """Train a small network on tones of the seeds' length, and save it."""
-    import gridcnn  # noqa: PLC0415  (torch: not needed to make the corpus)
-    from gridcnn.adapters import AudioAdapter  # noqa: PLC0415
-    from gridcnn.bundle import save  # noqa: PLC0415
+    from gridcnn.adapters import AudioAdapter  # noqa: PLC0415  (torch: not needed to make the corpus)
 
-    quick = {"epochs": 1, "kernels": (4,), "dense": (), "cache": False, "random_state": 0, "device": "cpu"}
-    sounds = [tone(seed)[:, 0] for seed in range(12)]
     adapter = AudioAdapter(sample_rate=RATE, duration=SAMPLES / RATE)
-    path = folder / "sounds.safetensors"
-    save(gridcnn.fit(adapter, sounds, ["a", "b"] * 6, quick), path)
-    return path
-
-
-def load(path: Path) -> Any:
-    """Load the model."""
-    import torch  # noqa: PLC0415
-
-    import gridcnn  # noqa: PLC0415
-
-    torch.set_num_threads(1)
-    return gridcnn.load(path)
-
-
-def attempt(model: Any, path: Path) -> None:
-    """Answer as `predict` does, with cautions."""
-    import gridcnn  # noqa: PLC0415
-    from gridcnn.errors import ItemError  # noqa: PLC0415
-
-    answer = gridcnn.predict(model, [path])
-    if answer.errors[0]:
-        raise ItemError(path.name, answer.errors[0])
-    if not np.isfinite(answer.probabilities).all():
-        raise ArithmeticError(f"probabilities {answer.probabilities}")
-    model.adapter.cautions(path)
+    return trained(adapter, [tone(seed)[:, 0] for seed in range(12)], folder / "sounds.safetensors")
 
 
 def content(model: Any, path: Path) -> bytes:
