@@ -197,7 +197,8 @@ class Mutator:
             return _flipped(content, random_)[:max_size]
         try:
             return put_together(self._edited(parts, what, random_), self.kind, random_)[:max_size]
-        except (ArithmeticError, RecursionError, ValueError):  # numbers that no file can hold
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+            # A mutant of a mutant may lack the very part to be changed, or hold numbers that no file can.
             return _flipped(content, random_)[:max_size]
 
     def _edited(self, parts: Parts, what: float, random_: random.Random) -> Parts:
