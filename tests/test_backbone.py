@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,13 +11,14 @@ from gridcnn.errors import ConfigurationError
 from gridcnn.grid import Axis, GridSpec
 from gridcnn.network.backbone import ConvPoolDense, sizes_after_blocks
 from gridcnn.network.config import BackboneConfig
+from gridcnn.network.heads import HEADS, n_features, pyramid_regions
 
 FLAT = GridSpec.of("sensor", 3, time=50)
 PICTURE = GridSpec.of("colour", 3, height=20, width=30)
 
 
 @pytest.mark.parametrize("spec", [FLAT, PICTURE])
-@pytest.mark.parametrize("head", ["flatten", "global_max", "global_average"])
+@pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize(
     "change",
     [{}, {"kernel_sizes": (3, 4, 5)}, {"padding": "valid"}, {"pool": "average", "pool_stride": 1}, {"pool_size": 1}],
@@ -105,9 +107,31 @@ def test_global_heads_take_the_largest_and_the_mean_of_each_map():
     maps = torch.arange(12.0).reshape(1, 2, 2, 3)
     columns = {
         head: ConvPoolDense(PICTURE, BackboneConfig(head=head), 2).features(maps).tolist()
-        for head in ("flatten", "global_max", "global_average")
+        for head in ("flatten", "global_max", "global_average", "max_average")
     }
-    assert columns == {"flatten": [list(range(12))], "global_max": [[5, 11]], "global_average": [[2.5, 8.5]]}
+    assert columns == {
+        "flatten": [list(range(12))],
+        "global_max": [[5, 11]],
+        "global_average": [[2.5, 8.5]],
+        "max_average": [[5, 11, 2.5, 8.5]],
+    }
+
+
+def test_a_pyramid_takes_the_largest_of_the_whole_its_halves_and_its_quarters():
+    net = ConvPoolDense(GridSpec.of("value", 1, x=8), BackboneConfig(kernels=(2,), head="pyramid_max", pool_size=1), 2)
+    maps = torch.stack([torch.arange(8.0), -torch.arange(8.0)])[None]
+    whole, halves, quarters = [7, 0], [3, 0, 7, -4], [1, 0, 3, -2, 5, -4, 7, -6]
+    assert net.features(maps).tolist() == [[*whole, *halves, *quarters]]
+
+
+@pytest.mark.parametrize("sizes", [(1,), (2,), (5,), (2, 9)])
+def test_every_cell_lies_in_a_region_of_each_level_of_a_pyramid(sizes):
+    regions = pyramid_regions(sizes)
+    assert len(regions) == len(set(regions)) == n_features("pyramid_max", 1, sizes)
+    covered = np.zeros(sizes, dtype=int)
+    for region in regions:
+        covered[tuple(slice(*part) for part in region)] += 1
+    assert (covered >= min(max(sizes).bit_length(), 3)).all()
 
 
 def test_kernels_of_several_sizes_stand_side_by_side():

@@ -69,6 +69,9 @@ CASES = {
     "no padding": (image_classifier, pictures()[0], {"padding": "valid", "kernels": (3,), "convs_per_block": 1}),
     "global maximum": (image_classifier, pictures()[0], {"head": "global_max", "kernels": (4, 5)}),
     "global mean": (series_classifier, np.ones((3, 20)), {"head": "global_average"}),
+    "maximum and mean": (series_classifier, np.ones((3, 20)), {"head": "max_average"}),
+    "pyramid": (image_classifier, pictures()[0], {"head": "pyramid_max", "kernels": (4, 5)}),
+    "pyramid of a text": (text_classifier, "not good", {"head": "pyramid_max"}),
     "flat text": (text_classifier, "not good", {"head": "flatten"}),
     "dense layers": (image_classifier, pictures()[0], {"dense": (7, 5), "kernels": (3,)}),
     "dense layers over a global head": (text_classifier, "not good", {"dense": (7,), "batch_norm": True}),
@@ -360,7 +363,9 @@ def test_top_patches_pass_over_items_that_cannot_be_read(tmp_path):
         explain.top_patches(spot_finder(), items[:1], block=1)
 
 
-@pytest.mark.parametrize("settings", [{}, {"head": "global_max"}, {"head": "global_average"}, {"dense": (6,)}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"head": "global_max"}, {"head": "global_average"}, {"head": "pyramid_max"}, {"dense": (6,)}]
+)
 def test_votes_are_sorted_and_lead_back_to_a_patch(settings):
     trace = explain.trace(image_classifier(kernels=(4, 6), **settings), pictures()[1])
 

@@ -60,6 +60,9 @@ def exported(series: Any, tmp_path: Path) -> Path:
         (("height", "width"), (12, 15), {"padding": "valid", "kernel_sizes": (3,)}),
         (("height", "channels", "width"), (11, 3, 14), {"head": "global_max", "batch_norm": False}),
         (("height", "width"), (12, 15), {"kernel_sizes": (2, 4), "pool_after": 1, "convs_per_block": 2}),
+        (("height", "width"), (12, 15), {"head": "pyramid_max"}),
+        (("channels", "time"), (4, 30), {"head": "pyramid_max"}),
+        (("channels", "time"), (4, 30), {"head": "max_average"}),
     ],
 )
 def test_every_shape_of_array_and_network_answers_as_torch_does(

@@ -31,6 +31,8 @@ CONFIGS = [
     {"convs_per_block": 2, "pool_after": 1},
     {"kernel_sizes": (3, 4, 5), "head": "global_max", "pool_size": 1},
     {"padding": "valid", "head": "global_average", "dense": (6,)},
+    {"head": "max_average"},
+    {"head": "pyramid_max"},
     {"pool": "average", "pool_size": 3, "pool_stride": 2},
     {"pool_size": 2, "pool_stride": 3},
     {"batch_norm": False, "kernel_sizes": (4,)},

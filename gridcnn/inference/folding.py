@@ -60,7 +60,7 @@ def folded_steps(folded: ConvPoolDense) -> Iterator[Step]:
     for step in folded.steps():
         if step.kind == "dropout" or isinstance(step.run, nn.Identity):
             continue
-        takes_largest = step.kind == "features" and folded.config.head == "global_max"
+        takes_largest = step.kind == "features" and folded.config.head in {"global_max", "pyramid_max"}
         if relu is not None and not (takes_largest or isinstance(step.run, nn.MaxPool1d | nn.MaxPool2d)):
             yield relu
             relu = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gridcnn.inference.folding import folded_steps
 from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.network.heads import pyramid_regions
+from gridcnn.network.sizes import sizes_after_blocks
 from gridcnn.onnx_graph import Graph
 
 __all__ = ["add_network"]
@@ -57,9 +59,22 @@ def add_network(
         return graph(operator, maps, kernel_shape=kernel_shape, strides=strides, ceil_mode=1)
 
     def features(maps: str) -> str:
-        if config.head != "flatten":
-            maps = graph("GlobalMaxPool" if config.head == "global_max" else "GlobalAveragePool", maps)
-        return graph("Flatten", maps)
+        if config.head == "flatten":
+            return graph("Flatten", maps)
+        found = [graph("Flatten", graph(operator, part)) for operator, part in pooled(maps)]
+        return found[0] if len(found) == 1 else graph("Concat", *found, axis=1)
+
+    def pooled(maps: str) -> Iterator[tuple[str, str]]:
+        if config.head == "pyramid_max":
+            for region in pyramid_regions(sizes_after_blocks(network.spec.sizes, config)[-1]):
+                part = maps
+                for axis, (start, stop) in enumerate(region, start=4 - n_axes):
+                    part = graph.slice(part, start, stop, axis)
+                yield "GlobalMaxPool", part
+        if config.head in {"global_max", "max_average"}:
+            yield "GlobalMaxPool", maps
+        if config.head in {"global_average", "max_average"}:
+            yield "GlobalAveragePool", maps
 
     values = graph("Unsqueeze", grids, graph.constant([2])) if row else grids
     for step in folded_steps(network) if steps is None else steps:

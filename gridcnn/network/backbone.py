@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
 from gridcnn.grid import GridSpec
 from gridcnn.network.config import BackboneConfig
+from gridcnn.network.heads import features_of, n_features
 from gridcnn.network.layers import ParallelBranches, SequenceAveragePool, SequenceMaxPool, SequenceNorm
 from gridcnn.network.sizes import check_sizes, sizes_after_blocks
 
@@ -136,7 +136,7 @@ class ConvPoolDense(nn.Module):
             self.blocks.append(block)
             channels = block.maps
         last_sizes = sizes_after_blocks(spec.sizes, config)[-1]
-        width = channels * math.prod(last_sizes) if config.head == "flatten" else channels
+        width = n_features(config.head, channels, last_sizes)
         self.dense = nn.ModuleList()
         for neurons in config.dense:
             self.dense.append(nn.Linear(width, neurons))
@@ -167,14 +167,7 @@ class ConvPoolDense(nn.Module):
 
     def features(self, maps: Tensor) -> Tensor:
         """Return the feature vector of each grid: (batch, maps, *sizes) → (batch, features)."""
-        cells = maps.flatten(2)  # (batch, maps, cells)
-        if self.config.head == "flatten":
-            return cells.flatten(1)
-        if self.config.head == "global_average":
-            return cells.mean(dim=2)
-        if maps.ndim == 3:  # on sequences this trains faster than `amax`; on 2-D maps it is slower
-            return F.adaptive_max_pool1d(maps, 1).squeeze(2)
-        return cells.amax(dim=2)
+        return features_of(self.config.head, maps)
 
     def steps(self) -> Iterator[Step]:
         """Yield every step from the grid to the logits, in order: what `forward` runs, and a trace records."""

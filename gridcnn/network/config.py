@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from gridcnn.errors import ConfigurationError
+from gridcnn.network.heads import HEADS
 from gridcnn.parameters import Choice, Flag, Number, Optional, Several, parameter, validate
 
 __all__ = ["AugmentConfig", "BackboneConfig"]
@@ -42,8 +43,10 @@ class BackboneConfig:
         Side of the pooling window; 1 pools nothing. A window at the border may be incomplete.
     pool_stride : int or None
         Step between pooling windows; None means `pool_size`.
-    head : {"flatten", "global_max", "global_average"}
-        How the last maps become the feature vector: all their cells, or one number for each map.
+    head : {"flatten", "global_max", "global_average", "max_average", "pyramid_max"}
+        How the last maps become the feature vector: all their cells (exactly where), one number for each map
+        (anywhere), the maximum and the mean of each, or the maxima over the whole grid, its halves and its quarters
+        along each axis (roughly where).
     dense : tuple of int
         Neurons of each dense layer between the feature vector and the logits.
     dropout : float
@@ -71,9 +74,7 @@ class BackboneConfig:
     pool: str = parameter("max", Choice(("max", "average")), "What a pooling window becomes.")
     pool_size: int = parameter(2, _COUNT, "Side of the pooling window.")
     pool_stride: int | None = parameter(None, Optional(_COUNT), "Step of the pooling window.")
-    head: str = parameter(
-        "flatten", Choice(("flatten", "global_max", "global_average")), "How the last maps become the feature vector."
-    )
+    head: str = parameter("flatten", Choice(HEADS), "How the last maps become the feature vector.")
     dense: tuple[int, ...] = parameter(
         (), Several(_COUNT, most=_MOST_BLOCKS), "Neurons of each dense layer, such as 128,64; or none."
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from gridcnn.errors import ConfigurationError
 from gridcnn.grid import GridSpec
 from gridcnn.network.config import BackboneConfig
+from gridcnn.network.heads import n_features
 
 __all__ = ["check_sizes", "sizes_after_blocks", "weight_shapes"]
 
@@ -78,7 +79,7 @@ def weight_shapes(spec: GridSpec, config: BackboneConfig, n_classes: int) -> dic
                 shapes |= {f"{norm}.{name}": (maps,) for name in ("weight", "bias", "running_mean", "running_var")}
                 shapes[f"{norm}.num_batches_tracked"] = ()
             inputs = maps
-    width = inputs * math.prod(sizes_after_blocks(spec.sizes, config)[-1]) if config.head == "flatten" else inputs
+    width = n_features(config.head, inputs, sizes_after_blocks(spec.sizes, config)[-1])
     layers = {**{f"dense.{at}": neurons for at, neurons in enumerate(config.dense)}, "output": n_classes}
     for name, neurons in layers.items():
         shapes |= {f"{name}.weight": (neurons, width), f"{name}.bias": (neurons,)}
