@@ -13,12 +13,13 @@ import soxr
 
 from gridcnn.adapters import sound_received, sound_remarks, sound_state
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
+from gridcnn.adapters.questions import Question
 from gridcnn.adapters.recordings import Recording, as_array, header, is_one, load, mixed
 from gridcnn.adapters.sound_files import check_length
-from gridcnn.adapters.sound_frames import ORDINARY_RATE, choose_frames, window_length
+from gridcnn.adapters.sound_frames import ORDINARY_RATE, choose_frames, learned_duration, window_length
 from gridcnn.adapters.sound_inspecting import SoundInspector
 from gridcnn.adapters.sound_remarks import HIGHEST_RATE
-from gridcnn.adapters.sound_settings import settings
+from gridcnn.adapters.sound_settings import pitch_question, settings
 from gridcnn.adapters.sound_survey import listen, survey
 from gridcnn.adapters.sound_trials import hisses
 from gridcnn.adapters.windows import cut_windows
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["AudioAdapter"]
 
 SAMPLE = 2_000
-SHORTEST_LEARNED_DURATION = 0.1
-LONGEST_LEARNED_DURATION = 5.0
 MOST_TRAINING_SAMPLES = 2**30  # 4 GiB; a learned rate above 48 kHz gives way
 TRIMMED_SHARE = 0.05  # a recording that is longer by less than this is trimmed rather than cut in two
 
@@ -56,8 +55,8 @@ class AudioAdapter(Adapter):
         learns the most common rate of the training files; above 48,000 (ultrasound) a part of it, if the recordings
         would have more than 2³⁰ samples in all.
     duration : float or None, default None
-        Length of a window in seconds. None learns the 95th percentile of the training durations, within 0.1 to 5 s;
-        above 48 kHz, a window has at most 2¹⁹ samples.
+        Length of a window in seconds. None learns the 95th percentile of the training durations, at most twice the
+        median, within 0.1 to 5 s; above 48 kHz, a window has at most 2¹⁹ samples.
     n_mels : int or None, default None
         Number of mel bands. None takes 40 up to 8 kHz, 64 up to 48 kHz and 96 above.
     n_fft : int or None, default None
@@ -160,8 +159,8 @@ class AudioAdapter(Adapter):
             raise DataError(f"none of the sampled training recordings can be read; the first: {failure}")
         durations = [duration for _, _, duration in headers]
         self.sample_rate_ = int(self.sample_rate or _learned_rate(headers, len(items) * float(np.mean(durations))))
-        learned = float(np.clip(np.percentile(durations, 95), SHORTEST_LEARNED_DURATION, LONGEST_LEARNED_DURATION))
-        self.samples_ = window_length(self.duration or learned, self.sample_rate_, learned=self.duration is None)
+        seconds = self.duration or learned_duration(durations)
+        self.samples_ = window_length(seconds, self.sample_rate_, learned=self.duration is None)
         frames = choose_frames(
             self.sample_rate_,
             self.samples_,
@@ -256,6 +255,10 @@ class AudioAdapter(Adapter):
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit spectrograms of this size."""
         return settings(self.sample_rate_, min(self.spec_.sizes), n_items)
+
+    def questions(self, n_items: int) -> list[Question]:
+        """Ask whether pitch tells the classes apart."""
+        return pitch_question(self.sample_rate_)
 
     def preview(self, item: Any) -> Preview:
         """Return the first window as a clip."""

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from gridcnn.errors import ConfigurationError
 
-__all__ = ["MOST_SAMPLES", "ORDINARY_RATE", "Frames", "check_frames", "choose_frames", "window_length"]
+__all__ = [
+    "MOST_SAMPLES",
+    "ORDINARY_RATE",
+    "Frames",
+    "check_frames",
+    "choose_frames",
+    "learned_duration",
+    "window_length",
+]
 
 ORDINARY_RATE = 48_000
 """Hz; above it lie recordings of ultrasound, whose wider range of frequencies takes more mel bands."""
 
+SHORTEST_LEARNED_DURATION, LONGEST_LEARNED_DURATION = 0.1, 5.0  # seconds
+MOST_MEDIANS = 2.0
 MOST_FRAMES = 128
 SHORTEST_HOP = 0.010
 SHORTEST_WINDOW = 0.025
@@ -42,6 +54,21 @@ class Frames:
     n_mels: int
     f_min: float
     f_max: float
+
+
+def learned_duration(durations: Sequence[float]) -> float:
+    """Return the duration of a window (s) that suits recordings of these durations (s).
+
+    It covers all but the longest twentieth, unless most windows would then be mostly silence: a window is at most twice
+    as long as the median recording, and what is longer becomes several windows.
+
+    Examples
+    --------
+    >>> [learned_duration(durations) for durations in ([0.4, 0.5, 0.6], [0.25, 0.4, 2.0], [9.0, 9.0, 9.0])]
+    [0.59, 0.8, 5.0]
+    """
+    usual = min(float(np.percentile(durations, 95)), MOST_MEDIANS * float(np.median(durations)))
+    return min(max(usual, SHORTEST_LEARNED_DURATION), LONGEST_LEARNED_DURATION)
 
 
 def window_length(seconds: float, rate: int, *, learned: bool) -> int:

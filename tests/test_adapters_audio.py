@@ -90,6 +90,13 @@ def test_rate_and_duration_are_learned_from_the_headers(tmp_path):
     assert AudioAdapter(sample_rate=RATE, duration=9).fit([tone(440, 1)]).samples_ == 72_000
 
 
+def test_a_few_long_recordings_do_not_make_the_window_long():
+    short, long = [tone(440, 0.4)] * 8, [tone(440, 2.0)] * 2
+    adapter = AudioAdapter(sample_rate=RATE).fit([*short, *long])
+    assert adapter.samples_ == round(0.8 * RATE), "twice the median, where the 95th percentile is 2 s"
+    assert [len(adapter.encode(sound)) for sound in (short[0], long[0])] == [1, 3]
+
+
 def test_arrays_need_a_sample_rate():
     with pytest.raises(DataError, match="sample_rate="):
         AudioAdapter().fit([tone(440)])
