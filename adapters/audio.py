@@ -13,13 +13,12 @@ import soxr
 
 from gridcnn.adapters import sound_received, sound_remarks, sound_state
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
-from gridcnn.adapters.questions import Question
 from gridcnn.adapters.recordings import Recording, as_array, header, is_one, load, mixed
 from gridcnn.adapters.sound_files import check_length
 from gridcnn.adapters.sound_frames import ORDINARY_RATE, choose_frames, learned_duration, window_length
 from gridcnn.adapters.sound_inspecting import SoundInspector
 from gridcnn.adapters.sound_remarks import HIGHEST_RATE
-from gridcnn.adapters.sound_settings import pitch_question, settings
+from gridcnn.adapters.sound_settings import settings
 from gridcnn.adapters.sound_survey import listen, survey
 from gridcnn.adapters.sound_trials import hisses
 from gridcnn.adapters.windows import cut_windows
@@ -254,11 +253,7 @@ class AudioAdapter(Adapter):
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit spectrograms of this size."""
-        return settings(self.sample_rate_, min(self.spec_.sizes), n_items)
-
-    def questions(self, n_items: int) -> list[Question]:
-        """Ask whether pitch tells the classes apart."""
-        return pitch_question(self.sample_rate_)
+        return settings(min(self.spec_.sizes), n_items)
 
     def preview(self, item: Any) -> Preview:
         """Return the first window as a clip."""
