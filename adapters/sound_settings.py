@@ -26,7 +26,7 @@ SETTINGS: dict[str, Any] = {
 }
 KERNELS = (32, 64, 128)
 EPOCH_ITEMS = 36_000  # recordings heard in training, between the two bounds
-FEWEST_EPOCHS, MOST_EPOCHS = 15, 40
+FEWEST_EPOCHS, MOST_EPOCHS = 6, 40
 AUGMENT: dict[str, Any] = {
     # Frequencies move by little more than a band: pitch tells toms, vowels and bats apart, and far moves hurt even
     # where it does not, as for dogs and rain (docs/RESULTS.md).

@@ -97,6 +97,18 @@ def test_a_few_long_recordings_do_not_make_the_window_long():
     assert [len(adapter.encode(sound)) for sound in (short[0], long[0])] == [1, 3]
 
 
+@pytest.mark.parametrize("rate", [RATE, 44_100, 192_000])
+def test_training_hardly_moves_frequencies_since_pitch_tells_classes_apart(rate):
+    augment = AudioAdapter(sample_rate=rate, duration=0.5).fit([tone(440, rate=rate)]).defaults(1_000)["augment"]
+    assert augment["shift"]["frequency"] == augment["scale"]["frequency"] == 0.02
+    assert augment["shift"]["time"] == 0.12
+
+
+def test_a_large_set_is_heard_less_often():
+    adapter = AudioAdapter(sample_rate=RATE).fit([tone(440)])
+    assert [adapter.defaults(n_items)["epochs"] for n_items in (200, 1_000, 5_000, 12_000)] == [40, 36, 7, 6]
+
+
 def test_arrays_need_a_sample_rate():
     with pytest.raises(DataError, match="sample_rate="):
         AudioAdapter().fit([tone(440)])
