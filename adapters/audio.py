@@ -54,8 +54,8 @@ class AudioAdapter(Adapter):
         learns the most common rate of the training files; above 48,000 (ultrasound) a part of it, if the recordings
         would have more than 2³⁰ samples in all.
     duration : float or None, default None
-        Length of a window in seconds. None learns the 95th percentile of the training durations, at most twice the
-        median, within 0.1 to 5 s; above 48 kHz, a window has at most 2¹⁹ samples.
+        Length of a window in seconds. None learns the 95th percentile of the training durations, at most 1.5
+        times the median, within 0.1 to 5 s; above 48 kHz, a window has at most 2¹⁹ samples.
     n_mels : int or None, default None
         Number of mel bands. None takes 40 up to 8 kHz, 64 up to 48 kHz and 96 above.
     n_fft : int or None, default None

@@ -24,7 +24,7 @@ ORDINARY_RATE = 48_000
 """Hz; above it lie recordings of ultrasound, whose wider range of frequencies takes more mel bands."""
 
 SHORTEST_LEARNED_DURATION, LONGEST_LEARNED_DURATION = 0.1, 5.0  # seconds
-MOST_MEDIANS = 2.0
+MOST_MEDIANS = 1.5
 MOST_FRAMES = 128
 SHORTEST_HOP = 0.010
 SHORTEST_WINDOW = 0.025
@@ -59,13 +59,13 @@ class Frames:
 def learned_duration(durations: Sequence[float]) -> float:
     """Return the duration of a window (s) that suits recordings of these durations (s).
 
-    It covers all but the longest twentieth, unless most windows would then be mostly silence: a window is at most twice
-    as long as the median recording, and what is longer becomes several windows.
+    It covers all but the longest twentieth, unless many windows would then be mostly silence: a window is at most half
+    as long again as the median recording, and what is longer becomes several windows.
 
     Examples
     --------
-    >>> [learned_duration(durations) for durations in ([0.4, 0.5, 0.6], [0.25, 0.4, 2.0], [9.0, 9.0, 9.0])]
-    [0.59, 0.8, 5.0]
+    >>> [learned_duration(durations) for durations in ([0.4, 0.5, 0.6], [0.25, 0.5, 2.0], [9.0, 9.0, 9.0])]
+    [0.59, 0.75, 5.0]
     """
     usual = min(float(np.percentile(durations, 95)), MOST_MEDIANS * float(np.median(durations)))
     return min(max(usual, SHORTEST_LEARNED_DURATION), LONGEST_LEARNED_DURATION)
