@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gridcnn.adapters.inspecting import Inspector
+from gridcnn.adapters.questions import Question
 from gridcnn.adapters.received import as_received
 from gridcnn.adapters.records import ClassicModel, Preview
 from gridcnn.errors import ConfigurationError, DataError
@@ -225,6 +226,14 @@ class Adapter(Parameterised):
         Keys are the names of the fields of `BackboneConfig` and `TrainingConfig`, and `refit`; `augment` is a dict of
         the fields of `AugmentConfig`. What a person sets takes their place.
         """
+
+    def questions(self, n_items: int) -> list[Question]:
+        """Return what the data should decide before the training on `n_items` items, the most important first.
+
+        Each option costs a training or more, so there should be few, and only where data of this modality differ. A
+        parameter that a person set is not asked about.
+        """
+        return []
 
     def content(self, item: Any, windows: np.ndarray) -> bytes:
         """Return what makes two items the same, whatever they are called: by default the encoded windows."""

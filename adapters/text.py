@@ -36,7 +36,6 @@ SHORTEST_LEARNED_LENGTH = 8
 LONGEST_LEARNED_LENGTH = 400
 LEARNED_DIM = 128
 LONGEST_PREVIEW = 600  # characters
-MOST_REFITTED = 20_000  # texts, up to which training once more, on the validation split too, is worth its time
 
 SETTINGS: dict[str, Any] = {
     "kernels": (100,),
@@ -250,7 +249,7 @@ class TextAdapter(Adapter):
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit texts."""
         epochs = epoch_count(EPOCH_ITEMS, n_items, FEWEST_EPOCHS, MOST_EPOCHS)
-        return {**SETTINGS, "epochs": epochs, "refit": n_items <= MOST_REFITTED}
+        return {**SETTINGS, "epochs": epochs}
 
     def content(self, item: Any, windows: np.ndarray) -> bytes:
         """Return the text itself, in one Unicode form: unknown words, whose ids are the same, tell texts apart."""

@@ -59,6 +59,12 @@ def _parts(size: int, count: int) -> list[tuple[int, int]]:
     return [(part * size // count, -(-(part + 1) * size // count)) for part in range(count)]
 
 
+def _part(maps: Tensor, region: Region) -> Tensor:
+    for axis, (start, stop) in enumerate(region, start=2):
+        maps = maps.narrow(axis, start, stop - start)
+    return maps
+
+
 def features_of(head: str, maps: Tensor) -> Tensor:
     """Return the feature vector of each grid: (batch, maps, *sizes) → (batch, features).
 
@@ -72,7 +78,7 @@ def features_of(head: str, maps: Tensor) -> Tensor:
     if head == "global_average":
         return maps.flatten(2).mean(dim=2)
     if head == "pyramid_max":
-        cut = (maps[(..., *(slice(*part) for part in region))] for region in pyramid_regions(maps.shape[2:]))
+        cut = (_part(maps, region) for region in pyramid_regions(maps.shape[2:]))
         return torch.cat([features_of("global_max", part) for part in cut], dim=1)
     if head == "max_average":
         return torch.cat([features_of("global_max", maps), features_of("global_average", maps)], dim=1)

@@ -14,7 +14,7 @@ import numpy as np
 
 from gridcnn.pipeline.duplicates import content_keys, identity
 
-__all__ = ["SMALLEST_SPLIT", "LabelledItems", "few", "merge_repeats", "take", "validation_indices"]
+__all__ = ["SMALLEST_SPLIT", "LabelledItems", "few", "fold_indices", "merge_repeats", "take", "validation_indices"]
 
 SMALLEST_SPLIT = 50
 """Fewer items have no validation split: a handful would say nothing."""
@@ -101,6 +101,31 @@ def validation_indices(training: LabelledItems, fraction: float, seed: int, clas
     _, held = next(split.split(np.zeros(len(several)), target[several]))
     indices: np.ndarray = several[held]
     return indices
+
+
+def fold_indices(training: LabelledItems, n_folds: int, seed: int) -> list[np.ndarray]:
+    """Return the indices of the items held out in each fold, at most so many; empty if folds are not possible.
+
+    Each item is held out once, but those that are alone in their class, which are trained on in every fold. Groups are
+    kept whole, and a fold whose training items would lack a class is left out.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # noqa: PLC0415  (only to train)
+
+    target, groups = training.target, training.groups
+    counts = np.bincount(target)
+    several = np.flatnonzero(counts[target] >= 2)
+    n_folds = min(n_folds, counts.max(), len(several) if groups is None else len(np.unique(groups)))
+    if n_folds < 2:
+        return []
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class of fewer items than folds: handled just below
+        parts = kind(n_folds, shuffle=True, random_state=seed).split(
+            np.zeros(len(several)), target[several], None if groups is None else groups[several]
+        )
+        held = [several[validation] for _, validation in parts]
+    usable = [each for each in held if len(each) and len(np.unique(np.delete(target, each))) == len(np.unique(target))]
+    return usable if len(usable) >= 2 else []
 
 
 def take(items: Sequence[Any], indices: np.ndarray) -> Sequence[Any]:

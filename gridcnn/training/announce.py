@@ -28,7 +28,7 @@ __all__ = [
 NAMED_GROUPS, NAMED_ITEMS, LONGEST_NAME = 5, 4, 80
 
 
-def about_input(job: Job, training: LabelledItems, checking: LabelledItems | None, *, given: bool) -> list[str]:
+def about_input(job: Job, folds: Sequence[tuple[LabelledItems, LabelledItems | None]], *, given: bool) -> list[str]:
     """Say what was merged, and what is trained and validated on; `given` if the validation items were given."""
     lines = []
     if merged := job.n_given - len(job.items.target):
@@ -38,7 +38,11 @@ def about_input(job: Job, training: LabelledItems, checking: LabelledItems | Non
         )
     if getattr(job.order_report, "verdict", "") == "ordered":
         lines.append("order: the columns have one, as the ordering check found")
-    return [*lines, _about_split(job, training, checking, given)]
+    if len(folds) > 1:
+        whole = " of whole groups" if job.items.groups is not None else ""
+        split = f"split: {_items(len(job.items.target))} in {len(folds)} folds{whole}, each held out from one training"
+        return [*lines, split]
+    return [*lines, _about_split(job, *folds[0], given)]
 
 
 def about_unreadable(n_left_out: int, counts: Sequence[int], classes: np.ndarray, n_held: int) -> str:

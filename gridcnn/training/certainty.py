@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
@@ -15,13 +18,42 @@ from gridcnn.pipeline.encode import EncodedItems
 from gridcnn.pipeline.prefetch import batches
 from gridcnn.pipeline.split import LabelledItems
 
-__all__ = ["learn_certainty", "still_right"]
+__all__ = ["Answers", "answers_of", "learn_certainty", "pooled", "still_right"]
 
 
-def learn_certainty(
+class Answers(NamedTuple):
+    """What a network says of held-out items, as prediction asks it: over all windows and flipped copies.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (windows, copies, n_classes)
+        Of each window, as it is and flipped.
+    item : ndarray of shape (windows,)
+        Which of the scored items each window belongs to, ascending.
+    target, weight : ndarray of shape (n_scored,)
+        Class index and weight of each scored item.
+    place : ndarray of shape (n_scored,)
+        Which of the held-out items each scored one is.
+    n_held_out : int
+        Number of held-out items, with those that were not scored because they could not be read.
+    """
+
+    logits: np.ndarray
+    item: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+    place: np.ndarray
+    n_held_out: int
+
+    def probabilities(self, temperature: float = 1.0) -> np.ndarray:
+        """Return the probabilities of the scored items, `(n_scored, n_classes)`."""
+        return mean_probabilities(self.logits, self.item, temperature)
+
+
+def answers_of(
     network: Network, held_out: tuple[LabelledItems, EncodedItems] | None, device: torch.device, batch_size: int
-) -> Certainty:
-    """Return what held-out items tell, as prediction answers them: over all windows and flipped copies.
+) -> Answers | None:
+    """Ask a network about held-out items; None if there are none, or an answer is not finite.
 
     Parameters
     ----------
@@ -35,36 +67,52 @@ def learn_certainty(
         Windows at a time.
     """
     if held_out is None or not len(held_out[1].item):
-        return Certainty()
+        return None
     given, encoded = held_out
-    readable = np.unique(encoded.item)
-    target, weight = given.target[readable], given.weight[readable]
+    index, item = np.unique(encoded.item, return_inverse=True)
     logits = _logits(network, encoded.windows, device, batch_size)
     if not np.isfinite(logits).all():  # an item far outside of the others; the training itself was checked
+        return None
+    return Answers(logits, item, given.target[index], given.weight[index], index, len(given.target))
+
+
+def pooled(folds: Sequence[Answers | None]) -> Answers | None:
+    """Return the answers of several networks, each about items that it had not seen, as one; None without any."""
+    answers = [each for each in folds if each is not None]
+    if not answers:
+        return None
+    scored = np.cumsum([0, *(len(each.target) for each in answers)])
+    held_out = np.cumsum([0, *(each.n_held_out for each in answers)])
+    return Answers(
+        np.concatenate([each.logits for each in answers]),
+        np.concatenate([each.item + first for each, first in zip(answers, scored, strict=False)]),
+        np.concatenate([each.target for each in answers]),
+        np.concatenate([each.weight for each in answers]),
+        np.concatenate([each.place + first for each, first in zip(answers, held_out, strict=False)]),
+        int(held_out[-1]),
+    )
+
+
+def learn_certainty(answers: Answers | None) -> Certainty:
+    """Return what held-out items tell about the probabilities."""
+    if answers is None:
         return Certainty()
-    temperature = fit_temperature(logits, encoded.item, target, weight)
-    answers = [mean_probabilities(logits, encoded.item, each) for each in (1.0, temperature)]
-    before, after = (_quality(each, target, weight) for each in answers)
-    return Certainty.learned(temperature, before, after, answers[1], target)
+    target, weight = answers.target, answers.weight
+    temperature = fit_temperature(answers.logits, answers.item, target, weight)
+    found = [answers.probabilities(each) for each in (1.0, temperature)]
+    before, after = (_quality(each, target, weight) for each in found)
+    return Certainty.learned(temperature, before, after, found[1], target)
 
 
-def still_right(
-    network: Network,
-    held_out: tuple[LabelledItems, EncodedItems],
-    before: Certainty,
-    device: torch.device,
-    batch_size: int,
-) -> bool:
-    """Whether a network that has learned from held-out items too is right about them as often as the one before.
+def still_right(answers: Answers | None, before: Certainty) -> bool:
+    """Whether a network is right about items that it has learned from as often as others were that had not.
 
     It should be right about more of them. One that falls behind by more than a standard error has failed to learn, and
-    what the one before was right about says nothing about it. The parameters are as in `learn_certainty`.
+    what the others were right about says nothing about it.
     """
-    given, encoded = held_out
-    if not before.n_items or not len(encoded.item):
+    if not before.n_items or answers is None:
         return True
-    probabilities = mean_probabilities(_logits(network, encoded.windows, device, batch_size), encoded.item, 1.0)
-    hit = probabilities.argmax(axis=1) == given.target[np.unique(encoded.item)]
+    hit = answers.probabilities().argmax(axis=1) == answers.target
     spread = np.sqrt(before.accuracy * (1 - before.accuracy) / before.n_items)
     return bool(hit.mean() >= before.accuracy - spread)
 

@@ -56,11 +56,6 @@ class Checkpoints(Callback):
     say : callable
         Is told what a person should know.
 
-    Attributes
-    ----------
-    plan : Planned or None
-        What was planned for a time limit; kept in every checkpoint.
-
     Raises
     ------
     ConfigurationError
@@ -85,7 +80,7 @@ class Checkpoints(Callback):
         self._failed = False
         self._state: TrainingState | None = None
         self._seconds = 0.0  # that earlier processes spent on this run
-        self.plan: Planned | None = None
+        self._plans: dict[int, Planned] = {}  # for a time limit, by the number of the training
         if (last := folder.newest()) is not None:
             self._go_on_from(last)
 
@@ -100,12 +95,16 @@ class Checkpoints(Callback):
                 f"not all is as it was when the run began ({'; '.join(differences)}): the weights may differ from "
                 "those of a run without a break"
             )
-        self.plan, self._seconds = last.plan, last.seconds
+        self._plans, self._seconds = last.plans, last.seconds
 
     def planned(self, budget: Budget) -> Planned | None:
-        """Return what an earlier process planned; the time that it took counts as taken."""
+        """Return what an earlier process planned for the next training; the time that it took counts as taken."""
         budget.earlier = self._seconds
-        return self.plan
+        return self._plans.get(self._fit + 1)
+
+    def plan(self, planned: Planned) -> None:
+        """Keep what was planned for the next training, in every checkpoint."""
+        self._plans[self._fit + 1] = planned
 
     def on_start(self, epochs: int, steps_per_epoch: int) -> None:
         """Count the trainings of this fit."""
@@ -174,7 +173,7 @@ class Checkpoints(Callback):
         began = time.perf_counter()
         seconds = self._seconds + began - self._started
         values, tensors = self._state.capture()
-        self._folder.write(self._fit, Checkpoint(self._run, self._machine, self.plan, seconds, values, tensors))
+        self._folder.write(self._fit, Checkpoint(self._run, self._machine, self._plans, seconds, values, tensors))
         self._written = time.perf_counter()
         self._cost = self._written - began
 

@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-import torch
 from sklearn.base import clone
 from sklearn.utils import check_random_state
-from torch import nn
 
 from gridcnn.adapters import Adapter
-from gridcnn.certainty import Certainty
-from gridcnn.errors import DataError
-from gridcnn.model import FittedModel, Network
-from gridcnn.network.backbone import ConvPoolDense
-from gridcnn.pipeline.device import choose_device
-from gridcnn.pipeline.duplicates import without_known
-from gridcnn.pipeline.encode import EncodedItems
-from gridcnn.pipeline.labels import class_weights
+from gridcnn.model import FittedModel
 from gridcnn.pipeline.split import LabelledItems
-from gridcnn.training.announce import (
-    about_contradictions,
-    about_input,
-    about_network,
-    about_unreadable,
-    about_unscored,
-    contradicting,
-)
-from gridcnn.training.budget import Budget, Schedule
+from gridcnn.training.announce import about_input
+from gridcnn.training.budget import Budget
 from gridcnn.training.callbacks import Callback, CallbackList
-from gridcnn.training.certainty import learn_certainty, still_right
-from gridcnn.training.checkpoint import CHECKPOINTING, Checkpoints, checkpoints_of
-from gridcnn.training.config import TrainingConfig
-from gridcnn.training.flip_test import flip_test
-from gridcnn.training.job import Job, make_job, split_job
-from gridcnn.training.loop import Examples, Outcome, diverged, seeded, train
-from gridcnn.training.plan import announce, fit_to_budget, reduced
-from gridcnn.training.recipe import fit_config, resolve
-from gridcnn.training.run_folder import Planned
-from gridcnn.versions import versions
+from gridcnn.training.certainty import still_right
+from gridcnn.training.checkpoint import CHECKPOINTING, checkpoints_of
+from gridcnn.training.choose import Choice, decide, open_questions
+from gridcnn.training.folds import Fold, folds_of
+from gridcnn.training.job import Job, make_job
+from gridcnn.training.learn import answers_for, learn
+from gridcnn.training.lesson import Lesson, learn_folds
+from gridcnn.training.recipe import fit_config
 
 __all__ = ["fit"]
 
@@ -101,215 +82,43 @@ def fit(
     kept = {name: value for name, value in (parameters or {}).items() if name not in CHECKPOINTING}
     job = make_job(adapter, X, y, kept, config, sample_weight, groups, callbacks)
     seed = check_random_state(config.random_state).randint(2**31)
-    training, checking = split_job(job, validation, seed)
-    job.say(about_input(job, training, checking, given=validation is not None))
-    with checkpoints_of(job, training, checking) as checkpoints:
+    surveyed = job.fitted(clone(job.adapter), job.items.items)
+    folds = folds_of(job, surveyed, validation, seed)
+    job.say(about_input(job, folds, given=validation is not None))
+    with checkpoints_of(job, *folds[0]) as checkpoints:
         if checkpoints is not None:
             job = replace(job, callback=CallbackList([job.callback, checkpoints]))
-        model = _learn(job, training, checking, seed, budget=budget, checkpoints=checkpoints)
-        if validation is not None or checking is None or model.interrupted or not job.refits(model.adapter):
+        choices: list[Choice] = []
+        lesson: Lesson | None = None
+        if questions := open_questions(job, surveyed):
+            limit = config.time_limit
+            job, choices, lesson = decide(job, questions, folds, seed, limit=limit, checkpoints=checkpoints)
+        if lesson is None:
+            lesson = learn_folds(job, folds, seed, budget=budget, checkpoints=checkpoints, tell=True)
+        model = lesson.model
+        model.summary["choices"] = [choice.to_dict() for choice in choices]
+        if validation is not None or folds[0].checking is None or model.interrupted or not job.refits(model.adapter):
             return model
         job.callback.on_message(f"training once more, on all {len(job.items.target):,} items")
-        final = _learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1))
-    if final.interrupted:
-        return replace(model, interrupted=True)
-    if not _still_right(job, final, checking, model.certainty):
-        job.callback.on_message("it learned less from all items than from part of them, so the model before is kept")
-        return model
+        final = learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1)).model
+        if final.interrupted:
+            return replace(model, interrupted=True)
+        if not still_right(answers_for(job, final, _held_out(job, folds)), model.certainty):
+            why = "it learned less from all items than from part of them"
+            job.callback.on_message(f"{why}, so the model before is kept")
+            return model
+    kept = {name: model.summary[name] for name in ("validation_items", "folds", "choices") if name in model.summary}
     return replace(
         final,
         history=model.history,
         best_epoch=model.best_epoch,
         scores=model.scores,
         certainty=model.certainty,
-        summary=final.summary | {"validation_items": model.summary["validation_items"], "refit": True},
+        summary=final.summary | kept | {"refit": True},
     )
 
 
-def _still_right(job: Job, final: FittedModel, checking: LabelledItems, before: Certainty) -> bool:
-    encoded = job.encode(final.adapter, checking, torch.device("cpu"))
-    frontend = nn.Identity() if final.adapter.frontend_is_frozen else final.network.frontend
-    network = Network(frontend, final.network.backbone, final.network.flip_axes)
-    return still_right(network, (checking, encoded), before, torch.device("cpu"), final.recipe["batch_size"])
-
-
-def _learn(
-    job: Job,
-    training: LabelledItems,
-    checking: LabelledItems | None,
-    seed: int,
-    *,
-    budget: Budget | None = None,
-    epochs: int | None = None,
-    checkpoints: Checkpoints | None = None,
-) -> FittedModel:
-    """Fit the adapter and train a network; `epochs` replaces the usual number."""
-    device, n_items = choose_device(job.config.device), len(training.target)
-    adapter = job.fitted(clone(job.adapter), training.items)
-    chosen: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-    planned = None if checkpoints is None or budget is None else checkpoints.planned(budget)
-    if planned is not None:
-        adapter, chosen = reduced(job, adapter, planned.share, training) or (adapter, chosen)
-    elif budget is not None:
-        share, adapter, chosen, _ = fit_to_budget(budget, job, adapter, training, checking, device)
-    learning, held_out = _encode(job, adapter, training, checking, device, first=epochs is None)
-    flip_axes = _flip_axes(job, adapter, learning)
-    recipe = resolve({**job.parameters, **chosen}, adapter, n_items, flip_axes)
-    schedule = None
-    with seeded(seed, device):
-        backbone = ConvPoolDense(adapter.spec_, recipe.backbone, len(job.classes))
-        network = Network(adapter.frontend(), backbone, recipe.training.augment.flip)
-        examples = learning.examples()
-        class_weight = class_weights(job.config.class_weight, job.classes, examples.target, examples.weight)
-        examples, held = _weighted(examples, class_weight), None
-        if held_out is not None and len(held_out.encoded.item):
-            held = _weighted(held_out.examples(), class_weight)
-        frontend = network.frontend
-        if adapter.frontend_is_frozen:  # its grids are computed already
-            network.frontend = nn.Identity()
-        if budget is not None:
-            if planned is None:
-                schedule = budget.schedule(network, examples, held, recipe.training, device, n_items)
-            else:
-                schedule = Schedule(n_items, adapter.spec_.sizes, planned.epochs, planned.seconds, budget.limit)
-            if planned is None and checkpoints is not None:
-                checkpoints.plan = Planned(share, schedule.epochs, schedule.seconds)
-            chosen["epochs"] = schedule.epochs
-            recipe = resolve({**job.parameters, **chosen}, adapter, n_items, flip_axes)
-            announce(job, schedule, chosen)
-        if epochs is None:
-            job.say([about_network(adapter, recipe, n_items, job.parameters), *adapter.remarks()])
-        outcome = train(network, examples, recipe.training, validation=held, device=device, callback=job.callback)
-    _require_finite(network, learning, recipe.training, device)
-    certainty = learn_certainty(network, held_out, device, recipe.training.batch_size)
-    network.frontend = frontend
-    network.to("cpu").eval()
-    parts = [learning.encoded, *([] if held_out is None else [held_out.encoded])]
-    summary = _summary(job, adapter, learning, held_out)
-    if budget is not None and schedule is not None:
-        summary["time"] = {
-            "limit": budget.limit,
-            "expected": schedule.seconds,
-            "taken": budget.elapsed,
-            "chosen": {**chosen, "refit": False},
-        }
-    return FittedModel(
-        adapter,
-        network,
-        job.classes,
-        history=tuple(outcome.history),
-        best_epoch=outcome.best_epoch,
-        scores=_scores(outcome) if held is not None else {},
-        summary=summary,
-        recipe={**recipe.to_dict(), **job.config.to_dict()},
-        parameters=dict(job.parameters),
-        fingerprints=np.unique(np.concatenate([part.fingerprints for part in parts]), axis=0),
-        interrupted=outcome.interrupted,
-        certainty=certainty,
-        skipped=tuple(each for part in parts for each in part.skipped),
-    )
-
-
-class _Part(NamedTuple):
-    """Labelled items and what became of them."""
-
-    given: LabelledItems
-    encoded: EncodedItems
-
-    def counts(self, n_classes: int) -> list[int]:
-        """Return the number of items of each class that could be read."""
-        counts: list[int] = np.bincount(self.given.target[np.unique(self.encoded.item)], minlength=n_classes).tolist()
-        return counts
-
-    def examples(self) -> Examples:
-        """Pair windows with targets; the windows of an item share its weight, so that long items count no more."""
-        item, n_items = self.encoded.item, len(self.given.target)
-        weight = (self.given.weight / np.maximum(np.bincount(item, minlength=n_items), 1))[item]
-        return Examples(self.encoded.windows, self.given.target[item], weight.astype(np.float32))
-
-
-def _encode(
-    job: Job,
-    adapter: Adapter,
-    training: LabelledItems,
-    checking: LabelledItems | None,
-    device: torch.device,
-    *,
-    first: bool,
-) -> tuple[_Part, _Part | None]:
-    """Encode the items; those to validate on whose content is among the others do not count.
-
-    The first training of a fit also says which items contradict each other.
-    """
-    learning = _Part(training, job.encode(adapter, training, device))
-    if not len(learning.encoded.item):
-        worst = learning.encoded.skipped[0]
-        raise DataError(
-            f"none of the {len(learning.encoded.skipped)} items can be read; the first: {worst.item}: {worst.reason}"
-        )
-    held_out = None if checking is None else _Part(checking, job.encode(adapter, checking, device))
-    if first and (groups := contradicting([learning, *([] if held_out is None else [held_out])])):
-        job.callback.on_message(about_contradictions(groups, job.classes))
-    n_skipped = sum(len(part.encoded.skipped) for part in (learning, held_out) if part is not None)
-    if first and n_skipped:
-        n_held = 0 if held_out is None else len(held_out.encoded.fingerprints)
-        job.callback.on_message(about_unreadable(n_skipped, learning.counts(len(job.classes)), job.classes, n_held))
-    if checking is None or held_out is None:
-        return learning, None
-    left, indices = without_known(held_out.encoded, learning.encoded)
-    if known := len(held_out.encoded.fingerprints) - len(left.fingerprints):
-        job.callback.on_message(about_unscored(known, len(indices)))
-        held_out = _Part(checking.take(indices), left)
-    return learning, held_out
-
-
-def _flip_axes(job: Job, adapter: Adapter, part: _Part) -> list[str]:
-    """Return the axes that the adapter would flip, without those whose flips would mix up classes."""
-    kept: list[str] = []
-    if job.config.augment != "auto":
-        return kept
-    for axis in adapter.defaults(len(part.given.target)).get("augment", {}).get("flip", ()):
-        frontend = nn.Identity() if adapter.frontend_is_frozen else adapter.frontend()
-        test = flip_test(part.encoded.windows, part.given.target[part.encoded.item], frontend, adapter.spec_, axis)
-        if test is None or test.keeps_classes:
-            kept.append(axis)
-        else:
-            job.callback.on_message(f"no flips along the {axis} in training: {test}")
-    return kept
-
-
-def _weighted(examples: Examples, class_weight: np.ndarray) -> Examples:
-    return examples._replace(weight=(examples.weight * class_weight[examples.target]).astype(np.float32))
-
-
-def _scores(outcome: Outcome) -> dict[str, Any]:
-    if not outcome.history:
-        return {}
-    best = outcome.history[max(outcome.best_epoch, 1) - 1]
-    return {"validation_accuracy": best.validation_accuracy, "validation_loss": best.validation_loss}
-
-
-def _summary(job: Job, adapter: Adapter, learning: _Part, held_out: _Part | None) -> dict[str, Any]:
-    parts = [learning, *([] if held_out is None else [held_out])]
-    counts = learning.counts(len(job.classes))
-    return {
-        "training_items": sum(counts),
-        "validation_items": 0 if held_out is None else len(held_out.encoded.fingerprints),
-        "refit": False,
-        "merged_items": job.n_given - len(job.items.target),
-        "skipped_items": sum(len(part.encoded.skipped) for part in parts),
-        "class_counts": dict(zip(map(str, job.classes), counts, strict=True)),
-        "ordering": getattr(adapter, "ordering_", "by adapter"),
-        "versions": versions(),
-    }
-
-
-@torch.inference_mode()
-def _require_finite(network: Network, learning: _Part, config: TrainingConfig, device: torch.device) -> None:
-    """Raise DivergedError if the network has weights, or gives answers, that are not finite."""
-    finite = all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values())
-    if finite:
-        some = torch.from_numpy(np.array(learning.encoded.windows[: config.batch_size])).to(device)
-        finite = bool(network.eval()(some).isfinite().all())
-    if not finite:
-        raise diverged("its weights or answers", config)
+def _held_out(job: Job, folds: Sequence[Fold]) -> LabelledItems:
+    """Return the items that were held out once."""
+    only = folds[0].checking
+    return job.items if len(folds) > 1 or only is None else only

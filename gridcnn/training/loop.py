@@ -35,7 +35,7 @@ from gridcnn.training.config import TrainingConfig
 from gridcnn.training.muon import Muon
 from gridcnn.training.state import TrainingState
 
-__all__ = ["Examples", "Outcome", "diverged", "evaluate", "seeded", "train"]
+__all__ = ["Examples", "Outcome", "best_epoch", "diverged", "evaluate", "seeded", "train"]
 
 SMALLEST_SLOPE = 1e-12
 """Norm of a gradient below which an adversarial step gets shorter."""
@@ -87,9 +87,9 @@ def train(  # noqa: PLR0915  (one loop, read from top to bottom)
 ) -> Outcome:
     """Train `network` in place; leave it with its best weights, on `device`.
 
-    The best epoch is the latest one whose accuracy on `validation` lies within one standard error of the highest: the
-    schedule ends in its best weights, and an earlier epoch that leads on few examples leads by luck. Without
-    `validation` it is the last epoch.
+    The best epoch is the latest one whose accuracy on `validation` lies within one standard error of the highest until
+    then, or whose loss is the lowest until then: the schedule ends in its best weights, and an earlier epoch that leads
+    on few examples leads by luck. Without `validation` it is the last epoch.
 
     DivergedError is raised at the first loss that is not finite.
 
@@ -155,7 +155,7 @@ def train(  # noqa: PLR0915  (one loop, read from top to bottom)
                 scores = evaluate(network, validation, device, config.batch_size)  # no more memory than a step takes
             speed = len(target) / seconds
             record = EpochRecord(epoch, mean_loss, accuracy, *scores, state.learning_rate, seconds, speed)
-            state.end_epoch(record, best=validation is not None and _is_best(record, state.history, validation))
+            state.end_epoch(record, best=validation is not None and _is_best(record, state.history, validation.weight))
             if callbacks.on_epoch(record, network):
                 raise _Stop
     except _Stop:
@@ -170,10 +170,16 @@ def train(  # noqa: PLR0915  (one loop, read from top to bottom)
     return Outcome(state.history, len(state.history) if validation is None else state.best_epoch, interrupted)
 
 
-def _is_best(record: EpochRecord, before: Sequence[EpochRecord], validation: Examples) -> bool:
-    """Whether an epoch lies within one standard error of the best one, itself included."""
+def best_epoch(history: Sequence[EpochRecord], weight: np.ndarray) -> int:
+    """Return the epoch whose weights are worth keeping, from 1: see `train`. `weight` is that of the items held out."""
+    return max(record.epoch for at, record in enumerate(history) if _is_best(record, history[:at], weight))
+
+
+def _is_best(record: EpochRecord, before: Sequence[EpochRecord], weight: np.ndarray) -> bool:
+    """Whether an epoch lies within one standard error of the best one, itself included, or has the lowest loss."""
     highest = max([-1.0, *(each.validation_accuracy for each in before), record.validation_accuracy])
-    return record.validation_accuracy >= highest - _standard_error(highest, validation.weight)
+    close = record.validation_accuracy >= highest - _standard_error(highest, weight)
+    return close or all(record.validation_loss < each.validation_loss for each in before)
 
 
 def diverged(what: str, config: TrainingConfig) -> DivergedError:

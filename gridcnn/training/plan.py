@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from gridcnn.adapters import Adapter
@@ -21,7 +22,8 @@ from gridcnn.training.announce import about_input, about_network
 from gridcnn.training.budget import Budget, Schedule, fewest_epochs, probe, smaller_share
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.config import TrainingConfig
-from gridcnn.training.job import Job, make_job, split_job
+from gridcnn.training.folds import folds_of
+from gridcnn.training.job import Job, make_job
 from gridcnn.training.recipe import fit_config, resolve
 
 __all__ = ["Fitting", "Plan", "announce", "fit_to_budget", "plan", "reduced"]
@@ -63,9 +65,11 @@ def plan(
     config = fit_config(parameters or {})
     budget = Budget(config.time_limit) if measure_time or config.time_limit is not None else None
     job = make_job(adapter, X, y, parameters or {}, config, groups=groups, callbacks=callbacks)
-    training, checking = split_job(job, validation, check_random_state(config.random_state).randint(2**31))
-    job.say(about_input(job, training, checking, given=validation is not None))
-    fitted = job.fitted(job.adapter, training.items, cached=False)
+    surveyed = job.fitted(job.adapter, job.items.items, cached=False)
+    folds = folds_of(job, surveyed, validation, check_random_state(config.random_state).randint(2**31))
+    job.say(about_input(job, folds, given=validation is not None))
+    training, checking = folds[0]
+    fitted = job.fitted(clone(job.adapter), training.items, cached=False)
     recipe, schedule = resolve(job.parameters, fitted, len(training.target)), None
     if budget is not None:
         device = choose_device(config.device)

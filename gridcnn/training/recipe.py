@@ -21,6 +21,9 @@ _NETWORK, _TRAINING, _FIT = (
 PARAMETERS = (*_NETWORK, *(name for name in _TRAINING if name != "augment"), *_FIT)
 """Names of everything that a person may set; None, or a name that is missing, leaves the choice to the adapter."""
 
+MOST_REFITTED = 20_000
+"""Items up to which training once more, on those held out too, is worth its time."""
+
 SMALLEST_BATCH, FEWEST_STEPS = 8, 8
 """A small set is cut into at least this many steps an epoch, of batches of at least this size."""
 
@@ -104,5 +107,5 @@ def resolve(
     return Recipe(
         backbone,
         replace(training, augment=augmentation, batch_size=batch_size),
-        refit=bool(defaults.get("refit", False)),
+        refit=bool(defaults.get("refit", n_items <= MOST_REFITTED)),
     )

@@ -1,9 +1,9 @@
 """The files of a run: checkpoints in a folder, written whole, read back if they are.
 
-`FIT-NUMBER.safetensors` is the state of the first or the second training of a fit (which learns from all items) between
-two steps, with a digest over all of it. The last two of each training are kept, so that one that was torn by a power
-cut leaves the one before it. Each names the run that it belongs to: its settings, its data, and what was planned for a
-time limit.
+`TRAINING-NUMBER.safetensors` is the state of one of the trainings of a fit (trials, folds, all items), counted from 1,
+between two steps, with a digest over all of it. The last two of each training are kept, so that one that was torn by a
+power cut leaves the one before it. Each names the run that it belongs to: its settings, its data, and what was planned
+for a time limit.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from gridcnn.pipeline.sealed import read_sealed, write_sealed
 
 __all__ = ["Checkpoint", "Planned", "RunFolder"]
 
-KIND, VERSION = "gridcnn_checkpoint", 2
+KIND, VERSION = "gridcnn_checkpoint", 3
 
 KEPT = 2
 """Checkpoints of each training that are kept."""
@@ -36,7 +36,7 @@ KEPT = 2
 LARGEST = 4
 """A checkpoint takes at most so many times the memory of the weights: these, the best ones, and two moments of each."""
 
-NAME = re.compile(r"(\d)-(\d{6,12})\.safetensors")
+NAME = re.compile(r"(\d{1,4})-(\d{6,12})\.safetensors")
 DRAFT = re.compile(rf"\.{NAME.pattern}\.[a-z0-9_]{{8}}")  # see `replacing`
 
 
@@ -67,8 +67,8 @@ class Checkpoint(NamedTuple):
         What has to be equal for a training to go on: names and values, JSON-ready.
     machine : dict
         What should be equal for the same weights bit for bit: versions, threads.
-    plan : Planned or None
-        What was planned for a time limit.
+    plans : dict of int to Planned
+        What was planned for a time limit, by the number of the training.
     seconds : float
         Time spent on the run so far.
     state : dict
@@ -79,7 +79,7 @@ class Checkpoint(NamedTuple):
 
     run: dict[str, Any]
     machine: dict[str, Any]
-    plan: Planned | None
+    plans: dict[int, Planned]
     seconds: float
     state: dict[str, Any]
     tensors: dict[str, torch.Tensor]
@@ -107,11 +107,11 @@ class RunFolder:
 
     def newest(self) -> Checkpoint | None:
         """Read the last whole checkpoint of the last training that has one."""
-        fits = sorted({int(path.name[0]) for path in self._found()}, reverse=True)
+        fits = sorted({_training(path) for path in self._found()}, reverse=True)
         return next((last for fit in fits if (last := self.last(fit)) is not None), None)
 
     def last(self, fit: int) -> Checkpoint | None:
-        """Read the last checkpoint of a training, 1 or 2, that is whole; None if there is none."""
+        """Read the last checkpoint of a training, counted from 1, that is whole; None if there is none."""
         found = self._found(fit)
         for at, path in reversed(list(enumerate(found))):
             try:
@@ -132,7 +132,7 @@ class RunFolder:
         """
         before = self._found(fit)
         number = _number(before[-1]) + 1 if before else 1
-        description = checkpoint._asdict()
+        description = {**checkpoint._asdict(), "plans": {str(at): plan for at, plan in checkpoint.plans.items()}}
         tensors = description.pop("tensors")
         write_sealed(self.place / f"{fit}-{number:06d}.safetensors", KIND, VERSION, description, tensors)
         whole = [path for path in before if path not in self._damaged]
@@ -155,24 +155,26 @@ class RunFolder:
         return sorted((path for path, name in names if name and fit in (None, int(name[1]))), key=_number)
 
 
+def _training(path: Path) -> int:
+    return int(path.stem.partition("-")[0])
+
+
 def _number(path: Path) -> int:
-    return int(path.stem[2:])
+    return int(path.stem.partition("-")[2])
 
 
 def _read(path: Path) -> Checkpoint:
     """Read a checkpoint; BundleError if it is damaged or none."""
     values, tensors = read_sealed(path, KIND, VERSION)
     try:
-        plan, seconds = values["plan"], float(values["seconds"])
-        planned = None if plan is None else Planned(float(plan[0]), int(plan[1]), float(plan[2]))
-        if planned is not None and not (0 < planned.share <= 1 and planned.epochs >= 1 and planned.seconds >= 0):
+        seconds = float(values["seconds"])
+        plans = {int(at): Planned(float(plan[0]), int(plan[1]), float(plan[2])) for at, plan in values["plans"].items()}
+        if any(not (0 < plan.share <= 1 and plan.epochs >= 1 and plan.seconds >= 0) for plan in plans.values()):
             raise ValueError("nobody plans so")
         if not 0 <= seconds < math.inf:
             raise ValueError("no time takes so long")
-        return Checkpoint(
-            dict(values["run"]), dict(values["machine"]), planned, seconds, dict(values["state"]), tensors
-        )
-    except (IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+        return Checkpoint(dict(values["run"]), dict(values["machine"]), plans, seconds, dict(values["state"]), tensors)
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise TamperedBundleError(f"{path}: its parts do not agree with each other ({error!r})") from error
 
 

@@ -1,0 +1,69 @@
+"""Folds: which items are held out from which training.
+
+Few items say too little in one validation split: one item more or less that is right would choose the epochs. They are
+cut into folds, each of which is held out from one training, so that every item counts once.
+
+References
+----------
+Stone 1974, "Cross-validatory choice and assessment of statistical predictions".
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gridcnn.adapters import Adapter
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.pipeline.split import LabelledItems, fold_indices
+from gridcnn.training.job import Job, split_job
+from gridcnn.training.recipe import resolve
+
+__all__ = ["Fold", "folds_of"]
+
+FOLDS = 5
+
+MOST_FOLDED = 500
+"""More items have one validation split."""
+
+MOST_WORK = 5e11
+"""Multiply-adds of a training, forwards, from which one validation split has to do: about a quarter of a minute."""
+
+
+class Fold(NamedTuple):
+    """Items to train on, and those held out, or None."""
+
+    training: LabelledItems
+    checking: LabelledItems | None
+
+
+def folds_of(job: Job, surveyed: Adapter, validation: tuple[Any, Any] | None, seed: int) -> list[Fold]:
+    """Return the folds of a fit: one validation split, or several folds if there are few items and they are cheap.
+
+    Parameters
+    ----------
+    job : Job
+        The fit.
+    surveyed : Adapter
+        Fitted to all of its items.
+    validation : (X, y) or None
+        Items to validate on, if they are given.
+    seed : int
+        Of the random numbers.
+    """
+    if validation is None and job.parameters.get("epochs") is None and job.refits(surveyed) and _cheap(job, surveyed):
+        held_out = fold_indices(job.items, FOLDS, seed)
+        every = np.arange(len(job.items.target))
+        if held_out:
+            return [Fold(job.items.take(np.setdiff1d(every, held)), job.items.take(held)) for held in held_out]
+    return [Fold(*split_job(job, validation, seed))]
+
+
+def _cheap(job: Job, surveyed: Adapter) -> bool:
+    n_items = len(job.items.target)
+    if not job.config.validation_fraction or n_items > MOST_FOLDED:
+        return False
+    recipe = resolve(job.parameters, surveyed, n_items)
+    network = ConvPoolDense(surveyed.spec_, recipe.backbone, len(job.classes))
+    return n_items * recipe.training.epochs * sum(layer.multiply_adds for layer in network.layers()) <= MOST_WORK

@@ -1,0 +1,87 @@
+"""A lesson: one training for each fold, and what they tell together of items that none of them had seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from gridcnn.model import EpochRecord, FittedModel
+from gridcnn.training.budget import Budget
+from gridcnn.training.certainty import Answers, learn_certainty, pooled
+from gridcnn.training.checkpoint import Checkpoints
+from gridcnn.training.folds import Fold
+from gridcnn.training.job import Job
+from gridcnn.training.learn import Learned, learn
+from gridcnn.training.loop import best_epoch
+
+__all__ = ["Lesson", "learn_folds"]
+
+
+class Lesson(NamedTuple):
+    """What one recipe learned from the folds.
+
+    Parameters
+    ----------
+    job : Job
+        With the parameters and the adapter that were used.
+    folds : tuple of Learned
+        One for each fold; fewer if a person ended the training.
+    """
+
+    job: Job
+    folds: tuple[Learned, ...]
+
+    @property
+    def answers(self) -> Answers | None:
+        """What the networks say of the items held out from each of them."""
+        return pooled([fold.answers for fold in self.folds])
+
+    @property
+    def model(self) -> FittedModel:
+        """The model of the first fold, with history, scores and certainty of all of them."""
+        first = self.folds[0].model
+        interrupted = any(fold.model.interrupted for fold in self.folds)
+        if len(self.folds) == 1 or interrupted:
+            return replace(first, interrupted=interrupted)
+        histories = [fold.model.history for fold in self.folds]
+        counts = np.array([fold.model.summary["validation_items"] for fold in self.folds], dtype=float)
+        history = tuple(_mean_record(records, counts) for records in zip(*histories, strict=False))
+        answers = self.answers
+        chosen = best_epoch(history, np.ones(int(counts.sum())) if answers is None else answers.weight)
+        record = history[chosen - 1]
+        return replace(
+            first,
+            history=history,
+            best_epoch=chosen,
+            scores={"validation_accuracy": record.validation_accuracy, "validation_loss": record.validation_loss},
+            certainty=learn_certainty(answers),
+            summary=first.summary | {"validation_items": int(counts.sum()), "folds": len(self.folds)},
+        )
+
+
+def learn_folds(
+    job: Job,
+    folds: Sequence[Fold],
+    seed: int,
+    *,
+    budget: Budget | None = None,
+    checkpoints: Checkpoints | None = None,
+    tell: bool = False,
+) -> Lesson:
+    """Train on each fold; a person who ends one training ends all. The parameters are those of `learn`."""
+    learned: list[Learned] = []
+    for fold in folds:
+        first = tell and not learned
+        learned.append(learn(job, *fold, seed, budget=budget, checkpoints=checkpoints, tell=first))
+        if learned[-1].model.interrupted:
+            break
+    return Lesson(job, tuple(learned))
+
+
+def _mean_record(records: Sequence[EpochRecord], counts: np.ndarray) -> EpochRecord:
+    """Return one row of the history for an epoch of all folds; the seconds add up."""
+    mean = EpochRecord(*np.average(np.array(records, dtype=float), axis=0, weights=counts).tolist())
+    return mean._replace(epoch=records[0].epoch, seconds=sum(record.seconds for record in records))
