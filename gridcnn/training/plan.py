@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from gridcnn.network.config import BackboneConfig
 from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.split import LabelledItems
 from gridcnn.training.announce import about_input, about_network
-from gridcnn.training.budget import Budget, Schedule, fewest_epochs, probe, smaller_share
+from gridcnn.training.budget import BUSY, Budget, Passes, Schedule, fewest_epochs, probe, smaller_share
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.folds import folds_of
@@ -73,8 +73,10 @@ def plan(
     recipe, schedule = resolve(job.parameters, fitted, len(training.target)), None
     if budget is not None:
         device = choose_device(config.device)
-        refits = validation is None and job.refits(fitted)
-        fitting = fit_to_budget(budget, job, fitted, training, checking, device, refits=refits)
+        further = [Passes(*map(_count, fold)) for fold in folds[1:]]
+        if validation is None and job.refits(fitted):
+            further.append(Passes(_count(job.items), 0))
+        fitting = fit_to_budget(budget, job, fitted, training, checking, device, further)
         fitted, schedule = fitting.adapter, fitting.schedule
         chosen = {**fitting.chosen, "epochs": schedule.epochs}
         recipe = resolve({**job.parameters, **chosen}, fitted, len(training.target))
@@ -112,13 +114,15 @@ def fit_to_budget(
     training: LabelledItems,
     checking: LabelledItems | None,
     device: torch.device,
-    *,
-    refits: bool = False,
+    further: Sequence[Passes] = (),
 ) -> Fitting:
-    """Make the grid coarser, or the kernels fewer, until the fewest epochs fit the budget, as a sample shows."""
+    """Make the grid coarser, or the kernels fewer, until the fewest epochs fit the budget, as a sample shows.
+
+    The schedule counts this training, and `further` ones, which are not made to fit.
+    """
     adapter, share = finest, 1.0
     chosen: dict[str, Any] = {}
-    n_items, n_validation = len(training.target), 0 if checking is None else len(checking.target)
+    n_items, n_validation = _count(training), _count(checking)
     while True:
         recipe = resolve({**job.parameters, **chosen}, adapter, n_items)
         cost = probe(adapter, training.items, recipe, len(job.classes), device, job.config.n_jobs)
@@ -129,11 +133,14 @@ def fit_to_budget(
             break
         share, (adapter, chosen) = smaller, less
     epochs = budget.epochs(recipe.training.epochs, epoch, reserved=encoding)
-    if n_validation and refits:
-        epoch += cost.epoch(n_items + n_validation, 0, recipe.training.batch_size)
-    expected = budget.elapsed + encoding + epochs * epoch
-    schedule = Schedule(n_items, adapter.spec_.sizes, epochs, expected, budget.limit)
+    needed = cost.seconds([Passes(n_items, n_validation), *further], epochs, recipe.training.batch_size)
+    alone = budget.elapsed + cost.share * needed if cost.share < BUSY else None
+    schedule = Schedule(n_items, adapter.spec_.sizes, epochs, budget.elapsed + needed, budget.limit, alone)
     return Fitting(share, adapter, chosen, schedule)
+
+
+def _count(part: LabelledItems | None) -> int:
+    return 0 if part is None else len(part.target)
 
 
 def reduced(job: Job, finest: Adapter, share: float, training: LabelledItems) -> tuple[Adapter, dict[str, Any]] | None:
