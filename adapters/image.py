@@ -13,7 +13,7 @@ from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
 from gridcnn.adapters.image_files import Picture, as_array, decoding
 from gridcnn.adapters.image_inspecting import PictureInspector
 from gridcnn.adapters.image_resizing import resized
-from gridcnn.adapters.image_settings import LONGEST_SIDE, SHORTEST_SIDE, learned_size, settings
+from gridcnn.adapters.image_settings import settings
 from gridcnn.adapters.image_survey import survey
 from gridcnn.adapters.tensors import is_tensor
 from gridcnn.errors import ConfigurationError, DataError, ItemError
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["ImageAdapter"]
 
 SAMPLE = 500
+LONGEST_LEARNED_SIDE = 64
 LONGEST_PREVIEW = 192
+SHORTEST_LEARNED_SIDE = 8
 SHARP_ENOUGH = 8
 """Times the grid's longer side to which a JPEG is decoded at least, at a fraction of its size, which is faster.
 
@@ -54,8 +56,7 @@ class ImageAdapter(Adapter):
     ----------
     size : int or (int, int) or None, default None
         Height and width of the grid; one number for both. None learns the median of the training pictures, shrunk so
-        that the longer side is at most 64 cells, of many coloured ones fewer, but not below 32, so that training takes
-        minutes; sides of fewer than 8 cells become 8.
+        that the longer side is at most 64 cells; sides of fewer than 8 cells become 8.
     colour : bool or None, default None
         Three channels (red, green, blue) or one (grey). None decides by the pixels: colour if any picture of the
         training sample has a coloured pixel.
@@ -138,23 +139,11 @@ class ImageAdapter(Adapter):
         self.check_parameters()
         sample = sample_of(items, SAMPLE)
         self.survey_, self.pixel_ranges_ = survey(sample)
-        median = (self.survey_["height"], self.survey_["width"])
-        self.height_, self.width_ = learned_size(*median) if self.size is None else _two_sides(self.size)
-        coloured, counts = self._look(sample)
-        colour = bool(coloured) if self.colour is None else bool(self.colour)
-        planned = learned_size(*median, len(items), colour=colour)
-        if self.size is None and planned != (self.height_, self.width_):
-            self.height_, self.width_ = planned
-            _, counts = self._look(sample)
-        self.colour_ = colour
-        self.mean_, self.std_ = _moments(counts[self.colour_])
-        return self
-
-    def _look(self, sample: Sequence[Any]) -> tuple[int, dict[bool, np.ndarray]]:
-        """Count the coloured pictures, and how many pixels have each level, in colour and in grey."""
+        typical = _learned_size(self.survey_["height"], self.survey_["width"])
+        self.height_, self.width_ = typical if self.size is None else _two_sides(self.size)
         self.colour_ = True
         coloured, transparent, failure = 0, 0, None
-        counts = {True: np.zeros((3, 256)), False: np.zeros((1, 256))}
+        counts = {True: np.zeros((3, 256)), False: np.zeros((1, 256))}  # how many pixels have each level, by colour
         for item in sample:
             try:
                 with Picture(item) as picture:
@@ -169,12 +158,14 @@ class ImageAdapter(Adapter):
         if not counts[True].any():
             raise DataError(f"none of the {len(sample)} sampled training pictures can be read; the first: {failure}")
         self.survey_ |= {"coloured": coloured, "transparent": transparent}
-        return coloured, counts
+        self.colour_ = bool(coloured) if self.colour is None else bool(self.colour)
+        self.mean_, self.std_ = _moments(counts[self.colour_])
+        return self
 
     def coarser(self, share: float) -> Self | None:
         """Return a new adapter for smaller pictures, of 8 cells a side at least; None if `size` was set."""
         sides = (self.height_, self.width_)
-        size = tuple(max(round(share * side), min(side, SHORTEST_SIDE)) for side in sides)
+        size = tuple(max(round(share * side), min(side, SHORTEST_LEARNED_SIDE)) for side in sides)
         smaller = type(self)(**{**self.get_params(), "size": size})
         return smaller if self.size is None and size != sides else None
 
@@ -263,8 +254,8 @@ class ImageAdapter(Adapter):
     def preview(self, item: Any) -> Preview:
         """Return a picture in its own colours and proportions, at most 192 pixels a side, decoded as in training."""
         with Picture(item) as picture:
-            height, width = learned_size(*picture.size())
-            if max(height, width) >= LONGEST_SIDE:
+            height, width = _learned_size(*picture.size())
+            if max(height, width) >= LONGEST_LEARNED_SIDE:
                 grown = LONGEST_PREVIEW / max(height, width)
                 height, width = round(height * grown), round(width * grown)
             own = ImageAdapter(size=(height, width)).restore({**self.state(), "height_": height, "width_": width})
@@ -324,6 +315,12 @@ def _two_sides(size: Any) -> tuple[int, int]:
             f"size is {height} × {width} pixels; the largest grid has {image_state.MOST_CELLS:,}, such as 4096 × 4096"
         )
     return height, width
+
+
+def _learned_size(height: float, width: float) -> tuple[int, int]:
+    """Return the sides of the grid, shrunk or grown to what can be learned."""
+    shrink = min(1.0, LONGEST_LEARNED_SIDE / max(height, width))
+    return max(round(height * shrink), SHORTEST_LEARNED_SIDE), max(round(width * shrink), SHORTEST_LEARNED_SIDE)
 
 
 def _has_colour(picture: np.ndarray) -> bool:
