@@ -13,6 +13,7 @@ from rich.console import Console
 
 from gridcnn import GridClassifier
 from gridcnn.adapters import AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.adapters.questions import Option, Question
 from gridcnn.cli.options import seconds_of
 from gridcnn.cli.progress import LiveProgress, PlainProgress
 from gridcnn.errors import ConfigurationError, DataError
@@ -245,6 +246,26 @@ def test_a_plan_counts_all_folds_and_the_last_training_from_all_items(pace):
     )
     assert once == pytest.approx(7 * 40, abs=10)  # steps of eight
     assert often == pytest.approx((5 * 6 + 8) * 40, abs=10)
+
+
+class Asking(ImageAdapter):
+    """Pictures of which it is not known how many kernels they need."""
+
+    def questions(self, n_items):
+        return [
+            Question("kernels", (Option("usual"), Option("two", {"kernels": (2,)}), Option("nine", {"kernels": (9,)})))
+        ]
+
+
+def test_a_plan_counts_the_trainings_that_answer_questions(pace):
+    X, y = pictures(60), [0, 1] * 30
+    plain, asking = (
+        GridClassifier(adapter=adapter).plan(X, y, measure_time=True).schedule.seconds
+        for adapter in (ImageAdapter(), Asking())
+    )
+    assert asking - plain == pytest.approx(2 * 5 * 6 * 40, abs=10)  # two options, five folds of six steps
+    answered = GridClassifier(adapter=Asking(), kernels=(3,)).plan(X, y, measure_time=True).schedule.seconds
+    assert answered == pytest.approx(plain, abs=10)
 
 
 def test_a_machine_busy_with_other_things_is_told_from_a_slow_one(monkeypatch, tmp_path):
