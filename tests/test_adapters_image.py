@@ -243,6 +243,28 @@ def test_many_pictures_of_many_cells_get_fewer_kernels_and_epochs():
     assert [each["refit"] for each in (few, many, small)] == [True, False, False]
 
 
+def test_large_pictures_are_asked_whether_they_need_more_cells_unless_there_are_many_or_the_size_is_set():
+    pictures = [grey(120, 200, 3)] * 3
+    (question,) = ImageAdapter().fit(pictures).questions(1_000)
+    usual, larger = question.options
+    assert (usual.name, larger.name) == ("64 cells", "128 cells")
+    assert (usual.adapter, larger.adapter) == ({}, {"size": (77, 128)})
+    assert ImageAdapter(size=(77, 128)).fit(pictures).questions(1_000) == []
+    assert ImageAdapter().fit(pictures).questions(3_001) == []
+    assert ImageAdapter().fit([grey(100, 127, 3)]).questions(1_000) == []
+    fine, usual = (settings(height, width, 2_500, colour=True) for height, width in ((77, 128), (38, 64)))
+    assert fine["kernels"] == (16, 32, 128, 256)
+    assert fine["epochs"] < usual["epochs"]  # in about the same time
+
+
+def test_photographs_framed_at_will_are_also_turned_and_scaled_in_training():
+    small, large = (settings(side, side, 1_000, colour=True)["augment"] for side in (32, 64))
+    assert "rotate" not in small
+    assert large["rotate"] == 10
+    assert large["scale"] == {"height": 0.15, "width": 0.15}
+    assert small["flip"] == large["flip"] == ["width"]
+
+
 def test_one_item_is_not_taken_for_a_sequence():
     with pytest.raises(TypeError, match="put it in a list"):
         ImageAdapter().check_items("a.png")
