@@ -34,13 +34,13 @@ SETTINGS: dict[str, Any] = {
     "weight_decay": 1e-2,
     "label_smoothing": 0.05,
 }
-KERNELS = {
+KERNELS: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
     # Most cells of the longer side: kernels of grey pictures, of coloured ones. 64 cells and fewer kernels do better
     # than 40 cells and more; beyond, a block more sees as much of a picture.
     40: ((24, 48, 96), (64, 256, 256)),
     80: ((24, 48, 96), (32, 128, 256)),
 }
-KERNELS_BEYOND = ((12, 24, 48, 96), (16, 32, 128, 256))
+KERNELS_BEYOND: tuple[tuple[int, ...], tuple[int, ...]] = ((12, 24, 48, 96), (16, 32, 128, 256))
 GREY: dict[str, Any] = {
     "head": "flatten",
     "augment": {  # no flips: a flipped digit or letter is another one
@@ -67,8 +67,8 @@ def settings(height: int, width: int, n_items: int, *, colour: bool) -> dict[str
     """Return the parameters of `GridClassifier` that suit so many pictures of this size."""
     kind, fewest = (COLOUR, FEWEST_EPOCHS_COLOUR) if colour else (GREY, FEWEST_EPOCHS_GREY)
     sizes = (kernels for most, kernels in KERNELS.items() if max(height, width) <= most)
-    kernels = next(sizes, KERNELS_BEYOND)[colour]
-    kernels = kernels[: block_count(min(height, width), len(kernels))]
+    widest = next(sizes, KERNELS_BEYOND)[colour]
+    kernels = widest[: block_count(min(height, width), len(widest))]
     usual = epoch_count(EPOCH_ITEMS, n_items, fewest, MOST_EPOCHS)
     planned = work(n_items, seconds_an_item(height, width, 3 if colour else 1, kernels), usual)
     if colour and max(height, width) > PHOTOGRAPHS:
