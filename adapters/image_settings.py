@@ -55,6 +55,7 @@ COLOUR: dict[str, Any] = {
     "augment": {"shift": {"height": 0.07, "width": 0.07}, "flip": ["width"]},  # if that keeps their classes
 }
 PHOTOGRAPHS = 40  # cells of the longer side from which coloured pictures are framed at will, and not cut to one size
+BY_HEART = 30  # epochs from which they are learned by heart: of fewer, turning and scaling gain nothing
 AUGMENT_PHOTOGRAPHS: dict[str, Any] = {
     "shift": {"height": 0.1, "width": 0.1},
     "scale": {"height": 0.15, "width": 0.15},
@@ -71,7 +72,7 @@ def settings(height: int, width: int, n_items: int, *, colour: bool) -> dict[str
     kernels = widest[: block_count(min(height, width), len(widest))]
     usual = epoch_count(EPOCH_ITEMS, n_items, fewest, MOST_EPOCHS)
     planned = work(n_items, seconds_an_item(height, width, 3 if colour else 1, kernels), usual)
-    if colour and max(height, width) > PHOTOGRAPHS:
+    if colour and max(height, width) > PHOTOGRAPHS and planned.epochs >= BY_HEART:
         kind = {**kind, "augment": AUGMENT_PHOTOGRAPHS}
     return {**SETTINGS, **kind, "kernels": kernels, "epochs": planned.epochs, "refit": planned.refit}
 

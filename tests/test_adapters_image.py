@@ -257,9 +257,11 @@ def test_large_pictures_are_asked_whether_they_need_more_cells_unless_there_are_
     assert fine["epochs"] < usual["epochs"]  # in about the same time
 
 
-def test_photographs_framed_at_will_are_also_turned_and_scaled_in_training():
+def test_few_photographs_framed_at_will_are_also_turned_and_scaled_in_training():
     small, large = (settings(side, side, 1_000, colour=True)["augment"] for side in (32, 64))
+    many = settings(64, 64, 5_000, colour=True)["augment"]
     assert "rotate" not in small
+    assert "rotate" not in many  # which are seen less often
     assert large["rotate"] == 10
     assert large["scale"] == {"height": 0.15, "width": 0.15}
     assert small["flip"] == large["flip"] == ["width"]
