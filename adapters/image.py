@@ -12,9 +12,11 @@ from gridcnn.adapters import image_received, image_remarks, image_state
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
 from gridcnn.adapters.image_files import Picture, as_array, decoding
 from gridcnn.adapters.image_inspecting import PictureInspector
+from gridcnn.adapters.image_levels import grey, has_colour, histogram, moments
 from gridcnn.adapters.image_resizing import resized
-from gridcnn.adapters.image_settings import settings
+from gridcnn.adapters.image_settings import LONGEST_SIDE, SHORTEST_SIDE, learned_size, questions, settings
 from gridcnn.adapters.image_survey import survey
+from gridcnn.adapters.questions import Question
 from gridcnn.adapters.tensors import is_tensor
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
@@ -27,16 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["ImageAdapter"]
 
 SAMPLE = 500
-LONGEST_LEARNED_SIDE = 64
 LONGEST_PREVIEW = 192
-SHORTEST_LEARNED_SIDE = 8
 SHARP_ENOUGH = 8
 """Times the grid's longer side to which a JPEG is decoded at least, at a fraction of its size, which is faster.
 
 Beside the whole picture, probabilities of 300 photographs move by 0.0002 on average and 0.009 at most (at 2 times: by
 0.015 and 0.085).
 """
-COLOUR_DIFFERENCE = 8  # of 255: how far red, green and blue of one pixel may differ in a grey picture
 
 
 class ImageAdapter(Adapter):
@@ -139,7 +138,7 @@ class ImageAdapter(Adapter):
         self.check_parameters()
         sample = sample_of(items, SAMPLE)
         self.survey_, self.pixel_ranges_ = survey(sample)
-        typical = _learned_size(self.survey_["height"], self.survey_["width"])
+        typical = learned_size(self.survey_["height"], self.survey_["width"])
         self.height_, self.width_ = typical if self.size is None else _two_sides(self.size)
         self.colour_ = True
         coloured, transparent, failure = 0, 0, None
@@ -151,21 +150,21 @@ class ImageAdapter(Adapter):
             except ItemError as error:
                 failure = failure or error
                 continue
-            coloured += _has_colour(window)
+            coloured += has_colour(window)
             transparent += picture.transparent
-            counts[True] += _histogram(window)
-            counts[False] += _histogram(_grey(window))
+            counts[True] += histogram(window)
+            counts[False] += histogram(grey(window))
         if not counts[True].any():
             raise DataError(f"none of the {len(sample)} sampled training pictures can be read; the first: {failure}")
         self.survey_ |= {"coloured": coloured, "transparent": transparent}
         self.colour_ = bool(coloured) if self.colour is None else bool(self.colour)
-        self.mean_, self.std_ = _moments(counts[self.colour_])
+        self.mean_, self.std_ = moments(counts[self.colour_])
         return self
 
     def coarser(self, share: float) -> Self | None:
         """Return a new adapter for smaller pictures, of 8 cells a side at least; None if `size` was set."""
         sides = (self.height_, self.width_)
-        size = tuple(max(round(share * side), min(side, SHORTEST_LEARNED_SIDE)) for side in sides)
+        size = tuple(max(round(share * side), min(side, SHORTEST_SIDE)) for side in sides)
         smaller = type(self)(**{**self.get_params(), "size": size})
         return smaller if self.size is None and size != sides else None
 
@@ -249,19 +248,24 @@ class ImageAdapter(Adapter):
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit pictures of this size."""
-        return settings(min(self.height_, self.width_), n_items, colour=self.colour_)
+        return settings(self.height_, self.width_, n_items, colour=self.colour_)
+
+    def questions(self, n_items: int) -> list[Question]:
+        """Ask whether pictures that are larger than the grid need more cells."""
+        sides = (self.survey_["height"], self.survey_["width"])
+        return questions(*sides, n_items) if self.size is None else []
 
     def preview(self, item: Any) -> Preview:
         """Return a picture in its own colours and proportions, at most 192 pixels a side, decoded as in training."""
         with Picture(item) as picture:
-            height, width = _learned_size(*picture.size())
-            if max(height, width) >= LONGEST_LEARNED_SIDE:
+            height, width = learned_size(*picture.size())
+            if max(height, width) >= LONGEST_SIDE:
                 grown = LONGEST_PREVIEW / max(height, width)
                 height, width = round(height * grown), round(width * grown)
             own = ImageAdapter(size=(height, width)).restore({**self.state(), "height_": height, "width_": width})
             own.colour_ = True
             window = own._window(picture)
-        return self.preview_window(window if _has_colour(window) else _grey(window))
+        return self.preview_window(window if has_colour(window) else grey(window))
 
     def preview_window(self, window: np.ndarray) -> Preview:
         """Return the pixels of an encoded picture."""
@@ -315,32 +319,3 @@ def _two_sides(size: Any) -> tuple[int, int]:
             f"size is {height} × {width} pixels; the largest grid has {image_state.MOST_CELLS:,}, such as 4096 × 4096"
         )
     return height, width
-
-
-def _learned_size(height: float, width: float) -> tuple[int, int]:
-    """Return the sides of the grid, shrunk or grown to what can be learned."""
-    shrink = min(1.0, LONGEST_LEARNED_SIDE / max(height, width))
-    return max(round(height * shrink), SHORTEST_LEARNED_SIDE), max(round(width * shrink), SHORTEST_LEARNED_SIDE)
-
-
-def _has_colour(picture: np.ndarray) -> bool:
-    """Whether red, green and blue differ anywhere in a picture, shape `(3, height, width)`."""
-    return bool((picture.max(axis=0) - picture.min(axis=0) > COLOUR_DIFFERENCE).any())
-
-
-def _grey(picture: np.ndarray) -> np.ndarray:
-    """Turn RGB, shape `(3, height, width)`, into grey as `encode` does, shape `(1, height, width)`."""
-    return np.asarray(Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0))).convert("L"))[None]
-
-
-def _histogram(picture: np.ndarray) -> np.ndarray:
-    """Count how many pixels of each channel have each level, shape `(channels, 256)`."""
-    return np.stack([np.bincount(channel.ravel(), minlength=256) for channel in picture])
-
-
-def _moments(counts: np.ndarray) -> tuple[list[float], list[float]]:
-    """Return mean and standard deviation of each channel; the latter 1 if there is no spread to divide by."""
-    levels, shares = np.arange(256), counts / counts.sum(axis=1, keepdims=True)
-    mean = shares @ levels
-    std = np.sqrt((shares * np.square(levels - mean[:, None])).sum(axis=1))
-    return mean.tolist(), np.where(std > 0.1, std, 1.0).tolist()

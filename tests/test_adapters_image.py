@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 
 from gridcnn.adapters import ImageAdapter, from_state
+from gridcnn.adapters.image_settings import settings
+from gridcnn.adapters.image_work import seconds_an_item
 from gridcnn.adapters.limits import limited
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 
@@ -219,6 +221,50 @@ def test_only_colour_pictures_are_flipped_and_small_ones_get_fewer_blocks():
     assert coloured["augment"]["flip"] == ["width"]
     assert "flip" not in small["augment"]
     assert len(small["kernels"]) == 2 < len(coloured["kernels"])
+
+
+@pytest.mark.parametrize("n_items", [100, 2_000, 3_000, 3_001, 5_000, 10_000])
+@pytest.mark.parametrize("colour", [True, False])
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (28, 28), (51, 64), (64, 64), (8, 64)])
+def test_the_work_of_a_default_fit_is_bounded_whatever_the_number_and_size(height, width, n_items, colour):
+    defaults = settings(height, width, n_items, colour=colour)
+    seconds = seconds_an_item(height, width, 3 if colour else 1, defaults["kernels"])
+    trainings = 2.11 if defaults["refit"] else 1  # the second one has the validation items as well
+    assert trainings * n_items * defaults["epochs"] * seconds < 850  # of one core, so 8 minutes of two
+    assert defaults["epochs"] >= 16
+
+
+def test_many_pictures_of_many_cells_get_fewer_kernels_and_epochs():
+    few, many = (settings(51, 64, n_items, colour=True) for n_items in (500, 9_000))
+    small = settings(32, 32, 9_000, colour=True)
+    assert few["kernels"] == many["kernels"] == (32, 128, 256)
+    assert small["kernels"] == (64, 256, 256)
+    assert [each["epochs"] for each in (few, many, small)] == [40, 21, 30]
+    assert [each["refit"] for each in (few, many, small)] == [True, False, False]
+
+
+def test_large_pictures_are_asked_whether_they_need_more_cells_unless_there_are_many_or_the_size_is_set():
+    pictures = [grey(120, 200, 3)] * 3
+    (question,) = ImageAdapter().fit(pictures).questions(1_000)
+    usual, larger = question.options
+    assert (usual.name, larger.name) == ("64 cells", "128 cells")
+    assert (usual.adapter, larger.adapter) == ({}, {"size": (77, 128)})
+    assert ImageAdapter(size=(77, 128)).fit(pictures).questions(1_000) == []
+    assert ImageAdapter().fit(pictures).questions(3_001) == []
+    assert ImageAdapter().fit([grey(100, 127, 3)]).questions(1_000) == []
+    fine, usual = (settings(height, width, 2_500, colour=True) for height, width in ((77, 128), (38, 64)))
+    assert fine["kernels"] == (16, 32, 128, 256)
+    assert fine["epochs"] < usual["epochs"]  # in about the same time
+
+
+def test_few_photographs_framed_at_will_are_also_turned_and_scaled_in_training():
+    small, large = (settings(side, side, 1_000, colour=True)["augment"] for side in (32, 64))
+    many = settings(64, 64, 5_000, colour=True)["augment"]
+    assert "rotate" not in small
+    assert "rotate" not in many  # which are seen less often
+    assert large["rotate"] == 10
+    assert large["scale"] == {"height": 0.15, "width": 0.15}
+    assert small["flip"] == large["flip"] == ["width"]
 
 
 def test_one_item_is_not_taken_for_a_sequence():

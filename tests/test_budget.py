@@ -13,6 +13,7 @@ from rich.console import Console
 
 from gridcnn import GridClassifier
 from gridcnn.adapters import AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.adapters.questions import Option, Question
 from gridcnn.cli.options import seconds_of
 from gridcnn.cli.progress import LiveProgress, PlainProgress
 from gridcnn.errors import ConfigurationError, DataError
@@ -23,6 +24,7 @@ from gridcnn.network.config import BackboneConfig
 from gridcnn.training.budget import Budget, Pace, Schedule, fewest_epochs, measure, probe, smaller_share
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.config import TrainingConfig
+from gridcnn.training.contention import Contention
 from gridcnn.training.loop import Examples
 from gridcnn.training.recipe import Recipe
 
@@ -231,26 +233,55 @@ def test_a_plan_without_a_limit_estimates_the_usual_epochs(pace):
     classifier = GridClassifier(adapter=ImageAdapter())
     plan = classifier.plan(pictures(20), [0, 1] * 10, measure_time=True)
     assert plan.schedule.epochs == plan.training.epochs == 40
-    assert plan.schedule.seconds == pytest.approx(3 * 40, abs=10)  # and a little for encoding
+    # Five folds of two steps, all items of three, and a little for encoding
+    assert plan.schedule.seconds == pytest.approx((5 * 2 + 3) * 40, abs=10)
     assert classifier.plan(pictures(20), [0, 1] * 10).schedule is None
 
 
-def test_a_plan_counts_the_second_training_from_all_items(pace):
+def test_a_plan_counts_all_folds_and_the_last_training_from_all_items(pace):
     X, y = pictures(60), [0, 1] * 30
-    once, twice = (
+    once, often = (
         GridClassifier(adapter=ImageAdapter(), refit=refit).plan(X, y, measure_time=True).schedule.seconds
         for refit in (False, True)
     )
-    assert twice == pytest.approx(2 * once, rel=0.2)
+    assert once == pytest.approx(7 * 40, abs=10)  # steps of eight
+    assert often == pytest.approx((5 * 6 + 8) * 40, abs=10)
 
 
-def test_a_plan_counts_the_second_training_that_groups_bring(pace):
+class Asking(ImageAdapter):
+    """Pictures of which it is not known how many kernels they need."""
+
+    def questions(self, n_items):
+        return [
+            Question("kernels", (Option("usual"), Option("two", {"kernels": (2,)}), Option("nine", {"kernels": (9,)})))
+        ]
+
+
+def test_a_plan_counts_the_trainings_that_answer_questions(pace):
     X, y = pictures(60), [0, 1] * 30
-    classifier = GridClassifier(adapter=ImageAdapter())
-    alone, grouped = (
-        classifier.plan(X, y, groups, measure_time=True).schedule.seconds for groups in (None, [*range(10)] * 6)
+    plain, asking = (
+        GridClassifier(adapter=adapter).plan(X, y, measure_time=True).schedule.seconds
+        for adapter in (ImageAdapter(), Asking())
     )
-    assert grouped == pytest.approx(2 * alone, rel=0.2)
+    assert asking - plain == pytest.approx(2 * 5 * 6 * 40, abs=10)  # two options, five folds of six steps
+    answered = GridClassifier(adapter=Asking(), kernels=(3,)).plan(X, y, measure_time=True).schedule.seconds
+    assert answered == pytest.approx(plain, abs=10)
+
+
+def test_a_machine_busy_with_other_things_is_told_from_a_slow_one(monkeypatch, tmp_path):
+    thread = tmp_path / "1"
+    thread.mkdir()
+    monkeypatch.setattr("gridcnn.training.contention.THREADS", tmp_path)
+    (thread / "schedstat").write_text("5000 7000 3")
+    with Contention() as contention:
+        (thread / "schedstat").write_text("6000 10000 4")
+    assert contention.share == 0.25
+    busy = str(Schedule(1200, (28, 28), 5, 400.0, None, alone=contention.share * 400))
+    assert busy.endswith("about 6 min 40 s to train as busy as this machine is, 1 min 40 s if nothing else ran on it")
+    monkeypatch.setattr("gridcnn.training.contention.THREADS", tmp_path / "not Linux")
+    with Contention() as unknown:
+        pass
+    assert unknown.share == 1
 
 
 def test_epochs_beside_a_limit_are_refused():
@@ -294,7 +325,7 @@ def test_training_within_a_limit_says_at_the_start_and_at_the_end_how_long_it_ta
 
 def test_a_dry_run_says_how_long_training_would_take(pace, run):
     done = run("train", "digits", "--dry-run", "--kernels", "2")
-    assert "1,617 items, 8 × 8, 40 epochs: about 8 min" in done.out.splitlines()[-1]
+    assert "1,617 items, 8 × 8, 40 epochs: about 18 min 4" in done.out.splitlines()[-1]
 
 
 def test_the_bands_and_the_hop_that_a_limit_chose_can_be_given(run):

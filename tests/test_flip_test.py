@@ -54,6 +54,7 @@ def test_arrows_that_point_left_and_right_are_not_mirrored_into_each_other():
     assert test.upright > 0.9
     assert test.flipped < 0.2
     assert not test.keeps_classes
+    assert test.z_apart > 1.6
     assert mirror_tested(*drawn(ARROW, BACK), axis="height").keeps_classes
 
 
@@ -88,6 +89,16 @@ def test_nothing_is_said_of_few_pictures_or_of_classes_of_one():
     assert mirror_tested(pictures, np.arange(N)) is None
     lonely = np.where(np.arange(N) < 3, target, 2)  # what is left is one class
     assert mirror_tested(pictures, lonely) is None
+
+
+def test_photographs_of_one_thing_in_a_row_do_not_forbid_mirroring():
+    rng = np.random.default_rng(0)
+    things = rng.integers(40, 200, (24, 16, 16, 3))  # what each looks like tells nothing of its class
+    pictures = np.repeat(things, 20, axis=0) + rng.integers(-20, 21, (480, 16, 16, 3))
+    test = mirror_tested(pictures.astype(np.uint8), np.repeat(np.arange(24) % 3, 20))
+    assert test.z > 10
+    assert test.z_apart < 1.6
+    assert test.keeps_classes
 
 
 @pytest.mark.parametrize("level", [0, 200])

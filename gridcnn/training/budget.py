@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -25,10 +25,23 @@ from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.pipeline.encode import encode_items
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.config import TrainingConfig
+from gridcnn.training.contention import Contention
 from gridcnn.training.loop import Examples, evaluate, seeded, train
 from gridcnn.training.recipe import Recipe
 
-__all__ = ["Budget", "Cost", "Pace", "Schedule", "fewest_epochs", "in_words", "measure", "probe", "smaller_share"]
+__all__ = [
+    "BUSY",
+    "Budget",
+    "Cost",
+    "Pace",
+    "Passes",
+    "Schedule",
+    "fewest_epochs",
+    "in_words",
+    "measure",
+    "probe",
+    "smaller_share",
+]
 
 PLANNED_SHARE = 0.9
 """Share of the limit that is planned for; the rest is a reserve for a machine that gets slower."""
@@ -45,8 +58,19 @@ FIRST_SAMPLE, SAMPLE_SECONDS = 64, 0.2
 PROBE_SECONDS, MEASURING_SHARE, LONGEST_MEASURING = 0.4, 0.02, 3.0
 """Time for which steps are measured: on a sample; on all items, as a share of the limit; and the longest one."""
 
-WARM_STEPS = 1
-"""The first step, which allocates memory and chooses algorithms, is not timed."""
+WARM_STEPS, FEWEST_STEPS, FEW_STEPS = 2, 3, 12
+"""The first steps, which allocate memory and choose algorithms, are not timed; how many are at least; up to how many
+their median counts, which one slow step does not move. (Of more, the mean: those of texts are of unequal lengths.)
+"""
+
+MOST_PATIENCE = 10
+"""Times the seconds that measuring should take, after which even fewer steps have to do."""
+
+WARM_ITEMS = 4
+"""Items that are encoded first, untimed: what reads them is loaded then."""
+
+BUSY = 0.8
+"""Share of the time with a processor below which the machine counts as busy with other things."""
 
 SCORED = 128
 """Examples that are scored to time scoring."""
@@ -64,15 +88,39 @@ class Pace(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """Costs measured on a sample: seconds to encode an item, windows of an item, and the pace of training."""
+    """Costs measured on a sample: seconds to encode an item, windows of an item, and the pace of training.
+
+    `share` is that of the time in which this process, ready to compute, had a processor.
+    """
 
     encoding: float
     windows: float
     pace: Pace
+    share: float = 1.0
 
     def epoch(self, n_items: int, n_validation: int, batch_size: int) -> float:
         """Return the seconds of an epoch."""
         return self.pace.epoch(n_items * self.windows, n_validation * self.windows, batch_size)
+
+    def seconds(self, trainings: Iterable[Passes], epochs: int, batch_size: int) -> float:
+        """Return the seconds of all trainings of a fit, each of which encodes what it learns from and is scored on.
+
+        Examples
+        --------
+        >>> cost = Cost(encoding=0.001, windows=1, pace=Pace(step=0.5, scoring=0.01))
+        >>> cost.seconds([Passes(900, 100), Passes(1000, 0)], epochs=10, batch_size=100)
+        107.0
+        """
+        return sum(
+            sum(each) * self.encoding + epochs * self.epoch(each.items, each.scored, batch_size) for each in trainings
+        )
+
+
+class Passes(NamedTuple):
+    """One training of a fit: over how many items, and on how many others it is scored after each epoch."""
+
+    items: int
+    scored: int
 
 
 @dataclass(frozen=True)
@@ -91,6 +139,8 @@ class Schedule:
         Expected wall-clock time of the whole fit.
     limit : float or None
         Seconds allowed.
+    alone : float or None
+        Seconds if nothing else kept the processors busy; None if nothing does.
 
     Examples
     --------
@@ -103,6 +153,7 @@ class Schedule:
     epochs: int
     seconds: float
     limit: float | None = None
+    alone: float | None = None
 
     @property
     def fits(self) -> bool:
@@ -112,6 +163,9 @@ class Schedule:
     def __str__(self) -> str:
         what = f"{self.items:,} items, {' × '.join(map(str, self.sizes))}, {self.epochs} epochs"
         about = f"{what}: about {in_words(max(self.seconds, 1))}"
+        if self.limit is None and self.alone is not None:
+            alone = in_words(max(self.alone, 1))
+            return f"{about} to train as busy as this machine is, {alone} if nothing else ran on it"
         if self.limit is None:
             return f"{about} to train on this machine"
         if self.fits:
@@ -190,7 +244,7 @@ def measure(
     """
     trial = copy.deepcopy(network)
     watch = _Stopwatch(seconds, device)
-    steps = replace(config, epochs=max(config.epochs, WARM_STEPS + 1), patience=None)
+    steps = replace(config, epochs=max(config.epochs, WARM_STEPS + FEWEST_STEPS), patience=None)
     with seeded(0, device):
         if train(trial, examples, steps, device=device, callback=watch).interrupted:
             raise KeyboardInterrupt  # Ctrl-C ends a training with its best weights; here there are none
@@ -210,6 +264,7 @@ def probe(
     n_jobs: int | None = None,
 ) -> Cost:
     """Encode a sample of the items, train on it for a moment, and return the costs."""
+    encode_items(adapter, sample_of(items, WARM_ITEMS), frontend_on=device, on_error="skip", n_jobs=n_jobs)
     n_sampled = FIRST_SAMPLE
     while True:
         sample = sample_of(items, n_sampled)
@@ -229,7 +284,9 @@ def probe(
     with seeded(0, device):
         frontend = nn.Identity() if adapter.frontend_is_frozen else adapter.frontend()
         network = Network(frontend, ConvPoolDense(adapter.spec_, recipe.backbone, n_classes))
-    return Cost(taken / len(sample), len(windows) / len(sample), measure(network, examples, recipe.training, device))
+    with Contention() as contention:
+        pace = measure(network, examples, recipe.training, device)
+    return Cost(taken / len(sample), len(windows) / len(sample), pace, contention.share)
 
 
 def smaller_share(share: float, needed: float, available: float) -> float | None:
@@ -260,24 +317,26 @@ def in_words(seconds: float) -> str:
 
 
 class _Stopwatch(Callback):
-    """Times the steps of a training after the first, and ends it after `seconds`."""
+    """Times the steps of a training after the first ones, and ends it after `seconds`."""
 
     def __init__(self, seconds: float, device: torch.device) -> None:
         self._seconds = seconds
         self._device = device
-        self._steps = 0
-        self._started = 0.0
+        self._times: list[float] = []  # at the end of each step
 
     def on_step(self, n_samples: int) -> bool:
-        """Count a step, and stop after the last one."""
-        self._steps += 1
-        if self._steps == WARM_STEPS:
-            self._started = self._now()
-        return self._steps > WARM_STEPS and time.perf_counter() - self._started >= self._seconds
+        """Note a step, and stop after the last one."""
+        self._times.append(self._now())
+        n_timed = len(self._times) - WARM_STEPS
+        if n_timed < 1:
+            return False
+        taken = self._times[-1] - self._times[WARM_STEPS - 1]
+        return taken >= self._seconds * (1 if n_timed >= FEWEST_STEPS else MOST_PATIENCE)
 
     def seconds_a_step(self) -> float:
-        """Return the mean time of the steps after the first."""
-        return (self._now() - self._started) / (self._steps - WARM_STEPS)
+        """Return the time of a usual step."""
+        steps = np.diff(self._times[WARM_STEPS - 1 :])
+        return float(np.median(steps) if len(steps) <= FEW_STEPS else steps.mean())
 
     def _now(self) -> float:
         if self._device.type != "cpu":

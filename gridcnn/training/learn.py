@@ -31,8 +31,8 @@ from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.flip_test import flip_test
 from gridcnn.training.job import Job
+from gridcnn.training.limit import announce, fit_to_budget, reduced
 from gridcnn.training.loop import Examples, Outcome, diverged, seeded, train
-from gridcnn.training.plan import announce, fit_to_budget, reduced
 from gridcnn.training.recipe import resolve
 from gridcnn.training.run_folder import Planned
 from gridcnn.versions import versions

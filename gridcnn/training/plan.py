@@ -1,32 +1,32 @@
-"""A plan of a fit: layers, costs and duration, and how a training is made to fit a time limit."""
+"""A plan of a fit: its layers, what they cost, and how long all of its trainings take."""
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from gridcnn.adapters import Adapter
+from gridcnn.adapters.questions import Question
 from gridcnn.grid import GridSpec
 from gridcnn.network.backbone import ConvPoolDense, Layer
 from gridcnn.network.config import BackboneConfig
 from gridcnn.pipeline.device import choose_device
-from gridcnn.pipeline.split import LabelledItems
 from gridcnn.training.announce import about_input, about_network
-from gridcnn.training.budget import Budget, Schedule, fewest_epochs, probe, smaller_share
+from gridcnn.training.budget import Budget, Passes, Schedule
 from gridcnn.training.callbacks import Callback
+from gridcnn.training.choose import MOST_JUDGED, MOST_TRIED, open_questions
 from gridcnn.training.config import TrainingConfig
-from gridcnn.training.folds import folds_of
+from gridcnn.training.folds import Fold, folds_of
 from gridcnn.training.job import Job, make_job
+from gridcnn.training.limit import count, fit_to_budget
 from gridcnn.training.recipe import fit_config, resolve
 
-__all__ = ["Fitting", "Plan", "announce", "fit_to_budget", "plan", "reduced"]
+__all__ = ["Plan", "plan"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def plan(
     if budget is not None:
         device = choose_device(config.device)
         refits = validation is None and job.refits(fitted)
-        fitting = fit_to_budget(budget, job, fitted, training, checking, device, refits=refits)
+        further = _further_trainings(job, folds, open_questions(job, surveyed), refits=refits)
+        fitting = fit_to_budget(budget, job, fitted, training, checking, device, further)
         fitted, schedule = fitting.adapter, fitting.schedule
         chosen = {**fitting.chosen, "epochs": schedule.epochs}
         recipe = resolve({**job.parameters, **chosen}, fitted, len(training.target))
@@ -84,75 +85,13 @@ def plan(
     return Plan(fitted.spec_, recipe.backbone, recipe.training, layers, schedule)
 
 
-class Fitting(NamedTuple):
-    """How a fit is made to end within a time limit.
-
-    Parameters
-    ----------
-    share : float
-        Share of the cells along each axis of the grid, or of the kernels.
-    adapter : Adapter
-        A fitted one, as coarse as that.
-    chosen : dict
-        The parameters chosen besides.
-    schedule : Schedule
-        What is expected.
-    """
-
-    share: float
-    adapter: Adapter
-    chosen: dict[str, Any]
-    schedule: Schedule
-
-
-def fit_to_budget(
-    budget: Budget,
-    job: Job,
-    finest: Adapter,
-    training: LabelledItems,
-    checking: LabelledItems | None,
-    device: torch.device,
-    *,
-    refits: bool = False,
-) -> Fitting:
-    """Make the grid coarser, or the kernels fewer, until the fewest epochs fit the budget, as a sample shows."""
-    adapter, share = finest, 1.0
-    chosen: dict[str, Any] = {}
-    n_items, n_validation = len(training.target), 0 if checking is None else len(checking.target)
-    while True:
-        recipe = resolve({**job.parameters, **chosen}, adapter, n_items)
-        cost = probe(adapter, training.items, recipe, len(job.classes), device, job.config.n_jobs)
-        encoding = cost.encoding * (n_items + n_validation)  # an overestimate for cached items: more epochs then
-        epoch = cost.epoch(n_items, n_validation, recipe.training.batch_size)
-        smaller = smaller_share(share, fewest_epochs(recipe.training.epochs) * epoch, budget.left - encoding)
-        if smaller is None or (less := reduced(job, finest, smaller, training)) is None:
-            break
-        share, (adapter, chosen) = smaller, less
-    epochs = budget.epochs(recipe.training.epochs, epoch, reserved=encoding)
-    if n_validation and refits:
-        epoch += cost.epoch(n_items + n_validation, 0, recipe.training.batch_size)
-    expected = budget.elapsed + encoding + epochs * epoch
-    schedule = Schedule(n_items, adapter.spec_.sizes, epochs, expected, budget.limit)
-    return Fitting(share, adapter, chosen, schedule)
-
-
-def reduced(job: Job, finest: Adapter, share: float, training: LabelledItems) -> tuple[Adapter, dict[str, Any]] | None:
-    """Return a coarser adapter, or else the same one and fewer kernels; None if a person set both."""
-    if share == 1:
-        return finest, {}
-    coarser = finest.coarser(share)
-    if coarser is not None:
-        return job.fitted(coarser, training.items, cached=False), {}
-    if job.parameters.get("kernels") is not None:
-        return None
-    usual = finest.defaults(len(training.target))["kernels"]
-    return finest, {"kernels": tuple(math.ceil(share * count) for count in usual)}
-
-
-def announce(job: Job, schedule: Schedule, chosen: Mapping[str, Any]) -> None:
-    """Tell the callbacks what was chosen for a time limit; warn if even that does not fit."""
-    kernels = f", with fewer kernels {chosen['kernels']}" if "kernels" in chosen else ""
-    if schedule.fits:
-        job.callback.on_message(f"{schedule}{kernels}")
-    else:
-        warnings.warn(f"{schedule}{kernels}", stacklevel=4)
+def _further_trainings(job: Job, folds: Sequence[Fold], questions: Sequence[Question], *, refits: bool) -> list[Passes]:
+    """Return all trainings of a fit but the first one; an option of a question is taken to cost what the usual does."""
+    usual = [Passes(count(fold.training), count(fold.checking)) for fold in folds]
+    tried = [Passes(min(each.items, MOST_TRIED), min(each.scored, MOST_JUDGED)) for each in usual]
+    n_trials = sum(len(question.options) - 1 for question in questions)
+    if n_trials and tried != usual:
+        n_trials += 1  # what the usual options learn from some of the items is not what they learn from all
+    if any(fold.checking is None for fold in folds):
+        n_trials = 0
+    return [*usual[1:], *n_trials * tried, *[Passes(count(job.items), 0)] * refits]

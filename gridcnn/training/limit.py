@@ -1,0 +1,98 @@
+"""How a training ends within a time limit: its costs are measured, then grid, kernels and epochs are chosen."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from gridcnn.adapters import Adapter
+from gridcnn.pipeline.split import LabelledItems
+from gridcnn.training.budget import BUSY, Budget, Passes, Schedule, fewest_epochs, probe, smaller_share
+from gridcnn.training.job import Job
+from gridcnn.training.recipe import resolve
+
+__all__ = ["Fitting", "announce", "count", "fit_to_budget", "reduced"]
+
+
+class Fitting(NamedTuple):
+    """How a fit is made to end within a time limit.
+
+    Parameters
+    ----------
+    share : float
+        Share of the cells along each axis of the grid, or of the kernels.
+    adapter : Adapter
+        A fitted one, as coarse as that.
+    chosen : dict
+        The parameters chosen besides.
+    schedule : Schedule
+        What is expected.
+    """
+
+    share: float
+    adapter: Adapter
+    chosen: dict[str, Any]
+    schedule: Schedule
+
+
+def fit_to_budget(
+    budget: Budget,
+    job: Job,
+    finest: Adapter,
+    training: LabelledItems,
+    checking: LabelledItems | None,
+    device: torch.device,
+    further: Sequence[Passes] = (),
+) -> Fitting:
+    """Make the grid coarser, or the kernels fewer, until the fewest epochs fit the budget, as a sample shows.
+
+    The schedule counts this training, and `further` ones, which are not made to fit.
+    """
+    adapter, share = finest, 1.0
+    chosen: dict[str, Any] = {}
+    n_items, n_validation = count(training), count(checking)
+    while True:
+        recipe = resolve({**job.parameters, **chosen}, adapter, n_items)
+        cost = probe(adapter, training.items, recipe, len(job.classes), device, job.config.n_jobs)
+        encoding = cost.encoding * (n_items + n_validation)  # an overestimate for cached items: more epochs then
+        epoch = cost.epoch(n_items, n_validation, recipe.training.batch_size)
+        smaller = smaller_share(share, fewest_epochs(recipe.training.epochs) * epoch, budget.left - encoding)
+        if smaller is None or (less := reduced(job, finest, smaller, training)) is None:
+            break
+        share, (adapter, chosen) = smaller, less
+    epochs = budget.epochs(recipe.training.epochs, epoch, reserved=encoding)
+    needed = cost.seconds([Passes(n_items, n_validation), *further], epochs, recipe.training.batch_size)
+    alone = budget.elapsed + cost.share * needed if cost.share < BUSY else None
+    schedule = Schedule(n_items, adapter.spec_.sizes, epochs, budget.elapsed + needed, budget.limit, alone)
+    return Fitting(share, adapter, chosen, schedule)
+
+
+def count(part: LabelledItems | None) -> int:
+    """Return the number of items of a part that there may be."""
+    return 0 if part is None else len(part.target)
+
+
+def reduced(job: Job, finest: Adapter, share: float, training: LabelledItems) -> tuple[Adapter, dict[str, Any]] | None:
+    """Return a coarser adapter, or else the same one and fewer kernels; None if a person set both."""
+    if share == 1:
+        return finest, {}
+    coarser = finest.coarser(share)
+    if coarser is not None:
+        return job.fitted(coarser, training.items, cached=False), {}
+    if job.parameters.get("kernels") is not None:
+        return None
+    usual = finest.defaults(len(training.target))["kernels"]
+    return finest, {"kernels": tuple(math.ceil(share * count) for count in usual)}
+
+
+def announce(job: Job, schedule: Schedule, chosen: Mapping[str, Any]) -> None:
+    """Tell the callbacks what was chosen for a time limit; warn if even that does not fit."""
+    kernels = f", with fewer kernels {chosen['kernels']}" if "kernels" in chosen else ""
+    if schedule.fits:
+        job.callback.on_message(f"{schedule}{kernels}")
+    else:
+        warnings.warn(f"{schedule}{kernels}", stacklevel=4)
