@@ -27,6 +27,7 @@ SETTINGS: dict[str, Any] = {
 KERNELS = (32, 64, 128)
 EPOCH_ITEMS = 36_000  # recordings heard in training, between the two bounds
 FEWEST_EPOCHS, MOST_EPOCHS = 6, 40
+MOST_REFITTED = 8_000  # recordings up to which a second training, on all of them, takes no more than minutes
 AUGMENT: dict[str, Any] = {
     # Frequencies move by little more than a band: pitch tells toms, vowels and bats apart, and far moves hurt even
     # where it does not, as for dogs and rain (docs/RESULTS.md).
@@ -54,4 +55,5 @@ def settings(cells: int, n_items: int) -> dict[str, Any]:
         "kernels": KERNELS[: block_count(cells, len(KERNELS))],
         "epochs": epoch_count(EPOCH_ITEMS, n_items, FEWEST_EPOCHS, MOST_EPOCHS),
         "augment": AUGMENT,
+        "refit": n_items <= MOST_REFITTED,
     }
