@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from gridcnn.adapters import numbers_state
+from gridcnn.adapters.array_settings import learning_questions, settings_of
 from gridcnn.adapters.base import Adapter
-from gridcnn.adapters.counts import block_count, epoch_count
 from gridcnn.adapters.numbers import EXACT_SPREAD, as_numbers, unusable
 from gridcnn.adapters.numbers_remarks import caution, in_columns, remarks_on, stands_at_levels
+from gridcnn.adapters.questions import Question
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
@@ -28,33 +29,7 @@ CHANNELS = "channels"
 TRIALS = 8
 SMALLEST_SPREAD = 1e-6  # in float32, a standard deviation below this share of the mean is rounding, not variation
 
-SETTINGS: dict[str, Any] = {
-    "convs_per_block": 1,
-    "pool": "max",
-    "pool_size": 2,
-    "dense": (),
-    "dropout": 0.2,
-    "batch_norm": True,
-    "batch_size": 32,
-    "learning_rate": 3e-3,
-    "weight_decay": 1e-2,
-    "augment": {},
-}
-ONE_AXIS: dict[str, Any] = {
-    "kernels": (32, 64, 128, 128, 128),
-    "kernel_sizes": (7,),
-    "head": "global_average",  # what a curve does may happen anywhere in it
-    "label_smoothing": 0.05,
-}
-TWO_AXES: dict[str, Any] = {
-    "kernels": (16, 32, 64),
-    "kernel_sizes": (3,),
-    "head": "flatten",
-    "label_smoothing": 0.0,
-}
 WIDE_RANGE = 10  # ratio of the spreads within items, from which on each is also shown by its own scale
-EPOCH_ITEMS = 10_000  # arrays seen in training, between the bounds: small sets need more passes
-FEWEST_EPOCHS_ONE_AXIS, FEWEST_EPOCHS_TWO_AXES, MOST_EPOCHS = 20, 30, 200
 
 
 class ArrayAdapter(Adapter):
@@ -298,11 +273,11 @@ class ArrayAdapter(Adapter):
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit arrays of this size."""
-        sizes = self.spec_.sizes
-        shape, fewest = (ONE_AXIS, FEWEST_EPOCHS_ONE_AXIS) if len(sizes) == 1 else (TWO_AXES, FEWEST_EPOCHS_TWO_AXES)
-        blocks = block_count(min(sizes), len(shape["kernels"]))
-        epochs = epoch_count(EPOCH_ITEMS, n_items, fewest, MOST_EPOCHS)
-        return {**SETTINGS, **shape, "kernels": shape["kernels"][:blocks], "epochs": epochs}
+        return settings_of(self.spec_.sizes, n_items)
+
+    def questions(self, n_items: int) -> list[Question]:
+        """Ask whether the kernels should be learned, if there are few series: the usual answer is no."""
+        return learning_questions(self.spec_.sizes, n_items)
 
     def check_parameters(self) -> None:
         """Check also that the axes fit each other and their units."""

@@ -15,6 +15,7 @@ from gridcnn.adapters.base import Adapter
 from gridcnn.adapters.numbers import as_numbers, unusable
 from gridcnn.adapters.numbers_remarks import in_columns, refuse_doubled
 from gridcnn.adapters.numbers_state import OF_GRIDS, check_table
+from gridcnn.adapters.questions import Question
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
 from gridcnn.grid import GridSpec
 from gridcnn.onnx_graph import Graph, Windows
@@ -322,6 +323,10 @@ class TableAdapter(Adapter):
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit grids of this size."""
         return self._grids.defaults(n_items)
+
+    def questions(self, n_items: int) -> list[Question]:
+        """As that of `ArrayAdapter`."""
+        return self._grids.questions(n_items)
 
     def state(self) -> dict[str, Any]:
         """Return the fitted state, JSON-ready: with `layout_` rather than `shape_`, if there is one.

@@ -1,0 +1,89 @@
+"""The defaults of series and arrays, and the question whether few series should learn their kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gridcnn.adapters.counts import block_count, epoch_count
+from gridcnn.adapters.questions import Option, Question
+
+__all__ = ["learning_questions", "settings_of"]
+
+SETTINGS: dict[str, Any] = {
+    "convs_per_block": 1,
+    "pool": "max",
+    "pool_size": 2,
+    "dense": (),
+    "dropout": 0.2,
+    "batch_norm": True,
+    "batch_size": 32,
+    "learning_rate": 3e-3,
+    "weight_decay": 1e-2,
+    "augment": {},
+}
+ONE_AXIS: dict[str, Any] = {
+    "kernels": (32, 64, 128, 128, 128),
+    "kernel_sizes": (7,),
+    "head": "global_average",  # what a curve does may happen anywhere in it
+    "label_smoothing": 0.05,
+}
+TWO_AXES: dict[str, Any] = {
+    "kernels": (16, 32, 64),
+    "kernel_sizes": (3,),
+    "head": "flatten",
+    "label_smoothing": 0.0,
+}
+FEW_ITEMS = 1_000
+"""Up to so many series, fixed kernels may tell more than learned ones."""
+
+FIXED_MAPS = 2_520
+"""Maps of fixed kernels, over all dilations: 30 thresholds for each contrast."""
+
+EPOCH_ITEMS = 10_000  # arrays seen in training, between the bounds: small sets need more passes
+FEWEST_EPOCHS_ONE_AXIS, FEWEST_EPOCHS_TWO_AXES, MOST_EPOCHS = 20, 30, 200
+
+FIXED_SIZE, CONTRASTS = 9, 84
+"""Cells of a fixed kernel, and how many contrasts of three cells with the other six there are."""
+
+SHORTEST = 9
+"""Cells of a series that fixed kernels can tell something about."""
+
+
+def settings_of(sizes: tuple[int, ...], n_items: int) -> dict[str, Any]:
+    """Return the parameters of `GridClassifier` that suit grids of these sizes."""
+    shape, fewest = (ONE_AXIS, FEWEST_EPOCHS_ONE_AXIS) if len(sizes) == 1 else (TWO_AXES, FEWEST_EPOCHS_TWO_AXES)
+    blocks = block_count(min(sizes), len(shape["kernels"]))
+    epochs = epoch_count(EPOCH_ITEMS, n_items, fewest, MOST_EPOCHS)
+    return {**SETTINGS, **shape, "kernels": shape["kernels"][:blocks], "epochs": epochs}
+
+
+def learning_questions(sizes: tuple[int, ...], n_items: int) -> list[Question]:
+    """Ask whether the kernels of a network for few series should be learned; the usual answer is no."""
+    if len(sizes) > 1 or n_items > FEW_ITEMS or sizes[0] < SHORTEST:
+        return []
+    options = (Option("fixed kernels", fixed_kernels(sizes[0])), Option("learned kernels", {"solved": False}))
+    return [Question("what is learned", options)]
+
+
+def fixed_kernels(length: int) -> dict[str, Any]:
+    """Return the settings of a network whose kernels are fixed contrasts, at distances up to the length of a series.
+
+    >>> fixed_kernels(100)["dilations"]
+    (1, 2, 4, 8)
+    """
+    dilations = [2**power for power in range(16) if (FIXED_SIZE - 1) * 2**power < length]
+    thresholds = max(FIXED_MAPS // (CONTRASTS * len(dilations)), 1)
+    return {
+        "solved": True,
+        "kernels": (CONTRASTS * thresholds,),
+        "kernel_sizes": (FIXED_SIZE,),
+        "dilations": tuple(dilations),
+        "convs_per_block": 1,
+        "batch_norm": False,
+        "pool_size": 1,
+        "head": "share_average",
+        "dense": (),
+        "dropout": 0.0,
+        "augment": None,
+        "epochs": 1,
+    }
