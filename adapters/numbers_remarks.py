@@ -9,8 +9,9 @@ import pandas as pd
 
 from gridcnn.adapters.numbers import HALF_A_STEP, loses_in_float32, varying
 from gridcnn.errors import DataError
+from gridcnn.grid import GridSpec
 
-__all__ = ["caution", "in_columns", "refuse_doubled", "remarks_on", "stands_at_levels"]
+__all__ = ["caution", "described", "in_columns", "refuse_doubled", "remarks_on", "stands_at_levels"]
 
 FEWEST_MARKS = 3  # items with the same outlying number
 OUTLYING = 3  # times the range of all other numbers
@@ -109,3 +110,19 @@ def refuse_doubled(X: pd.DataFrame) -> None:
     if not X.columns.is_unique:
         doubled = ", ".join(map(str, X.columns[X.columns.duplicated()].unique()[:10]))
         raise DataError(f"the table has several columns of the same name: {doubled}. Rename them, or keep one")
+
+
+def described(grid: GridSpec, *, twice: bool) -> str:
+    """Say in a sentence or two how a grid shows numbers; `twice` says whether each channel stands in it twice."""
+    several = grid.channels.size // (2 if twice else 1)
+    flat = len(grid.axes) == 1
+    channels = f" of {several} channels" if several > 1 else ""
+    drawn = " in a row" if flat else ", drawn as the mean of the channels" if several > 1 else ""
+    about = f"{' × '.join(map(str, grid.sizes))} cells{channels}{drawn}, standardised."
+    if not twice:
+        return about
+    which, its = ("each channel", "its") if several > 1 else ("them", "their")
+    return (
+        f"{about} The network sees {which} twice: by the mean and spread of the training items, which keeps the "
+        f"level, and by {its} own, which shows the shape at any level{' (dashed)' if flat else ''}."
+    )

@@ -89,6 +89,7 @@ class TableAdapter(Adapter):
     mean_: list[Any]
     std_: list[Any]
     centred_: bool
+    ended_: bool
     limit_: float
     bounds_: list[list[float]]
     remarks_: list[str]

@@ -39,7 +39,7 @@ CONTRASTS = math.comb(SIZE, 3)
 """Kernels that weigh three cells against the others."""
 
 PENALTIES = np.logspace(-2, 5, 15)
-"""Of the squares of the logits' weights, for features of variance 1; the one is taken that does best on items left out."""
+"""Of the squares of the logits' weights, for features of variance 1: that is taken which does best on items left out."""
 
 GOLDEN = (math.sqrt(5) + 1) / 2
 MOST_SHARED = 9
@@ -149,7 +149,7 @@ def _set_logits(network: Network, features: np.ndarray, examples: Examples) -> t
     Ridge regression of the classes, +1 and -1. Its errors on each window left out have a closed form, which chooses the
     penalty and the scale of the logits.
     """
-    n, n_classes = len(features), network.backbone.n_classes
+    n_classes = network.backbone.n_classes
     weight = examples.weight.astype(np.float64) / examples.weight.mean()
     mean = np.average(features, axis=0, weights=weight).astype(np.float64)
     std = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weight))
@@ -161,10 +161,12 @@ def _set_logits(network: Network, features: np.ndarray, examples: Examples) -> t
     wanted = (classes - level) * root
     values, vectors = np.linalg.eigh(rows @ rows.T)
     values, turned = np.maximum(values, 0), vectors.T @ wanted
+    level_free = np.arange(len(values)) != np.abs(vectors.T @ root).argmax()  # the bias fits the level at any penalty
     best: tuple[float, float, float, np.ndarray] | None = None
     for penalty in PENALTIES.tolist():
-        solved = vectors @ (turned / (values + penalty)[:, None])  # (n, classes)
-        inverse = (vectors**2 / (values + penalty)).sum(axis=1, keepdims=True)
+        shrunk = level_free / (values + penalty)
+        solved = vectors @ (turned * shrunk[:, None])  # (n, classes)
+        inverse = (vectors**2 * shrunk).sum(axis=1, keepdims=True)
         left_out = (wanted - solved / inverse) / root + level  # what each window would be given without it
         loss, factor = _loss_at_best_scale(left_out, examples.target, weight)
         wrong = float(np.average((classes - left_out) ** 2, axis=0, weights=weight).sum())
