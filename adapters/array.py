@@ -11,9 +11,17 @@ import pandas as pd
 from gridcnn.adapters import numbers_state
 from gridcnn.adapters.array_settings import learning_questions, settings_of
 from gridcnn.adapters.base import Adapter
-from gridcnn.adapters.lengths import ends_of, filled_up, to_length
-from gridcnn.adapters.numbers import EXACT_SPREAD, as_numbers, unusable
-from gridcnn.adapters.numbers_remarks import caution, described, in_columns, remarks_on, stands_at_levels
+from gridcnn.adapters.lengths import at_mean_behind, ends_of, filled_up, to_length
+from gridcnn.adapters.numbers import EXACT_SPREAD, SMALLEST_SPREAD, as_numbers, unusable
+from gridcnn.adapters.numbers_remarks import (
+    caution,
+    described,
+    in_columns,
+    remarks_on,
+    spreads_differ,
+    stands_at_levels,
+)
+from gridcnn.adapters.numbers_trials import arrays_within, shorter_and_shorter
 from gridcnn.adapters.questions import Question
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
@@ -27,9 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["ArrayAdapter"]
 
 CHANNELS = "channels"
-SMALLEST_SPREAD = 1e-6  # in float32, a standard deviation below this share of the mean is rounding, not variation
-
-WIDE_RANGE = 10  # ratio of the spreads within items, from which on each is also shown by its own scale
 
 
 class ArrayAdapter(Adapter):
@@ -171,9 +176,9 @@ class ArrayAdapter(Adapter):
             raise DataError(f"none of the {len(numbers)} items can be used; the first: {reason}")
         grids, behind = (given, behind) if good.all() else (given[good], behind[good])
         self.ended_ = bool(behind.any())
-        whole, grids = grids, _at_mean_behind(grids) if self.ended_ else grids
+        whole, grids = grids, at_mean_behind(grids) if self.ended_ else grids
         self.centred_ = grids.dtype == np.float64
-        self.scaling_ = self.scaling or ("both" if _spreads_differ(grids) else "channel")
+        self.scaling_ = self.scaling or ("both" if spreads_differ(grids) else "channel")
         smallest = EXACT_SPREAD if self.centred_ else SMALLEST_SPREAD
         levels = not self.ended_ and stands_at_levels(grids, smallest)
         if self.scaling is None and levels:
@@ -227,7 +232,7 @@ class ArrayAdapter(Adapter):
         return row
 
     def _as_long_as_others(self, series: np.ndarray) -> np.ndarray:
-        """Return a series with NaN behind its end, up to the longest of the training; or the first part of a longer one."""
+        """Return a series with NaN behind its end, up to the longest of training; or the first part of a longer one."""
         axis = self._end_axis
         part = to_length(series, int(ends_of(self._channels_first(series, first_axis=0))), axis)
         others = [size for at, size in enumerate(self.sizes_) if at != len(self.sizes_) + axis]
@@ -296,7 +301,7 @@ class ArrayAdapter(Adapter):
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit arrays of this size."""
-        return settings_of(self.spec_.sizes, n_items)
+        return settings_of(self.spec_, n_items)
 
     def questions(self, n_items: int) -> list[Question]:
         """Ask whether the kernels should be learned, if there are few series: the usual answer is no."""
@@ -341,19 +346,3 @@ class ArrayAdapter(Adapter):
         if CHANNELS in self.axes:
             return np.moveaxis(numbers, first_axis + list(self.axes).index(CHANNELS), first_axis)
         return np.expand_dims(numbers, first_axis)
-
-
-def _at_mean_behind(grids: np.ndarray) -> np.ndarray:
-    """Return series `(n, channels, length)` with the mean of each of their channels behind their ends."""
-    filled: np.ndarray = np.where(np.isnan(grids), np.nanmean(grids, axis=-1, keepdims=True), grids)
-    return filled
-
-
-def _spreads_differ(grids: np.ndarray) -> bool:
-    """Return whether some channel of items `(n, channels, …)` varies far more in some than in others."""
-    spreads = grids.std(axis=tuple(range(2, grids.ndim)), dtype=np.float64)  # (n, channels)
-    for channel in spreads.T:
-        varying = channel[channel > SMALLEST_SPREAD * channel.max()]
-        if len(varying) and np.quantile(varying, 0.9) >= WIDE_RANGE * np.quantile(varying, 0.1):
-            return True
-    return False

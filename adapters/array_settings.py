@@ -6,6 +6,7 @@ from typing import Any
 
 from gridcnn.adapters.counts import block_count, epoch_count
 from gridcnn.adapters.questions import Option, Question
+from gridcnn.grid import GridSpec
 
 __all__ = ["learning_questions", "settings_of"]
 
@@ -19,7 +20,6 @@ SETTINGS: dict[str, Any] = {
     "batch_size": 32,
     "learning_rate": 3e-3,
     "weight_decay": 1e-2,
-    "augment": {},
 }
 ONE_AXIS: dict[str, Any] = {
     "kernels": (32, 64, 128, 128, 128),
@@ -27,19 +27,23 @@ ONE_AXIS: dict[str, Any] = {
     "head": "global_average",  # what a curve does may happen anywhere in it
     "label_smoothing": 0.05,
 }
+FEW_SERIES: dict[str, Any] = {**ONE_AXIS, "kernels": (32, 64, 64)}
 TWO_AXES: dict[str, Any] = {
     "kernels": (16, 32, 64),
     "kernel_sizes": (3,),
     "head": "flatten",
     "label_smoothing": 0.0,
 }
+SHIFT, SCALE = 0.05, 0.1
+"""How far a series may be shifted and stretched in training, as shares of its length."""
+
 FEW_ITEMS = 1_000
 """Up to so many series, fixed kernels may tell more than learned ones."""
 
 FIXED_MAPS = 2_520
 """Maps of fixed kernels, over all dilations: 30 thresholds for each contrast."""
 
-EPOCH_ITEMS = 10_000  # arrays seen in training, between the bounds: small sets need more passes
+EPOCH_ITEMS, EPOCH_FEW = 10_000, 20_000  # items seen in training, between the bounds: small sets need more passes
 FEWEST_EPOCHS_ONE_AXIS, FEWEST_EPOCHS_TWO_AXES, MOST_EPOCHS = 20, 30, 200
 
 FIXED_SIZE, CONTRASTS = 9, 84
@@ -49,12 +53,19 @@ SHORTEST = 9
 """Cells of a series that fixed kernels can tell something about."""
 
 
-def settings_of(sizes: tuple[int, ...], n_items: int) -> dict[str, Any]:
-    """Return the parameters of `GridClassifier` that suit grids of these sizes."""
-    shape, fewest = (ONE_AXIS, FEWEST_EPOCHS_ONE_AXIS) if len(sizes) == 1 else (TWO_AXES, FEWEST_EPOCHS_TWO_AXES)
-    blocks = block_count(min(sizes), len(shape["kernels"]))
-    epochs = epoch_count(EPOCH_ITEMS, n_items, fewest, MOST_EPOCHS)
-    return {**SETTINGS, **shape, "kernels": shape["kernels"][:blocks], "epochs": epochs}
+def settings_of(spec: GridSpec, n_items: int) -> dict[str, Any]:
+    """Return the parameters of `GridClassifier` that suit such grids and so many items."""
+    names, few = [axis.name for axis in spec.axes], n_items <= FEW_ITEMS
+    augment: dict[str, Any] = {}
+    if len(names) > 1:
+        shape, seen, fewest = TWO_AXES, EPOCH_ITEMS, FEWEST_EPOCHS_TWO_AXES
+    else:
+        shape, seen = (FEW_SERIES, EPOCH_FEW) if few else (ONE_AXIS, EPOCH_ITEMS)
+        fewest = FEWEST_EPOCHS_ONE_AXIS
+        augment = {"shift": {names[0]: SHIFT}, "scale": {names[0]: SCALE}}
+    blocks = block_count(min(spec.sizes), len(shape["kernels"]))
+    epochs = epoch_count(seen, n_items, fewest, MOST_EPOCHS)
+    return {**SETTINGS, **shape, "kernels": shape["kernels"][:blocks], "epochs": epochs, "augment": augment}
 
 
 def learning_questions(sizes: tuple[int, ...], n_items: int) -> list[Question]:

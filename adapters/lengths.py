@@ -9,7 +9,7 @@ import numpy as np
 
 from gridcnn.adapters.tensors import is_tensor, to_array
 
-__all__ = ["ends_of", "filled_up", "to_length"]
+__all__ = ["at_mean_behind", "ends_of", "filled_up", "to_length"]
 
 
 def filled_up(X: Any, axis: int) -> Any:
@@ -72,3 +72,9 @@ def ends_of(grids: np.ndarray) -> np.ndarray:
     there = ~np.isnan(grids).all(axis=-2)
     last = there[..., ::-1].argmax(axis=-1)
     return np.where(there.any(axis=-1), grids.shape[-1] - last, 0)
+
+
+def at_mean_behind(grids: np.ndarray) -> np.ndarray:
+    """Return series `(n, channels, length)` with the mean of each of their channels behind their ends."""
+    filled: np.ndarray = np.where(np.isnan(grids), np.nanmean(grids, axis=-1, keepdims=True), grids)
+    return filled

@@ -330,10 +330,7 @@ class TableAdapter(Adapter):
         return self._grids.questions(n_items)
 
     def state(self) -> dict[str, Any]:
-        """Return the fitted state, JSON-ready: with `layout_` rather than `shape_`, if there is one.
-
-        Versions that know no layouts then refuse the state, which they would read wrongly.
-        """
+        """Return the fitted state, JSON-ready: with `layout_`, which other versions refuse, in place of `shape_`."""
         state = super().state()
         del state["layout_" if self.layout_ is None else "shape_"]
         return state
@@ -341,16 +338,11 @@ class TableAdapter(Adapter):
     def check_state(self, state: Mapping[str, Any]) -> None:
         """Check each attribute, the layout, and that the scales are those of the grids."""
         check_table(state)
-        found = _arrangement_in(state)
+        found = Arrangement.of_state(state)
         grids = {name: state[name] for name in OF_GRIDS} | {"sizes_": found.shape, "columns_": None}
         ArrayAdapter(found.axes).check_state(grids)
 
     def restore(self, state: Mapping[str, Any]) -> Self:
         """Set the fitted state of an earlier run, from `state()`."""
-        self._arrangement = _arrangement_in(state)
+        self._arrangement = Arrangement.of_state(state)
         return super().restore({"layout_": None, **state, "shape_": self._arrangement.shape})
-
-
-def _arrangement_in(state: Mapping[str, Any]) -> Arrangement:
-    layout = state.get("layout_")
-    return Arrangement.usual(state["shape_"]) if layout is None else Arrangement.from_dict(layout)

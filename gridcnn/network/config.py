@@ -48,8 +48,8 @@ class BackboneConfig:
         Step between pooling windows; None means `pool_size`.
     head : {"flatten", "global_max", "global_average", "max_average", "share_average", "pyramid_max"}
         How the last maps become the feature vector: all their cells (exactly where), one number for each map
-        (anywhere), the maximum and the mean of each, the share of its cells above 0 and its mean, or the maxima over the whole grid, its halves and its quarters
-        along each axis (roughly where).
+        (anywhere), the maximum and the mean of each, the share of its cells above 0 and its mean, or the maxima over
+        the whole grid, its halves and its quarters along each axis (roughly where).
     dense : tuple of int
         Neurons of each dense layer between the feature vector and the logits.
     dropout : float
@@ -108,8 +108,8 @@ class BackboneConfig:
             )
         if self.padding == "valid" and len(self.branches) > 1:
             raise ConfigurationError(
-                f"parallel kernel sizes {self.kernel_sizes} and dilations {self.dilations} give maps of different sizes "
-                "with padding='valid'; use padding='same', or one kernel size and one dilation"
+                f"parallel kernel sizes {self.kernel_sizes} and dilations {self.dilations} give maps of different "
+                "sizes with padding='valid'; use padding='same', or one kernel size and one dilation"
             )
 
     @property

@@ -1,8 +1,8 @@
 """Heads: how the last maps become the feature vector. Needs no torch until it computes.
 
-A maximum says whether a kernel's pattern occurs anywhere, a mean how much of it there is, and the share of cells above 0
-how often it occurs. Maxima over the parts of a
-grid say roughly where it occurs (a pyramid of regions), and all cells say exactly where.
+A maximum says whether a kernel's pattern occurs anywhere, a mean how much of it there is, and the share of the cells
+above 0 how often it occurs. Maxima over the parts of a grid say roughly where it occurs (a pyramid of regions), and all
+cells say exactly where.
 
 References
 ----------
@@ -37,7 +37,12 @@ def n_features(head: str, maps: int, sizes: Sequence[int]) -> int:
     >>> [n_features(head, 10, (8,)) for head in HEADS]
     [80, 10, 10, 20, 20, 70]
     """
-    of_map = {"flatten": math.prod(sizes), "max_average": 2, "share_average": 2, "pyramid_max": len(pyramid_regions(sizes))}
+    of_map = {
+        "flatten": math.prod(sizes),
+        "max_average": 2,
+        "share_average": 2,
+        "pyramid_max": len(pyramid_regions(sizes)),
+    }
     return maps * of_map.get(head, 1)
 
 

@@ -39,7 +39,7 @@ CONTRASTS = math.comb(SIZE, 3)
 """Kernels that weigh three cells against the others."""
 
 PENALTIES = np.logspace(-2, 5, 15)
-"""Of the squares of the logits' weights, for features of variance 1: that is taken which does best on items left out."""
+"""Of the squares of the logits' weights, for features of variance 1: the one that does best on items left out."""
 
 GOLDEN = (math.sqrt(5) + 1) / 2
 MOST_SHARED = 9
