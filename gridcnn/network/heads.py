@@ -77,6 +77,8 @@ def _share(cells: Tensor) -> Tensor:
     So a cell's part in the share is its gradient times its value, as for the other heads.
     """
     above = cells > 0
+    if not cells.requires_grad:
+        return above.to(cells.dtype).mean(dim=2)
     ones = cells / cells.detach().where(above, 1)
     return ones.where(above, 0).mean(dim=2)
 
