@@ -26,7 +26,7 @@ from gridcnn.training.announce import (
     contradicting,
 )
 from gridcnn.training.budget import Budget, Schedule
-from gridcnn.training.certainty import Answers, answers_of, learn_certainty
+from gridcnn.training.certainty import Answers, answers_of, learn_certainty, scores_by_class
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.flip_test import flip_test
@@ -144,7 +144,7 @@ def learn(
         job.classes,
         history=tuple(outcome.history),
         best_epoch=outcome.best_epoch,
-        scores=_scores(outcome) if held is not None else {},
+        scores=(_scores(outcome) | scores_by_class(answers)) if held is not None else {},
         summary=summary,
         recipe={**recipe.to_dict(), **job.config.to_dict()},
         parameters=dict(job.parameters),

@@ -10,7 +10,7 @@ import numpy as np
 
 from gridcnn.model import EpochRecord, FittedModel
 from gridcnn.training.budget import Budget
-from gridcnn.training.certainty import Answers, learn_certainty, pooled
+from gridcnn.training.certainty import Answers, learn_certainty, pooled, scores_by_class
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.folds import Fold
 from gridcnn.training.job import Job
@@ -52,11 +52,12 @@ class Lesson(NamedTuple):
         answers = self.answers
         chosen = best_epoch(history, np.ones(int(counts.sum())) if answers is None else answers.weight)
         record = history[chosen - 1]
+        scores = {"validation_accuracy": record.validation_accuracy, "validation_loss": record.validation_loss}
         return replace(
             first,
             history=history,
             best_epoch=chosen,
-            scores={"validation_accuracy": record.validation_accuracy, "validation_loss": record.validation_loss},
+            scores=scores | scores_by_class(answers),
             certainty=learn_certainty(answers),
             summary=first.summary | {"validation_items": int(counts.sum()), "folds": len(self.folds)},
         )
