@@ -40,11 +40,15 @@ SHIFT, SCALE = 0.05, 0.1
 FEW_ITEMS = 1_000
 """Up to so many series, fixed kernels may tell more than learned ones."""
 
+FEWEST_COMPARED = 100
+"""Of fewer series, so few are held out that a comparison would decide by luck."""
+
 FIXED_MAPS = 2_520
 """Maps of fixed kernels, over all dilations: 30 thresholds for each contrast."""
 
 EPOCH_ITEMS, EPOCH_FEW = 10_000, 20_000  # items seen in training, between the bounds: small sets need more passes
 FEWEST_EPOCHS_ONE_AXIS, FEWEST_EPOCHS_TWO_AXES, MOST_EPOCHS = 20, 30, 200
+MOST_EPOCHS_FEW = 100  # of batches of a few series
 
 FIXED_SIZE, CONTRASTS = 9, 84
 """Cells of a fixed kernel, and how many contrasts of three cells with the other six there are."""
@@ -58,13 +62,13 @@ def settings_of(spec: GridSpec, n_items: int) -> dict[str, Any]:
     names, few = [axis.name for axis in spec.axes], n_items <= FEW_ITEMS
     augment: dict[str, Any] = {}
     if len(names) > 1:
-        shape, seen, fewest = TWO_AXES, EPOCH_ITEMS, FEWEST_EPOCHS_TWO_AXES
+        shape, seen, fewest, most = TWO_AXES, EPOCH_ITEMS, FEWEST_EPOCHS_TWO_AXES, MOST_EPOCHS
     else:
-        shape, seen = (FEW_SERIES, EPOCH_FEW) if few else (ONE_AXIS, EPOCH_ITEMS)
+        shape, seen, most = (FEW_SERIES, EPOCH_FEW, MOST_EPOCHS_FEW) if few else (ONE_AXIS, EPOCH_ITEMS, MOST_EPOCHS)
         fewest = FEWEST_EPOCHS_ONE_AXIS
         augment = {"shift": {names[0]: SHIFT}, "scale": {names[0]: SCALE}}
     blocks = block_count(min(spec.sizes), len(shape["kernels"]))
-    epochs = epoch_count(seen, n_items, fewest, MOST_EPOCHS)
+    epochs = epoch_count(seen, n_items, fewest, most)
     return {**SETTINGS, **shape, "kernels": shape["kernels"][:blocks], "epochs": epochs, "augment": augment}
 
 
@@ -72,8 +76,10 @@ def learning_questions(sizes: tuple[int, ...], n_items: int) -> list[Question]:
     """Ask whether the kernels of a network for few series should be learned; the usual answer is no."""
     if len(sizes) > 1 or n_items > FEW_ITEMS or sizes[0] < SHORTEST:
         return []
-    options = (Option("fixed kernels", fixed_kernels(sizes[0])), Option("learned kernels", {"solved": False}))
-    return [Question("what is learned", options)]
+    settings = fixed_kernels(sizes[0])
+    fixed = Option("fixed kernels", settings)
+    learned = Option("learned kernels", {**dict.fromkeys(settings), "augment": "auto"})  # None is the default
+    return [Question("what is learned", (fixed, learned) if n_items >= FEWEST_COMPARED else (fixed,))]
 
 
 def fixed_kernels(length: int) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def test_defaults_fit_grids_of_any_length(length):
 
 def test_fewer_arrays_are_seen_more_often():
     adapter = ArrayAdapter().fit(np.zeros((3, 30)))
-    assert [adapter.defaults(n_items)["epochs"] for n_items in (30, 100, 250, 60_000)] == [200, 200, 80, 20]
+    assert [adapter.defaults(n_items)["epochs"] for n_items in (30, 100, 250, 60_000)] == [100, 100, 80, 20]
     maps = ArrayAdapter(axes=("height", "width")).fit(np.zeros((3, 9, 9)))
     assert [maps.defaults(n_items)["epochs"] for n_items in (30, 60_000)] == [200, 30]
 

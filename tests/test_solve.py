@@ -108,6 +108,7 @@ def test_another_network_is_not_solved(other: dict[str, Any]) -> None:
 
 def test_the_question_is_asked_of_few_series_only() -> None:
     assert [option.name for option in learning_questions((60,), 100)[0].options] == ["fixed kernels", "learned kernels"]
+    assert [option.name for option in learning_questions((60,), 50)[0].options] == ["fixed kernels"]
     assert learning_questions((60,), 5_000) == []
     assert learning_questions((28, 28), 100) == []
     assert learning_questions((5,), 100) == []
