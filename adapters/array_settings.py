@@ -53,6 +53,9 @@ MOST_EPOCHS_FEW = 100  # of batches of a few series
 FIXED_SIZE, CONTRASTS = 9, 84
 """Cells of a fixed kernel, and how many contrasts of three cells with the other six there are."""
 
+CELLS_AT_ONCE = 2**23
+"""Of all maps of a batch: 32 MiB, which stays in the caches of a processor for the most part."""
+
 SHORTEST = 9
 """Cells of a series that fixed kernels can tell something about."""
 
@@ -103,4 +106,5 @@ def fixed_kernels(length: int) -> dict[str, Any]:
         "dropout": 0.0,
         "augment": None,
         "epochs": 1,
+        "batch_size": min(max(CELLS_AT_ONCE // (FIXED_MAPS * length), 1), 32),
     }

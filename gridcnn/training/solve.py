@@ -111,12 +111,12 @@ def _set_kernels(network: Network, examples: Examples, random: np.random.Generat
     used = 0
     for branch in branches:
         n_kernels, n_channels = branch.weight.shape[:2]
-        kinds = np.arange(n_kernels) % CONTRASTS
+        kinds = np.arange(n_kernels) * CONTRASTS // max(n_kernels, CONTRASTS)
         weights = np.zeros((n_kernels, n_channels, SIZE))
-        for first in range(min(CONTRASTS, n_kernels)):  # kernels of one contrast differ in their thresholds
+        for kind in np.unique(kinds):  # kernels of one contrast stand side by side, so that their quantiles spread out
             share = int(2 ** random.uniform(0, math.log2(min(n_channels, MOST_SHARED) + 1)))
             channels = random.choice(n_channels, share, replace=False)
-            weights[np.ix_(kinds == first, channels)] = contrasts[first]
+            weights[np.ix_(kinds == kind, channels)] = contrasts[kind]
         branch.weight.copy_(torch.from_numpy(weights))
         branch.bias.zero_()
         quantiles = (np.arange(used + 1, used + n_kernels + 1) * GOLDEN) % 1
