@@ -184,7 +184,8 @@ class ArrayAdapter(Adapter):
         if self.scaling is None and levels:
             self.scaling_ = "cell"
         over = 0 if self.scaling_ == "cell" else (0, *range(2, grids.ndim))
-        averaged, spread = (np.nanmean, np.nanstd) if self.ended_ else (np.mean, np.std)
+        averaged: Any = np.nanmean if self.ended_ else np.mean
+        spread: Any = np.nanstd if self.ended_ else np.std
         mean = averaged(whole, axis=over, dtype=np.float64, keepdims=True)[0]
         std = spread(whole, axis=over, dtype=np.float64, keepdims=True)[0]
         self.mean_ = mean.tolist()
@@ -271,7 +272,7 @@ class ArrayAdapter(Adapter):
 
         mean = torch.tensor(self.mean_)
         standardise = Standardise(torch.zeros_like(mean) if self.centred_ else mean, torch.tensor(self.std_))
-        more = [WithOwnScale()] if self.scaling_ == "both" else []
+        more: list[nn.Module] = [WithOwnScale()] if self.scaling_ == "both" else []
         more += [MeanBehindEnd()] if self.ended_ else []
         return nn.Sequential(standardise, *more) if more else standardise
 
@@ -291,9 +292,10 @@ class ArrayAdapter(Adapter):
             return caution(self._channels_first(row, first_axis=0), self.bounds_)
         if not self.ended_ or row.ndim != len(self.sizes_):
             return []
-        longer = row.shape[self._end_axis] > self.sizes_[self._end_axis]
-        said = [f"longer than all training items: only the first {self.sizes_[self._end_axis]:,} cells are read"]
-        return said * longer + caution(self._channels_first(row, first_axis=0), self.bounds_)
+        said, longest = caution(self._channels_first(row, first_axis=0), self.bounds_), self.sizes_[self._end_axis]
+        if row.shape[self._end_axis] > longest:
+            said.append(f"longer than all training items: only the first {longest:,} cells are read")
+        return said
 
     def describe_grid(self) -> str:
         """Give sizes and channels, and how they are standardised."""

@@ -97,7 +97,8 @@ def _with_gaps(branch: Any) -> np.ndarray:
         return kernels
     spans = [(size - 1) * gap + 1 for size, gap in zip(kernels.shape[2:], branch.dilation, strict=True)]
     laid = np.zeros((*kernels.shape[:2], *spans), kernels.dtype)
-    laid[(..., *(slice(None, None, gap) for gap in branch.dilation))] = kernels
+    places: Any = (..., *(slice(None, None, gap) for gap in branch.dilation))
+    laid[places] = kernels
     return laid
 
 

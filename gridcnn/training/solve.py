@@ -107,7 +107,7 @@ def _set_kernels(network: Network, examples: Examples, random: np.random.Generat
     contrasts = np.full((CONTRASTS, SIZE), -1.0)
     for contrast, cells in zip(contrasts, itertools.combinations(range(SIZE), 3), strict=True):
         contrast[list(cells)] = 2.0
-    branches: Any = network.backbone.blocks[0].convs[0]  # type: ignore[index,union-attr]
+    branches: Any = network.backbone.blocks[0].convs[0]  # type: ignore[index]
     used = 0
     for branch in branches:
         n_kernels, n_channels = branch.weight.shape[:2]
