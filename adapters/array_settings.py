@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from gridcnn.adapters.counts import block_count, epoch_count
@@ -53,6 +54,8 @@ MOST_EPOCHS_FEW = 100  # of batches of a few series
 FIXED_SIZE, CONTRASTS = 9, 84
 """Cells of a fixed kernel, and how many contrasts of three cells with the other six there are."""
 
+MOST_DILATIONS = 16
+
 CELLS_AT_ONCE = 2**23
 """Of all maps of a batch: 32 MiB, which stays in the caches of a processor for the most part."""
 
@@ -89,9 +92,11 @@ def fixed_kernels(length: int) -> dict[str, Any]:
     """Return the settings of a network whose kernels are fixed contrasts, at distances up to the length of a series.
 
     >>> fixed_kernels(100)["dilations"]
-    (1, 2, 4, 8)
+    (1, 2, 3, 5, 8, 12)
     """
-    dilations = [2**power for power in range(16) if (FIXED_SIZE - 1) * 2**power < length]
+    widest = max((length - 1) // (FIXED_SIZE - 1), 1)
+    steps = min(2 * math.floor(math.log2(widest)) + 1, MOST_DILATIONS)  # two to each doubling, if that is enough
+    dilations = sorted({round(widest ** (step / max(steps - 1, 1))) for step in range(steps)})
     thresholds = max(FIXED_MAPS // (CONTRASTS * len(dilations)), 1)
     return {
         "solved": True,
