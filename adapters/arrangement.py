@@ -51,6 +51,12 @@ class Arrangement:
     filling: float | None = None
 
     @classmethod
+    def of_state(cls, state: Mapping[str, Any]) -> Self:
+        """Return the arrangement in the fitted state of a table, which has a shape or a layout."""
+        layout = state.get("layout_")
+        return cls.usual(state["shape_"]) if layout is None else cls.from_dict(layout)
+
+    @classmethod
     def usual(cls, shape: Sequence[int]) -> Self:
         """Return the arrangement that reads the columns one after another: `reshape`."""
         n_columns = int(np.prod(shape))

@@ -9,10 +9,20 @@ import numpy as np
 import pandas as pd
 
 from gridcnn.adapters import numbers_state
+from gridcnn.adapters.array_settings import learning_questions, settings_of
 from gridcnn.adapters.base import Adapter
-from gridcnn.adapters.counts import block_count, epoch_count
-from gridcnn.adapters.numbers import EXACT_SPREAD, as_numbers, unusable
-from gridcnn.adapters.numbers_remarks import caution, in_columns, remarks_on, stands_at_levels
+from gridcnn.adapters.lengths import at_mean_behind, ends_of, filled_up, to_length
+from gridcnn.adapters.numbers import EXACT_SPREAD, SMALLEST_SPREAD, as_numbers, unusable
+from gridcnn.adapters.numbers_remarks import (
+    caution,
+    described,
+    in_columns,
+    remarks_on,
+    spreads_differ,
+    stands_at_levels,
+)
+from gridcnn.adapters.numbers_trials import arrays_within, shorter_and_shorter
+from gridcnn.adapters.questions import Question
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
@@ -25,42 +35,13 @@ if TYPE_CHECKING:
 __all__ = ["ArrayAdapter"]
 
 CHANNELS = "channels"
-TRIALS = 8
-SMALLEST_SPREAD = 1e-6  # in float32, a standard deviation below this share of the mean is rounding, not variation
-
-SETTINGS: dict[str, Any] = {
-    "convs_per_block": 1,
-    "pool": "max",
-    "pool_size": 2,
-    "dense": (),
-    "dropout": 0.2,
-    "batch_norm": True,
-    "batch_size": 32,
-    "learning_rate": 3e-3,
-    "weight_decay": 1e-2,
-    "augment": {},
-}
-ONE_AXIS: dict[str, Any] = {
-    "kernels": (32, 64, 128, 128, 128),
-    "kernel_sizes": (7,),
-    "head": "global_average",  # what a curve does may happen anywhere in it
-    "label_smoothing": 0.05,
-}
-TWO_AXES: dict[str, Any] = {
-    "kernels": (16, 32, 64),
-    "kernel_sizes": (3,),
-    "head": "flatten",
-    "label_smoothing": 0.0,
-}
-WIDE_RANGE = 10  # ratio of the spreads within items, from which on each is also shown by its own scale
-EPOCH_ITEMS = 10_000  # arrays seen in training, between the bounds: small sets need more passes
-FEWEST_EPOCHS_ONE_AXIS, FEWEST_EPOCHS_TWO_AXES, MOST_EPOCHS = 20, 30, 200
 
 
 class ArrayAdapter(Adapter):
     """Turns the rows of a numeric array into grids, by the names of the array's axes.
 
-    `X` is a numpy array, a torch tensor or a DataFrame of shape `(n, …)` with one axis for each name.
+    `X` is a numpy array, a torch tensor or a DataFrame of shape `(n, …)` with one axis for each name. Series may differ
+    in length: give a list of them, or NaN behind their ends, in all channels. Behind the end, a grid shows the mean.
 
     Parameters
     ----------
@@ -82,6 +63,8 @@ class ArrayAdapter(Adapter):
     ----------
     columns_ : list of str or None
         Names of the columns of a DataFrame, by which they are taken from another one in any order.
+    ended_ : bool
+        Whether some training series end before others do.
     centred_ : bool
         Whether `encode` subtracts `mean_`, in float64, because float32 would blur numbers so large (UTM metres, Unix
         seconds).
@@ -114,6 +97,7 @@ class ArrayAdapter(Adapter):
     limit_: float
     bounds_: list[list[float]]
     remarks_: list[str]
+    ended_: bool
 
     def __init__(
         self, axes: Sequence[str] = ("length",), units: Mapping[str, str] | None = None, scaling: str | None = None
@@ -143,6 +127,8 @@ class ArrayAdapter(Adapter):
             if extra := sorted(str(name) for name in set(X.columns) - set(names)):
                 raise DataError(f"the model was not trained on the columns {', '.join(extra[:10])}: leave them out")
             X = in_columns(X, names)
+        if self._may_end:
+            X = filled_up(X, self._end_axis)
         numbers = as_numbers(X, exact=exact, known=names is not None, allow_nd=True)
         if numbers.ndim != len(self.axes) + 1:
             raise DataError(
@@ -178,20 +164,30 @@ class ArrayAdapter(Adapter):
         numbers = self._checked(items, exact=None)
         self.sizes_ = list(numbers.shape[1:])
         self.limit_ = no_data_limit(numbers)
-        good = (np.abs(numbers) <= self.limit_).reshape(len(numbers), -1).all(axis=1)  # NaN compares false
+        given = self._channels_first(numbers, first_axis=1)
+        ends = ends_of(given) if self._may_end else np.full(len(numbers), numbers.shape[-1])
+        behind = np.zeros(given.shape, bool)
+        if self._may_end:
+            behind |= np.arange(given.shape[-1]) >= ends.reshape(-1, 1, 1)
+        good = ((np.abs(given) <= self.limit_) | behind).reshape(len(given), -1).all(axis=1)  # NaN compares false
+        good &= ends > 0
         if not good.any():
             reason = unusable(numbers[0], self.limit_, self._name)
             raise DataError(f"none of the {len(numbers)} items can be used; the first: {reason}")
-        grids = self._channels_first(numbers if good.all() else numbers[good], first_axis=1)
+        grids, behind = (given, behind) if good.all() else (given[good], behind[good])
+        self.ended_ = bool(behind.any())
+        whole, grids = grids, at_mean_behind(grids) if self.ended_ else grids
         self.centred_ = grids.dtype == np.float64
-        self.scaling_ = self.scaling or ("both" if _spreads_differ(grids) else "channel")
+        self.scaling_ = self.scaling or ("both" if spreads_differ(grids) else "channel")
         smallest = EXACT_SPREAD if self.centred_ else SMALLEST_SPREAD
-        levels = stands_at_levels(grids, smallest)
+        levels = not self.ended_ and stands_at_levels(grids, smallest)
         if self.scaling is None and levels:
             self.scaling_ = "cell"
         over = 0 if self.scaling_ == "cell" else (0, *range(2, grids.ndim))
-        mean = grids.mean(axis=over, dtype=np.float64, keepdims=True)[0]
-        std = grids.std(axis=over, dtype=np.float64, keepdims=True)[0]
+        averaged: Any = np.nanmean if self.ended_ else np.mean
+        spread: Any = np.nanstd if self.ended_ else np.std
+        mean = averaged(whole, axis=over, dtype=np.float64, keepdims=True)[0]
+        std = spread(whole, axis=over, dtype=np.float64, keepdims=True)[0]
         self.mean_ = mean.tolist()
         self.std_ = np.where(std > smallest * np.abs(mean), std, 1.0).tolist()
         flat = np.moveaxis(grids, 1, 0).reshape(grids.shape[1], -1)
@@ -228,11 +224,24 @@ class ArrayAdapter(Adapter):
         """
         with np.errstate(over="ignore"):  # infinite, and found below
             row = np.asarray(item, dtype=np.float64 if self.centred_ else np.float32)
+        if self.ended_ and row.ndim == len(self.sizes_):
+            return self._as_long_as_others(row)
         if list(row.shape) != self.sizes_:
             raise ItemError(f"array of shape {row.shape}", f"expected shape {tuple(self.sizes_)}, as in training")
         if not (np.abs(row) <= self.limit_).all():
             raise ItemError(f"array of shape {row.shape}", unusable(row, self.limit_, self._name))
         return row
+
+    def _as_long_as_others(self, series: np.ndarray) -> np.ndarray:
+        """Return a series with NaN behind its end, up to the longest of training; or the first part of a longer one."""
+        axis = self._end_axis
+        part = to_length(series, int(ends_of(self._channels_first(series, first_axis=0))), axis)
+        others = [size for at, size in enumerate(self.sizes_) if at != len(self.sizes_) + axis]
+        if [size for at, size in enumerate(part.shape) if at != part.ndim + axis] != others or not part.size:
+            raise ItemError(f"array of shape {series.shape}", f"expected one like {tuple(self.sizes_)}, or shorter")
+        if not (np.abs(part) <= self.limit_).all():
+            raise ItemError(f"array of shape {series.shape}", unusable(part, self.limit_, self._name))
+        return to_length(part, self.sizes_[axis], axis)
 
     def add_to(self, graph: Graph, frontend: nn.Module) -> Windows:
         """Add an input `array`, `(batch, …)` as `decode` returns items, and its standardised grids."""
@@ -250,22 +259,22 @@ class ArrayAdapter(Adapter):
 
     def trial_items(self, random: np.random.Generator) -> list[Any]:
         """Return arrays of the training range, and one far outside."""
-        low, high = np.asarray(self.bounds_).T.reshape(2, -1, *[1] * (len(self.sizes_) - (CHANNELS in self.axes)))
-        shape = (TRIALS, len(low), *self.spec_.sizes)
-        grids = low + (high - low) * random.uniform(size=shape) * np.linspace(0, 3, TRIALS).reshape(-1, *[1] * low.ndim)
-        arrays = np.moveaxis(grids, 1, 1 + list(self.axes).index(CHANNELS)) if CHANNELS in self.axes else grids[:, 0]
-        return list(np.clip(arrays, -self.limit_, self.limit_))
+        channels_at = list(self.axes).index(CHANNELS) if CHANNELS in self.axes else None
+        arrays = np.clip(arrays_within(self.bounds_, self.spec_.sizes, channels_at, random), -self.limit_, self.limit_)
+        return list(shorter_and_shorter(arrays, self._end_axis) if self.ended_ else arrays)
 
     def frontend(self) -> nn.Module:
         """Return the module that standardises float32 `(batch, channels, …)`: to `(batch, *spec_.shape)`."""
         import torch  # noqa: PLC0415  (what only decodes needs none)
         from torch import nn  # noqa: PLC0415
 
-        from gridcnn.adapters.standardise import Standardise, WithOwnScale  # noqa: PLC0415
+        from gridcnn.adapters.standardise import MeanBehindEnd, Standardise, WithOwnScale  # noqa: PLC0415
 
         mean = torch.tensor(self.mean_)
         standardise = Standardise(torch.zeros_like(mean) if self.centred_ else mean, torch.tensor(self.std_))
-        return nn.Sequential(standardise, WithOwnScale()) if self.scaling_ == "both" else standardise
+        more: list[nn.Module] = [WithOwnScale()] if self.scaling_ == "both" else []
+        more += [MeanBehindEnd()] if self.ended_ else []
+        return nn.Sequential(standardise, *more) if more else standardise
 
     @property
     def noun(self) -> str:  # type: ignore[override]
@@ -279,30 +288,26 @@ class ArrayAdapter(Adapter):
     def cautions(self, item: Any) -> list[str]:
         """Say whether a number lies far outside the range of the training items."""
         row = np.asarray(item, dtype=np.float64)
-        return caution(self._channels_first(row, first_axis=0), self.bounds_) if list(row.shape) == self.sizes_ else []
+        if list(row.shape) == self.sizes_:
+            return caution(self._channels_first(row, first_axis=0), self.bounds_)
+        if not self.ended_ or row.ndim != len(self.sizes_):
+            return []
+        said, longest = caution(self._channels_first(row, first_axis=0), self.bounds_), self.sizes_[self._end_axis]
+        if row.shape[self._end_axis] > longest:
+            said.append(f"longer than all training items: only the first {longest:,} cells are read")
+        return said
 
     def describe_grid(self) -> str:
         """Give sizes and channels, and how they are standardised."""
-        grid, several = self.spec_, self.spec_.channels.size // (2 if self.scaling_ == "both" else 1)
-        flat = len(grid.axes) == 1
-        channels = f" of {several} channels" if several > 1 else ""
-        drawn = " in a row" if flat else ", drawn as the mean of the channels" if several > 1 else ""
-        about = f"{' × '.join(map(str, grid.sizes))} cells{channels}{drawn}, standardised."
-        if self.scaling_ != "both":
-            return about
-        which, its = ("each channel", "its") if several > 1 else ("them", "their")
-        return (
-            f"{about} The network sees {which} twice: by the mean and spread of the training items, which keeps the "
-            f"level, and by {its} own, which shows the shape at any level{' (dashed)' if flat else ''}."
-        )
+        return described(self.spec_, twice=self.scaling_ == "both")
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit arrays of this size."""
-        sizes = self.spec_.sizes
-        shape, fewest = (ONE_AXIS, FEWEST_EPOCHS_ONE_AXIS) if len(sizes) == 1 else (TWO_AXES, FEWEST_EPOCHS_TWO_AXES)
-        blocks = block_count(min(sizes), len(shape["kernels"]))
-        epochs = epoch_count(EPOCH_ITEMS, n_items, fewest, MOST_EPOCHS)
-        return {**SETTINGS, **shape, "kernels": shape["kernels"][:blocks], "epochs": epochs}
+        return settings_of(self.spec_, n_items)
+
+    def questions(self, n_items: int) -> list[Question]:
+        """Ask whether the kernels should be learned, if there are few series: the usual answer is no."""
+        return learning_questions(self.spec_.sizes, n_items)
 
     def check_parameters(self) -> None:
         """Check also that the axes fit each other and their units."""
@@ -322,6 +327,16 @@ class ArrayAdapter(Adapter):
         super().check_state(state)
         numbers_state.check_grids(state, self.axes, CHANNELS)
 
+    @property
+    def _may_end(self) -> bool:
+        """Whether items are series, which may end before others do."""
+        return len(self.axes) - (CHANNELS in self.axes) == 1
+
+    @property
+    def _end_axis(self) -> int:
+        """The axis of an item along which a series ends, counted from the last."""
+        return -1 if self.axes[-1] != CHANNELS else -2
+
     def _name(self, cell: tuple[int, ...]) -> str:
         """Name a cell for a message."""
         if self.columns_ is not None:
@@ -333,13 +348,3 @@ class ArrayAdapter(Adapter):
         if CHANNELS in self.axes:
             return np.moveaxis(numbers, first_axis + list(self.axes).index(CHANNELS), first_axis)
         return np.expand_dims(numbers, first_axis)
-
-
-def _spreads_differ(grids: np.ndarray) -> bool:
-    """Return whether some channel of items `(n, channels, …)` varies far more in some than in others."""
-    spreads = grids.std(axis=tuple(range(2, grids.ndim)), dtype=np.float64)  # (n, channels)
-    for channel in spreads.T:
-        varying = channel[channel > SMALLEST_SPREAD * channel.max()]
-        if len(varying) and np.quantile(varying, 0.9) >= WIDE_RANGE * np.quantile(varying, 0.1):
-            return True
-    return False

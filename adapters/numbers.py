@@ -12,11 +12,12 @@ from gridcnn.adapters.tensors import is_tensor, to_array
 from gridcnn.errors import DataError
 from gridcnn.ordering.columns import BEYOND_MEASURE, numbers_with_gaps
 
-__all__ = ["EXACT_SPREAD", "as_numbers", "loses_in_float32", "unusable", "varying"]
+__all__ = ["EXACT_SPREAD", "SMALLEST_SPREAD", "as_numbers", "loses_in_float32", "unusable", "varying"]
 
 HALF_A_STEP = 2.0**-24  # of float32, as a share of a number
 BLUR = 1e-3  # rounding above this share of the standard deviation would be seen in the results
 EXACT_SPREAD = 1e-14  # in float64, a standard deviation below this share of the level is rounding, not variation
+SMALLEST_SPREAD = 1e-6  # in float32, a standard deviation below this share of the mean is rounding, not variation
 COLUMNS_AT_ONCE = 256
 
 NAMED = 3

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gridcnn.adapters.standardise import FAINTEST_SHAPE, Standardise, WithOwnScale
+from gridcnn.adapters.standardise import FAINTEST_SHAPE, MeanBehindEnd, Standardise, WithOwnScale
 from gridcnn.onnx_graph import Graph
 
 __all__ = ["add_standardised", "channels_first"]
@@ -38,6 +38,8 @@ def add_standardised(graph: Graph, grids: str, frontend: Any) -> str:
         if isinstance(module, Standardise):
             mean, std = (graph.constant(each.detach().numpy()) for each in (module.mean, module.std))
             grids = graph("Div", graph("Sub", graph.cast(grids, np.float32), mean), std)
+        elif isinstance(module, MeanBehindEnd):
+            grids = _without_nan(graph, grids, np.float32)
         else:
             assert isinstance(module, WithOwnScale)
             grids = _with_own_scale(graph, grids, module)
@@ -49,7 +51,18 @@ def _with_own_scale(graph: Graph, grids: str, module: WithOwnScale) -> str:
     exact = graph.cast(grids, np.float64)
     rank = graph("Size", graph("Shape", grids))
     cells = graph("Range", graph.constant(np.int64(2)), rank, graph.constant(np.int64(1)))
-    centred = graph("Sub", exact, graph("ReduceMean", exact, cells, keepdims=1))
-    std = graph("Sqrt", graph("ReduceMean", graph("Mul", centred, centred), cells, keepdims=1))
+    there = graph.cast(graph("Not", graph("IsNaN", exact)), np.float64)
+    n_cells = graph("ReduceSum", there, cells, keepdims=1)
+
+    def mean(values: str) -> str:
+        return graph("Div", graph("ReduceSum", _without_nan(graph, values, np.float64), cells, keepdims=1), n_cells)
+
+    centred = graph("Sub", exact, mean(exact))
+    std = graph("Sqrt", mean(graph("Mul", centred, centred)))
     own = graph("Div", centred, graph("Max", std, graph.constant(FAINTEST_SHAPE, np.float64)))
     return graph("Concat", grids, graph.cast(own, np.float32), axis=1)
+
+
+def _without_nan(graph: Graph, values: str, kind: Any) -> str:
+    """Return values with 0 in place of NaN."""
+    return graph("Where", graph("IsNaN", values), graph.constant(0.0, kind), values)

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from gridcnn.adapters.numbers import HALF_A_STEP, loses_in_float32, varying
+from gridcnn.adapters.numbers import HALF_A_STEP, SMALLEST_SPREAD, loses_in_float32, varying
 from gridcnn.errors import DataError
+from gridcnn.grid import GridSpec
 
-__all__ = ["caution", "in_columns", "refuse_doubled", "remarks_on", "stands_at_levels"]
+__all__ = ["caution", "described", "in_columns", "refuse_doubled", "remarks_on", "spreads_differ", "stands_at_levels"]
 
 FEWEST_MARKS = 3  # items with the same outlying number
 OUTLYING = 3  # times the range of all other numbers
 FAR_OUT = 30  # the same for a number that fewer items hold: one cell of -9999 spoils the scale of all others
+WIDE_RANGE = 10  # ratio of the spreads within items, from which on each is also shown by its own scale
 MOST_LOOKED_AT = 2_000_000  # numbers
 
 
@@ -109,3 +111,29 @@ def refuse_doubled(X: pd.DataFrame) -> None:
     if not X.columns.is_unique:
         doubled = ", ".join(map(str, X.columns[X.columns.duplicated()].unique()[:10]))
         raise DataError(f"the table has several columns of the same name: {doubled}. Rename them, or keep one")
+
+
+def described(grid: GridSpec, *, twice: bool) -> str:
+    """Say in a sentence or two how a grid shows numbers; `twice` says whether each channel stands in it twice."""
+    several = grid.channels.size // (2 if twice else 1)
+    flat = len(grid.axes) == 1
+    channels = f" of {several} channels" if several > 1 else ""
+    drawn = " in a row" if flat else ", drawn as the mean of the channels" if several > 1 else ""
+    about = f"{' × '.join(map(str, grid.sizes))} cells{channels}{drawn}, standardised."
+    if not twice:
+        return about
+    which, its = ("each channel", "its") if several > 1 else ("them", "their")
+    return (
+        f"{about} The network sees {which} twice: by the mean and spread of the training items, which keeps the "
+        f"level, and by {its} own, which shows the shape at any level{' (dashed)' if flat else ''}."
+    )
+
+
+def spreads_differ(grids: np.ndarray) -> bool:
+    """Return whether some channel of items `(n, channels, …)` varies far more in some than in others."""
+    spreads = grids.std(axis=tuple(range(2, grids.ndim)), dtype=np.float64)  # (n, channels)
+    for channel in spreads.T:
+        varying = channel[channel > SMALLEST_SPREAD * channel.max()]
+        if len(varying) and np.quantile(varying, 0.9) >= WIDE_RANGE * np.quantile(varying, 0.1):
+            return True
+    return False

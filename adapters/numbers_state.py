@@ -50,6 +50,7 @@ OF_GRIDS: Mapping[str, Constraint] = {
     "mean_": _Numbers(),
     "std_": _Numbers(low=0),
     "centred_": Flag(),
+    "ended_": Flag(),
     "limit_": Number(low=0, high=1e39, above=True),
     "bounds_": _Numbers(low=-1e39),
     "remarks_": Each(Text()),

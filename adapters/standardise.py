@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Standardise", "WithOwnScale"]
+__all__ = ["MeanBehindEnd", "Standardise", "WithOwnScale"]
 
 FAINTEST_SHAPE = 1e-4
 """Standard deviation of a channel within a standardised grid, below which it has a level and no shape."""
@@ -40,7 +40,19 @@ class WithOwnScale(nn.Module):
     """
 
     def forward(self, grids: Tensor) -> Tensor:
-        """Map grids `(batch, channels, …)` to `(batch, 2 channels, …)`: as they are, then by themselves."""
+        """Map grids `(batch, channels, …)` to `(batch, 2 channels, …)`: as they are, then by themselves; NaN stays."""
         cells = tuple(range(2, grids.ndim))
-        std, mean = torch.std_mean(grids, dim=cells, correction=0, keepdim=True)
+        if grids.isnan().any():
+            mean = grids.nanmean(dim=cells, keepdim=True)
+            std = (grids - mean).square().nanmean(dim=cells, keepdim=True).sqrt()
+        else:
+            std, mean = torch.std_mean(grids, dim=cells, correction=0, keepdim=True)
         return torch.cat([grids, (grids - mean) / std.clamp(min=FAINTEST_SHAPE)], dim=1)
+
+
+class MeanBehindEnd(nn.Module):
+    """Shows the mean, which is 0 in a standardised grid, in all cells behind the end of a series, where NaN stands."""
+
+    def forward(self, grids: Tensor) -> Tensor:
+        """Map grids `(batch, channels, length)` with NaN behind the end to grids without it."""
+        return grids.nan_to_num(nan=0.0)

@@ -15,6 +15,7 @@ from gridcnn.adapters.base import Adapter
 from gridcnn.adapters.numbers import as_numbers, unusable
 from gridcnn.adapters.numbers_remarks import in_columns, refuse_doubled
 from gridcnn.adapters.numbers_state import OF_GRIDS, check_table
+from gridcnn.adapters.questions import Question
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
 from gridcnn.grid import GridSpec
 from gridcnn.onnx_graph import Graph, Windows
@@ -88,6 +89,7 @@ class TableAdapter(Adapter):
     mean_: list[Any]
     std_: list[Any]
     centred_: bool
+    ended_: bool
     limit_: float
     bounds_: list[list[float]]
     remarks_: list[str]
@@ -323,11 +325,12 @@ class TableAdapter(Adapter):
         """Return the parameters of `GridClassifier` that suit grids of this size."""
         return self._grids.defaults(n_items)
 
-    def state(self) -> dict[str, Any]:
-        """Return the fitted state, JSON-ready: with `layout_` rather than `shape_`, if there is one.
+    def questions(self, n_items: int) -> list[Question]:
+        """As that of `ArrayAdapter`."""
+        return self._grids.questions(n_items)
 
-        Versions that know no layouts then refuse the state, which they would read wrongly.
-        """
+    def state(self) -> dict[str, Any]:
+        """Return the fitted state, JSON-ready: with `layout_`, which other versions refuse, in place of `shape_`."""
         state = super().state()
         del state["layout_" if self.layout_ is None else "shape_"]
         return state
@@ -335,16 +338,11 @@ class TableAdapter(Adapter):
     def check_state(self, state: Mapping[str, Any]) -> None:
         """Check each attribute, the layout, and that the scales are those of the grids."""
         check_table(state)
-        found = _arrangement_in(state)
+        found = Arrangement.of_state(state)
         grids = {name: state[name] for name in OF_GRIDS} | {"sizes_": found.shape, "columns_": None}
         ArrayAdapter(found.axes).check_state(grids)
 
     def restore(self, state: Mapping[str, Any]) -> Self:
         """Set the fitted state of an earlier run, from `state()`."""
-        self._arrangement = _arrangement_in(state)
+        self._arrangement = Arrangement.of_state(state)
         return super().restore({"layout_": None, **state, "shape_": self._arrangement.shape})
-
-
-def _arrangement_in(state: Mapping[str, Any]) -> Arrangement:
-    layout = state.get("layout_")
-    return Arrangement.usual(state["shape_"]) if layout is None else Arrangement.from_dict(layout)

@@ -261,7 +261,7 @@ def _network(
     spec = adapter.spec_
     if unknown := set(flip_axes) - {axis.name for axis in spec.axes}:
         raise ValueError(f"grids have no axis {min(unknown)!r} to flip")
-    if len(config.kernels) * config.convs_per_block * len(config.kernel_sizes) + len(config.dense) > len(weights):
+    if len(config.kernels) * config.convs_per_block * len(config.branches) + len(config.dense) > len(weights):
         raise ValueError("the network has more layers than there are tensors")
     check_sizes(spec, config, n_classes)
     expected = {f"backbone.{name}": shape for name, shape in weight_shapes(spec, config, n_classes).items()}

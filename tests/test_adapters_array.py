@@ -156,12 +156,12 @@ def test_a_restored_adapter_makes_the_same_grids(scaling):
 @pytest.mark.parametrize("length", [1, 2, 3, 7, 8, 100])
 def test_defaults_fit_grids_of_any_length(length):
     defaults = ArrayAdapter().fit(np.zeros((3, length))).defaults(3)
-    assert len(defaults["kernels"]) == {100: 5, 8: 2}.get(length, 1)
+    assert len(defaults["kernels"]) == {100: 3, 8: 2}.get(length, 1)
 
 
 def test_fewer_arrays_are_seen_more_often():
     adapter = ArrayAdapter().fit(np.zeros((3, 30)))
-    assert [adapter.defaults(n_items)["epochs"] for n_items in (30, 100, 250, 60_000)] == [200, 100, 40, 20]
+    assert [adapter.defaults(n_items)["epochs"] for n_items in (30, 100, 250, 60_000)] == [100, 100, 80, 20]
     maps = ArrayAdapter(axes=("height", "width")).fit(np.zeros((3, 9, 9)))
     assert [maps.defaults(n_items)["epochs"] for n_items in (30, 60_000)] == [200, 30]
 
@@ -220,3 +220,68 @@ def test_the_content_of_an_item_is_its_encoded_numbers():
 )
 def test_a_grid_is_described_by_its_sizes_and_channels(axes, X, scaling, words):
     assert ArrayAdapter(axes=axes, scaling=scaling).fit(X).describe_grid().startswith(words)
+
+
+def ragged() -> list[np.ndarray]:
+    return [np.arange(1.0, 1 + length) + at for at, length in enumerate([5, 3, 4, 5])]
+
+
+def test_series_may_differ_in_length() -> None:
+    adapter = ArrayAdapter().fit(ArrayAdapter().check_items(ragged()))
+
+    assert adapter.ended_
+    assert adapter.spec_.sizes == (5,)
+    assert adapter.mean_[0][0] == pytest.approx(np.concatenate(ragged()).mean())
+    assert adapter.encode(ragged()[1]).tolist()[0][0][:3] == [2.0, 3.0, 4.0]
+    assert np.isnan(adapter.encode(ragged()[1])[0, 0, 3:]).all()
+
+
+@pytest.mark.parametrize("axes", [("channels", "time"), ("time", "channels")])
+def test_a_list_of_series_and_nan_behind_their_ends_are_the_same(axes: tuple[str, str]) -> None:
+    series = [np.stack([each, -each]) for each in ragged()]
+    padded = np.full((4, 2, 5), np.nan)
+    for at, each in enumerate(series):
+        padded[at, :, : each.shape[1]] = each
+    if axes[0] == "time":
+        series, padded = [each.T for each in series], padded.transpose(0, 2, 1)
+
+    listed, array = (ArrayAdapter(axes).fit(ArrayAdapter(axes).check_items(X)) for X in (series, padded))
+
+    assert listed.state() == array.state()
+    assert np.array_equal(listed.encode(series[1]), array.encode(padded[1]), equal_nan=True)
+
+
+@pytest.mark.parametrize("scaling", ["channel", "both"])
+def test_a_grid_shows_the_mean_behind_the_end_whatever_the_length(scaling: str) -> None:
+    adapter = ArrayAdapter(scaling=scaling).fit(ArrayAdapter().check_items(ragged()))
+
+    grid = adapter.frontend()(torch.from_numpy(adapter.encode(ragged()[1])))[0]
+
+    assert grid.shape == adapter.spec_.shape
+    assert (grid[:, 3:] == 0).all()
+    if scaling == "both":  # by its own scale, of the cells before its end
+        assert grid[1, :3].tolist() == pytest.approx([-1.2247, 0, 1.2247], abs=1e-3)
+
+
+def test_a_gap_inside_a_series_stays_an_error() -> None:
+    adapter = ArrayAdapter().fit(ArrayAdapter().check_items(ragged()))
+
+    with pytest.raises(ItemError, match="length 1: missing"):
+        adapter.encode(np.array([1.0, np.nan, 3.0, np.nan]))
+    with pytest.raises(ItemError):
+        adapter.encode(np.full(4, np.nan))
+
+
+def test_series_of_one_length_may_not_end_earlier_later_on() -> None:
+    adapter = ArrayAdapter().fit(np.arange(20.0).reshape(4, 5))
+
+    with pytest.raises(ItemError, match="missing"):
+        adapter.encode(np.array([1.0, 2.0, 3.0, 4.0, np.nan]))
+
+
+def test_of_a_longer_series_the_first_part_is_read_with_a_caution() -> None:
+    adapter = ArrayAdapter().fit(ArrayAdapter().check_items(ragged()))
+
+    assert adapter.encode(np.arange(1.0, 9.0)).tolist() == [[[1.0, 2.0, 3.0, 4.0, 5.0]]]
+    assert adapter.cautions(np.arange(1.0, 9.0)) == ["longer than all training items: only the first 5 cells are read"]
+    assert adapter.cautions(ragged()[1]) == []

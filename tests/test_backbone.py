@@ -21,7 +21,14 @@ PICTURE = GridSpec.of("colour", 3, height=20, width=30)
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize(
     "change",
-    [{}, {"kernel_sizes": (3, 4, 5)}, {"padding": "valid"}, {"pool": "average", "pool_stride": 1}, {"pool_size": 1}],
+    [
+        {},
+        {"kernel_sizes": (3, 4, 5)},
+        {"dilations": (1, 2)},
+        {"padding": "valid"},
+        {"pool": "average", "pool_stride": 1},
+        {"pool_size": 1},
+    ],
 )
 def test_one_code_reads_both_kinds_of_grid(spec, head, change):
     net = ConvPoolDense(spec, BackboneConfig(kernels=(4, 6), head=head, dense=(5,), **change), n_classes=7)
@@ -107,14 +114,45 @@ def test_global_heads_take_the_largest_and_the_mean_of_each_map():
     maps = torch.arange(12.0).reshape(1, 2, 2, 3)
     columns = {
         head: ConvPoolDense(PICTURE, BackboneConfig(head=head), 2).features(maps).tolist()
-        for head in ("flatten", "global_max", "global_average", "max_average")
+        for head in ("flatten", "global_max", "global_average", "max_average", "share_average")
     }
     assert columns == {
         "flatten": [list(range(12))],
         "global_max": [[5, 11]],
         "global_average": [[2.5, 8.5]],
         "max_average": [[5, 11, 2.5, 8.5]],
+        "share_average": [[pytest.approx(5 / 6), 1, 2.5, 8.5]],
     }
+
+
+def test_a_cell_above_zero_has_its_part_in_the_share_by_its_gradient():
+    maps = torch.tensor([[[0.0, 2.0, 0.0, 8.0]]], requires_grad=True)
+    net = ConvPoolDense(GridSpec.of("value", 1, x=4), BackboneConfig(head="share_average", kernels=(1,)), 2)
+    share = net.features(maps)[0, 0]
+    share.backward()
+    assert share == 0.5
+    assert (maps * maps.grad).tolist() == [[[0, 0.25, 0, 0.25]]]
+
+
+def test_dilated_kernels_lie_on_cells_with_gaps():
+    config = BackboneConfig(kernels=(1,), kernel_sizes=(3,), dilations=(1, 4), batch_norm=False, pool_size=1)
+    net = ConvPoolDense(GridSpec.of("value", 1, x=9), config, 2)
+    grid = torch.zeros(1, 1, 9)
+    grid[..., 4] = 1
+    for branch in net.blocks[0].convs[0]:
+        branch.weight.data[:] = torch.tensor([1.0, 2.0, 3.0])
+    maps = net.blocks[0](grid)[0]
+    assert maps[0].tolist() == [0, 0, 0, 3, 2, 1, 0, 0, 0]
+    assert maps[1].tolist() == [3, 0, 0, 0, 2, 0, 0, 0, 1]
+
+
+def test_even_kernels_have_no_gaps_and_unlike_branches_need_padding():
+    with pytest.raises(ConfigurationError, match="odd sizes"):
+        BackboneConfig(kernel_sizes=(4,), dilations=(1, 2))
+    with pytest.raises(ConfigurationError, match="different sizes"):
+        BackboneConfig(dilations=(1, 2), padding="valid")
+    valid = BackboneConfig(kernels=(2,), dilations=(3,), padding="valid", pool_size=1)
+    assert sizes_after_blocks((20,), valid) == [(14,)]
 
 
 def test_a_pyramid_takes_the_largest_of_the_whole_its_halves_and_its_quarters():

@@ -70,6 +70,7 @@ CASES = {
     "global maximum": (image_classifier, pictures()[0], {"head": "global_max", "kernels": (4, 5)}),
     "global mean": (series_classifier, np.ones((3, 20)), {"head": "global_average"}),
     "maximum and mean": (series_classifier, np.ones((3, 20)), {"head": "max_average"}),
+    "shares": (series_classifier, np.ones((3, 20)), {"head": "share_average", "dilations": (1, 3)}),
     "pyramid": (image_classifier, pictures()[0], {"head": "pyramid_max", "kernels": (4, 5)}),
     "pyramid of a text": (text_classifier, "not good", {"head": "pyramid_max"}),
     "flat text": (text_classifier, "not good", {"head": "flatten"}),

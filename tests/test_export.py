@@ -63,6 +63,8 @@ def exported(series: Any, tmp_path: Path) -> Path:
         (("height", "width"), (12, 15), {"head": "pyramid_max"}),
         (("channels", "time"), (4, 30), {"head": "pyramid_max"}),
         (("channels", "time"), (4, 30), {"head": "max_average"}),
+        (("channels", "time"), (4, 30), {"head": "share_average", "kernel_sizes": (9,), "dilations": (1, 2, 3)}),
+        (("height", "width"), (12, 15), {"head": "share_average", "dilations": (1, 2), "batch_norm": False}),
     ],
 )
 def test_every_shape_of_array_and_network_answers_as_torch_does(
@@ -83,6 +85,22 @@ def test_every_scaling_answers_as_torch_does(scaling: str, tmp_path: Path) -> No
     model = fit(ArrayAdapter(axes=("channels", "time"), scaling=scaling), values * 1e3, labels, QUICK)
 
     assert export_onnx(model, tmp_path / "m.onnx", items=values * 1e3).difference <= 1e-6
+
+
+@pytest.mark.parametrize("scaling", ["channel", "both"])
+@pytest.mark.parametrize("axes", [("channels", "time"), ("time", "channels")])
+def test_series_of_unequal_length_answer_as_torch_does(axes: tuple[str, str], scaling: str, tmp_path: Path) -> None:
+    values, labels = arrays(2, 40)
+    series = [each[:, : 20 + at % 21] for at, each in enumerate(values)]
+    if axes[0] == "time":
+        series = [each.T for each in series]
+    model = fit(ArrayAdapter(axes=axes, scaling=scaling), series, labels, QUICK)
+
+    found = export_onnx(model, tmp_path / "m.onnx", items=series)
+
+    assert model.adapter.ended_
+    assert found.n_compared == found.same_labels == len(values)
+    assert found.difference <= 1e-6
 
 
 def test_numbers_that_float32_would_blur_stay_apart(tmp_path: Path) -> None:

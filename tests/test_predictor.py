@@ -32,6 +32,7 @@ CONFIGS = [
     {"kernel_sizes": (3, 4, 5), "head": "global_max", "pool_size": 1},
     {"padding": "valid", "head": "global_average", "dense": (6,)},
     {"head": "max_average"},
+    {"head": "share_average", "dilations": (1, 2), "kernel_sizes": (3,)},
     {"head": "pyramid_max"},
     {"pool": "average", "pool_size": 3, "pool_stride": 2},
     {"pool_size": 2, "pool_stride": 3},

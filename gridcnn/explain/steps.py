@@ -56,8 +56,8 @@ class Step:
 
     @cached_property
     def kernels(self) -> tuple[np.ndarray, ...]:
-        """The kernel behind each map of a convolution, `(input maps, *size)`; empty for other steps."""
-        return tuple(kernel for branch in self._branches for kernel in branch.weight.detach().numpy())
+        """The kernel behind each map of a convolution, `(input maps, *span)`, 0 in its gaps; empty for other steps."""
+        return tuple(kernel for branch in self._branches for kernel in _with_gaps(branch))
 
     @cached_property
     def bias(self) -> np.ndarray:
@@ -88,6 +88,18 @@ class Step:
         if self.kind != "convolution":
             return []
         return list(self.run) if isinstance(self.run, ParallelBranches) else [self.run]
+
+
+def _with_gaps(branch: Any) -> np.ndarray:
+    """Return the kernels of a convolution as they lie on the cells: with zeros where a dilated one leaves cells out."""
+    kernels: np.ndarray = branch.weight.detach().numpy()
+    if max(branch.dilation) == 1:
+        return kernels
+    spans = [(size - 1) * gap + 1 for size, gap in zip(kernels.shape[2:], branch.dilation, strict=True)]
+    laid = np.zeros((*kernels.shape[:2], *spans), kernels.dtype)
+    places: Any = (..., *(slice(None, None, gap) for gap in branch.dilation))
+    laid[places] = kernels
+    return laid
 
 
 @torch.no_grad()

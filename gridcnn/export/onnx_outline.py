@@ -19,7 +19,7 @@ __all__ = ["OPERATORS", "outline"]
 _PLAIN = """
 Abs Add And ArgMax AveragePool BatchNormalization Cast CastLike Clip Compress Concat Constant Conv CumSum
 DequantizeLinear Div Equal Expand Flatten Floor Gather GatherND Gemm GlobalAveragePool GlobalMaxPool Greater
-GreaterOrEqual Identity Less LessOrEqual Log MatMul MatMulInteger Max MaxPool Min Mod Mul NonZero Not Or Pad
+GreaterOrEqual Identity IsNaN Less LessOrEqual Log MatMul MatMulInteger Max MaxPool Min Mod Mul NonZero Not Or Pad
 QuantizeLinear Range ReduceMax ReduceMean ReduceMin ReduceSum ReduceSumSquare RegexFullMatch Relu Reshape Round STFT
 ScatterElements ScatterND Shape Sign Sin Size Slice Softmax Sqrt Squeeze StringConcat Sub Sum TopK Transpose Unique
 Unsqueeze Where

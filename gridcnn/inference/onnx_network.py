@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
+
 from gridcnn.inference.folding import folded_steps
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.heads import pyramid_regions
@@ -48,9 +50,10 @@ def add_network(
         size = [*row, *branch.kernel_size]
         bias = None if branch.bias is None else weights(branch.bias)
         kernels = branch.weight.reshape(*branch.weight.shape[:2], *size)
-        lost = [side - 1 if branch.padding == "same" else 0 for side in size]
+        gaps = [*row, *branch.dilation]
+        lost = [(side - 1) * gap if branch.padding == "same" else 0 for side, gap in zip(size, gaps, strict=True)]
         pads = [cells // 2 for cells in lost] + [cells - cells // 2 for cells in lost]  # at the starts, at the ends
-        return graph("Conv", maps, weights(kernels), bias, kernel_shape=size, pads=pads)
+        return graph("Conv", maps, weights(kernels), bias, kernel_shape=size, dilations=gaps, pads=pads)
 
     def pooling(maps: str) -> str:
         operator = "MaxPool" if config.pool == "max" else "AveragePool"
@@ -73,7 +76,10 @@ def add_network(
                 yield "GlobalMaxPool", part
         if config.head in {"global_max", "max_average"}:
             yield "GlobalMaxPool", maps
-        if config.head in {"global_average", "max_average"}:
+        if config.head == "share_average":
+            above = graph("Greater", maps, graph.constant(0.0, np.float32))
+            yield "GlobalAveragePool", graph.cast(above, np.float32)
+        if config.head in {"global_average", "max_average", "share_average"}:
             yield "GlobalAveragePool", maps
 
     values = graph("Unsqueeze", grids, graph.constant([2])) if row else grids

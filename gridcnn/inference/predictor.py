@@ -218,7 +218,7 @@ def _in_bfloat16(folded: ConvPoolDense) -> Logits:
 def _worthwhile_tiles(folded: ConvPoolDense, layers: list[Layer]) -> tuple[dict[nn.Module, Tile], float]:
     """Return the tiles of the convolutions that are faster with them, and the time of the network as a share."""
     config = folded.config
-    suits = len(folded.spec.axes) == 2 and config.kernel_sizes == (KERNEL,) and config.padding == "same"
+    suits = len(folded.spec.axes) == 2 and config.branches == [(KERNEL, 1)] and config.padding == "same"
     modules = dict(folded.named_modules())
     tiles: dict[nn.Module, Tile] = {}
     time = 0.0

@@ -54,14 +54,16 @@ class ConvBlock(nn.Module):
         super().__init__()
         convolution = (nn.Conv1d, nn.Conv2d)[dimensions - 1]
         norm = (SequenceNorm, nn.BatchNorm2d)[dimensions - 1]
-        self.maps = kernels * len(config.kernel_sizes)
+        self.maps = kernels * len(config.branches)
         self.convs = nn.ModuleList()
         self.norms = nn.ModuleList()
         for index in range(config.convs_per_block):
             inputs = self.maps if index else channels
             branches = [
-                convolution(inputs, kernels, size, padding=config.padding, bias=not config.batch_norm)
-                for size in config.kernel_sizes
+                convolution(
+                    inputs, kernels, size, dilation=dilation, padding=config.padding, bias=not config.batch_norm
+                )
+                for size, dilation in config.branches
             ]
             for branch in branches:
                 nn.init.kaiming_normal_(branch.weight, nonlinearity="relu")
@@ -163,7 +165,7 @@ class ConvPoolDense(nn.Module):
         ):
             return None
         depth = len(config.kernels) * config.convs_per_block
-        return (2 * depth - 1) * (max(config.kernel_sizes) // 2) + 1
+        return (2 * depth - 1) * (config.span // 2) + 1
 
     def features(self, maps: Tensor) -> Tensor:
         """Return the feature vector of each grid: (batch, maps, *sizes) → (batch, features)."""

@@ -27,6 +27,9 @@ class BackboneConfig:
     kernel_sizes : tuple of int
         Side of a kernel, in cells. Several sizes make parallel branches in every convolution, each with `kernels`
         kernels.
+    dilations : tuple of int
+        Distance between the cells that neighbouring weights of a kernel are laid on: 2 leaves out every other cell, so
+        that a kernel of 9 weights spans 17. Several make parallel branches, one for each size and distance.
     convs_per_block : int
         Convolutions of a block, each followed by batch normalisation and ReLU.
     pool_after : int or None
@@ -34,7 +37,7 @@ class BackboneConfig:
         pooled after the first, the second sees fewer cells, which saves a quarter of the time on a 2-D grid.
     padding : {"same", "valid"}
         `"same"` pads the border with zeros so that maps keep their size; `"valid"` keeps a kernel inside the border, as
-        the classic drawing does. Several kernel sizes need `"same"`.
+        the classic drawing does. Several kernel sizes or dilations need `"same"`.
     batch_norm : bool
         Batch normalisation between convolution and ReLU.
     pool : {"max", "average"}
@@ -43,10 +46,10 @@ class BackboneConfig:
         Side of the pooling window; 1 pools nothing. A window at the border may be incomplete.
     pool_stride : int or None
         Step between pooling windows; None means `pool_size`.
-    head : {"flatten", "global_max", "global_average", "max_average", "pyramid_max"}
+    head : {"flatten", "global_max", "global_average", "max_average", "share_average", "pyramid_max"}
         How the last maps become the feature vector: all their cells (exactly where), one number for each map
-        (anywhere), the maximum and the mean of each, or the maxima over the whole grid, its halves and its quarters
-        along each axis (roughly where).
+        (anywhere), the maximum and the mean of each, the share of its cells above 0 and its mean, or the maxima over
+        the whole grid, its halves and its quarters along each axis (roughly where).
     dense : tuple of int
         Neurons of each dense layer between the feature vector and the logits.
     dropout : float
@@ -67,6 +70,11 @@ class BackboneConfig:
         "Side of a kernel; several, such as 3,4,5, make parallel branches.",
         flag="kernel-size",
     )
+    dilations: tuple[int, ...] = parameter(
+        (1,),
+        Several(_COUNT, fewest=1, most=16),
+        "Distance between the cells under a kernel; several, such as 1,2,4, make parallel branches.",
+    )
     convs_per_block: int = parameter(1, Number(int, low=1, high=100, closed=True), "Convolutions in a block.")
     pool_after: int | None = parameter(None, Optional(_COUNT), "Convolution of a block that pooling follows.")
     padding: str = parameter("same", Choice(("same", "valid")), "Whether zeros pad the border.")
@@ -84,7 +92,7 @@ class BackboneConfig:
 
     def __post_init__(self) -> None:
         validate(self)
-        for name in ("kernels", "kernel_sizes", "dense"):
+        for name in ("kernels", "kernel_sizes", "dilations", "dense"):
             values = getattr(self, name)
             object.__setattr__(
                 self, name, tuple(int(each) for each in (values if hasattr(values, "__len__") else [values]))
@@ -93,11 +101,26 @@ class BackboneConfig:
             raise ConfigurationError(
                 f"pool_after names a convolution of the block, from 1 to {self.convs_per_block}; got {self.pool_after}"
             )
-        if self.padding == "valid" and len(self.kernel_sizes) > 1:
+        if max(self.dilations) > 1 and any(size % 2 == 0 for size in self.kernel_sizes):
             raise ConfigurationError(
-                f"parallel kernel sizes {self.kernel_sizes} give maps of different sizes with padding='valid'; "
-                "use padding='same', or one kernel size"
+                f"kernels with gaps need odd sizes, which have a cell in their middle; got kernel_sizes "
+                f"{self.kernel_sizes} with dilations {self.dilations}"
             )
+        if self.padding == "valid" and len(self.branches) > 1:
+            raise ConfigurationError(
+                f"parallel kernel sizes {self.kernel_sizes} and dilations {self.dilations} give maps of different "
+                "sizes with padding='valid'; use padding='same', or one kernel size and one dilation"
+            )
+
+    @property
+    def branches(self) -> list[tuple[int, int]]:
+        """Size and dilation of each of the parallel branches of a convolution."""
+        return [(size, dilation) for size in self.kernel_sizes for dilation in self.dilations]
+
+    @property
+    def span(self) -> int:
+        """Cells from the first to the last one under the widest kernel."""
+        return max((size - 1) * dilation + 1 for size, dilation in self.branches)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """Heads: how the last maps become the feature vector. Needs no torch until it computes.
 
-A maximum says whether a kernel's pattern occurs anywhere, a mean how much of it there is. Maxima over the parts of a
-grid say roughly where it occurs (a pyramid of regions), and all cells say exactly where.
+A maximum says whether a kernel's pattern occurs anywhere, a mean how much of it there is, and the share of the cells
+above 0 how often it occurs. Maxima over the parts of a grid say roughly where it occurs (a pyramid of regions), and all
+cells say exactly where.
 
 References
 ----------
 Lazebnik et al. 2006, "Beyond bags of features", and He et al. 2014, "Spatial pyramid pooling in deep convolutional
-networks", for the pyramid.
+networks", for the pyramid; Dempster et al. 2020, "ROCKET", for the share of positive cells.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEADS", "features_of", "n_features", "pyramid_regions"]
 
-HEADS = ("flatten", "global_max", "global_average", "max_average", "pyramid_max")
+HEADS = ("flatten", "global_max", "global_average", "max_average", "share_average", "pyramid_max")
 
 PARTS = (1, 2, 4)
 """Parts of each axis at the levels of the pyramid: the whole, its halves, its quarters."""
@@ -34,9 +35,14 @@ def n_features(head: str, maps: int, sizes: Sequence[int]) -> int:
     """Return the length of the feature vector of `maps` maps of these sizes.
 
     >>> [n_features(head, 10, (8,)) for head in HEADS]
-    [80, 10, 10, 20, 70]
+    [80, 10, 10, 20, 20, 70]
     """
-    of_map = {"flatten": math.prod(sizes), "max_average": 2, "pyramid_max": len(pyramid_regions(sizes))}
+    of_map = {
+        "flatten": math.prod(sizes),
+        "max_average": 2,
+        "share_average": 2,
+        "pyramid_max": len(pyramid_regions(sizes)),
+    }
     return maps * of_map.get(head, 1)
 
 
@@ -65,6 +71,18 @@ def _part(maps: Tensor, region: Region) -> Tensor:
     return maps
 
 
+def _share(cells: Tensor) -> Tensor:
+    """Return the share of the cells above 0; to its gradient, each of them is itself divided by what it is.
+
+    So a cell's part in the share is its gradient times its value, as for the other heads.
+    """
+    above = cells > 0
+    if not cells.requires_grad:
+        return above.to(cells.dtype).mean(dim=2)
+    ones = cells / cells.detach().where(above, 1)
+    return ones.where(above, 0).mean(dim=2)
+
+
 def features_of(head: str, maps: Tensor) -> Tensor:
     """Return the feature vector of each grid: (batch, maps, *sizes) → (batch, features).
 
@@ -80,6 +98,8 @@ def features_of(head: str, maps: Tensor) -> Tensor:
     if head == "pyramid_max":
         cut = (_part(maps, region) for region in pyramid_regions(maps.shape[2:]))
         return torch.cat([features_of("global_max", part) for part in cut], dim=1)
+    if head == "share_average":
+        return torch.cat([_share(maps.flatten(2)), features_of("global_average", maps)], dim=1)
     if head == "max_average":
         return torch.cat([features_of("global_max", maps), features_of("global_average", maps)], dim=1)
     if maps.ndim == 3:  # on sequences this trains faster than `amax`; on 2-D maps it is slower

@@ -49,21 +49,28 @@ class ParallelBranches(nn.ModuleList):
         return torch.cat(kernels), biases
 
     def _along_sequences(self, sequences: Tensor) -> Tensor:
-        kernels, biases = self.at_once()
-        branches: Any = self
-        border = kernels.shape[2] // 2 if branches[0].padding == "same" else 0
-        rows = to_channels_last(kernels.unsqueeze(2))
-        return F.conv2d(sequences.unsqueeze(2), rows, biases, padding=(0, border)).squeeze(2)
+        branches: Any = list(self)
+        same, gaps = branches[0].padding == "same", [branch.dilation[0] for branch in branches]
+
+        def convolved(kernels: Tensor, biases: Tensor | None, gap: int) -> Tensor:
+            border = kernels.shape[2] // 2 * gap if same else 0
+            rows = to_channels_last(kernels.unsqueeze(2))
+            return F.conv2d(sequences.unsqueeze(2), rows, biases, padding=(0, border), dilation=(1, gap)).squeeze(2)
+
+        if max(gaps) == 1:
+            return convolved(*self.at_once(), 1)
+        parts = [convolved(branch.weight, branch.bias, gap) for branch, gap in zip(branches, gaps, strict=True)]
+        return torch.cat(parts, dim=1)
 
 
 def _convolved(branch: Any, maps: Tensor) -> Tensor:
     """Convolve 2-D maps; even kernels with `padding="same"` get the extra row or column that torch would warn about."""
-    height, width = branch.kernel_size
-    if branch.padding != "same" or height % 2 == width % 2 == 1:
+    height, width = ((size - 1) * gap for size, gap in zip(branch.kernel_size, branch.dilation, strict=True))
+    if branch.padding != "same" or height % 2 == width % 2 == 0:
         convolved: Tensor = branch(maps)
         return convolved
-    padded = F.pad(maps, (0, 1 - width % 2, 0, 1 - height % 2))
-    return F.conv2d(padded, branch.weight, branch.bias, padding=((height - 1) // 2, (width - 1) // 2))
+    padded = F.pad(maps, (0, width % 2, 0, height % 2))
+    return F.conv2d(padded, branch.weight, branch.bias, padding=(height // 2, width // 2), dilation=branch.dilation)
 
 
 class SequenceNorm(nn.BatchNorm1d):

@@ -42,7 +42,7 @@ def sizes_after_blocks(sizes: tuple[int, ...], config: BackboneConfig) -> list[t
 
 
 def _size_after_block(size: int, config: BackboneConfig) -> int:
-    lost = config.kernel_sizes[0] - 1 if config.padding == "valid" else 0  # cells, in each convolution
+    lost = config.span - 1 if config.padding == "valid" else 0  # cells, in each convolution
     before = config.pool_after or config.convs_per_block
     return _size_after_pooling(size - before * lost, config) - (config.convs_per_block - before) * lost
 
@@ -67,9 +67,9 @@ def weight_shapes(spec: GridSpec, config: BackboneConfig, n_classes: int) -> dic
     shapes: dict[str, tuple[int, ...]] = {}
     inputs = spec.channels.size
     for block, kernels in enumerate(config.kernels):
-        maps = kernels * len(config.kernel_sizes)
+        maps = kernels * len(config.branches)
         for number in range(config.convs_per_block):
-            for branch, size in enumerate(config.kernel_sizes):
+            for branch, (size, _) in enumerate(config.branches):
                 convolution = f"blocks.{block}.convs.{number}.{branch}"
                 shapes[f"{convolution}.weight"] = (kernels, inputs, *[size] * len(spec.axes))
                 if not config.batch_norm:
@@ -133,7 +133,7 @@ def _check_cost(spec: GridSpec, config: BackboneConfig, n_classes: int) -> None:
     largest, work = math.prod(spec.shape), 0
     for block, sizes in enumerate([spec.sizes, *sizes_after_blocks(spec.sizes, config)[:-1]]):
         cells = math.prod(sizes)  # at most: maps shrink within a block, too
-        largest = max(largest, cells * config.kernels[block] * len(config.kernel_sizes))
+        largest = max(largest, cells * config.kernels[block] * len(config.branches))
         prefix = f"blocks.{block}."
         work += cells * sum(math.prod(shape) for name, shape in shapes.items() if name.startswith(prefix))
     if largest > MOST_NUMBERS or work > MOST_WORK:

@@ -130,6 +130,8 @@ def decide(
     lesson : Lesson or None
         What the chosen settings learned, if it was from all items of the folds; also if a person ended a training.
     """
+    for question in questions:
+        job = with_option(job, question.options[0])
     folds, whole = _sampled(folds, seed)
     n_trials = 1 + sum(len(question.options) - 1 for question in questions)
     seconds = None if limit is None else SHARE_OF_LIMIT * limit / (n_trials * len(folds))

@@ -11,7 +11,7 @@ from typing import Any
 from gridcnn.constraints import Text
 from gridcnn.errors import ConfigurationError
 from gridcnn.network.config import AugmentConfig
-from gridcnn.parameters import Choice, Number, Optional, parameter, validate
+from gridcnn.parameters import Choice, Flag, Number, Optional, parameter, validate
 
 __all__ = ["FitConfig", "TrainingConfig"]
 
@@ -41,6 +41,9 @@ class TrainingConfig:
     adversarial : float
         At least 0. Above 0, every batch is used twice, in twice the time: as it is, and with each grid moved in the
         direction in which its loss grows fastest, by this share of the norm of one of its cells (a word of a text).
+    solved : bool
+        Whether only the logits learn, and in one step: the kernels of the one block are fixed contrasts, see
+        `gridcnn.training.solve`. Then `epochs` and all rates are without effect.
     patience : int or None
         Epochs without a better validation score after which training stops; None trains to the end.
     augment : AugmentConfig
@@ -62,6 +65,9 @@ class TrainingConfig:
     )
     adversarial: float = parameter(
         0.0, _STRENGTH, "Also train on each grid moved this far, in cells, to where its loss is higher."
+    )
+    solved: bool = parameter(
+        False, Flag(), "Keep kernels fixed, and solve the logits in one step; for one block over series."
     )
     patience: int | None = parameter(None, Optional(_COUNT), "Stop after this many epochs without a better one.")
     augment: AugmentConfig = field(default_factory=AugmentConfig)

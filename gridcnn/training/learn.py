@@ -35,6 +35,7 @@ from gridcnn.training.limit import announce, fit_to_budget, reduced
 from gridcnn.training.loop import Examples, Outcome, diverged, seeded, train
 from gridcnn.training.recipe import resolve
 from gridcnn.training.run_folder import Planned
+from gridcnn.training.solve import solve
 from gridcnn.versions import versions
 
 __all__ = ["Learned", "answers_for", "learn"]
@@ -122,7 +123,8 @@ def learn(
                 announce(job, schedule, chosen)
         if tell:
             job.say([about_network(adapter, recipe, n_items, job.parameters), *adapter.remarks()])
-        outcome = train(network, examples, recipe.training, validation=held, device=device, callback=job.callback)
+        learned_by = solve if recipe.training.solved else train
+        outcome = learned_by(network, examples, recipe.training, validation=held, device=device, callback=job.callback)
     _require_finite(network, learning, recipe.training, device)
     answers = answers_of(network, held_out, device, recipe.training.batch_size)
     network.frontend = frontend

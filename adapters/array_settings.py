@@ -1,0 +1,115 @@
+"""The defaults of series and arrays, and the question whether few series should learn their kernels."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gridcnn.adapters.counts import block_count, epoch_count
+from gridcnn.adapters.questions import Option, Question
+from gridcnn.grid import GridSpec
+
+__all__ = ["learning_questions", "settings_of"]
+
+SETTINGS: dict[str, Any] = {
+    "convs_per_block": 1,
+    "pool": "max",
+    "pool_size": 2,
+    "dense": (),
+    "dropout": 0.2,
+    "batch_norm": True,
+    "batch_size": 32,
+    "learning_rate": 3e-3,
+    "weight_decay": 1e-2,
+}
+ONE_AXIS: dict[str, Any] = {
+    "kernels": (32, 64, 128, 128, 128),
+    "kernel_sizes": (7,),
+    "head": "global_average",  # what a curve does may happen anywhere in it
+    "label_smoothing": 0.05,
+}
+FEW_SERIES: dict[str, Any] = {**ONE_AXIS, "kernels": (32, 64, 64)}
+TWO_AXES: dict[str, Any] = {
+    "kernels": (16, 32, 64),
+    "kernel_sizes": (3,),
+    "head": "flatten",
+    "label_smoothing": 0.0,
+}
+SHIFT, SCALE = 0.05, 0.1
+"""How far a series may be shifted and stretched in training, as shares of its length."""
+
+FEW_ITEMS = 1_000
+"""Up to so many series, fixed kernels may tell more than learned ones."""
+
+FEWEST_COMPARED = 100
+"""Of fewer series, so few are held out that a comparison would decide by luck."""
+
+FIXED_MAPS = 2_520
+"""Maps of fixed kernels, over all dilations: 30 thresholds for each contrast."""
+
+EPOCH_ITEMS, EPOCH_FEW = 10_000, 20_000  # items seen in training, between the bounds: small sets need more passes
+FEWEST_EPOCHS_ONE_AXIS, FEWEST_EPOCHS_TWO_AXES, MOST_EPOCHS = 20, 30, 200
+MOST_EPOCHS_FEW = 100  # of batches of a few series
+
+FIXED_SIZE, CONTRASTS = 9, 84
+"""Cells of a fixed kernel, and how many contrasts of three cells with the other six there are."""
+
+MOST_DILATIONS = 16
+
+CELLS_AT_ONCE = 2**23
+"""Of all maps of a batch: 32 MiB, which stays in the caches of a processor for the most part."""
+
+SHORTEST = 9
+"""Cells of a series that fixed kernels can tell something about."""
+
+
+def settings_of(spec: GridSpec, n_items: int) -> dict[str, Any]:
+    """Return the parameters of `GridClassifier` that suit such grids and so many items."""
+    names, few = [axis.name for axis in spec.axes], n_items <= FEW_ITEMS
+    augment: dict[str, Any] = {}
+    if len(names) > 1:
+        shape, seen, fewest, most = TWO_AXES, EPOCH_ITEMS, FEWEST_EPOCHS_TWO_AXES, MOST_EPOCHS
+    else:
+        shape, seen, most = (FEW_SERIES, EPOCH_FEW, MOST_EPOCHS_FEW) if few else (ONE_AXIS, EPOCH_ITEMS, MOST_EPOCHS)
+        fewest = FEWEST_EPOCHS_ONE_AXIS
+        augment = {"shift": {names[0]: SHIFT}, "scale": {names[0]: SCALE}}
+    blocks = block_count(min(spec.sizes), len(shape["kernels"]))
+    epochs = epoch_count(seen, n_items, fewest, most)
+    return {**SETTINGS, **shape, "kernels": shape["kernels"][:blocks], "epochs": epochs, "augment": augment}
+
+
+def learning_questions(sizes: tuple[int, ...], n_items: int) -> list[Question]:
+    """Ask whether the kernels of a network for few series should be learned; the usual answer is no."""
+    if len(sizes) > 1 or n_items > FEW_ITEMS or sizes[0] < SHORTEST:
+        return []
+    settings = fixed_kernels(sizes[0])
+    fixed = Option("fixed kernels", settings)
+    learned = Option("learned kernels", {**dict.fromkeys(settings), "augment": "auto"})  # None is the default
+    return [Question("what is learned", (fixed, learned) if n_items >= FEWEST_COMPARED else (fixed,))]
+
+
+def fixed_kernels(length: int) -> dict[str, Any]:
+    """Return the settings of a network whose kernels are fixed contrasts, at distances up to the length of a series.
+
+    >>> fixed_kernels(100)["dilations"]
+    (1, 2, 3, 5, 8, 12)
+    """
+    widest = max((length - 1) // (FIXED_SIZE - 1), 1)
+    steps = min(2 * math.floor(math.log2(widest)) + 1, MOST_DILATIONS)  # two to each doubling, if that is enough
+    dilations = sorted({round(widest ** (step / max(steps - 1, 1))) for step in range(steps)})
+    thresholds = max(FIXED_MAPS // (CONTRASTS * len(dilations)), 1)
+    return {
+        "solved": True,
+        "kernels": (CONTRASTS * thresholds,),
+        "kernel_sizes": (FIXED_SIZE,),
+        "dilations": tuple(dilations),
+        "convs_per_block": 1,
+        "batch_norm": False,
+        "pool_size": 1,
+        "head": "share_average",
+        "dense": (),
+        "dropout": 0.0,
+        "augment": None,
+        "epochs": 1,
+        "batch_size": min(max(CELLS_AT_ONCE // (FIXED_MAPS * length), 1), 32),
+    }

@@ -1,0 +1,194 @@
+"""Learning in one step: kernels are fixed contrasts, thresholds come from the training grids, and logits are solved.
+
+Some dozens of series say too little for thousands of kernels to be learned from them. But many fixed kernels, each a
+contrast of a few cells at some distance, describe a curve well, and the logits that tell classes apart by the shares of
+cells above thresholds follow from linear equations. The network is the classic one with one block, and nothing else
+knows how its weights were found.
+
+References
+----------
+Dempster et al. 2021, "MiniRocket: a very fast (almost) deterministic transform for time series classification", for
+kernels and thresholds; Tan et al. 2022, "MultiRocket", for a second feature of each map.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gridcnn.errors import ConfigurationError
+from gridcnn.model import EpochRecord, Network
+from gridcnn.network.layers import to_channels_last
+from gridcnn.training.callbacks import Callback, CallbackList
+from gridcnn.training.config import TrainingConfig
+from gridcnn.training.loop import Examples, Outcome, evaluate
+
+__all__ = ["CONTRASTS", "SIZE", "solve"]
+
+SIZE = 9
+"""Cells of a kernel."""
+
+CONTRASTS = math.comb(SIZE, 3)
+"""Kernels that weigh three cells against the others."""
+
+PENALTIES = np.logspace(-2, 5, 15)
+"""Of the squares of the logits' weights, for features of variance 1: the one that does best on items left out."""
+
+GOLDEN = (math.sqrt(5) + 1) / 2
+MOST_SHARED = 9
+"""Channels that a kernel looks at."""
+
+
+@torch.inference_mode()
+def solve(
+    network: Network,
+    examples: Examples,
+    config: TrainingConfig,
+    *,
+    validation: Examples | None = None,
+    device: torch.device | None = None,
+    callback: Callback | None = None,
+) -> Outcome:
+    """Set all weights of a network with one block in one step; leave it on `device`. The parameters are `train`'s.
+
+    Random numbers come from torch's global generator: run inside `seeded` for two identical runs.
+
+    Raises
+    ------
+    ConfigurationError
+        If the network has several blocks, kernels of other sizes, batch normalisation, or dense layers.
+    """
+    started, device = time.perf_counter(), device or torch.device("cpu")
+    callbacks = CallbackList([] if callback is None else [callback])
+    _check(network)
+    network.to(device).eval()
+    callbacks.on_start(1, 1)
+    random = np.random.default_rng(int(torch.randint(2**31, ()).item()))
+    _set_kernels(network, examples, random, device)
+    features = _features(network, examples, config.batch_size, device)
+    loss, accuracy = _set_logits(network, features, examples)
+    scores = (math.nan, math.nan) if validation is None else evaluate(network, validation, device, config.batch_size)
+    seconds = time.perf_counter() - started
+    record = EpochRecord(1, loss, accuracy, *scores, 0.0, seconds, len(examples.target) / seconds)
+    callbacks.on_epoch(record, network)
+    callbacks.on_end()
+    return Outcome([record], 1, interrupted=False)
+
+
+def _check(network: Network) -> None:
+    config = network.backbone.config
+    if (
+        len(network.backbone.spec.axes) > 1
+        or (len(config.kernels), config.convs_per_block, config.kernel_sizes) != (1, 1, (SIZE,))
+        or config.batch_norm
+        or config.dense
+        or any(parameter.requires_grad for parameter in network.frontend.parameters())
+    ):
+        raise ConfigurationError(
+            f"solved=True sets a network of one block for grids with one axis: kernels=(N,), kernel_sizes=({SIZE},), "
+            "convs_per_block=1, batch_norm=False, dense=()"
+        )
+
+
+def _grids(network: Network, examples: Examples, rows: np.ndarray, device: torch.device) -> Tensor:
+    grids: Tensor = network.frontend(torch.from_numpy(np.array(examples.windows[rows])).to(device))
+    return to_channels_last(grids)
+
+
+def _set_kernels(network: Network, examples: Examples, random: np.random.Generator, device: torch.device) -> None:
+    """Give each kernel a contrast and some channels, and a threshold that a random window passes here and there."""
+    contrasts = np.full((CONTRASTS, SIZE), -1.0)
+    for contrast, cells in zip(contrasts, itertools.combinations(range(SIZE), 3), strict=True):
+        contrast[list(cells)] = 2.0
+    branches: Any = network.backbone.blocks[0].convs[0]  # type: ignore[index]
+    used = 0
+    for branch in branches:
+        n_kernels, n_channels = branch.weight.shape[:2]
+        kinds = np.arange(n_kernels) * CONTRASTS // max(n_kernels, CONTRASTS)
+        weights = np.zeros((n_kernels, n_channels, SIZE))
+        for kind in np.unique(kinds):  # kernels of one contrast stand side by side, so that their quantiles spread out
+            share = int(2 ** random.uniform(0, math.log2(min(n_channels, MOST_SHARED) + 1)))
+            channels = random.choice(n_channels, share, replace=False)
+            weights[np.ix_(kinds == kind, channels)] = contrasts[kind]
+        branch.weight.copy_(torch.from_numpy(weights))
+        branch.bias.zero_()
+        quantiles = (np.arange(used + 1, used + n_kernels + 1) * GOLDEN) % 1
+        used += n_kernels
+        rows = random.choice(len(examples.target), CONTRASTS, p=examples.weight / examples.weight.sum())
+        maps = type(branches)([branch])(_grids(network, examples, rows, device)).cpu().numpy()
+        cells = maps[kinds, np.arange(n_kernels)]  # (kernels, cells)
+        thresholds = [np.quantile(row, at) for row, at in zip(cells, quantiles, strict=True)]
+        branch.bias.copy_(-torch.tensor(thresholds))
+
+
+def _features(network: Network, examples: Examples, batch_size: int, device: torch.device) -> np.ndarray:
+    """Return the feature vectors of all windows, `(n, features)`."""
+
+    def parts() -> Iterator[np.ndarray]:
+        for rows in np.array_split(np.arange(len(examples.target)), math.ceil(len(examples.target) / batch_size)):
+            values = _grids(network, examples, rows, device)
+            for step in network.backbone.steps():
+                if step.kind == "logits":
+                    break
+                values = step.run(values)
+            yield values.cpu().numpy()
+
+    return np.concatenate(list(parts()))
+
+
+def _set_logits(network: Network, features: np.ndarray, examples: Examples) -> tuple[float, float]:
+    """Solve the logits; return their loss and accuracy on windows that were left out of the equations one by one.
+
+    Ridge regression of the classes, +1 and -1. Its errors on each window left out have a closed form, which chooses the
+    penalty and the scale of the logits.
+    """
+    n_classes = network.backbone.n_classes
+    weight = examples.weight.astype(np.float64) / examples.weight.mean()
+    mean = np.average(features, axis=0, weights=weight).astype(np.float64)
+    std = np.sqrt(np.average((features - mean) ** 2, axis=0, weights=weight))
+    scale = np.where(std > 1e-6, 1 / np.maximum(std, 1e-6), 0.0)
+    root = np.sqrt(weight)[:, None]
+    rows = (features - mean) * scale * root
+    classes = np.where(examples.target[:, None] == np.arange(n_classes), 1.0, -1.0)
+    level = np.average(classes, axis=0, weights=weight)
+    wanted = (classes - level) * root
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    values, turned = np.maximum(values, 0), vectors.T @ wanted
+    level_free = np.arange(len(values)) != np.abs(vectors.T @ root).argmax()  # the bias fits the level at any penalty
+    best: tuple[float, float, float, np.ndarray] | None = None
+    for penalty in PENALTIES.tolist():
+        shrunk = level_free / (values + penalty)
+        solved = vectors @ (turned * shrunk[:, None])  # (n, classes)
+        inverse = (vectors**2 * shrunk).sum(axis=1, keepdims=True)
+        left_out = (wanted - solved / inverse) / root + level  # what each window would be given without it
+        loss, factor = _loss_at_best_scale(left_out, examples.target, weight)
+        wrong = float(np.average((classes - left_out) ** 2, axis=0, weights=weight).sum())
+        if best is None or wrong < best[0]:
+            best = (wrong, loss, factor, left_out)
+            coefficients = (rows.T @ solved) * scale[:, None] * factor
+            bias = (level - (mean * scale) @ (rows.T @ solved)) * factor
+    assert best is not None
+    output = network.backbone.output
+    output.weight.copy_(torch.from_numpy(coefficients.T))
+    output.bias.copy_(torch.from_numpy(bias))
+    right = best[3].argmax(axis=1) == examples.target
+    return best[1], float(np.average(right, weights=weight))
+
+
+def _loss_at_best_scale(answers: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Return the cross-entropy of answers times a factor, and the factor for which it is lowest."""
+
+    def loss(factor: float) -> float:
+        logits = answers * factor
+        logits = logits - logits.max(axis=1, keepdims=True)
+        chances = logits[np.arange(len(target)), target] - np.log(np.exp(logits).sum(axis=1))
+        return float(-np.average(chances, weights=weight))
+
+    return min((loss(factor), factor) for factor in np.geomspace(0.5, 50, 25).tolist())

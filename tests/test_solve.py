@@ -1,0 +1,114 @@
+"""Networks that learn in one step: fixed kernels, solved logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gridcnn import fit
+from gridcnn.adapters import ArrayAdapter
+from gridcnn.adapters.array_settings import fixed_kernels, learning_questions
+from gridcnn.errors import ConfigurationError
+from gridcnn.explain import contributions, trace
+from gridcnn.inference import predict
+from gridcnn.model import FittedModel
+
+SOLVED = {**fixed_kernels(60), "kernels": (84,), "validation_fraction": 0.0, "refit": False}
+
+
+def waves(n: int = 40, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Series of 60 cells with a fast or a slow wave somewhere, in noise."""
+    random = np.random.default_rng(seed)
+    fast = np.arange(n) % 2
+    period, phase = np.where(fast, 5.0, 9.0)[:, None], random.uniform(0, 7, (n, 1))
+    values = np.sin(2 * np.pi * np.arange(60) / period + phase) + random.normal(0, 0.7, (n, 60))
+    return values, np.where(fast, "fast", "slow")
+
+
+@pytest.fixture(scope="module")
+def solved() -> FittedModel:
+    return fit(ArrayAdapter(), *waves(), SOLVED)
+
+
+def test_few_series_are_told_apart(solved: FittedModel) -> None:
+    values, labels = waves(200, seed=1)
+
+    answers = predict(solved, values)
+
+    assert (np.asarray(answers.labels) == labels).mean() > 0.95
+
+
+def test_kernels_are_contrasts_at_all_distances(solved: FittedModel) -> None:
+    branches: Any = solved.network.backbone.blocks[0].convs[0]  # type: ignore[index,union-attr]
+
+    assert [branch.dilation[0] for branch in branches] == [1, 2, 3, 4, 7]
+    for branch in branches:
+        weights = branch.weight.detach().numpy()
+        assert (np.sort(weights[:, 0], axis=1) == [-1] * 6 + [2] * 3).all()
+        assert len(np.unique(weights[:, 0], axis=0)) == 84
+
+
+def test_a_kernel_looks_at_some_of_many_channels() -> None:
+    values, labels = waves()
+    several = np.stack([values] * 6, axis=1)
+
+    model = fit(ArrayAdapter(("channels", "length")), several, labels, SOLVED)
+
+    branches: Any = model.network.backbone.blocks[0].convs[0]  # type: ignore[index,union-attr]
+    used = (np.abs(branches[0].weight.detach().numpy()).max(axis=2) > 0).sum(axis=1)
+    assert used.min() == 1
+    assert used.max() > 1
+
+
+def test_the_same_seed_gives_the_same_weights(solved: FittedModel) -> None:
+    again, other = (fit(ArrayAdapter(), *waves(), SOLVED | {"random_state": seed}) for seed in (0, 1))
+
+    def weights(model: FittedModel) -> np.ndarray:
+        return model.network.backbone.output.weight.detach().numpy()
+
+    assert np.array_equal(weights(again), weights(solved))
+    assert not np.array_equal(weights(other), weights(solved))
+
+
+def test_a_weight_of_two_is_two_copies() -> None:
+    values, labels = waves()
+    twice = np.r_[np.arange(40), np.arange(10)]
+
+    weighted = fit(ArrayAdapter(), values, labels, SOLVED, sample_weight=1 + (np.arange(40) < 10))
+    copied = fit(ArrayAdapter(), values[twice], labels[twice], SOLVED)
+
+    assert np.array_equal(predict(weighted, values).probabilities, predict(copied, values).probabilities)
+
+
+def test_votes_add_up_to_the_logit(solved: FittedModel) -> None:
+    found = contributions(trace(solved, waves()[0][0]))
+
+    assert found.products.sum() + found.bias == pytest.approx(found.logit)
+    assert found.strongest_for[0].patch.cells.shape[1] <= 57
+
+
+def test_probabilities_of_items_left_out_are_calibrated_without_overconfidence(solved: FittedModel) -> None:
+    random = np.random.default_rng(0)
+
+    noise = fit(ArrayAdapter(), random.normal(size=(40, 60)), waves()[1], SOLVED)
+    answers = predict(noise, random.normal(size=(100, 60)))
+
+    assert answers.probabilities.max(axis=1).mean() < 0.7
+
+
+@pytest.mark.parametrize(
+    "other", [{"kernels": (84, 84)}, {"kernel_sizes": (7,)}, {"batch_norm": True}, {"dense": (4,)}]
+)
+def test_another_network_is_not_solved(other: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="one block"):
+        fit(ArrayAdapter(), *waves(), SOLVED | other)
+
+
+def test_the_question_is_asked_of_few_series_only() -> None:
+    assert [option.name for option in learning_questions((60,), 100)[0].options] == ["fixed kernels", "learned kernels"]
+    assert [option.name for option in learning_questions((60,), 50)[0].options] == ["fixed kernels"]
+    assert learning_questions((60,), 5_000) == []
+    assert learning_questions((28, 28), 100) == []
+    assert learning_questions((5,), 100) == []
