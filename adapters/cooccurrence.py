@@ -1,4 +1,4 @@
-"""Initial vectors of tokens from their neighbours in the training texts."""
+"""What stands how often, and next to what, in the training texts: initial vectors of tokens, and their bag."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 from sklearn.utils.extmath import randomized_svd
 
-__all__ = ["cooccurrence_vectors"]
+__all__ = ["cooccurrence_vectors", "occurrences"]
 
 WINDOW = 5  # tokens on either side that count as company, the nearer the more
 SMOOTHING = 0.75  # exponent of the context counts: rare contexts say less than their information claims
@@ -46,6 +46,26 @@ def cooccurrence_vectors(sentences: Sequence[np.ndarray], n_tokens: int, dim: in
     vectors[:, :rank] = left * np.sqrt(values)
     spread = float(vectors.std())
     return vectors / spread if spread > 0 else vectors
+
+
+def occurrences(tokens: np.ndarray, runs: np.ndarray, n_tokens: int, n_runs: int) -> csr_array:
+    """Return how often each token and each run stands in each window, `(n, n_tokens + n_runs)`; 0 is none.
+
+    Parameters
+    ----------
+    tokens : int ndarray of shape (n, length)
+        Ids below `n_tokens`.
+    runs : int ndarray of shape (n, length, sizes)
+        Ids below `n_runs`.
+    n_tokens, n_runs : int
+        Sizes of the vocabularies.
+    """
+    n = len(tokens)
+    of_tokens, of_runs = np.nonzero(tokens), np.nonzero(runs)
+    row = np.concatenate([of_tokens[0], of_runs[0]])
+    column = np.concatenate([tokens[of_tokens], n_tokens + runs[of_runs].astype(np.int64)])
+    ones = np.ones(len(row))
+    return coo_array((ones, (row, column)), shape=(n, n_tokens + n_runs)).tocsr()
 
 
 def _counts(sentences: Sequence[np.ndarray], n_tokens: int) -> csr_array:

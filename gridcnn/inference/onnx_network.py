@@ -59,9 +59,17 @@ def add_network(
         return graph(operator, maps, kernel_shape=kernel_shape, strides=strides, ceil_mode=1)
 
     def features(maps: str) -> str:
+        summed = config.summed_kernels
+        sums = []
+        if summed:
+            last = graph.slice(maps, -summed, 2**62, axis=1)
+            sums = [graph("Flatten", graph("ReduceSum", last, graph.constant([2, 3])))]
+            maps = graph.slice(maps, 0, -summed, axis=1)
         if config.head == "flatten":
-            return graph("Flatten", maps)
-        found = [graph("Flatten", graph(operator, part)) for operator, part in pooled(maps)]
+            found = [graph("Flatten", maps)]
+        else:
+            found = [graph("Flatten", graph(operator, part)) for operator, part in pooled(maps)]
+        found += sums
         return found[0] if len(found) == 1 else graph("Concat", *found, axis=1)
 
     def pooled(maps: str) -> Iterator[tuple[str, str]]:

@@ -100,7 +100,7 @@ def fit(
         if validation is not None or folds[0].checking is None or model.interrupted or not job.refits(model.adapter):
             return model
         job.callback.on_message(f"training once more, on all {len(job.items.target):,} items")
-        final = learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1)).model
+        final = learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1), shares=model.summary.get("shares")).model
         if final.interrupted:
             return replace(model, interrupted=True)
         if not still_right(answers_for(job, final, _held_out(job, folds)), model.certainty):

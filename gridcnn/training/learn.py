@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,8 +26,9 @@ from gridcnn.training.announce import (
     about_unscored,
     contradicting,
 )
+from gridcnn.training.bag import add_bag, can_hold_bag
 from gridcnn.training.budget import Budget, Schedule
-from gridcnn.training.certainty import Answers, answers_of, learn_certainty
+from gridcnn.training.certainty import Answers, answers_of, learn_certainty, scores_of
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.flip_test import flip_test
@@ -64,6 +66,7 @@ def learn(
     *,
     budget: Budget | None = None,
     epochs: int | None = None,
+    shares: Sequence[float] | None = None,
     checkpoints: Checkpoints | None = None,
     tell: bool = False,
 ) -> Learned:
@@ -81,6 +84,8 @@ def learn(
         The time limit.
     epochs : int or None
         Replaces the usual number.
+    shares : (float, float) or None
+        Those of the kernels and of a bag beside them; None lets the items held out decide.
     checkpoints : Checkpoints or None
         Where the plan for a time limit is kept.
     tell : bool
@@ -124,11 +129,21 @@ def learn(
             job.say([about_network(adapter, recipe, n_items, job.parameters), *adapter.remarks()])
         outcome = train(network, examples, recipe.training, validation=held, device=device, callback=job.callback)
     _require_finite(network, learning, recipe.training, device)
+    if can_hold_bag(adapter, network):
+        network, shares = add_bag(network, adapter, examples, held, shares, recipe.training.batch_size)
+        frontend = network.frontend
+        network.to(device)
+    else:
+        shares = None
     answers = answers_of(network, held_out, device, recipe.training.batch_size)
     network.frontend = frontend
     network.to("cpu").eval()
     parts = [learning.encoded, *([] if held_out is None else [held_out.encoded])]
     summary = _summary(job, adapter, learning, held_out)
+    scores = _scores(outcome) if held is not None else {}
+    if shares is not None:
+        summary["shares"] = list(shares)
+        scores = scores if answers is None else scores_of(answers)
     if budget is not None and schedule is not None:
         summary["time"] = {
             "limit": budget.limit,
@@ -142,7 +157,7 @@ def learn(
         job.classes,
         history=tuple(outcome.history),
         best_epoch=outcome.best_epoch,
-        scores=_scores(outcome) if held is not None else {},
+        scores=scores,
         summary=summary,
         recipe={**recipe.to_dict(), **job.config.to_dict()},
         parameters=dict(job.parameters),
