@@ -14,16 +14,18 @@ from gridcnn.adapters import text_remarks
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview
 from gridcnn.adapters.counts import epoch_count
 from gridcnn.adapters.limits import within
-from gridcnn.adapters.questions import Option, Question
+from gridcnn.adapters.questions import Question
+from gridcnn.adapters.text_cells import LONGEST_PREVIEW, cells_of
 from gridcnn.adapters.text_graph import add_text, trial_texts
 from gridcnn.adapters.text_inspecting import TextInspector
+from gridcnn.adapters.text_settings import ANYWHERE_OR_EXACTLY, EPOCH_ITEMS, FEWEST_EPOCHS, MOST_EPOCHS, SETTINGS
 from gridcnn.adapters.text_state import EARLIER, STATE
 from gridcnn.adapters.tokens import LONGEST_WORD, characters, folded, has_words, marked, normalised, well_formed, words
-from gridcnn.adapters.vectors import read_vectors
-from gridcnn.adapters.vocabulary import FIRST_WORD, PADDING, UNKNOWN, Vocabulary, common_pieces, common_runs
+from gridcnn.adapters.vectors import dim_of, first_vectors, read_vectors
+from gridcnn.adapters.vocabulary import FIRST_WORD, Vocabulary, common_pieces, common_runs
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.constraints import FileName
-from gridcnn.errors import ConfigurationError, DataError, ItemError
+from gridcnn.errors import DataError, ItemError
 from gridcnn.grid import Axis, Coordinates, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.parameters import Choice, Constraint, Flag, Number, Optional
@@ -39,29 +41,6 @@ LONGEST_LEARNED_LENGTH = 400
 LONGEST_WHOLE = 64  # characters up to which the longest text decides
 LONGEST_ALIGNED = 256  # characters up to which it is asked whether their places matter
 LEARNED_DIM = 128
-LONGEST_PREVIEW = 600  # characters
-
-SETTINGS: dict[str, Any] = {
-    "kernels": (100,),
-    "kernel_sizes": (3, 4, 5),
-    "convs_per_block": 1,
-    "pool": "max",
-    "pool_size": 1,  # the head takes the best match of the whole sentence
-    "head": "global_max",
-    "dense": (),
-    "dropout": 0.5,
-    "batch_norm": False,
-    "batch_size": 50,
-    "learning_rate": 2e-3,
-    "kernel_learning_rate": 0.01,
-    "weight_decay": 1e-2,
-    "label_smoothing": 0.05,
-    "adversarial": 0.4,
-    "augment": {},
-}
-ANYWHERE_OR_EXACTLY = (Option("anywhere"), Option("exactly there", {"head": "flatten"}))
-EPOCH_ITEMS = 400_000  # texts seen in training, between the bounds
-FEWEST_EPOCHS, MOST_EPOCHS = 4, 10
 
 
 class TextAdapter(Adapter):
@@ -108,7 +87,7 @@ class TextAdapter(Adapter):
     runs_ : list of str
         The known runs of tokens, pairs of words or two to five characters, the most frequent first, from id 1.
     evidence_ : int
-        Channels of evidence behind those of a vector, see `take_evidence`.
+        Channels of evidence behind those of a vector.
     marked_ : bool
         Whether marks stand at both ends of a text, as they do if tokens are characters.
 
@@ -191,9 +170,10 @@ class TextAdapter(Adapter):
         self.vocabulary_ = sorted(frequent, key=lambda token: (-counts[token], token))[: self.max_vocabulary]
         self.pieces_ = common_pieces(counts) if self.subwords and self.tokens_ == "word" else []
         self.runs_ = common_runs(sentences, self.vocabulary_, self.tokens_)
-        self._choose_dim(known)
+        dim = dim_of(known, self.vectors, self.embedding_dim) if known else self.embedding_dim
+        self.embedding_dim_ = int(dim or LEARNED_DIM)
         self._index()
-        self._vectors = self._first_vectors(known, sentences)
+        self._vectors = first_vectors(known, sentences, self.known.tokens, self.embedding_dim_)
         return self
 
     @property
@@ -314,15 +294,7 @@ class TextAdapter(Adapter):
 
     def coordinates(self, item: Any, window: int = 1, n_windows: int = 1) -> tuple[Coordinates, ...]:
         """Return the token of each cell of a window, shortened, `""` in the padding, and whether it is known."""
-        tokens, first = self.tokenise(item), 0
-        if len(tokens) > self.length_:
-            first = int(cut_windows(np.arange(len(tokens)), self.length_)[window - 1][0])
-            tokens = tokens[first : first + self.length_]
-        cells = (*tokens, *[""] * (self.length_ - len(tokens)))
-        position = np.arange(first, first + self.length_)
-        known = tuple(token in self.known.tokens for token in cells)
-        shown = tuple(cell if len(cell) <= LONGEST_PREVIEW else f"{cell[: LONGEST_PREVIEW - 1]}…" for cell in cells)
-        return (Coordinates("token", "", position, position, position, shown, known),)
+        return (cells_of(self.tokenise(item), self.known.tokens, self.length_, window),)
 
     def empty_grid(self, grid: Tensor) -> Tensor:
         """Return padding."""
@@ -336,8 +308,8 @@ class TextAdapter(Adapter):
 
     def known_symbols(self, most: int) -> tuple[list[str], np.ndarray]:
         """Return the most frequent known tokens, and the encoded windows of a text that has all of them in a row."""
-        text = (" " if self.tokens_ == "word" else "").join(self.vocabulary_[:most])
-        return self.tokenise(text), self.encode(text)
+        symbols = self.vocabulary_[:most]
+        return symbols, cut_windows(self.known.rows_of(symbols, self.length_), self.length_)
 
     def baseline(self, random_state: int = 0) -> ClassicModel:
         """Return a linear SVM on TF-IDF of n-grams of the adapter's own tokens."""
@@ -362,27 +334,3 @@ class TextAdapter(Adapter):
     def _index(self) -> None:
         as_now = folded if self.lowercase else str
         self.known = Vocabulary(self.vocabulary_, self.pieces_, self.runs_, self.tokens_, as_now)
-
-    def _first_vectors(
-        self, known: Mapping[str, np.ndarray], sentences: Sequence[Sequence[str]]
-    ) -> dict[int, np.ndarray]:
-        """Return the vectors that training starts from, by id: those of the file, or else of the company words keep."""
-        if known:
-            return {self.known.tokens[token]: vector for token, vector in known.items() if token in self.known.tokens}
-        from gridcnn.adapters.cooccurrence import cooccurrence_vectors  # noqa: PLC0415
-        from gridcnn.adapters.embed import SPREAD  # noqa: PLC0415
-
-        ids = [np.array([self.known.tokens.get(token, UNKNOWN) for token in sentence]) for sentence in sentences]
-        vectors = SPREAD * cooccurrence_vectors(ids, FIRST_WORD + len(self.vocabulary_), self.embedding_dim_)
-        return {index: vector for index, vector in enumerate(vectors) if index != PADDING and vector.any()}
-
-    def _choose_dim(self, known: Mapping[str, np.ndarray]) -> None:
-        if not known:
-            self.embedding_dim_ = int(self.embedding_dim or LEARNED_DIM)
-            return
-        self.embedding_dim_ = len(next(iter(known.values())))
-        if self.embedding_dim not in (None, self.embedding_dim_):
-            raise ConfigurationError(
-                f"embedding_dim={self.embedding_dim}, but the vectors in {self.vectors} have {self.embedding_dim_} "
-                "numbers; leave embedding_dim out"
-            )

@@ -112,7 +112,9 @@ def joined(tokens: Sequence[str], size: int, kind: str) -> list[str]:
     >>> joined(["not", "so", "good"], 2, "word"), joined("abc", 3, "character")
     (['not so', 'so good'], ['abc'])
     """
-    return list(map((" " if kind == "word" else "").join, zip(*(tokens[start:] for start in range(size)), strict=False)))
+    return list(
+        map((" " if kind == "word" else "").join, zip(*(tokens[start:] for start in range(size)), strict=False))
+    )
 
 
 def common_runs(sentences: Sequence[Sequence[str]], known: Collection[str], kind: str) -> list[str]:

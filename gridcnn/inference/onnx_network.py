@@ -59,12 +59,7 @@ def add_network(
         return graph(operator, maps, kernel_shape=kernel_shape, strides=strides, ceil_mode=1)
 
     def features(maps: str) -> str:
-        summed = config.summed_kernels
-        sums = []
-        if summed:
-            last = graph.slice(maps, -summed, 2**62, axis=1)
-            sums = [graph("Flatten", graph("ReduceSum", last, graph.constant([2, 3])))]
-            maps = graph.slice(maps, 0, -summed, axis=1)
+        maps, sums = _sums(graph, maps, config.summed_kernels)
         if config.head == "flatten":
             found = [graph("Flatten", maps)]
         else:
@@ -104,3 +99,12 @@ def add_network(
                 values = graph("Gemm", values, weights(layer.weight), weights(layer.bias), transB=1)
         see(step, values)
     return values
+
+
+def _sums(graph: Graph, maps: str, summed: int) -> tuple[str, list[str]]:
+    """Return the other maps, and the sums of the last ones, `(batch, summed)`, if there are any."""
+    if not summed:
+        return maps, []
+    last = graph.slice(maps, -summed, 2**62, axis=1)
+    sums = graph("Flatten", graph("ReduceSum", last, graph.constant([2, 3])))
+    return graph.slice(maps, 0, -summed, axis=1), [sums]

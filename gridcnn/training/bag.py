@@ -15,7 +15,7 @@ generalization", for weights from items held out.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -32,15 +32,23 @@ from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.training.certainty import logits_of
 from gridcnn.training.loop import Examples
 
-__all__ = ["EQUAL", "Bag", "add_bag", "can_hold_bag", "learn_bag", "shares_of", "with_bag"]
+__all__ = ["Bag", "Mixture", "add_bag", "can_hold_bag", "learn_bag", "mixture_of", "with_bag"]
 
-STRENGTH = 3.0
-"""Inverse of the penalty, for counts of unit norm on average."""
+STRENGTHS = (3.0, 10.0, 30.0)
+"""Inverses of the penalty that are tried, for counts of unit norm on average."""
+
+USUAL = 10.0
+
+MOST_TRIED = 2e7
+"""Counts times classes above which one penalty has to do."""
 
 MOST_STEPS, TOLERANCE = 100, 1e-3
 
 EQUAL = (0.5, 0.5)
 """Shares of the kernels and of the bag if nothing is held out."""
+
+LEANING = 0.2
+"""Share of the log frequencies of the classes that is taken off: what is penalised leans to frequent classes."""
 
 CAUTION = 10.0
 """Items' worth of belief in equal shares."""
@@ -58,18 +66,34 @@ class Bag(NamedTuple):
         return logits
 
 
+class Mixture(NamedTuple):
+    """How a bag is learned, and how much it counts.
+
+    Parameters
+    ----------
+    kernels, bag : float
+        What the logits of the kernels and of the bag are multiplied with.
+    strength : float
+        Inverse of the penalty of the bag.
+    """
+
+    kernels: float
+    bag: float
+    strength: float
+
+
 def can_hold_bag(adapter: Any, network: Network) -> bool:
     """Whether the items can be counted, and the network has a place for the evidence."""
     return hasattr(adapter, "counts") and network.backbone.config.has_one_convolution and not network.flip_axes
 
 
-def learn_bag(counts: csr_array, examples: Examples, n_classes: int) -> Bag:
+def learn_bag(counts: csr_array, examples: Examples, n_classes: int, strength: float) -> Bag:
     """Fit logistic regression to counts, in which what stands in fewer examples counts more."""
     present = np.asarray((counts > 0).sum(axis=0)).ravel()
     scale = np.where(present > 0, np.log((1 + len(examples.target)) / (1 + present)) + 1, 0)
     scaled = counts @ diags_array(scale)
     norm = float(np.sqrt(scaled.multiply(scaled).sum(axis=1)).mean()) or 1.0
-    model = LogisticRegression(C=STRENGTH, max_iter=MOST_STEPS, tol=TOLERANCE)
+    model = LogisticRegression(C=strength, max_iter=MOST_STEPS, tol=TOLERANCE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a little less than the optimum serves as well
         model.fit(scaled / norm, examples.target, sample_weight=examples.weight / examples.weight.mean())
@@ -83,21 +107,37 @@ def learn_bag(counts: csr_array, examples: Examples, n_classes: int) -> Bag:
     return Bag(evidence, of_all)
 
 
-def shares_of(kernels: np.ndarray, bag: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Return what to multiply the logits of kernels and bag with, `(n, n_classes)`, for the least loss of their sum."""
-    rows = np.arange(len(target))
+def mixture_of(kernels: np.ndarray, bags: Mapping[float, np.ndarray], held: Examples) -> Mixture:
+    """Return the mixture with the least loss on examples held out.
 
-    def loss(shares: np.ndarray) -> float:
-        logs = log_softmax(shares[0] * kernels + shares[1] * bag, axis=1)[rows, target]
-        return float(-(weight * logs).sum() / weight.mean() + CAUTION * np.square(shares - EQUAL).sum())
+    Parameters
+    ----------
+    kernels : ndarray of shape (n, n_classes)
+        Logits of the kernels.
+    bags : mapping of float to ndarray of shape (n, n_classes)
+        Logits of the bag, by its strength.
+    held : Examples
+        The n examples.
+    """
+    rows = np.arange(len(held.target))
 
-    found = minimize(loss, EQUAL, bounds=[(0, 3), (0, 3)], method="L-BFGS-B").x
-    return float(found[0]), float(found[1])
+    def loss(shares: np.ndarray, bag: np.ndarray) -> float:
+        logs = log_softmax(shares[0] * kernels + shares[1] * bag, axis=1)[rows, held.target]
+        return float(-(held.weight * logs).sum() / held.weight.mean() + CAUTION * np.square(shares - EQUAL).sum())
+
+    found = []
+    for strength, bag in bags.items():
+        best = minimize(loss, EQUAL, (bag,), bounds=[(0, 3), (0, 3)], method="L-BFGS-B")
+        found.append((best.fun, Mixture(*best.x.tolist(), strength)))
+    return min(found)[1]
 
 
-def with_bag(network: Network, adapter: Any, bag: Bag, shares: Sequence[float]) -> Network:
-    """Return the network with a bag in it; the adapter's grids get the channels of the evidence."""
-    before, (of_kernels, of_bag) = network.backbone, shares
+def with_bag(network: Network, adapter: Any, bag: Bag, mixture: Mixture, leaning: np.ndarray) -> Network:
+    """Return the network with a bag in it; the adapter's grids get the channels of the evidence.
+
+    `leaning` is taken off the logits `(n_classes,)`.
+    """
+    before = network.backbone
     n_classes, n_maps = before.n_classes, before.output.in_features
     adapter.take_evidence(network.frontend, bag.evidence)
     config = replace(before.config, summed_kernels=2 * n_classes)
@@ -111,48 +151,43 @@ def with_bag(network: Network, adapter: Any, bag: Bag, shares: Sequence[float]) 
         one = torch.eye(n_classes)
         convolution[-1].weight.zero_()
         convolution[-1].weight[:, -n_classes:, 0] = torch.cat([one, -one])  # for a class, and against it
-        after.output.weight[:, :n_maps] = of_kernels * before.output.weight
-        after.output.weight[:, n_maps:] = of_bag * torch.cat([one, -one], dim=1)
-        after.output.bias.copy_(of_kernels * before.output.bias + of_bag * torch.from_numpy(bag.bias))
+        after.output.weight[:, :n_maps] = mixture.kernels * before.output.weight
+        after.output.weight[:, n_maps:] = mixture.bag * torch.cat([one, -one], dim=1)
+        of_bag = torch.from_numpy(mixture.bag * bag.bias - leaning)
+        after.output.bias.copy_(mixture.kernels * before.output.bias + of_bag)
     return Network(network.frontend, after, network.flip_axes)
 
 
 def add_bag(
-    network: Network,
-    adapter: Any,
-    examples: Examples,
-    held: Examples | None,
-    shares: Sequence[float] | None,
-    batch_size: int,
-) -> tuple[Network, Sequence[float]]:
-    """Learn a bag from examples and put it into the network, whose frontend is the adapter's, on the CPU.
+    network: Network, adapter: Any, examples: Examples, held: Examples | None, mixture: Mixture | None, batch_size: int
+) -> tuple[Network, Mixture]:
+    """Learn a bag from examples, put it into the network, and return both how and the network, on the CPU.
 
     Parameters
     ----------
     network : Network
-        Trained on the examples.
+        Trained on the examples; its frontend is the adapter's.
     adapter : Adapter
         A fitted one with the methods `counts` and `take_evidence`.
     examples : Examples
         To learn from.
     held : Examples or None
-        Held out, to choose the shares by.
-    shares : (float, float) or None
-        Those of kernels and bag, if they are chosen already.
+        Held out, to choose the mixture by.
+    mixture : Mixture or None
+        What was chosen already.
     batch_size : int
         Windows at a time.
-
-    Returns
-    -------
-    network : Network
-    shares : (float, float)
     """
     network.to("cpu").eval()
-    n_classes = network.backbone.n_classes
-    bag = learn_bag(adapter.counts(examples.windows), examples, n_classes)
-    if shares is None:
-        shares = EQUAL
-        if held is not None:
-            of_kernels = logits_of(network, held.windows, torch.device("cpu"), batch_size)[:, 0]
-            shares = shares_of(of_kernels, bag.logits(adapter.counts(held.windows)), held.target, held.weight)
-    return with_bag(network, adapter, bag, shares), shares
+    n_classes, counts = network.backbone.n_classes, adapter.counts(examples.windows)
+    strengths = STRENGTHS if held is not None and counts.nnz * n_classes <= MOST_TRIED else (USUAL,)
+    strengths = strengths if mixture is None else (mixture.strength,)
+    bags = {strength: learn_bag(counts, examples, n_classes, strength) for strength in strengths}
+    if mixture is None and held is not None:
+        of_kernels = logits_of(network, held.windows, torch.device("cpu"), batch_size)[:, 0]
+        counts = adapter.counts(held.windows)
+        mixture = mixture_of(of_kernels, {each: bag.logits(counts) for each, bag in bags.items()}, held)
+    chosen = mixture or Mixture(*EQUAL, USUAL)
+    frequency = np.bincount(examples.target, examples.weight, minlength=n_classes) + examples.weight.mean()
+    leaning = LEANING * np.log(frequency / frequency.sum())
+    return with_bag(network, adapter, bags[chosen.strength], chosen, leaning), chosen

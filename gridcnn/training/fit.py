@@ -13,6 +13,7 @@ from gridcnn.adapters import Adapter
 from gridcnn.model import FittedModel
 from gridcnn.pipeline.split import LabelledItems
 from gridcnn.training.announce import about_input
+from gridcnn.training.bag import Mixture
 from gridcnn.training.budget import Budget
 from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.certainty import still_right
@@ -100,7 +101,8 @@ def fit(
         if validation is not None or folds[0].checking is None or model.interrupted or not job.refits(model.adapter):
             return model
         job.callback.on_message(f"training once more, on all {len(job.items.target):,} items")
-        final = learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1), shares=model.summary.get("shares")).model
+        mixture = Mixture(**model.summary["mixture"]) if "mixture" in model.summary else None
+        final = learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1), mixture=mixture).model
         if final.interrupted:
             return replace(model, interrupted=True)
         if not still_right(answers_for(job, final, _held_out(job, folds)), model.certainty):

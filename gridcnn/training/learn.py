@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +25,7 @@ from gridcnn.training.announce import (
     about_unscored,
     contradicting,
 )
-from gridcnn.training.bag import add_bag, can_hold_bag
+from gridcnn.training.bag import Mixture, add_bag, can_hold_bag
 from gridcnn.training.budget import Budget, Schedule
 from gridcnn.training.certainty import Answers, answers_of, learn_certainty, scores_of
 from gridcnn.training.checkpoint import Checkpoints
@@ -66,7 +65,7 @@ def learn(
     *,
     budget: Budget | None = None,
     epochs: int | None = None,
-    shares: Sequence[float] | None = None,
+    mixture: Mixture | None = None,
     checkpoints: Checkpoints | None = None,
     tell: bool = False,
 ) -> Learned:
@@ -84,8 +83,8 @@ def learn(
         The time limit.
     epochs : int or None
         Replaces the usual number.
-    shares : (float, float) or None
-        Those of the kernels and of a bag beside them; None lets the items held out decide.
+    mixture : Mixture or None
+        Of the kernels and a bag beside them; None lets the items held out decide.
     checkpoints : Checkpoints or None
         Where the plan for a time limit is kept.
     tell : bool
@@ -129,20 +128,19 @@ def learn(
             job.say([about_network(adapter, recipe, n_items, job.parameters), *adapter.remarks()])
         outcome = train(network, examples, recipe.training, validation=held, device=device, callback=job.callback)
     _require_finite(network, learning, recipe.training, device)
-    if can_hold_bag(adapter, network):
-        network, shares = add_bag(network, adapter, examples, held, shares, recipe.training.batch_size)
-        frontend = network.frontend
-        network.to(device)
-    else:
-        shares = None
+    network.frontend = frontend
+    network, mixture = _with_bag(network, adapter, examples, held, mixture, recipe.training.batch_size)
+    frontend = network.frontend
+    network.frontend = nn.Identity() if adapter.frontend_is_frozen else frontend
+    network.to(device)
     answers = answers_of(network, held_out, device, recipe.training.batch_size)
     network.frontend = frontend
     network.to("cpu").eval()
     parts = [learning.encoded, *([] if held_out is None else [held_out.encoded])]
     summary = _summary(job, adapter, learning, held_out)
     scores = _scores(outcome) if held is not None else {}
-    if shares is not None:
-        summary["shares"] = list(shares)
+    if mixture is not None:
+        summary["mixture"] = mixture._asdict()
         scores = scores if answers is None else scores_of(answers)
     if budget is not None and schedule is not None:
         summary["time"] = {
@@ -167,6 +165,20 @@ def learn(
         skipped=tuple(each for part in parts for each in part.skipped),
     )
     return Learned(model, answers)
+
+
+def _with_bag(
+    network: Network,
+    adapter: Adapter,
+    examples: Examples,
+    held: Examples | None,
+    mixture: Mixture | None,
+    batch_size: int,
+) -> tuple[Network, Mixture | None]:
+    """Return the network with a bag in it, if it can hold one, and how they are mixed."""
+    if not can_hold_bag(adapter, network):
+        return network, None
+    return add_bag(network, adapter, examples, held, mixture, batch_size)
 
 
 class _Part(NamedTuple):

@@ -56,8 +56,9 @@ class Lesson(NamedTuple):
             "validation_accuracy": record.validation_accuracy, "validation_loss": record.validation_loss
         }  # fmt: skip
         summary = first.summary | {"validation_items": int(counts.sum()), "folds": len(self.folds)}
-        if "shares" in summary:  # of a bag, of which the history knows nothing
-            summary["shares"] = np.mean([fold.model.summary["shares"] for fold in self.folds], axis=0).tolist()
+        if "mixture" in summary:  # with a bag, of which the history knows nothing
+            found = [fold.model.summary["mixture"] for fold in self.folds]
+            summary["mixture"] = {name: float(np.mean([each[name] for each in found])) for name in found[0]}
             scores = scores if answers is None else scores_of(answers)
         return replace(
             first,
