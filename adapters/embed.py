@@ -71,6 +71,7 @@ class Embed(nn.Module):
     def take_evidence(self, evidence: np.ndarray) -> None:
         """Add the evidence of tokens, and of runs behind them, `(tokens + runs, channels)`."""
         n_tokens, values = self.vectors.num_embeddings, torch.from_numpy(evidence.astype(np.float32))
+        values[[PADDING, n_tokens]] = 0
         self.evidence = nn.Embedding.from_pretrained(values[:n_tokens], freeze=False, padding_idx=PADDING)
         if len(values) > n_tokens + 1:
             self.runs = nn.EmbeddingBag.from_pretrained(

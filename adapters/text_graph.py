@@ -90,13 +90,16 @@ def _with_runs(graph: Graph, grids: str, tokens: Strings, places: str, adapter: 
     weights = frontend.runs.weight.detach().numpy().copy()
     weights[PADDING] = 0
     table, between = graph.constant(weights), " " if adapter.tokens_ == "word" else ""
-    run, evidence = tokens.values, ""
+    run, evidence, next_token, next_item = tokens.values, "", tokens.values, tokens.item
+    n = graph.size(tokens.values, 0)
     for size in range(2, max(RUN_SIZES[adapter.tokens_]) + 1):
+        next_token = graph.slice(after(graph, next_token, 1, ""), 0, n, axis=0)  # there may be no token at all
+        next_item = graph.slice(after(graph, next_item, 1, -1), 0, n, axis=0)
         begun = graph("StringConcat", run, graph.constant(between)) if between else run
-        run = graph("StringConcat", begun, after(graph, tokens.values, size - 1, ""))
-        inside = graph("Equal", after(graph, tokens.item, size - 1, -1), tokens.item)
+        run = graph("StringConcat", begun, next_token)
         known = {each: number for each, number in adapter.known.runs.items() if _size(each, between) == size}
-        number = graph("Where", inside, look_up(graph, run, known or NONE, PADDING), graph.constant(PADDING))
+        number = look_up(graph, run, known or NONE, PADDING)
+        number = graph("Where", graph("Equal", next_item, tokens.item), number, graph.constant(PADDING))
         found = graph("Gather", table, _in_cells(graph, number, PADDING, places))
         evidence = graph("Add", evidence, found) if evidence else found
     dim = adapter.embedding_dim_

@@ -50,7 +50,7 @@ EQUAL = (0.5, 0.5)
 LEANING = 0.2
 """Share of the log frequencies of the classes that is taken off: what is penalised leans to frequent classes."""
 
-CAUTION = 10.0
+CAUTION = 3.0
 """Items' worth of belief in equal shares."""
 
 
