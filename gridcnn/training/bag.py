@@ -50,8 +50,11 @@ EQUAL = (0.5, 0.5)
 LEANING = 0.2
 """Share of the log frequencies of the classes that is taken off: what is penalised leans to frequent classes."""
 
-CAUTION = 3.0
+CAUTION = 1.0
 """Items' worth of belief in equal shares."""
+
+LEAST_GAIN = 1.0
+"""Total log loss of the items held out that a bag must save to be there."""
 
 
 class Bag(NamedTuple):
@@ -129,7 +132,9 @@ def mixture_of(kernels: np.ndarray, bags: Mapping[float, np.ndarray], held: Exam
     for strength, bag in bags.items():
         best = minimize(loss, EQUAL, (bag,), bounds=[(0, 3), (0, 3)], method="L-BFGS-B")
         found.append((best.fun, Mixture(*best.x.tolist(), strength)))
-    return min(found)[1]
+    least, mixture = min(found)
+    alone = minimize(loss, (1.0, 0.0), (kernels,), bounds=[(0, 3), (0, 0)], method="L-BFGS-B").fun - CAUTION / 4
+    return mixture if alone - least > LEAST_GAIN else mixture._replace(kernels=1.0, bag=0.0)
 
 
 def with_bag(network: Network, adapter: Any, bag: Bag, mixture: Mixture, leaning: np.ndarray) -> Network:
@@ -188,6 +193,8 @@ def add_bag(
         counts = adapter.counts(held.windows)
         mixture = mixture_of(of_kernels, {each: bag.logits(counts) for each, bag in bags.items()}, held)
     chosen = mixture or Mixture(*EQUAL, USUAL)
+    if not chosen.bag:
+        return network, chosen
     frequency = np.bincount(examples.target, examples.weight, minlength=n_classes) + examples.weight.mean()
     leaning = LEANING * np.log(frequency / frequency.sum())
     return with_bag(network, adapter, bags[chosen.strength], chosen, leaning), chosen
