@@ -37,7 +37,7 @@ class Question:
     about : str
         What it decides, such as "where the evidence stands".
     options : tuple of Option
-        At least two; the first is taken unless another one is better beyond chance.
+        At least two. The first changes nothing: it is the default, and is taken unless another is better beyond chance.
     """
 
     about: str

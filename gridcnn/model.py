@@ -101,7 +101,8 @@ class FittedModel:
     best_epoch : int
         Epoch whose weights were kept, from 1.
     scores : dict
-        Scores known so far: `validation_accuracy` and `validation_loss`, each in the units of `EpochRecord`.
+        Scores known so far: `validation_accuracy` and `validation_loss`, each in the units of `EpochRecord`, and those
+        of `gridcnn.training.certainty.scores_by_class`.
     summary : dict
         JSON-ready: what it was trained on (counts of items and of each class), and with which versions.
     recipe : dict

@@ -21,14 +21,21 @@ from gridcnn.training.bag import Mixture, can_hold_bag, learn_bag, mixture_of, w
 from gridcnn.training.fit import fit
 from gridcnn.training.loop import Examples
 
-GOOD, BAD, FILLING = "fine great lovely warm".split(), "poor dull cold sad".split(), "it was the film and so".split()
+GOOD, BAD, FILLING = (
+    ["fine", "great", "lovely", "warm"],
+    ["poor", "dull", "cold", "sad"],
+    ["it", "was", "the", "film", "and", "so"],
+)
 
 
 def sentences(n: int, seed: int = 0) -> tuple[list[str], np.ndarray]:
     """Sentences of which single words tell the class."""
     random = np.random.default_rng(seed)
     labels = random.integers(2, size=n)
-    texts = [" ".join(random.permutation([*random.choice((BAD, GOOD)[each], 2), *random.choice(FILLING, 4)])) for each in labels]
+    texts = [
+        " ".join(random.permutation([*random.choice((BAD, GOOD)[each], 2), *random.choice(FILLING, 4)]))
+        for each in labels
+    ]
     return texts, labels
 
 
@@ -109,5 +116,5 @@ def test_the_shapes_of_a_network_with_sums_are_known_before_it_is_made():
     adapter = TextAdapter(embedding_dim=6).fit(["a b a", "b a c"])
     for head in ("global_max", "flatten"):
         config = BackboneConfig((5,), (3, 4), batch_norm=False, pool_size=1, head=head, summed_kernels=4)
-        shapes = {name: tuple(each.shape) for name, each in ConvPoolDense(adapter.spec_, config, 2).state_dict().items()}
-        assert shapes == weight_shapes(adapter.spec_, config, 2)
+        state = ConvPoolDense(adapter.spec_, config, 2).state_dict()
+        assert {name: tuple(each.shape) for name, each in state.items()} == weight_shapes(adapter.spec_, config, 2)

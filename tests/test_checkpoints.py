@@ -15,6 +15,7 @@ import torch
 
 from gridcnn import GridClassifier
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.adapters.questions import Option, Question
 from gridcnn.datasets import load
 from gridcnn.errors import ConfigurationError
 from gridcnn.training import run_folder
@@ -123,6 +124,28 @@ def test_both_trainings_of_a_refit_by_groups_are_resumed(tmp_path):
     resumed = killed_and_resumed(pictures, tmp_path / "run", kills, {"groups": groups}, refit=True)
     assert_equal(result(resumed), expected)
     assert {path.name[:2] for path in (tmp_path / "run").glob("*.safetensors")} == {"1-", "2-"}
+
+
+class Asking(ArrayAdapter):
+    def questions(self, n_items):
+        return [
+            Question("where the evidence stands", (Option("anywhere"), Option("exactly where", {"head": "flatten"})))
+        ]
+
+
+def asked_series(**given):
+    model, rows, labels = series(folds=3, **given)
+    return model.set_params(adapter=Asking(("channels", "time"))), rows, labels
+
+
+def test_the_trainings_of_folds_and_options_are_resumed_each(tmp_path):
+    model, items, labels = asked_series()
+    expected = result(model.fit(items, labels))
+    kills = [4, 20, 11, 14]  # two options of three folds, and all items: seven trainings of 3 × 3 or 3 × 4 steps
+    resumed = killed_and_resumed(asked_series, tmp_path / "run", kills)
+    assert_equal(result(resumed), expected)
+    assert {path.name[:2] for path in (tmp_path / "run").glob("*.safetensors")} == {f"{at}-" for at in range(1, 8)}
+    assert len(list((tmp_path / "run").glob("*.safetensors"))) == 6 + 2, "the last of those that ended, and two"
 
 
 def test_a_training_that_patience_ended_ends_there_again(tmp_path):

@@ -110,7 +110,14 @@ def test_tensors_that_an_optimiser_cannot_step_with_are_refused(begun, tmp_path,
 
 
 @pytest.mark.parametrize(
-    "change", [{"plan": [float("nan"), 10**9, 1.0]}, {"plan": [0.5, 0, 1.0]}, {"seconds": float("nan")}], ids=str
+    "change",
+    [
+        {"plans": {"1": [float("nan"), 10**9, 1.0]}},
+        {"plans": {"1": [0.5, 0, 1.0]}},
+        {"plans": []},
+        {"seconds": float("nan")},
+    ],
+    ids=str,
 )
 def test_times_that_nobody_plans_are_damage(begun, tmp_path, change):
     folder, heard = shutil.copytree(begun, tmp_path / "run"), []

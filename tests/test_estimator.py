@@ -317,8 +317,8 @@ def test_patience_stops_a_training_that_gets_no_better(waves):
 def test_a_refit_learns_from_what_was_held_back_and_keeps_the_scores_of_the_first_time(waves):
     X, y = waves
     settings = {"ordering": "assume", "epochs": 3, "patience": None}
-    first = GridClassifier(**settings).fit(X, y)
-    again = GridClassifier(**settings, refit=True).fit(X, y)
+    first = GridClassifier(**settings, refit=False).fit(X, y)
+    again = GridClassifier(**settings).fit(X, y)
     everything = GridClassifier(**{**settings, "epochs": first.best_epoch_}, validation_fraction=0).fit(X, y)
     assert (first.summary_["refit"], again.summary_["refit"]) == (False, True)
     assert first.summary_["training_items"] == 108
@@ -340,8 +340,8 @@ def test_ctrl_c_in_a_refit_leaves_what_was_learned_the_first_time(waves):
                 raise KeyboardInterrupt
 
     X, y = waves
-    first = GridClassifier(ordering="assume", epochs=2).fit(X, y)
-    ended = GridClassifier(ordering="assume", epochs=2, refit=True, callbacks=[Impatient()]).fit(X, y)
+    first = GridClassifier(ordering="assume", epochs=2, refit=False).fit(X, y)
+    ended = GridClassifier(ordering="assume", epochs=2, callbacks=[Impatient()]).fit(X, y)
     assert ended.interrupted_
     assert not ended.summary_["refit"]
     np.testing.assert_array_equal(ended.predict_proba(X), first.predict_proba(X))

@@ -80,7 +80,15 @@ SCRIPTS += [unicodedata.normalize("NFD", text) for text in SCRIPTS]
 def exported(request):
     tokens, lowercase = request.param
     adapter = TextAdapter(tokens=tokens, lowercase=lowercase, length=6, embedding_dim=8, min_count=1)
-    adapter.fit([*SCRIPTS[::3], *SCRIPTS[:30:6], "cats dogs birds cat catch bat", "Category catalogue scatter", "the cat's birds cat"])
+    adapter.fit(
+        [
+            *SCRIPTS[::3],
+            *SCRIPTS[:30:6],
+            "cats dogs birds cat catch bat",
+            "Category catalogue scatter",
+            "the cat's birds cat",
+        ]
+    )
     assert bool(adapter.pieces_) == (tokens == "word")
     assert adapter.runs_
     return Exported(adapter, evidence=3)

@@ -26,6 +26,9 @@ LONGEST_NAME = 40  # characters of the name of a class
 TOLERATED_SHARE = 0.1
 """Up to this share of the items may be skipped before `train` reports a failure by its exit code."""
 
+GAIN = 0.05
+"""Balanced accuracy that class weights have to promise before they are recommended."""
+
 MOST_FINDINGS = 5
 """Findings about the data that are told before a training; `gridcnn audit` tells all."""
 
@@ -89,8 +92,12 @@ def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
     refitted = model.summary["refit"]
     if "validation_accuracy" in model.scores:
         on = f" on {model.summary['validation_items']:,} items"
-        then = ", by the model before it was trained once more on all items" if refitted else ""
-        print(f"validation accuracy {model.scores['validation_accuracy']:.4f}{on}{then}")
+        folds = model.summary.get("folds")
+        by = f"each by a model of {folds} that had not seen it" if folds else "by the model before"
+        then = f", {by}; the saved one was then trained once more on all items" if refitted else ""
+        print(f"validation accuracy {model.scores['validation_accuracy']:.4f}{on}{_by_class(model)}{then}")
+        if hint := _about_rare_classes(model):
+            note(hint)
         print(_calibrated(model))
     else:
         print("validation accuracy unknown: there is no validation split, so probabilities are not calibrated")
@@ -112,6 +119,27 @@ def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
         note(trained_on(n_trained_on, scores.n_items))
     print_unmatched(scores)
     return unreadable
+
+
+def _by_class(model: FittedModel) -> str:
+    scores = model.scores
+    if "validation_macro_f1" not in scores:
+        return ""
+    balanced, f1 = scores["validation_balanced_accuracy"], scores["validation_macro_f1"]
+    return f" (balanced accuracy {balanced:.4f}, macro F1 {f1:.4f})"
+
+
+def _about_rare_classes(model: FittedModel) -> str:
+    """Say what `--class-weight balanced` would change, if that is much."""
+    scores = model.scores
+    better = scores.get("validation_balanced_accuracy_if_weighted", 0.0)
+    if model.recipe.get("class_weight") is not None or better < scores.get("validation_balanced_accuracy", 0) + GAIN:
+        return ""
+    return (
+        f"rare classes are often taken for frequent ones: with --class-weight balanced, about {better:.0%} of each "
+        f"class would be right on average instead of {scores['validation_balanced_accuracy']:.0%}, and "
+        f"{scores['validation_accuracy_if_weighted']:.0%} of all items instead of {scores['validation_accuracy']:.0%}"
+    )
 
 
 def _calibrated(model: FittedModel) -> str:

@@ -18,7 +18,16 @@ from gridcnn.pipeline.encode import EncodedItems
 from gridcnn.pipeline.prefetch import batches
 from gridcnn.pipeline.split import LabelledItems
 
-__all__ = ["Answers", "answers_of", "learn_certainty", "logits_of", "pooled", "scores_of", "still_right"]
+__all__ = [
+    "Answers",
+    "answers_of",
+    "learn_certainty",
+    "logits_of",
+    "pooled",
+    "scores_by_class",
+    "scores_of",
+    "still_right",
+]
 
 
 class Answers(NamedTuple):
@@ -112,6 +121,33 @@ def learn_certainty(answers: Answers | None) -> Certainty:
     found = [answers.probabilities(each) for each in (1.0, temperature)]
     before, after = (_quality(each, target, weight) for each in found)
     return Certainty.learned(temperature, before, after, found[1], target)
+
+
+def scores_by_class(answers: Answers | None) -> dict[str, float]:
+    """Return scores in which every class counts the same, each in [0, 1], as `FittedModel.scores` names them.
+
+    `validation_balanced_accuracy` is the mean recall of the classes, `validation_macro_f1` the mean F1. The other two
+    are accuracy and balanced accuracy of the same probabilities, each divided by how frequent its class is: about what
+    a training would reach in which all classes weigh the same.
+    """
+    if answers is None or not len(answers.target):
+        return {}
+    from sklearn.metrics import accuracy_score, f1_score, recall_score  # noqa: PLC0415  (slow to import)
+
+    probabilities, target = answers.probabilities(), answers.target
+    counts = np.bincount(target, minlength=probabilities.shape[1])
+    usual, weighted = probabilities.argmax(axis=1), (probabilities / np.maximum(counts, 1)).argmax(axis=1)
+
+    def balanced(predicted: np.ndarray) -> float:
+        present = np.flatnonzero(counts)
+        return float(recall_score(target, predicted, labels=present, average="macro", zero_division=0.0))
+
+    return {
+        "validation_balanced_accuracy": balanced(usual),
+        "validation_macro_f1": float(f1_score(target, usual, average="macro", zero_division=0.0)),
+        "validation_accuracy_if_weighted": float(accuracy_score(target, weighted)),
+        "validation_balanced_accuracy_if_weighted": balanced(weighted),
+    }
 
 
 def still_right(answers: Answers | None, before: Certainty) -> bool:

@@ -116,10 +116,14 @@ class Checkpoints(Callback):
         Raises
         ------
         ConfigurationError
-            If the folder cannot be written, the disk has no room, or a checkpoint does not fit.
+            If a checkpoint does not fit; before the first training also if the folder cannot be written, or the disk
+            has no room.
         """
         self._state = state
         last = self._folder.last(self._fit)
+        if last is None and self._fit > 1:
+            self._try_to_write()
+            return
         if last is None:
             self._folder.require_room(sum(tensor.nbytes for tensor in state.network.state_dict().values()))
             try:

@@ -31,11 +31,11 @@ __all__ = ["Choice", "decide", "open_questions"]
 MOST_TRIED, MOST_JUDGED = 3_000, 1_000
 """Items that an option is trained on and judged on; of more, a random part."""
 
-LEAD = 1.0
-"""Standard errors by which another option must be right more often than the usual one."""
+LEAD = 1.5
+"""Standard errors by which another option must be right more often than the usual one: one or two items are chance."""
 
-LEAD_IN_LOSS = 2.0
-"""Standard errors by which its loss must be lower, if it is right as often."""
+LEAD_WITH_LOSS, LEAD_IN_LOSS = 0.5, 2.0
+"""Fewer are enough if its loss is lower by so many."""
 
 SHARE_OF_LIMIT = 0.3
 """Share of a time limit that all trials may take."""
@@ -194,7 +194,7 @@ def _best_of(answers: dict[str, Answers | None]) -> str:
     better = {}
     for at, name in enumerate(others, start=1):
         lead = _lead(hits[at] - hits[0])
-        if lead > LEAD or (lead >= 0 and _lead(losses[0] - losses[at]) > LEAD_IN_LOSS):
+        if lead > LEAD or (lead > LEAD_WITH_LOSS and _lead(losses[0] - losses[at]) > LEAD_IN_LOSS):
             better[name] = (float(np.nanmean(hits[at])), -float(np.nanmean(losses[at])))
     return max(better, key=lambda name: better[name]) if better else first
 

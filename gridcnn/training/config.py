@@ -94,11 +94,16 @@ class FitConfig:
     validation_fraction : float
         Share of the items in the validation split, which chooses the best weights, in [0, 1). The split is stratified,
         or keeps whole groups together if there are groups. Fewer than 50 items have no validation split.
+    folds : int or None
+        Number of trainings before the one on all items, each of which holds out another part of the items, so that
+        every item counts in the validation: what they tell together chooses the epochs. 1 means one validation split.
+        None is 5 for up to 500 items if these trainings are short and `epochs` is not given, and 1 otherwise. Without a
+        training on all items there is one split.
     refit : bool or None
         Whether to train once more on all items after validation, for the best number of epochs. `scores` and `history`
-        remain those of the first training. A second one that is right about fewer of the validation items, which it has
-        learned from, than the first one that had not, is not kept. None is the adapter's choice, and True if there are
-        groups; never within a `time_limit`, and never if the validation items are given.
+        remain those of the first training, or the mean of the folds. A last training that is right about fewer of the
+        validation items, which it has learned from, than those before that had not, is not kept. None is True for up to
+        20,000 items, and if there are groups; never within a `time_limit`, and never if the validation items are given.
     random_state : int, RandomState or None
         Two fits with the same int on one machine give bit-identical weights.
     device : str
@@ -138,6 +143,11 @@ class FitConfig:
     )
     validation_fraction: float = parameter(
         0.1, Number(low=0, high=1), "Share of the items in the validation split, which chooses the best epoch."
+    )
+    folds: int | None = parameter(
+        None,
+        Optional(Number(int, low=1, high=100, closed=True)),
+        "Trainings that each hold out another part of the items, before the one on all; 1 is one validation split.",
     )
     refit: bool | None = field(default=None)
     random_state: Any = field(default=0)

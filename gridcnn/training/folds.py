@@ -52,17 +52,18 @@ def folds_of(job: Job, surveyed: Adapter, validation: tuple[Any, Any] | None, se
     seed : int
         Of the random numbers.
     """
-    if validation is None and job.parameters.get("epochs") is None and job.refits(surveyed) and _cheap(job, surveyed):
-        held_out = fold_indices(job.items, FOLDS, seed)
+    wanted = job.config.folds or (FOLDS if _few_and_cheap(job, surveyed) else 1)
+    if validation is None and wanted > 1 and job.refits(surveyed):
+        held_out = fold_indices(job.items, wanted, seed)
         every = np.arange(len(job.items.target))
         if held_out:
             return [Fold(job.items.take(np.setdiff1d(every, held)), job.items.take(held)) for held in held_out]
     return [Fold(*split_job(job, validation, seed))]
 
 
-def _cheap(job: Job, surveyed: Adapter) -> bool:
+def _few_and_cheap(job: Job, surveyed: Adapter) -> bool:
     n_items = len(job.items.target)
-    if not job.config.validation_fraction or n_items > MOST_FOLDED:
+    if n_items > MOST_FOLDED or job.parameters.get("epochs") is not None:
         return False
     recipe = resolve(job.parameters, surveyed, n_items)
     network = ConvPoolDense(surveyed.spec_, recipe.backbone, len(job.classes))

@@ -27,7 +27,7 @@ from gridcnn.training.announce import (
 )
 from gridcnn.training.bag import Mixture, add_bag, can_hold_bag
 from gridcnn.training.budget import Budget, Schedule
-from gridcnn.training.certainty import Answers, answers_of, learn_certainty, scores_of
+from gridcnn.training.certainty import Answers, answers_of, learn_certainty, scores_by_class, scores_of
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.flip_test import flip_test
@@ -130,32 +130,21 @@ def learn(
     _require_finite(network, learning, recipe.training, device)
     network.frontend = frontend
     network, mixture = _with_bag(network, adapter, examples, held, mixture, recipe.training.batch_size)
-    frontend = network.frontend
-    network.frontend = nn.Identity() if adapter.frontend_is_frozen else frontend
-    network.to(device)
-    answers = answers_of(network, held_out, device, recipe.training.batch_size)
+    network.frontend = nn.Identity() if adapter.frontend_is_frozen else network.frontend
+    answers = answers_of(network.to(device), held_out, device, recipe.training.batch_size)
     network.frontend = frontend
     network.to("cpu").eval()
     parts = [learning.encoded, *([] if held_out is None else [held_out.encoded])]
-    summary = _summary(job, adapter, learning, held_out)
-    scores = _scores(outcome) if held is not None else {}
-    if mixture is not None:
-        summary["mixture"] = mixture._asdict()
-        scores = scores if answers is None else scores_of(answers)
-    if budget is not None and schedule is not None:
-        summary["time"] = {
-            "limit": budget.limit,
-            "expected": schedule.seconds,
-            "taken": budget.elapsed,
-            "chosen": {**chosen, "refit": False},
-        }
+    summary = _summary(job, adapter, learning, held_out) | _spent(budget, schedule, chosen)
+    summary |= {} if mixture is None else {"mixture": mixture._asdict()}
+    scores = _scores(outcome) if mixture is None or answers is None else scores_of(answers)
     model = FittedModel(
         adapter,
         network,
         job.classes,
         history=tuple(outcome.history),
         best_epoch=outcome.best_epoch,
-        scores=scores,
+        scores=(scores | scores_by_class(answers)) if held is not None else {},
         summary=summary,
         recipe={**recipe.to_dict(), **job.config.to_dict()},
         parameters=dict(job.parameters),
@@ -165,6 +154,14 @@ def learn(
         skipped=tuple(each for part in parts for each in part.skipped),
     )
     return Learned(model, answers)
+
+
+def _spent(budget: Budget | None, schedule: Schedule | None, chosen: dict[str, Any]) -> dict[str, Any]:
+    """Return what became of a time limit, if there is one, for the summary."""
+    if budget is None or schedule is None:
+        return {}
+    spent = {"limit": budget.limit, "expected": schedule.seconds, "taken": budget.elapsed}
+    return {"time": {**spent, "chosen": {**chosen, "refit": False}}}
 
 
 def _with_bag(

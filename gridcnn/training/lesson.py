@@ -10,7 +10,7 @@ import numpy as np
 
 from gridcnn.model import EpochRecord, FittedModel
 from gridcnn.training.budget import Budget
-from gridcnn.training.certainty import Answers, learn_certainty, pooled, scores_of
+from gridcnn.training.certainty import Answers, learn_certainty, pooled, scores_by_class, scores_of
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.folds import Fold
 from gridcnn.training.job import Job
@@ -64,7 +64,7 @@ class Lesson(NamedTuple):
             first,
             history=history,
             best_epoch=chosen,
-            scores=scores,
+            scores=scores | scores_by_class(answers),
             certainty=learn_certainty(answers),
             summary=summary,
         )

@@ -1,9 +1,9 @@
 """The files of a run: checkpoints in a folder, written whole, read back if they are.
 
 `TRAINING-NUMBER.safetensors` is the state of one of the trainings of a fit (trials, folds, all items), counted from 1,
-between two steps, with a digest over all of it. The last two of each training are kept, so that one that was torn by a
-power cut leaves the one before it. Each names the run that it belongs to: its settings, its data, and what was planned
-for a time limit.
+between two steps, with a digest over all of it. The last two of a training are kept, so that one that was torn by a
+power cut leaves the one before it, and the last one of each training that has ended. Each names the run that it belongs
+to: its settings, its data, and what was planned for a time limit.
 """
 
 from __future__ import annotations
@@ -136,7 +136,8 @@ class RunFolder:
         tensors = description.pop("tensors")
         write_sealed(self.place / f"{fit}-{number:06d}.safetensors", KIND, VERSION, description, tensors)
         whole = [path for path in before if path not in self._damaged]
-        for path in {*before} - {*whole[1 - KEPT :]}:
+        ended = [] if before else self._found(fit - 1)[:-1]
+        for path in [*ended, *({*before} - {*whole[1 - KEPT :]})]:
             path.unlink(missing_ok=True)
 
     def require_room(self, weights: int) -> None:
