@@ -47,7 +47,7 @@ MOST_STEPS, TOLERANCE = 100, 1e-3
 EQUAL = (0.5, 0.5)
 """Shares of the kernels and of the bag if nothing is held out."""
 
-LEANING = 0.2
+LEANING = 0.25
 """Share of the log frequencies of the classes that is taken off: what is penalised leans to frequent classes."""
 
 CAUTION = 1.0
