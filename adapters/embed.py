@@ -15,7 +15,8 @@ SPREAD = 0.15  # standard deviation of a vector before training
 class Embed(nn.Module):
     """Looks up the vector of each token and adds the mean of those of its pieces; padding is all zeros.
 
-    After the vector stands the evidence that the token, and the runs of tokens that it begins, give for each class.
+    After the vector stands the evidence for each class that the token gives, with its pieces (hints) and the runs of
+    tokens that it begins.
 
     Parameters
     ----------
@@ -45,6 +46,8 @@ class Embed(nn.Module):
         self.evidence = nn.Embedding(n_tokens, evidence, padding_idx=PADDING) if evidence else None
         of_runs = evidence > 0 and n_runs > 0
         self.runs = nn.EmbeddingBag(1 + n_runs, evidence, mode="sum", padding_idx=PADDING) if of_runs else None
+        of_pieces = evidence > 0 and n_pieces > 0
+        self.hints = nn.EmbeddingBag(1 + n_pieces, evidence, mode="sum", padding_idx=PADDING) if of_pieces else None
         with torch.no_grad():  # torch draws them with standard deviation 1
             self.vectors.weight *= SPREAD
             if self.pieces is not None:
@@ -63,20 +66,28 @@ class Embed(nn.Module):
             vectors = vectors + self.pieces(ids[..., 1 : self.own_ids].flatten(0, 1)).reshape(vectors.shape)
         if self.evidence is not None:
             evidence = self.evidence(ids[..., 0])
+            if self.hints is not None:
+                hints = self.hints(ids[..., 1 : self.own_ids].flatten(0, 1))
+                evidence = evidence + hints.reshape(evidence.shape)
             if self.runs is not None and ids.shape[2] > self.own_ids:
                 evidence = evidence + self.of_runs(ids)
             vectors = torch.cat([vectors, evidence], dim=2)
         return vectors.transpose(1, 2)
 
-    def take_evidence(self, evidence: np.ndarray) -> None:
-        """Add the evidence of tokens, and of runs behind them, `(tokens + runs, channels)`."""
+    def take_evidence(self, evidence: np.ndarray, n_runs: int) -> None:
+        """Add the evidence of tokens, of runs and of pieces, one after another, `(counted, channels)`."""
+        from gridcnn.adapters.cooccurrence import PIECE_WEIGHT  # noqa: PLC0415  (what is loaded needs no scipy)
+
         n_tokens, values = self.vectors.num_embeddings, torch.from_numpy(evidence.astype(np.float32))
-        values[[PADDING, n_tokens]] = 0
-        self.evidence = nn.Embedding.from_pretrained(values[:n_tokens], freeze=False, padding_idx=PADDING)
-        if len(values) > n_tokens + 1:
-            self.runs = nn.EmbeddingBag.from_pretrained(
-                values[n_tokens:], freeze=False, mode="sum", padding_idx=PADDING
-            )
+        values[[PADDING, n_tokens, n_tokens + n_runs]] = 0
+        tokens, runs, pieces = values.split([n_tokens, n_runs, len(values) - n_tokens - n_runs])
+        self.evidence = nn.Embedding.from_pretrained(tokens.clone(), freeze=False, padding_idx=PADDING)
+        if len(runs) > 1:
+            bag = nn.EmbeddingBag.from_pretrained(runs.clone(), freeze=False, mode="sum", padding_idx=PADDING)
+            self.runs = bag
+        if self.pieces is not None:
+            weighted = PIECE_WEIGHT * pieces
+            self.hints = nn.EmbeddingBag.from_pretrained(weighted, freeze=False, mode="sum", padding_idx=PADDING)
 
     def of_runs(self, ids: Tensor) -> Tensor:
         """Return the evidence of the runs alone, `(batch, length, ids)` → `(batch, length, evidence)`."""

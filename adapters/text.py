@@ -220,15 +220,15 @@ class TextAdapter(Adapter):
         return embed
 
     def counts(self, windows: np.ndarray) -> csr_array:
-        """Return how often each token and each run stands in encoded windows, `(n, tokens + runs)`."""
-        from gridcnn.adapters.cooccurrence import occurrences  # noqa: PLC0415
+        """Return how often each token, run and piece stands in encoded windows, pieces with a smaller weight."""
+        from gridcnn.adapters.cooccurrence import bag_of  # noqa: PLC0415
 
-        sizes = FIRST_WORD + len(self.vocabulary_), 1 + len(self.runs_)
-        return occurrences(windows[..., 0], windows[..., self.known.own_size :], *sizes)
+        sizes = FIRST_WORD + len(self.vocabulary_), 1 + len(self.runs_), 1 + len(self.pieces_)
+        return bag_of(windows, self.known.own_size, sizes)
 
     def take_evidence(self, frontend: nn.Module, evidence: np.ndarray) -> None:
-        """Make the evidence of tokens and runs, `(tokens + runs, channels)`, the last channels of all grids."""
-        frontend.take_evidence(evidence)  # type: ignore[operator]
+        """Make the evidence of what is counted, `(counted, channels)`, the last channels of all grids."""
+        frontend.take_evidence(evidence, 1 + len(self.runs_))  # type: ignore[operator]
         self.evidence_ = evidence.shape[1]
 
     def decode(self, item: Any) -> str:

@@ -72,13 +72,17 @@ def _with_pieces(
     distinct, _, which, _ = graph.several("Unique", 4, others, sorted=0)
     numbers = add_pieces(graph, distinct, pieces, MOST_PIECES)
     weights = frontend.pieces.weight.detach().numpy().copy()
+    dim = weights.shape[1]
+    if frontend.hints is not None:
+        weights = np.concatenate([weights, frontend.hints.weight.detach().numpy()], axis=1)
     weights[PADDING] = 0
-    if frontend.evidence is not None:  # pieces give none
-        weights = np.pad(weights, ((0, 0), (0, frontend.evidence.embedding_dim)))
     total = graph("ReduceSum", graph("Gather", graph.constant(weights), numbers), graph.constant([1]), keepdims=0)
     one = graph.constant(1)
     count = graph("ReduceSum", graph("Min", numbers, one), graph.constant([1]))
-    mean = graph("Div", total, graph.cast(graph("Max", count, one), np.float32))
+    count = graph.cast(graph("Max", count, one), np.float32)
+    mean = graph("Div", graph.slice(total, 0, dim, axis=1), count)
+    if frontend.hints is not None:  # vectors are averaged, evidence adds up
+        mean = graph("Concat", mean, graph.slice(total, dim, END_OF_SLICE, axis=1), axis=1)
     word = graph("Gather", which, graph("CumSum", graph.cast(is_unknown, np.int64), graph.constant(np.int64(0))))
     word = _in_cells(graph, graph("Where", is_unknown, word, graph.constant(0)), 0, places)  # the first has no pieces
     cells = graph("Transpose", graph("NonZero", word), perm=[1, 0])
