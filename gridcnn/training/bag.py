@@ -84,6 +84,12 @@ class Mixture(NamedTuple):
     bag: float
     strength: float
 
+    def __str__(self) -> str:
+        if not self.bag:
+            return "counts of what stands in an item add nothing to the kernels, so the network has none"
+        shares = f"weight {self.bag:.2f}, kernels {self.kernels:.2f}"
+        return f"the network adds up evidence of what stands in an item, too: {shares}"
+
 
 def can_hold_bag(adapter: Any, network: Network) -> bool:
     """Whether the items can be counted, and the network has a place for the evidence."""

@@ -98,10 +98,12 @@ def fit(
             lesson = learn_folds(job, folds, seed, budget=budget, checkpoints=checkpoints, tell=True)
         model = lesson.model
         model.summary["choices"] = [choice.to_dict() for choice in choices]
+        mixture = Mixture(**model.summary["mixture"]) if "mixture" in model.summary else None
+        if mixture is not None:
+            job.callback.on_message(str(mixture))
         if validation is not None or folds[0].checking is None or model.interrupted or not job.refits(model.adapter):
             return model
         job.callback.on_message(f"training once more, on all {len(job.items.target):,} items")
-        mixture = Mixture(**model.summary["mixture"]) if "mixture" in model.summary else None
         final = learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1), mixture=mixture).model
         if final.interrupted:
             return replace(model, interrupted=True)
