@@ -17,7 +17,7 @@ from gridcnn.inference.predictions import predict
 from gridcnn.model import Network
 from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.network.sizes import weight_shapes
-from gridcnn.training.bag import Mixture, can_hold_bag, learn_bag, mixture_of, with_bag
+from gridcnn.training.bag import Mixture, add_bag, can_hold_bag, learn_bag, mixture_of, with_bag
 from gridcnn.training.fit import fit
 from gridcnn.training.loop import Examples
 
@@ -79,6 +79,20 @@ def test_the_mixture_leans_to_what_is_right_about_items_held_out():
     held = Examples(np.empty(0), target, np.ones(400))
     assert mixture_of(right, {3.0: noise}, held).bag < 0.2
     assert mixture_of(noise, {3.0: noise, 10.0: right}, held).strength == 10.0
+    assert mixture_of(right, {3.0: -right}, held) == Mixture(1.0, 0.0, 3.0)
+
+
+def test_a_bag_that_counts_next_to_nothing_is_left_out():
+    texts, labels = sentences(60)
+    adapter = TextAdapter(embedding_dim=6).fit(texts)
+    windows = np.concatenate([adapter.encode(text) for text in texts])
+    network, examples = network_for(adapter), Examples(windows, labels, np.ones(60))
+    same, mixture = add_bag(network, adapter, examples, None, Mixture(1.0, 0.0, 3.0), batch_size=50)
+    assert same is network
+    assert adapter.evidence_ == 0
+    other, mixture = add_bag(network, adapter, examples, examples, None, batch_size=50)
+    assert mixture.bag > 0
+    assert other.backbone.config.summed_kernels == 4
 
 
 def test_a_fit_puts_a_bag_into_the_network_and_a_bundle_keeps_it(tmp_path):

@@ -50,11 +50,11 @@ EQUAL = (0.5, 0.5)
 LEANING = 0.25
 """Share of the log frequencies of the classes that is taken off: what is penalised leans to frequent classes."""
 
-CAUTION = 1.0
+CAUTION = 0.3
 """Items' worth of belief in equal shares."""
 
-LEAST_GAIN = 1.0
-"""Total log loss of the items held out that a bag must save to be there."""
+LEAST_SHARE = 0.05
+"""Of the weight of the kernels; a bag that counts less is left out."""
 
 
 class Bag(NamedTuple):
@@ -138,9 +138,9 @@ def mixture_of(kernels: np.ndarray, bags: Mapping[float, np.ndarray], held: Exam
     for strength, bag in bags.items():
         best = minimize(loss, EQUAL, (bag,), bounds=[(0, 3), (0, 3)], method="L-BFGS-B")
         found.append((best.fun, Mixture(*best.x.tolist(), strength)))
-    least, mixture = min(found)
-    alone = minimize(loss, (1.0, 0.0), (kernels,), bounds=[(0, 3), (0, 0)], method="L-BFGS-B").fun - CAUTION / 4
-    return mixture if alone - least > LEAST_GAIN else mixture._replace(kernels=1.0, bag=0.0)
+    mixture = min(found)[1]
+    helps = mixture.bag > LEAST_SHARE * mixture.kernels
+    return mixture if helps else mixture._replace(kernels=1.0, bag=0.0)
 
 
 def with_bag(network: Network, adapter: Any, bag: Bag, mixture: Mixture, leaning: np.ndarray) -> Network:
