@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from gridcnn.adapters import Adapter
@@ -19,7 +18,7 @@ from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.certainty import still_right
 from gridcnn.training.checkpoint import CHECKPOINTING, checkpoints_of
 from gridcnn.training.choose import Choice, decide, open_questions
-from gridcnn.training.folds import Fold, folds_of
+from gridcnn.training.folds import Fold, folds_of, survey
 from gridcnn.training.job import Job, make_job
 from gridcnn.training.learn import answers_for, learn
 from gridcnn.training.lesson import Lesson, learn_folds
@@ -83,7 +82,7 @@ def fit(
     kept = {name: value for name, value in (parameters or {}).items() if name not in CHECKPOINTING}
     job = make_job(adapter, X, y, kept, config, sample_weight, groups, callbacks)
     seed = check_random_state(config.random_state).randint(2**31)
-    surveyed = job.fitted(clone(job.adapter), job.items.items)
+    surveyed = survey(job)
     job, questions = open_questions(job, surveyed)
     folds = folds_of(job, surveyed, validation, seed)
     job.say(about_input(job, folds, given=validation is not None))

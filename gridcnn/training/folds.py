@@ -13,16 +13,20 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import clone
 
 from gridcnn.adapters import Adapter
 from gridcnn.network.backbone import ConvPoolDense
-from gridcnn.pipeline.split import LabelledItems, fold_indices
+from gridcnn.pipeline.split import LabelledItems, fold_indices, take
 from gridcnn.training.job import Job, split_job
 from gridcnn.training.recipe import resolve
 
-__all__ = ["Fold", "folds_of"]
+__all__ = ["Fold", "folds_of", "survey"]
 
 FOLDS = 5
+
+MOST_SURVEYED = 2_000
+"""Items that a plan is made from."""
 
 MOST_FOLDED = 500
 """More items have one validation split."""
@@ -38,6 +42,14 @@ class Fold(NamedTuple):
     checking: LabelledItems | None
 
 
+def survey(job: Job) -> Adapter:
+    """Return an adapter fitted to some of the items, which knows enough of them for a plan."""
+    items, n_items = job.items.items, len(job.items.target)
+    if n_items > MOST_SURVEYED:
+        items = take(items, np.sort(np.random.default_rng(0).choice(n_items, MOST_SURVEYED, replace=False)))
+    return job.fitted(clone(job.adapter), items)
+
+
 def folds_of(job: Job, surveyed: Adapter, validation: tuple[Any, Any] | None, seed: int) -> list[Fold]:
     """Return the folds of a fit: one validation split, or several folds if there are few items and they are cheap.
 
@@ -46,7 +58,7 @@ def folds_of(job: Job, surveyed: Adapter, validation: tuple[Any, Any] | None, se
     job : Job
         The fit.
     surveyed : Adapter
-        Fitted to all of its items.
+        Fitted to some of its items.
     validation : (X, y) or None
         Items to validate on, if they are given.
     seed : int

@@ -21,7 +21,7 @@ from gridcnn.training.budget import Budget, Passes, Schedule
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.choose import MOST_JUDGED, MOST_TRIED, open_questions
 from gridcnn.training.config import TrainingConfig
-from gridcnn.training.folds import Fold, folds_of
+from gridcnn.training.folds import Fold, folds_of, survey
 from gridcnn.training.job import Job, make_job
 from gridcnn.training.limit import count, fit_to_budget
 from gridcnn.training.recipe import fit_config, resolve
@@ -65,7 +65,7 @@ def plan(
     config = fit_config(parameters or {})
     budget = Budget(config.time_limit) if measure_time or config.time_limit is not None else None
     job = make_job(adapter, X, y, parameters or {}, config, groups=groups, callbacks=callbacks)
-    surveyed = job.fitted(job.adapter, job.items.items, cached=False)
+    surveyed = survey(job)
     job, questions = open_questions(job, surveyed)
     folds = folds_of(job, surveyed, validation, check_random_state(config.random_state).randint(2**31))
     job.say(about_input(job, folds, given=validation is not None))
