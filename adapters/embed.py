@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -32,17 +33,17 @@ class Embed(nn.Module):
         Number of known runs of tokens.
     evidence : int
         Channels of evidence; 0 has none.
-    own_ids : int
-        Ids of a token that are the same wherever it stands; those of runs follow.
+    own_ids : int or None
+        Ids of a token that are the same wherever it stands; those of runs follow. None means that all of them are.
     """
 
     cell_by_cell = True  # the vector of a cell depends on nothing but its own ids
 
     def __init__(
-        self, n_tokens: int, dim: int, n_pieces: int = 0, n_runs: int = 0, evidence: int = 0, own_ids: int = 1
+        self, n_tokens: int, dim: int, n_pieces: int = 0, n_runs: int = 0, evidence: int = 0, own_ids: int | None = None
     ) -> None:
         super().__init__()
-        self.own_ids = own_ids
+        self.own_ids = sys.maxsize if own_ids is None else own_ids
         self.vectors = nn.Embedding(n_tokens, dim, padding_idx=PADDING)
         self.pieces = nn.EmbeddingBag(1 + n_pieces, dim, mode="mean", padding_idx=PADDING) if n_pieces else None
         self.evidence = nn.Embedding(n_tokens, evidence, padding_idx=PADDING) if evidence else None
