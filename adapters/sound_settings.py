@@ -14,7 +14,7 @@ SETTINGS: dict[str, Any] = {
     "pool_after": 1,
     "pool": "max",
     "pool_size": 2,
-    "head": "max_average",  # a bark in a long recording is loud in the maximum, and rain in the mean
+    "head": "global_average",
     "dense": (),
     "dropout": 0.2,
     "batch_norm": True,
