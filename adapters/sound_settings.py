@@ -27,6 +27,7 @@ SETTINGS: dict[str, Any] = {
 KERNELS = (32, 64, 128)
 EPOCH_ITEMS = 36_000  # recordings heard in training, between the two bounds
 FEWEST_EPOCHS, MOST_EPOCHS = 6, 40
+FEW_EPOCH_ITEMS, MOST_EPOCHS_OF_FEW = 8_000, 80  # the same below 200 recordings, which are learned better so
 MOST_REFITTED = 8_000  # recordings up to which a second training, on all of them, takes no more than minutes
 AUGMENT: dict[str, Any] = {
     # Frequencies move by little more than a band: pitch tells toms, vowels and bats apart, and far moves hurt even
@@ -50,10 +51,11 @@ def settings(cells: int, n_items: int) -> dict[str, Any]:
     n_items : int
         Number of recordings in training.
     """
+    most = epoch_count(FEW_EPOCH_ITEMS, n_items, MOST_EPOCHS, MOST_EPOCHS_OF_FEW)
     return {
         **SETTINGS,
         "kernels": KERNELS[: block_count(cells, len(KERNELS))],
-        "epochs": epoch_count(EPOCH_ITEMS, n_items, FEWEST_EPOCHS, MOST_EPOCHS),
+        "epochs": epoch_count(EPOCH_ITEMS, n_items, FEWEST_EPOCHS, most),
         "augment": AUGMENT,
         "refit": n_items <= MOST_REFITTED,
     }
