@@ -12,6 +12,7 @@ from gridcnn.adapters import ArrayAdapter
 from gridcnn.adapters.array_settings import fixed_kernels, learning_questions
 from gridcnn.errors import ConfigurationError
 from gridcnn.explain import contributions, trace
+from gridcnn.grid import GridSpec
 from gridcnn.inference import predict
 from gridcnn.model import FittedModel
 
@@ -43,7 +44,7 @@ def test_few_series_are_told_apart(solved: FittedModel) -> None:
 def test_kernels_are_contrasts_at_all_distances(solved: FittedModel) -> None:
     branches: Any = solved.network.backbone.blocks[0].convs[0]  # type: ignore[index,union-attr]
 
-    assert [branch.dilation[0] for branch in branches] == [1, 2, 3, 4, 7]
+    assert [branch.dilation[0] for branch in branches] == [1] * 11 + [2] * 6 + [3] * 4 + [4] * 4 + [5, 5, 6, 6, 7]
     for branch in branches:
         weights = branch.weight.detach().numpy()
         assert (np.sort(weights[:, 0], axis=1) == [-1] * 6 + [2] * 3).all()
@@ -107,8 +108,24 @@ def test_another_network_is_not_solved(other: dict[str, Any]) -> None:
 
 
 def test_the_question_is_asked_of_few_series_only() -> None:
-    assert [option.name for option in learning_questions((60,), 100)[0].options] == ["fixed kernels", "learned kernels"]
-    assert [option.name for option in learning_questions((60,), 50)[0].options] == ["fixed kernels"]
-    assert learning_questions((60,), 5_000) == []
-    assert learning_questions((28, 28), 100) == []
-    assert learning_questions((5,), 100) == []
+    series, short, picture = (
+        GridSpec.of("channels", 1, **sizes) for sizes in ({"x": 60}, {"x": 5}, {"x": 28, "y": 28})
+    )
+
+    def options(spec: GridSpec, n_items: int) -> list[str]:
+        return [option.name for question in learning_questions(spec, n_items) for option in question.options]
+
+    assert options(series, 100) == ["fixed kernels", "learned kernels"]
+    assert options(series, 50) == ["fixed kernels"]
+    assert options(series, 5_000) == options(picture, 100) == options(short, 100) == []
+
+
+@pytest.mark.parametrize(("length", "channels"), [(9, 1), (60, 1), (1_500, 2), (1_500, 500)])
+def test_fixed_kernels_fit_the_series_and_a_small_file(length: int, channels: int) -> None:
+    settings = fixed_kernels(length, channels)
+
+    maps = settings["kernels"][0] * len(settings["dilations"])
+    assert max(settings["dilations"]) * 8 < length
+    assert maps * channels * 9 <= 2**20
+    assert settings["kernels"][0] % 84 == 0
+    assert settings["batch_size"] * maps * length <= 2**23 or settings["batch_size"] == 1
