@@ -1,16 +1,18 @@
-"""Initial vectors of tokens from their neighbours in the training texts."""
+"""What stands how often, and next to what, in the training texts: initial vectors of tokens, and their bag."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array, csr_array, hstack
 from sklearn.utils.extmath import randomized_svd
 
-__all__ = ["cooccurrence_vectors"]
+__all__ = ["PIECE_WEIGHT", "bag_of", "cooccurrence_vectors"]
 
 WINDOW = 5  # tokens on either side that count as company, the nearer the more
+PIECE_WEIGHT = 0.3  # of a piece of a word, beside the word
+MOST_WITH_PIECES = 20_000  # windows; more have words enough, and counting their pieces takes minutes
 SMOOTHING = 0.75  # exponent of the context counts: rare contexts say less than their information claims
 
 
@@ -46,6 +48,30 @@ def cooccurrence_vectors(sentences: Sequence[np.ndarray], n_tokens: int, dim: in
     vectors[:, :rank] = left * np.sqrt(values)
     spread = float(vectors.std())
     return vectors / spread if spread > 0 else vectors
+
+
+def occurrences(ids: np.ndarray, size: int) -> csr_array:
+    """Return how often each id stands in each window, `(n, length, …)` to `(n, size)`; 0 is none."""
+    found = np.nonzero(ids)
+    return coo_array((np.ones(len(found[0])), (found[0], ids[found])), shape=(len(ids), size)).tocsr()
+
+
+def bag_of(windows: np.ndarray, own: int, sizes: tuple[int, int, int]) -> csr_array:
+    """Return counts of tokens and runs, and of pieces times `PIECE_WEIGHT`, side by side.
+
+    Parameters
+    ----------
+    windows : int ndarray of shape (n, length, ids)
+        The id of a token, those of its pieces up to `own`, and those of the runs that it begins.
+    own : int
+        How many ids a token has wherever it stands.
+    sizes : (int, int, int)
+        Numbers of tokens, runs and pieces, each with none.
+    """
+    n_tokens, n_runs, n_pieces = sizes
+    pieces = windows[..., 1:own] if len(windows) <= MOST_WITH_PIECES else windows[..., :0]
+    counts = [occurrences(windows[..., 0], n_tokens), occurrences(windows[..., own:], n_runs)]
+    return hstack([*counts, PIECE_WEIGHT * occurrences(pieces, n_pieces)]).tocsr()
 
 
 def _counts(sentences: Sequence[np.ndarray], n_tokens: int) -> csr_array:

@@ -14,49 +14,33 @@ from gridcnn.adapters import text_remarks
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview
 from gridcnn.adapters.counts import epoch_count
 from gridcnn.adapters.limits import within
+from gridcnn.adapters.questions import Question
+from gridcnn.adapters.text_cells import LONGEST_PREVIEW, cells_of
 from gridcnn.adapters.text_graph import add_text, trial_texts
 from gridcnn.adapters.text_inspecting import TextInspector
-from gridcnn.adapters.text_state import STATE
-from gridcnn.adapters.tokens import LONGEST_WORD, characters, folded, has_words, normalised, well_formed, words
-from gridcnn.adapters.vectors import read_vectors
-from gridcnn.adapters.vocabulary import FIRST_WORD, PADDING, UNKNOWN, Vocabulary, common_pieces
+from gridcnn.adapters.text_settings import ANYWHERE_OR_EXACTLY, EPOCH_ITEMS, FEWEST_EPOCHS, MOST_EPOCHS, SETTINGS
+from gridcnn.adapters.text_state import EARLIER, STATE
+from gridcnn.adapters.tokens import LONGEST_WORD, characters, folded, has_words, marked, normalised, well_formed, words
+from gridcnn.adapters.vectors import dim_of, first_vectors, read_vectors
+from gridcnn.adapters.vocabulary import FIRST_WORD, Vocabulary, common_pieces, common_runs
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.constraints import FileName
-from gridcnn.errors import ConfigurationError, DataError, ItemError
+from gridcnn.errors import DataError, ItemError
 from gridcnn.grid import Axis, Coordinates, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.parameters import Choice, Constraint, Flag, Number, Optional
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
     from torch import Tensor, nn
 
 __all__ = ["TextAdapter"]
 
 SHORTEST_LEARNED_LENGTH = 8
 LONGEST_LEARNED_LENGTH = 400
+LONGEST_WHOLE = 64  # characters up to which the longest text decides
+LONGEST_ALIGNED = 256  # characters up to which it is asked whether their places matter
 LEARNED_DIM = 128
-LONGEST_PREVIEW = 600  # characters
-
-SETTINGS: dict[str, Any] = {
-    "kernels": (100,),
-    "kernel_sizes": (3, 4, 5),
-    "convs_per_block": 1,
-    "pool": "max",
-    "pool_size": 1,  # the head takes the best match of the whole sentence
-    "head": "global_max",
-    "dense": (),
-    "dropout": 0.5,
-    "batch_norm": False,
-    "batch_size": 50,
-    "learning_rate": 2e-3,
-    "kernel_learning_rate": 0.01,
-    "weight_decay": 1e-2,
-    "label_smoothing": 0.05,
-    "adversarial": 0.4,
-    "augment": {},
-}
-EPOCH_ITEMS = 400_000  # texts seen in training, between the bounds
-FEWEST_EPOCHS, MOST_EPOCHS = 4, 10
 
 
 class TextAdapter(Adapter):
@@ -100,6 +84,12 @@ class TextAdapter(Adapter):
         The known tokens, the most frequent first; ids 0 and 1 are padding and unknown, so the first has id 2.
     pieces_ : list of str
         The known pieces of words, the most frequent first; id 0 is none, so the first has id 1.
+    runs_ : list of str
+        The known runs of tokens, pairs of words or two to five characters, the most frequent first, from id 1.
+    evidence_ : int
+        Channels of evidence behind those of a vector.
+    marked_ : bool
+        Whether marks stand at both ends of a text, as they do if tokens are characters.
 
     References
     ----------
@@ -128,6 +118,9 @@ class TextAdapter(Adapter):
     embedding_dim_: int
     vocabulary_: list[str]
     pieces_: list[str]
+    runs_: list[str]
+    evidence_: int
+    marked_: bool
 
     def __init__(
         self,
@@ -162,38 +155,45 @@ class TextAdapter(Adapter):
         self.check_parameters()
         texts = [item for item in items if isinstance(item, str)]
         self.tokens_ = self.tokens if self.tokens != "auto" else "word" if has_words(texts) else "character"
+        self.marked_, self.evidence_ = self.tokens_ == "character", 0
         sentences = [self.tokenise(text) for text in texts]
         counts = Counter(token for sentence in sentences for token in sentence)
         if not counts:
             raise DataError(f"none of the {len(items)} training items is a text with a word in it")
         lengths = [len(sentence) for sentence in sentences]
         learned = int(np.clip(np.percentile(lengths, 98), SHORTEST_LEARNED_LENGTH, LONGEST_LEARNED_LENGTH))
-        self.length_ = int(self.length or learned)
+        whole = max(lengths) if self.tokens_ == "character" and max(lengths) <= LONGEST_WHOLE else learned
+        self.length_ = int(self.length or max(learned, whole))
         known = {} if self.vectors is None else read_vectors(self.vectors, counts.keys())
         frequent = [token for token in counts if counts[token] >= self.min_count or token in known]
         frequent = [token for token in frequent if len(token) <= LONGEST_WORD]
         self.vocabulary_ = sorted(frequent, key=lambda token: (-counts[token], token))[: self.max_vocabulary]
         self.pieces_ = common_pieces(counts) if self.subwords and self.tokens_ == "word" else []
-        self._choose_dim(known)
+        self.runs_ = common_runs(sentences, self.vocabulary_, self.tokens_)
+        dim = dim_of(known, self.vectors, self.embedding_dim) if known else self.embedding_dim
+        self.embedding_dim_ = int(dim or LEARNED_DIM)
         self._index()
-        self._vectors = self._first_vectors(known, sentences)
+        self._vectors = first_vectors(known, sentences, self.known.tokens, self.embedding_dim_)
         return self
 
     @property
     def spec_(self) -> GridSpec:
-        """Embedding dimension × token."""
-        return GridSpec(Axis("embedding", self.embedding_dim_, ordered=False), (Axis("token", self.length_),))
+        """Embedding dimension, and channels of evidence, × token."""
+        channels = self.embedding_dim_ + self.evidence_
+        return GridSpec(Axis("embedding", channels, ordered=False), (Axis("token", self.length_),))
 
     def tokenise(self, text: str) -> list[str]:
         """Cut a text into tokens as `encode` does."""
         cut: Callable[[str], list[str]] = words if self.tokens_ == "word" else characters
         text = well_formed(text).replace("\0", " ")  # where a string ends for JavaScript's onnxruntime
-        return cut(folded(text) if self.lowercase else text)
+        text = folded(text) if self.lowercase else text
+        return cut(marked(text) if self.marked_ else text)
 
     def encode(self, item: Any) -> np.ndarray:
-        """Return the ids of one text's tokens and of their pieces, int32, shape `(windows, length_, 1 + pieces)`.
+        """Return the ids of one text's tokens, their pieces and runs, int32, shape `(windows, length_, ids)`.
 
-        The first of the ids of a token is its own; `pieces` is 16, or 0 if there are none.
+        The first of the ids of a token is its own; 16 of pieces follow, unless there are none, and one for each size
+        of the runs that begin with it: one of words, or four of characters.
 
         Raises
         ------
@@ -201,15 +201,10 @@ class TextAdapter(Adapter):
             If it is no str.
         """
         self._check(item)
-        tokens = self.tokenise(item)
-        shape = (max(len(tokens), self.length_), self.known.row_size)
-        ids = np.zeros(shape, dtype=np.int32)  # padding
-        for position, token in enumerate(tokens):
-            ids[position] = self.known.ids_of(token)
-        return cut_windows(ids, self.length_)
+        return cut_windows(self.known.rows_of(self.tokenise(item), self.length_), self.length_)
 
     def frontend(self) -> nn.Module:
-        """Return the module that looks up the vectors of each token: int32 `(batch, length_, 1 + pieces)` to grids.
+        """Return the module that looks up the vectors of each token: int32 `(batch, length_, ids)` to grids.
 
         Vectors that `fit` does not know are drawn with torch's global random generator.
         """
@@ -217,11 +212,24 @@ class TextAdapter(Adapter):
 
         from gridcnn.adapters.embed import Embed  # noqa: PLC0415
 
-        embed = Embed(FIRST_WORD + len(self.vocabulary_), self.embedding_dim_, len(self.pieces_))
+        sizes = FIRST_WORD + len(self.vocabulary_), self.embedding_dim_, len(self.pieces_), len(self.runs_)
+        embed = Embed(*sizes, evidence=self.evidence_, own_ids=self.known.own_size)
         with torch.no_grad():
             for index, vector in getattr(self, "_vectors", {}).items():
                 embed.vectors.weight[index] = torch.from_numpy(vector)
         return embed
+
+    def counts(self, windows: np.ndarray) -> csr_array:
+        """Return how often each token, run and piece stands in encoded windows, pieces with a smaller weight."""
+        from gridcnn.adapters.cooccurrence import bag_of  # noqa: PLC0415
+
+        sizes = FIRST_WORD + len(self.vocabulary_), 1 + len(self.runs_), 1 + len(self.pieces_)
+        return bag_of(windows, self.known.own_size, sizes)
+
+    def take_evidence(self, frontend: nn.Module, evidence: np.ndarray) -> None:
+        """Make the evidence of what is counted, `(counted, channels)`, the last channels of all grids."""
+        frontend.take_evidence(evidence, 1 + len(self.runs_))  # type: ignore[operator]
+        self.evidence_ = evidence.shape[1]
 
     def decode(self, item: Any) -> str:
         """Return the text, with the replacement character for halves of surrogate pairs; ItemError if it is no str."""
@@ -250,6 +258,12 @@ class TextAdapter(Adapter):
         """Return the parameters of `GridClassifier` that suit texts."""
         epochs = epoch_count(EPOCH_ITEMS, n_items, FEWEST_EPOCHS, MOST_EPOCHS)
         return {**SETTINGS, "epochs": epochs}
+
+    def questions(self, n_items: int) -> list[Question]:
+        """Ask whether it matters where in a text the evidence stands, if texts are of one length, or short."""
+        if self.tokens_ != "character" or self.length_ > LONGEST_ALIGNED:
+            return []
+        return [Question("where the evidence stands", ANYWHERE_OR_EXACTLY)]
 
     def content(self, item: Any, windows: np.ndarray) -> bytes:
         """Return the text itself, in one Unicode form: unknown words, whose ids are the same, tell texts apart."""
@@ -280,15 +294,7 @@ class TextAdapter(Adapter):
 
     def coordinates(self, item: Any, window: int = 1, n_windows: int = 1) -> tuple[Coordinates, ...]:
         """Return the token of each cell of a window, shortened, `""` in the padding, and whether it is known."""
-        tokens, first = self.tokenise(item), 0
-        if len(tokens) > self.length_:
-            first = int(cut_windows(np.arange(len(tokens)), self.length_)[window - 1][0])
-            tokens = tokens[first : first + self.length_]
-        cells = (*tokens, *[""] * (self.length_ - len(tokens)))
-        position = np.arange(first, first + self.length_)
-        known = tuple(token in self.known.tokens for token in cells)
-        shown = tuple(cell if len(cell) <= LONGEST_PREVIEW else f"{cell[: LONGEST_PREVIEW - 1]}…" for cell in cells)
-        return (Coordinates("token", "", position, position, position, shown, known),)
+        return (cells_of(self.tokenise(item), self.known.tokens, self.length_, window),)
 
     def empty_grid(self, grid: Tensor) -> Tensor:
         """Return padding."""
@@ -302,8 +308,8 @@ class TextAdapter(Adapter):
 
     def known_symbols(self, most: int) -> tuple[list[str], np.ndarray]:
         """Return the most frequent known tokens, and the encoded windows of a text that has all of them in a row."""
-        text = (" " if self.tokens_ == "word" else "").join(self.vocabulary_[:most])
-        return self.tokenise(text), self.encode(text)
+        symbols = self.vocabulary_[:most]
+        return symbols, cut_windows(self.known.rows_of(symbols, self.length_), self.length_)
 
     def baseline(self, random_state: int = 0) -> ClassicModel:
         """Return a linear SVM on TF-IDF of n-grams of the adapter's own tokens."""
@@ -315,35 +321,16 @@ class TextAdapter(Adapter):
         """As that of the base class; a str names a file of vectors, too."""
         return {**super().settings(), "vectors": self.vectors and Path(self.vectors).name}
 
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """As that of the base class; an earlier version stored less."""
+        super().check_state({**EARLIER, **state})
+
     def restore(self, state: Any) -> Self:
         """Set what `fit` learned in an earlier run; the file of vectors is not needed again."""
-        super().restore(state)
+        super().restore({**EARLIER, **state})
         self._index()
         return self
 
     def _index(self) -> None:
-        self.known = Vocabulary(self.vocabulary_, self.pieces_, folded if self.lowercase else str)
-
-    def _first_vectors(
-        self, known: Mapping[str, np.ndarray], sentences: Sequence[Sequence[str]]
-    ) -> dict[int, np.ndarray]:
-        """Return the vectors that training starts from, by id: those of the file, or else of the company words keep."""
-        if known:
-            return {self.known.tokens[token]: vector for token, vector in known.items() if token in self.known.tokens}
-        from gridcnn.adapters.cooccurrence import cooccurrence_vectors  # noqa: PLC0415
-        from gridcnn.adapters.embed import SPREAD  # noqa: PLC0415
-
-        ids = [np.array([self.known.tokens.get(token, UNKNOWN) for token in sentence]) for sentence in sentences]
-        vectors = SPREAD * cooccurrence_vectors(ids, FIRST_WORD + len(self.vocabulary_), self.embedding_dim_)
-        return {index: vector for index, vector in enumerate(vectors) if index != PADDING and vector.any()}
-
-    def _choose_dim(self, known: Mapping[str, np.ndarray]) -> None:
-        if not known:
-            self.embedding_dim_ = int(self.embedding_dim or LEARNED_DIM)
-            return
-        self.embedding_dim_ = len(next(iter(known.values())))
-        if self.embedding_dim not in (None, self.embedding_dim_):
-            raise ConfigurationError(
-                f"embedding_dim={self.embedding_dim}, but the vectors in {self.vectors} have {self.embedding_dim_} "
-                "numbers; leave embedding_dim out"
-            )
+        as_now = folded if self.lowercase else str
+        self.known = Vocabulary(self.vocabulary_, self.pieces_, self.runs_, self.tokens_, as_now)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from gridcnn.constraints import Choice, Constraint, Each, Number, Text
+from gridcnn.constraints import Choice, Constraint, Each, Flag, Number, Text
 
-__all__ = ["LONGEST", "STATE", "WIDEST"]
+__all__ = ["EARLIER", "LONGEST", "STATE", "WIDEST"]
 
 LONGEST = 65_536  # tokens of a grid
 WIDEST = 65_536  # numbers of a vector
@@ -17,4 +18,10 @@ STATE: Mapping[str, Constraint] = {
     "embedding_dim_": Number(int, low=1, high=WIDEST, closed=True),
     "vocabulary_": Each(Text()),
     "pieces_": Each(Text()),
+    "runs_": Each(Text()),
+    "evidence_": Number(int, low=0, high=WIDEST, closed=True),
+    "marked_": Flag(),
 }
+
+EARLIER: Mapping[str, Any] = {"runs_": [], "evidence_": 0, "marked_": False}
+"""What a file says that was written before there were these."""

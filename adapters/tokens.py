@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 __all__ = [
+    "BEGIN",
+    "END",
     "LONGEST_WORD",
     "MOST_PIECES",
     "PIECE_SIZES",
@@ -18,6 +20,7 @@ __all__ = [
     "folded",
     "has_words",
     "is_letter",
+    "marked",
     "normalised",
     "pieces",
     "well_formed",
@@ -29,6 +32,9 @@ MOST_PIECES = 16  # of a word, the first known ones
 
 LONGEST_WORD = 64
 """Characters up to which a word can be known, and beyond which it has no pieces."""
+
+BEGIN, END = "⟨", "⟩"
+"""Characters that stand before and after a text of characters, so that a kernel sees where it begins and ends."""
 
 # Scripts that put no spaces between words: Thai, Lao, Tibetan, Myanmar, Khmer, kana, Chinese characters.
 _UNSPACED = re.compile(
@@ -118,6 +124,11 @@ def characters(text: str) -> list[str]:
     ['a', 'b', ' ', 'c']
     """
     return list(" ".join(normalised(text).split()))
+
+
+def marked(text: str) -> str:
+    """Return a text with marks at its beginning and its end; an empty one has none."""
+    return f"{BEGIN}{text}{END}" if text else text
 
 
 def pieces(word: str) -> list[str]:

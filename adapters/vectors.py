@@ -1,16 +1,17 @@
-"""Pretrained vectors of words, read from word2vec's text format."""
+"""The vectors that training starts from: pretrained ones, read from word2vec's text format, or learned from counts."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 import numpy as np
 
-from gridcnn.errors import DataError
+from gridcnn.adapters.vocabulary import FIRST_WORD, PADDING, UNKNOWN
+from gridcnn.errors import ConfigurationError, DataError
 
-__all__ = ["read_vectors"]
+__all__ = ["dim_of", "first_vectors", "read_vectors"]
 
 LONGEST_LINE = 2**20
 """Characters of a word and its numbers."""
@@ -79,3 +80,27 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
                     f"{path}, line {number}: more than {LONGEST_LINE:,} characters, so no word and its vector"
                 )
             yield number, line
+
+
+def dim_of(vectors: Mapping[str, np.ndarray], path: str | os.PathLike[str] | None, asked: int | None) -> int:
+    """Return the size of pretrained vectors; ConfigurationError if another one was asked for."""
+    dim = len(next(iter(vectors.values())))
+    if asked not in (None, dim):
+        raise ConfigurationError(
+            f"embedding_dim={asked}, but the vectors in {path} have {dim} numbers; leave embedding_dim out"
+        )
+    return dim
+
+
+def first_vectors(
+    pretrained: Mapping[str, np.ndarray], sentences: Sequence[Sequence[str]], tokens: Mapping[str, int], dim: int
+) -> dict[int, np.ndarray]:
+    """Return the vectors that training starts from, by id: pretrained ones, or else of the company words keep."""
+    if pretrained:
+        return {tokens[token]: vector for token, vector in pretrained.items() if token in tokens}
+    from gridcnn.adapters.cooccurrence import cooccurrence_vectors  # noqa: PLC0415  (what only decodes needs none)
+    from gridcnn.adapters.embed import SPREAD  # noqa: PLC0415
+
+    ids = [np.array([tokens.get(token, UNKNOWN) for token in sentence]) for sentence in sentences]
+    vectors = SPREAD * cooccurrence_vectors(ids, FIRST_WORD + len(tokens), dim)
+    return {index: vector for index, vector in enumerate(vectors) if index != PADDING and vector.any()}

@@ -1,40 +1,55 @@
-"""Known tokens and known pieces of words, and the numbers that stand for them."""
+"""Known tokens, pieces of words and runs of tokens, and the numbers that stand for them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
 from gridcnn.adapters.tokens import LONGEST_WORD, MOST_PIECES, pieces
 
-__all__ = ["FIRST_WORD", "PADDING", "UNKNOWN", "Vocabulary", "common_pieces"]
+__all__ = ["FIRST_WORD", "PADDING", "RUN_SIZES", "UNKNOWN", "Vocabulary", "common_pieces", "common_runs", "joined"]
 
 PADDING, UNKNOWN, FIRST_WORD = 0, 1, 2
 
 LARGEST_PIECE_VOCABULARY = 30_000
 RAREST_PIECE = 3  # different words of the training texts that a piece must stand in
+RUN_SIZES = {"word": (2,), "character": (2, 3, 4, 5)}
+"""Tokens in a row that are looked up together, by what a token is."""
+
+LARGEST_RUN_VOCABULARY = 50_000
+RAREST_RUN = 2  # training texts that a run must stand in
+
 MOST_KEPT = 50_000  # words up to which the ids of unknown ones are kept as well, some 400 bytes each
 
 
 class Vocabulary:
-    """Gives each token its id and those of its pieces.
+    """Gives each token its id, those of its pieces, and those of the runs of tokens that it begins.
 
     Parameters
     ----------
-    tokens, pieces : sequence of str
-        The known ones; the ids of tokens count from `FIRST_WORD`, those of pieces from 1.
+    tokens, pieces, runs : sequence of str
+        The known ones; the ids of tokens count from `FIRST_WORD`, those of pieces and runs from 1.
+    kind : {"word", "character"}
+        What a token is.
     as_now : callable
         Applied to both: earlier versions kept a form of the Greek sigma that `tokens.folded` does not keep.
 
     Attributes
     ----------
-    tokens, pieces : dict of str to int
+    tokens, pieces, runs : dict of str to int
         Their ids.
     """
 
-    def __init__(self, tokens: Sequence[str], pieces: Sequence[str], as_now: Callable[[str], str] = str) -> None:
+    def __init__(
+        self,
+        tokens: Sequence[str],
+        pieces: Sequence[str] = (),
+        runs: Sequence[str] = (),
+        kind: str = "word",
+        as_now: Callable[[str], str] = str,
+    ) -> None:
         self.tokens: dict[str, int] = {}
         self.pieces: dict[str, int] = {}
         for number, token in enumerate(tokens, start=FIRST_WORD):
@@ -42,21 +57,40 @@ class Vocabulary:
                 self.tokens.setdefault(as_now(token), number)
         for number, piece in enumerate(pieces, start=1):
             self.pieces.setdefault(as_now(piece), number)
+        self.runs = {run: number for number, run in enumerate(runs, start=1)}
+        self.kind = kind
         self._rows: dict[str, np.ndarray] = {}
 
     @property
-    def row_size(self) -> int:
-        """How many ids stand for a token."""
+    def own_size(self) -> int:
+        """How many ids a token has wherever it stands: its own, and those of its pieces."""
         return 1 + MOST_PIECES * bool(self.pieces)
 
+    @property
+    def row_size(self) -> int:
+        """How many ids stand for a token in a text."""
+        return self.own_size + len(RUN_SIZES[self.kind]) * bool(self.runs)
+
+    def rows_of(self, tokens: Sequence[str], fewest: int) -> np.ndarray:
+        """Return the ids of the tokens of a text, int32 `(tokens, row_size)`, padded to at least `fewest` tokens."""
+        ids = np.full((max(len(tokens), fewest), self.row_size), PADDING, dtype=np.int32)
+        own = self.own_size
+        for position, token in enumerate(tokens):
+            ids[position, :own] = self.ids_of(token)
+        if self.runs:
+            for column, size in enumerate(RUN_SIZES[self.kind], start=own):
+                found = [self.runs.get(run, PADDING) for run in joined(tokens, size, self.kind)]
+                ids[: len(found), column] = found
+        return ids
+
     def ids_of(self, token: str) -> np.ndarray:
-        """Return the id of a token and of its first known pieces, int32 `(row_size,)`, with padding at the end.
+        """Return the id of a token and of its first known pieces, int32 `(own_size,)`, with padding at the end.
 
         The rows of the vocabulary, and of some more tokens, are kept.
         """
         row = self._rows.get(token)
         if row is None:
-            row = np.full(self.row_size, PADDING, dtype=np.int32)
+            row = np.full(self.own_size, PADDING, dtype=np.int32)
             known = [self.pieces[piece] for piece in pieces(token) if piece in self.pieces][:MOST_PIECES]
             row[0] = self.tokens.get(token, UNKNOWN)
             row[1 : 1 + len(known)] = known
@@ -70,3 +104,33 @@ def common_pieces(counts: Mapping[str, int]) -> list[str]:
     words_with = Counter(piece for word in counts for piece in set(pieces(word)))
     common = [piece for piece, count in words_with.items() if count >= RAREST_PIECE]
     return sorted(common, key=lambda piece: (-words_with[piece], piece))[:LARGEST_PIECE_VOCABULARY]
+
+
+def joined(tokens: Sequence[str], size: int, kind: str) -> list[str]:
+    """Return the runs of `size` tokens, each as one string.
+
+    >>> joined(["not", "so", "good"], 2, "word"), joined("abc", 3, "character")
+    (['not so', 'so good'], ['abc'])
+    """
+    return list(
+        map((" " if kind == "word" else "").join, zip(*(tokens[start:] for start in range(size)), strict=False))
+    )
+
+
+def common_runs(sentences: Sequence[Sequence[str]], known: Collection[str], kind: str) -> list[str]:
+    """Return the runs of known tokens that enough texts share, the most shared first.
+
+    A longer run is counted only if both shorter ones in it are common, so that memory holds few rare ones.
+    """
+    common: dict[str, int] = dict.fromkeys(known, 0)
+    found: Counter[str] = Counter()
+    for size in RUN_SIZES[kind]:
+        counts: Counter[str] = Counter()
+        for sentence in sentences:
+            shorter = [run in common for run in joined(sentence, size - 1, kind)]
+            runs = joined(sentence, size, kind)
+            both = zip(runs, shorter, shorter[1:], strict=False)
+            counts.update({run for run, begins, ends in both if begins and ends})
+        common = {run: count for run, count in counts.items() if count >= RAREST_RUN}
+        found.update(common)
+    return sorted(found, key=lambda run: (-found[run], run))[:LARGEST_RUN_VOCABULARY]

@@ -87,7 +87,14 @@ def test_case_is_a_matter_of_characters_not_of_words_or_languages():
 
 def test_a_null_character_is_white_space():
     assert TextAdapter(min_count=1, tokens="word").fit(["a"]).tokenise("a\0b") == ["a", "b"]
-    assert TextAdapter(min_count=1, tokens="character").fit(["a"]).tokenise("a\0\0b\0") == ["a", " ", "b"]
+    assert TextAdapter(min_count=1, tokens="character").fit(["a"]).tokenise("a\0\0b\0") == [
+        "⟨",
+        "a",
+        " ",
+        "b",
+        " ",
+        "⟩",
+    ]
 
 
 def test_long_words_are_unknown_and_have_the_pieces_of_their_beginning():
@@ -116,7 +123,7 @@ def test_an_empty_text_is_all_padding_and_its_grid_is_zero():
     adapter = TextAdapter().fit(TEXTS)
     for text in ("", "  \n"):
         encoded = adapter.encode(text)
-        np.testing.assert_array_equal(encoded, np.zeros((1, 8, 1)))
+        np.testing.assert_array_equal(encoded, np.zeros((1, 8, 2)))  # of a token, and of a pair
         assert (adapter.frontend()(torch.from_numpy(encoded)) == 0).all()
 
 
@@ -336,7 +343,7 @@ def test_symbols_are_the_tokens_of_a_text():
     assert TextAdapter().fit(TEXTS).symbols("The zebra sat!") == ["the", "zebra", "sat", "!"]
 
 
-@pytest.mark.parametrize(("tokens", "expected"), [("word", ["the", "cat"]), ("character", ["t", "h"])])
+@pytest.mark.parametrize(("tokens", "expected"), [("word", ["the", "cat"]), ("character", ["t", "⟨"])])
 def test_known_symbols_are_the_most_frequent_ones_encoded_in_a_row(tokens, expected):
     texts = ["the cat", "the cat", "the", "th", "t"]
     adapter = TextAdapter(tokens=tokens).fit(texts)

@@ -26,9 +26,12 @@ pytest.importorskip("onnx")
 class Exported:
     """The adapter's part of an exported model, by itself."""
 
-    def __init__(self, adapter):
+    def __init__(self, adapter, evidence=0):
         torch.manual_seed(0)
         self.adapter, self.frontend = adapter, adapter.frontend()
+        if evidence:
+            n_features = adapter.counts(adapter.encode("")).shape[1]
+            adapter.take_evidence(self.frontend, np.random.default_rng(0).normal(size=(n_features, evidence)))
         graph = Graph()
         windows = adapter.add_to(graph, self.frontend)
         graph.output("grids", windows.grids, np.float32, ["windows", *adapter.spec_.shape])
@@ -77,9 +80,18 @@ SCRIPTS += [unicodedata.normalize("NFD", text) for text in SCRIPTS]
 def exported(request):
     tokens, lowercase = request.param
     adapter = TextAdapter(tokens=tokens, lowercase=lowercase, length=6, embedding_dim=8, min_count=1)
-    adapter.fit([*SCRIPTS[::3], "cats dogs birds cat catch bat", "Category catalogue scatter"])
+    adapter.fit(
+        [
+            *SCRIPTS[::3],
+            *SCRIPTS[:30:6],
+            "cats dogs birds cat catch bat",
+            "Category catalogue scatter",
+            "the cat's birds cat",
+        ]
+    )
     assert bool(adapter.pieces_) == (tokens == "word")
-    return Exported(adapter)
+    assert adapter.runs_
+    return Exported(adapter, evidence=3)
 
 
 def test_grids_of_all_scripts_are_those_of_python(exported):
@@ -167,6 +179,8 @@ def test_vocabularies_of_earlier_versions_go_on_working():
     adapter = TextAdapter(min_count=1, length=4, embedding_dim=4).fit(["λόγος μύθος τόπος", "a"])
     settings, state = adapter.get_params(), adapter.state()
     state["vocabulary_"] = [*(token.replace("σ", "ς") for token in state["vocabulary_"]), "z" * 70]
+    for name in ("runs_", "evidence_", "marked_"):
+        del state[name]
     earlier = from_state("TextAdapter", settings, state)
     assert (earlier.encode("λόγος ΛΌΓΟΣ")[0, :2, 0] > 1).all()
     Exported(earlier).check(["λόγος ΜΎΘΟΣ τόπο zzz", "z" * 70])

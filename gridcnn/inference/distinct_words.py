@@ -5,10 +5,12 @@ A convolution is a sum over the cells under a kernel, and a word contributes the
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from gridcnn.network.layers import ParallelBranches
@@ -22,7 +24,8 @@ class DistinctWords:
     Parameters
     ----------
     frontend : nn.Module
-        Maps windows `(n, cells, ids)` to grids `(n, channels, cells)`, each cell by its own ids.
+        Maps windows `(n, cells, ids)` to grids `(n, channels, cells)`, each cell by its own ids. If it has `runs`, a
+        sum that the last channels take up besides, only kernels of one cell see these channels.
     convolution : ParallelBranches
         Along one axis, with `padding="same"`.
 
@@ -32,18 +35,23 @@ class DistinctWords:
         Memory that a cell takes while it is computed, if all cells are different.
     """
 
-    def __init__(self, frontend: nn.Module, convolution: ParallelBranches) -> None:
+    def __init__(self, frontend: Any, convolution: ParallelBranches) -> None:
         kernels, bias = convolution.at_once()
         self._n_maps, channels, self._width = kernels.shape
         self._apply_frontend = frontend
         self._kernels = kernels.detach().permute(1, 2, 0).reshape(channels, -1).contiguous()  # (channels, width * maps)
+        if getattr(frontend, "runs", None) is not None:  # kernels of one cell alone see evidence
+            evidence = frontend.runs.embedding_dim
+            self._of_evidence = kernels[:, -evidence:, self._width // 2].detach().T.contiguous()  # (evidence, maps)
         self._bias = torch.zeros(self._n_maps) if bias is None else bias.detach()
         self.bytes_a_cell = 4 * self._width * self._n_maps
 
     def __call__(self, windows: np.ndarray) -> Tensor:
         """(n, cells, ids) → (n, maps, cells)."""
         n, cells = windows.shape[:2]
-        words, which = _distinct(windows.reshape(n * cells, -1))
+        runs: Any = getattr(self._apply_frontend, "runs", None)
+        own = windows if runs is None else windows[..., : self._apply_frontend.own_ids]  # runs tell alike words apart
+        words, which = _distinct(own.reshape(n * cells, -1))
         vectors = self._apply_frontend(torch.from_numpy(words[None]))[0].T
         given = (vectors @ self._kernels).reshape(len(words), self._width, self._n_maps)  # at each place under a kernel
         middle = self._width // 2
@@ -54,7 +62,10 @@ class DistinctWords:
         under = np.lib.stride_tricks.sliding_window_view(padded, self._width, axis=1).reshape(-1, self._width)
         rows = torch.from_numpy(under * np.int32(self._width) + np.arange(self._width, dtype=np.int32))
         maps = F.embedding_bag(rows, torch.cat([given.flatten(0, 1), beyond]), mode="sum")
-        return maps.reshape(n, cells, self._n_maps).transpose(1, 2)
+        maps = maps.reshape(n, cells, self._n_maps)
+        if runs is not None:
+            maps = maps + self._apply_frontend.of_runs(torch.from_numpy(windows)) @ self._of_evidence
+        return maps.transpose(1, 2)
 
 
 def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -61,6 +61,7 @@ def folded_steps(folded: ConvPoolDense) -> Iterator[Step]:
         if step.kind == "dropout" or isinstance(step.run, nn.Identity):
             continue
         takes_largest = step.kind == "features" and folded.config.head in {"global_max", "pyramid_max"}
+        takes_largest = takes_largest and not folded.config.summed_kernels
         if relu is not None and not (takes_largest or isinstance(step.run, nn.MaxPool1d | nn.MaxPool2d)):
             yield relu
             relu = None

@@ -62,25 +62,13 @@ def add_network(
         return graph(operator, maps, kernel_shape=kernel_shape, strides=strides, ceil_mode=1)
 
     def features(maps: str) -> str:
+        maps, sums = _sums(graph, maps, config.summed_kernels)
         if config.head == "flatten":
-            return graph("Flatten", maps)
-        found = [graph("Flatten", graph(operator, part)) for operator, part in pooled(maps)]
+            found = [graph("Flatten", maps)]
+        else:
+            found = [graph("Flatten", graph(operator, part)) for operator, part in _pooled(graph, maps, network)]
+        found += sums
         return found[0] if len(found) == 1 else graph("Concat", *found, axis=1)
-
-    def pooled(maps: str) -> Iterator[tuple[str, str]]:
-        if config.head == "pyramid_max":
-            for region in pyramid_regions(sizes_after_blocks(network.spec.sizes, config)[-1]):
-                part = maps
-                for axis, (start, stop) in enumerate(region, start=4 - n_axes):
-                    part = graph.slice(part, start, stop, axis)
-                yield "GlobalMaxPool", part
-        if config.head in {"global_max", "max_average"}:
-            yield "GlobalMaxPool", maps
-        if config.head == "share_average":
-            above = graph("Greater", maps, graph.constant(0.0, np.float32))
-            yield "GlobalAveragePool", graph.cast(above, np.float32)
-        if config.head in {"global_average", "max_average", "share_average"}:
-            yield "GlobalAveragePool", maps
 
     values = graph("Unsqueeze", grids, graph.constant([2])) if row else grids
     for step in folded_steps(network) if steps is None else steps:
@@ -102,3 +90,30 @@ def add_network(
                 values = graph("Gemm", values, weights(layer.weight), weights(layer.bias), transB=1)
         see(step, values)
     return values
+
+
+def _pooled(graph: Graph, maps: str, network: ConvPoolDense) -> Iterator[tuple[str, str]]:
+    """Yield the operators that pool the maps of a global head, and what they pool."""
+    head, n_axes = network.config.head, len(network.spec.axes)
+    if head == "pyramid_max":
+        for region in pyramid_regions(sizes_after_blocks(network.spec.sizes, network.config)[-1]):
+            part = maps
+            for axis, (start, stop) in enumerate(region, start=4 - n_axes):
+                part = graph.slice(part, start, stop, axis)
+            yield "GlobalMaxPool", part
+    if head in {"global_max", "max_average"}:
+        yield "GlobalMaxPool", maps
+    if head == "share_average":
+        above = graph("Greater", maps, graph.constant(0.0, np.float32))
+        yield "GlobalAveragePool", graph.cast(above, np.float32)
+    if head in {"global_average", "max_average", "share_average"}:
+        yield "GlobalAveragePool", maps
+
+
+def _sums(graph: Graph, maps: str, summed: int) -> tuple[str, list[str]]:
+    """Return the other maps, and the sums of the last ones, `(batch, summed)`, if there are any."""
+    if not summed:
+        return maps, []
+    last = graph.slice(maps, -summed, 2**62, axis=1)
+    sums = graph("Flatten", graph("ReduceSum", last, graph.constant([2, 3])))
+    return graph.slice(maps, 0, -summed, axis=1), [sums]

@@ -69,6 +69,8 @@ class ConvBlock(nn.Module):
                 nn.init.kaiming_normal_(branch.weight, nonlinearity="relu")
                 if branch.bias is not None:
                     nn.init.zeros_(branch.bias)
+            if config.summed_kernels:
+                branches.append(convolution(inputs, config.summed_kernels, 1, padding="same", bias=False))
             self.convs.append(ParallelBranches(branches))
             self.norms.append(norm(self.maps) if config.batch_norm else nn.Identity())
         self.pool = _pooling(config, dimensions)
@@ -138,7 +140,7 @@ class ConvPoolDense(nn.Module):
             self.blocks.append(block)
             channels = block.maps
         last_sizes = sizes_after_blocks(spec.sizes, config)[-1]
-        width = n_features(config.head, channels, last_sizes)
+        width = n_features(config.head, channels, last_sizes) + config.summed_kernels
         self.dense = nn.ModuleList()
         for neurons in config.dense:
             self.dense.append(nn.Linear(width, neurons))
@@ -169,7 +171,11 @@ class ConvPoolDense(nn.Module):
 
     def features(self, maps: Tensor) -> Tensor:
         """Return the feature vector of each grid: (batch, maps, *sizes) → (batch, features)."""
-        return features_of(self.config.head, maps)
+        summed = self.config.summed_kernels
+        if not summed:
+            return features_of(self.config.head, maps)
+        sums = maps[:, -summed:].flatten(2).sum(dim=2)
+        return torch.cat([features_of(self.config.head, maps[:, :-summed]), sums], dim=1)
 
     def steps(self) -> Iterator[Step]:
         """Yield every step from the grid to the logits, in order: what `forward` runs, and a trace records."""

@@ -54,6 +54,10 @@ class BackboneConfig:
         Neurons of each dense layer between the feature vector and the logits.
     dropout : float
         Share of the feature vector (and of each dense layer) that is dropped in training, in [0, 1).
+    summed_kernels : int
+        Kernels of one cell, without biases, beside the others of a single convolution, whose maps enter the feature
+        vector as sums over all cells, whatever the head is: they count evidence. No person sets it: a fit adds them,
+        see `gridcnn.training.bag`.
 
     Raises
     ------
@@ -89,6 +93,7 @@ class BackboneConfig:
     dropout: float = parameter(
         0.0, Number(low=0, high=1), "Share of the feature vector that is dropped in training, in [0, 1)."
     )
+    summed_kernels: int = field(default=0)
 
     def __post_init__(self) -> None:
         validate(self)
@@ -111,6 +116,13 @@ class BackboneConfig:
                 f"parallel kernel sizes {self.kernel_sizes} and dilations {self.dilations} give maps of different "
                 "sizes with padding='valid'; use padding='same', or one kernel size and one dilation"
             )
+        if not (isinstance(self.summed_kernels, int) and 0 <= self.summed_kernels < _COUNT.high):
+            raise ConfigurationError(f"summed_kernels must be a whole number from 0, got {self.summed_kernels!r}")
+        if self.summed_kernels and not self.has_one_convolution:
+            raise ConfigurationError(
+                "summed_kernels stand beside one convolution: with one block, convs_per_block=1, padding='same', "
+                "batch_norm=False, pool_size=1 and no dense layers"
+            )
 
     @property
     def branches(self) -> list[tuple[int, int]]:
@@ -121,6 +133,12 @@ class BackboneConfig:
     def span(self) -> int:
         """Cells from the first to the last one under the widest kernel."""
         return max((size - 1) * dilation + 1 for size, dilation in self.branches)
+
+    @property
+    def has_one_convolution(self) -> bool:
+        """Whether the network is one convolution, ReLU, the head and the logits, so that `summed_kernels` fit in."""
+        alone = len(self.kernels) == self.convs_per_block == 1 and not self.batch_norm and self.padding == "same"
+        return alone and self.pool_size == 1 and self.pool_stride in {None, 1} and not self.dense
 
 
 @dataclass(frozen=True)

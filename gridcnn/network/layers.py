@@ -45,8 +45,10 @@ class ParallelBranches(nn.ModuleList):
             F.pad(branch.weight, (left, width - size - left))
             for branch, size, left in zip(branches, sizes, before, strict=True)
         ]
-        biases = None if branches[0].bias is None else torch.cat([branch.bias for branch in branches])
-        return torch.cat(kernels), biases
+        if branches[0].bias is None:
+            return torch.cat(kernels), None
+        without = kernels[-1].new_zeros(branches[-1].out_channels)  # summed kernels have none
+        return torch.cat(kernels), torch.cat([without if each.bias is None else each.bias for each in branches])
 
     def _along_sequences(self, sequences: Tensor) -> Tensor:
         branches: Any = list(self)

@@ -74,12 +74,15 @@ def weight_shapes(spec: GridSpec, config: BackboneConfig, n_classes: int) -> dic
                 shapes[f"{convolution}.weight"] = (kernels, inputs, *[size] * len(spec.axes))
                 if not config.batch_norm:
                     shapes[f"{convolution}.bias"] = (kernels,)
+            if config.summed_kernels:  # in the only convolution
+                summed = f"blocks.{block}.convs.{number}.{len(config.kernel_sizes)}.weight"
+                shapes[summed] = (config.summed_kernels, inputs, *[1] * len(spec.axes))
             if config.batch_norm:
                 norm = f"blocks.{block}.norms.{number}"
                 shapes |= {f"{norm}.{name}": (maps,) for name in ("weight", "bias", "running_mean", "running_var")}
                 shapes[f"{norm}.num_batches_tracked"] = ()
             inputs = maps
-    width = n_features(config.head, inputs, sizes_after_blocks(spec.sizes, config)[-1])
+    width = n_features(config.head, inputs, sizes_after_blocks(spec.sizes, config)[-1]) + config.summed_kernels
     layers = {**{f"dense.{at}": neurons for at, neurons in enumerate(config.dense)}, "output": n_classes}
     for name, neurons in layers.items():
         shapes |= {f"{name}.weight": (neurons, width), f"{name}.bias": (neurons,)}
@@ -133,7 +136,7 @@ def _check_cost(spec: GridSpec, config: BackboneConfig, n_classes: int) -> None:
     largest, work = math.prod(spec.shape), 0
     for block, sizes in enumerate([spec.sizes, *sizes_after_blocks(spec.sizes, config)[:-1]]):
         cells = math.prod(sizes)  # at most: maps shrink within a block, too
-        largest = max(largest, cells * config.kernels[block] * len(config.branches))
+        largest = max(largest, cells * (config.kernels[block] * len(config.branches) + config.summed_kernels))
         prefix = f"blocks.{block}."
         work += cells * sum(math.prod(shape) for name, shape in shapes.items() if name.startswith(prefix))
     if largest > MOST_NUMBERS or work > MOST_WORK:

@@ -18,7 +18,16 @@ from gridcnn.pipeline.encode import EncodedItems
 from gridcnn.pipeline.prefetch import batches
 from gridcnn.pipeline.split import LabelledItems
 
-__all__ = ["Answers", "answers_of", "learn_certainty", "pooled", "scores_by_class", "still_right"]
+__all__ = [
+    "Answers",
+    "answers_of",
+    "learn_certainty",
+    "logits_of",
+    "pooled",
+    "scores_by_class",
+    "scores_of",
+    "still_right",
+]
 
 
 class Answers(NamedTuple):
@@ -70,7 +79,7 @@ def answers_of(
         return None
     given, encoded = held_out
     index, item = np.unique(encoded.item, return_inverse=True)
-    logits = _logits(network, encoded.windows, device, batch_size)
+    logits = logits_of(network, encoded.windows, device, batch_size)
     if not np.isfinite(logits).all():  # an item far outside of the others; the training itself was checked
         return None
     return Answers(logits, item, given.target[index], given.weight[index], index, len(given.target))
@@ -91,6 +100,16 @@ def pooled(folds: Sequence[Answers | None]) -> Answers | None:
         np.concatenate([each.place + first for each, first in zip(answers, held_out, strict=False)]),
         int(held_out[-1]),
     )
+
+
+def scores_of(answers: Answers) -> dict[str, float]:
+    """Return accuracy and loss on the items held out, as an `EpochRecord` names them."""
+    found, total = answers.probabilities(), answers.weight.sum()
+    hit = found.argmax(axis=1) == answers.target
+    return {
+        "validation_accuracy": float((hit * answers.weight).sum() / total),
+        "validation_loss": mean_loss(found, answers.target, answers.weight),
+    }
 
 
 def learn_certainty(answers: Answers | None) -> Certainty:
@@ -145,7 +164,7 @@ def still_right(answers: Answers | None, before: Certainty) -> bool:
 
 
 @torch.inference_mode()
-def _logits(network: Network, windows: np.ndarray, device: torch.device, batch_size: int) -> np.ndarray:
+def logits_of(network: Network, windows: np.ndarray, device: torch.device, batch_size: int) -> np.ndarray:
     """Return the logits of windows as they are and flipped, `(windows, copies, n_classes)`."""
     network.eval()
     spec, flip_axes = network.backbone.spec, network.flip_axes

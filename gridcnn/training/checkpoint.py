@@ -108,7 +108,7 @@ class Checkpoints(Callback):
 
     def on_start(self, epochs: int, steps_per_epoch: int) -> None:
         """Count the trainings of this fit."""
-        self._fit, self._epochs = self._fit + 1, epochs
+        self._fit, self._epochs, self._state = self._fit + 1, epochs, None
 
     def on_state(self, state: TrainingState) -> None:
         """Restore the last checkpoint of this training, or write the first one.
@@ -159,6 +159,8 @@ class Checkpoints(Callback):
 
     def _try_to_write(self) -> None:
         """Write a checkpoint; if that fails, say so once, and let the training go on."""
+        if self._state is None:  # a training of one step is repeated
+            return
         try:
             self._write()
         except OSError as error:

@@ -83,16 +83,19 @@ class Choice:
         }
 
 
-def open_questions(job: Job, surveyed: Adapter) -> list[Question]:
-    """Return the questions of a fitted adapter that no parameter of a person answers."""
+def open_questions(job: Job, surveyed: Adapter) -> tuple[Job, list[Question]]:
+    """Return the job with the first options of all questions that no parameter answers, and these questions."""
     usual = inspect.signature(type(job.adapter)).parameters
     given = {name for name, value in job.parameters.items() if value is not None}
     given |= {name for name, value in job.adapter.get_params(deep=False).items() if value != usual[name].default}
-    return [
+    still_open = [
         question
         for question in surveyed.questions(len(job.items.target))
         if not given & {name for option in question.options for name in {**option.parameters, **option.adapter}}
     ]
+    for question in still_open:
+        job = with_option(job, question.options[0])
+    return job, still_open
 
 
 def decide(
@@ -109,7 +112,7 @@ def decide(
     Parameters
     ----------
     job : Job
-        With the usual settings.
+        With the first option of each question, see `open_questions`.
     questions : sequence of Question
         What to decide.
     folds : sequence of Fold
@@ -130,8 +133,6 @@ def decide(
     lesson : Lesson or None
         What the chosen settings learned, if it was from all items of the folds; also if a person ended a training.
     """
-    for question in questions:
-        job = with_option(job, question.options[0])
     folds, whole = _sampled(folds, seed)
     n_trials = 1 + sum(len(question.options) - 1 for question in questions)
     seconds = None if limit is None else SHARE_OF_LIMIT * limit / (n_trials * len(folds))
@@ -168,7 +169,7 @@ def with_option(job: Job, option: Option) -> Job:
     adapter: Any = clone(job.adapter).set_params(**option.adapter)
     if job.columns is not None:
         adapter.columns_ = job.columns
-    return replace(job, adapter=adapter, parameters={**job.parameters, **option.parameters})
+    return replace(job, adapter=adapter, chosen={**job.chosen, **option.parameters})
 
 
 def _sampled(folds: Sequence[Fold], seed: int) -> tuple[list[Fold], bool]:

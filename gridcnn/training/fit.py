@@ -13,6 +13,7 @@ from gridcnn.adapters import Adapter
 from gridcnn.model import FittedModel
 from gridcnn.pipeline.split import LabelledItems
 from gridcnn.training.announce import about_input
+from gridcnn.training.bag import Mixture
 from gridcnn.training.budget import Budget
 from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.certainty import still_right
@@ -83,6 +84,7 @@ def fit(
     job = make_job(adapter, X, y, kept, config, sample_weight, groups, callbacks)
     seed = check_random_state(config.random_state).randint(2**31)
     surveyed = job.fitted(clone(job.adapter), job.items.items)
+    job, questions = open_questions(job, surveyed)
     folds = folds_of(job, surveyed, validation, seed)
     job.say(about_input(job, folds, given=validation is not None))
     with checkpoints_of(job, *folds[0]) as checkpoints:
@@ -90,17 +92,20 @@ def fit(
             job = replace(job, callback=CallbackList([job.callback, checkpoints]))
         choices: list[Choice] = []
         lesson: Lesson | None = None
-        if questions := open_questions(job, surveyed):
+        if questions:
             limit = config.time_limit
             job, choices, lesson = decide(job, questions, folds, seed, limit=limit, checkpoints=checkpoints)
         if lesson is None:
             lesson = learn_folds(job, folds, seed, budget=budget, checkpoints=checkpoints, tell=True)
         model = lesson.model
         model.summary["choices"] = [choice.to_dict() for choice in choices]
+        mixture = Mixture(**model.summary["mixture"]) if "mixture" in model.summary else None
+        if mixture is not None:
+            job.callback.on_message(str(mixture))
         if validation is not None or folds[0].checking is None or model.interrupted or not job.refits(model.adapter):
             return model
         job.callback.on_message(f"training once more, on all {len(job.items.target):,} items")
-        final = learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1)).model
+        final = learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1), mixture=mixture).model
         if final.interrupted:
             return replace(model, interrupted=True)
         if not still_right(answers_for(job, final, _held_out(job, folds)), model.certainty):

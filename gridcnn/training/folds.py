@@ -65,6 +65,6 @@ def _few_and_cheap(job: Job, surveyed: Adapter) -> bool:
     n_items = len(job.items.target)
     if n_items > MOST_FOLDED or job.parameters.get("epochs") is not None:
         return False
-    recipe = resolve(job.parameters, surveyed, n_items)
+    recipe = resolve(job.settings, surveyed, n_items)
     network = ConvPoolDense(surveyed.spec_, recipe.backbone, len(job.classes))
     return n_items * recipe.training.epochs * sum(layer.multiply_adds for layer in network.layers()) <= MOST_WORK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,12 @@ class Job:
     config: FitConfig
     cache: Path | None
     callback: Callback
+    chosen: Mapping[str, Any] = field(default_factory=dict)  # what the data decided
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The parameters that a person set, and those that the data decided."""
+        return {**self.parameters, **self.chosen}
 
     def fitted(self, adapter: Adapter, items: Sequence[Any], *, cached: bool = True) -> Adapter:
         """Fit an adapter; one that has checked the order of a whole table does not check it again."""
@@ -82,7 +88,7 @@ class Job:
             return False
         if self.config.refit is not None:
             return self.config.refit
-        return self.items.groups is not None or resolve(self.parameters, adapter, len(self.items.target)).refit
+        return self.items.groups is not None or resolve(self.settings, adapter, len(self.items.target)).refit
 
 
 def make_job(

@@ -25,8 +25,9 @@ from gridcnn.training.announce import (
     about_unscored,
     contradicting,
 )
+from gridcnn.training.bag import Mixture, add_bag, can_hold_bag
 from gridcnn.training.budget import Budget, Schedule
-from gridcnn.training.certainty import Answers, answers_of, learn_certainty, scores_by_class
+from gridcnn.training.certainty import Answers, answers_of, learn_certainty, scores_by_class, scores_of
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.flip_test import flip_test
@@ -65,6 +66,7 @@ def learn(
     *,
     budget: Budget | None = None,
     epochs: int | None = None,
+    mixture: Mixture | None = None,
     checkpoints: Checkpoints | None = None,
     tell: bool = False,
 ) -> Learned:
@@ -82,6 +84,8 @@ def learn(
         The time limit.
     epochs : int or None
         Replaces the usual number.
+    mixture : Mixture or None
+        Of the kernels and a bag beside them; None lets the items held out decide.
     checkpoints : Checkpoints or None
         Where the plan for a time limit is kept.
     tell : bool
@@ -90,27 +94,24 @@ def learn(
     device, n_items = choose_device(job.config.device), len(training.target)
     adapter = job.fitted(clone(job.adapter), training.items)
     chosen: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+    solved = resolve(job.settings, adapter, n_items).training.solved  # in one step, which no limit can shorten
     planned = None if checkpoints is None or budget is None else checkpoints.planned(budget)
     if planned is not None:
         adapter, chosen = reduced(job, adapter, planned.share, training) or (adapter, chosen)
-    elif budget is not None:
+    elif budget is not None and not solved:
         share, adapter, chosen, _ = fit_to_budget(budget, job, adapter, training, checking, device)
     learning, held_out = _encode(job, adapter, training, checking, device, tell=tell)
     flip_axes = _flip_axes(job, adapter, learning, tell=tell)
-    recipe = resolve({**job.parameters, **chosen}, adapter, n_items, flip_axes)
+    recipe = resolve({**job.settings, **chosen}, adapter, n_items, flip_axes)
     schedule = None
     with seeded(seed, device):
         backbone = ConvPoolDense(adapter.spec_, recipe.backbone, len(job.classes))
         network = Network(adapter.frontend(), backbone, recipe.training.augment.flip)
-        examples = learning.examples()
-        class_weight = class_weights(job.config.class_weight, job.classes, examples.target, examples.weight)
-        examples, held = _weighted(examples, class_weight), None
-        if held_out is not None and len(held_out.encoded.item):
-            held = _weighted(held_out.examples(), class_weight)
+        examples, held = _examples(job, learning, held_out)
         frontend = network.frontend
         if adapter.frontend_is_frozen:  # its grids are computed already
             network.frontend = nn.Identity()
-        if budget is not None:
+        if budget is not None and not solved:
             if planned is None:
                 schedule = budget.schedule(network, examples, held, recipe.training, device, n_items)
             else:
@@ -118,33 +119,31 @@ def learn(
             if planned is None and checkpoints is not None:
                 checkpoints.plan(Planned(share, schedule.epochs, schedule.seconds))
             chosen["epochs"] = schedule.epochs
-            recipe = resolve({**job.parameters, **chosen}, adapter, n_items, flip_axes)
+            recipe = resolve({**job.settings, **chosen}, adapter, n_items, flip_axes)
             if tell:
                 announce(job, schedule, chosen)
         if tell:
             job.say([about_network(adapter, recipe, n_items, job.parameters), *adapter.remarks()])
-        learned_by = solve if recipe.training.solved else train
-        outcome = learned_by(network, examples, recipe.training, validation=held, device=device, callback=job.callback)
+        by = solve if solved else train
+        outcome = by(network, examples, recipe.training, validation=held, device=device, callback=job.callback)
     _require_finite(network, learning, recipe.training, device)
-    answers = answers_of(network, held_out, device, recipe.training.batch_size)
+    network.frontend = frontend
+    network, mixture = _with_bag(network, adapter, examples, held, mixture, recipe.training.batch_size)
+    network.frontend = nn.Identity() if adapter.frontend_is_frozen else network.frontend
+    answers = answers_of(network.to(device), held_out, device, recipe.training.batch_size)
     network.frontend = frontend
     network.to("cpu").eval()
     parts = [learning.encoded, *([] if held_out is None else [held_out.encoded])]
-    summary = _summary(job, adapter, learning, held_out)
-    if budget is not None and schedule is not None:
-        summary["time"] = {
-            "limit": budget.limit,
-            "expected": schedule.seconds,
-            "taken": budget.elapsed,
-            "chosen": {**chosen, "refit": False},
-        }
+    summary = _summary(job, adapter, learning, held_out) | _spent(budget, schedule, chosen)
+    summary |= {} if mixture is None else {"mixture": mixture._asdict()}
+    scores = _scores(outcome) if mixture is None or answers is None else scores_of(answers)
     model = FittedModel(
         adapter,
         network,
         job.classes,
         history=tuple(outcome.history),
         best_epoch=outcome.best_epoch,
-        scores=(_scores(outcome) | scores_by_class(answers)) if held is not None else {},
+        scores=(scores | scores_by_class(answers)) if held is not None else {},
         summary=summary,
         recipe={**recipe.to_dict(), **job.config.to_dict()},
         parameters=dict(job.parameters),
@@ -154,6 +153,28 @@ def learn(
         skipped=tuple(each for part in parts for each in part.skipped),
     )
     return Learned(model, answers)
+
+
+def _spent(budget: Budget | None, schedule: Schedule | None, chosen: dict[str, Any]) -> dict[str, Any]:
+    """Return what became of a time limit, if there is one, for the summary."""
+    if budget is None or schedule is None:
+        return {}
+    spent = {"limit": budget.limit, "expected": schedule.seconds, "taken": budget.elapsed}
+    return {"time": {**spent, "chosen": {**chosen, "refit": False}}}
+
+
+def _with_bag(
+    network: Network,
+    adapter: Adapter,
+    examples: Examples,
+    held: Examples | None,
+    mixture: Mixture | None,
+    batch_size: int,
+) -> tuple[Network, Mixture | None]:
+    """Return the network with a bag in it, if it can hold one, and how they are mixed."""
+    if not can_hold_bag(adapter, network):
+        return network, None
+    return add_bag(network, adapter, examples, held, mixture, batch_size)
 
 
 class _Part(NamedTuple):
@@ -223,6 +244,15 @@ def _flip_axes(job: Job, adapter: Adapter, part: _Part, *, tell: bool) -> list[s
         elif tell:
             job.callback.on_message(f"no flips along the {axis} in training: {test}")
     return kept
+
+
+def _examples(job: Job, learning: _Part, held_out: _Part | None) -> tuple[Examples, Examples | None]:
+    """Return what is learned from and what is held out, with the weights of their classes."""
+    examples = learning.examples()
+    class_weight = class_weights(job.config.class_weight, job.classes, examples.target, examples.weight)
+    if held_out is None or not len(held_out.encoded.item):
+        return _weighted(examples, class_weight), None
+    return _weighted(examples, class_weight), _weighted(held_out.examples(), class_weight)
 
 
 def _weighted(examples: Examples, class_weight: np.ndarray) -> Examples:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gridcnn.model import EpochRecord, FittedModel
 from gridcnn.training.budget import Budget
-from gridcnn.training.certainty import Answers, learn_certainty, pooled, scores_by_class
+from gridcnn.training.certainty import Answers, learn_certainty, pooled, scores_by_class, scores_of
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.folds import Fold
 from gridcnn.training.job import Job
@@ -52,14 +52,21 @@ class Lesson(NamedTuple):
         answers = self.answers
         chosen = best_epoch(history, np.ones(int(counts.sum())) if answers is None else answers.weight)
         record = history[chosen - 1]
-        scores = {"validation_accuracy": record.validation_accuracy, "validation_loss": record.validation_loss}
+        scores: dict[str, Any] = {
+            "validation_accuracy": record.validation_accuracy, "validation_loss": record.validation_loss
+        }  # fmt: skip
+        summary = first.summary | {"validation_items": int(counts.sum()), "folds": len(self.folds)}
+        if "mixture" in summary:  # with a bag, of which the history knows nothing
+            found = [fold.model.summary["mixture"] for fold in self.folds]
+            summary["mixture"] = {name: float(np.mean([each[name] for each in found])) for name in found[0]}
+            scores = scores if answers is None else scores_of(answers)
         return replace(
             first,
             history=history,
             best_epoch=chosen,
             scores=scores | scores_by_class(answers),
             certainty=learn_certainty(answers),
-            summary=first.summary | {"validation_items": int(counts.sum()), "folds": len(self.folds)},
+            summary=summary,
         )
 
 

@@ -56,7 +56,7 @@ def fit_to_budget(
     chosen: dict[str, Any] = {}
     n_items, n_validation = count(training), count(checking)
     while True:
-        recipe = resolve({**job.parameters, **chosen}, adapter, n_items)
+        recipe = resolve({**job.settings, **chosen}, adapter, n_items)
         cost = probe(adapter, training.items, recipe, len(job.classes), device, job.config.n_jobs)
         encoding = cost.encoding * (n_items + n_validation)  # an overestimate for cached items: more epochs then
         epoch = cost.epoch(n_items, n_validation, recipe.training.batch_size)
@@ -83,7 +83,7 @@ def reduced(job: Job, finest: Adapter, share: float, training: LabelledItems) ->
     coarser = finest.coarser(share)
     if coarser is not None:
         return job.fitted(coarser, training.items, cached=False), {}
-    if job.parameters.get("kernels") is not None:
+    if job.settings.get("kernels") is not None:
         return None
     usual = finest.defaults(len(training.target))["kernels"]
     return finest, {"kernels": tuple(math.ceil(share * count) for count in usual)}

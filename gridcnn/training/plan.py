@@ -66,19 +66,20 @@ def plan(
     budget = Budget(config.time_limit) if measure_time or config.time_limit is not None else None
     job = make_job(adapter, X, y, parameters or {}, config, groups=groups, callbacks=callbacks)
     surveyed = job.fitted(job.adapter, job.items.items, cached=False)
+    job, questions = open_questions(job, surveyed)
     folds = folds_of(job, surveyed, validation, check_random_state(config.random_state).randint(2**31))
     job.say(about_input(job, folds, given=validation is not None))
     training, checking = folds[0]
     fitted = job.fitted(clone(job.adapter), training.items, cached=False)
-    recipe, schedule = resolve(job.parameters, fitted, len(training.target)), None
+    recipe, schedule = resolve(job.settings, fitted, len(training.target)), None
     if budget is not None:
         device = choose_device(config.device)
         refits = validation is None and job.refits(fitted)
-        further = _further_trainings(job, folds, open_questions(job, surveyed), refits=refits)
+        further = _further_trainings(job, folds, questions, refits=refits)
         fitting = fit_to_budget(budget, job, fitted, training, checking, device, further)
         fitted, schedule = fitting.adapter, fitting.schedule
         chosen = {**fitting.chosen, "epochs": schedule.epochs}
-        recipe = resolve({**job.parameters, **chosen}, fitted, len(training.target))
+        recipe = resolve({**job.settings, **chosen}, fitted, len(training.target))
     job.say([about_network(fitted, recipe, len(training.target), job.parameters), *fitted.remarks()])
     with torch.random.fork_rng(devices=[]):
         layers = ConvPoolDense(fitted.spec_, recipe.backbone, len(job.classes)).layers()

@@ -18,6 +18,8 @@ _NETWORK, _TRAINING, _FIT = (
     tuple(each.name for each in dataclasses.fields(config)) for config in (BackboneConfig, TrainingConfig, FitConfig)
 )
 
+_NETWORK = tuple(name for name in _NETWORK if name != "summed_kernels")
+
 PARAMETERS = (*_NETWORK, *(name for name in _TRAINING if name != "augment"), *_FIT)
 """Names of everything that a person may set; None, or a name that is missing, leaves the choice to the adapter."""
 
