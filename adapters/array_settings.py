@@ -96,7 +96,7 @@ def fixed_kernels(length: int, channels: int = 1) -> dict[str, Any]:
     that most look at neighbouring cells.
 
     >>> fixed_kernels(60)["dilations"]
-    (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 6, 6, 7)
+    (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 7)
     """
     widest = max((length - 1) / (FIXED_SIZE - 1), 1.0)
     maps = min(FIXED_MAPS, MOST_FIXED_WEIGHTS // (FIXED_SIZE * channels))

@@ -244,18 +244,17 @@ class TableAdapter(Adapter):
         try:
             grids = ArrayAdapter(found.axes).fit(rows)
         except DataError as error:
-            why = f"none of the {len(numbers)} rows can be used: {self._why_unusable(numbers)}"
-            raise DataError(f"{why}. Fill the gaps, or leave columns out") from error
+            raise DataError(f"none of the {len(numbers)} rows can be used: {self._why_unusable(numbers)}") from error
         for name in OF_GRIDS:
             setattr(self, name, getattr(grids, name))
         return self
 
     def _why_unusable(self, numbers: np.ndarray) -> str:
         """Say why no row can be used, naming columns."""
-        empty = np.flatnonzero(~np.isfinite(numbers).any(axis=0))
-        if len(empty):
-            return f"no row has a number in {', '.join(self._name((at,)) for at in empty[:10])}"
-        return f"the first: {unusable(numbers[0], no_data_limit(numbers), self._name)}"
+        empty = [self._name((at,)) for at in np.flatnonzero(~np.isfinite(numbers).any(axis=0))[:10]]
+        first = unusable(numbers[0], no_data_limit(numbers), self._name)
+        why = f"no row has a number in {', '.join(empty)}" if empty else f"the first: {first}"
+        return f"{why}. Fill the gaps, or leave columns out"
 
     @property
     def _grids(self) -> ArrayAdapter:

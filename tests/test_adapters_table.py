@@ -169,18 +169,6 @@ def test_a_row_that_ends_early_is_an_error_where_none_did_in_training(walks):
         adapter.encode(frame.to_numpy()[0])
 
 
-def test_rows_of_several_channels_end_early_where_all_channels_do():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(200, 12, 3)).cumsum(axis=1)
-    X[0, 8:] = X[1, 8:, 0] = np.nan
-    rows = X.reshape(200, 36)
-    adapter = TableAdapter().fit(rows)
-    assert adapter.spec_.shape == (3, 12)
-    assert np.isnan(adapter.encode(rows[0])[0, :, 8:]).all()
-    with pytest.raises(ItemError, match="missing"):
-        adapter.encode(rows[1])
-
-
 def test_assume_skips_the_check_and_is_recorded_in_the_bundle(grades, tmp_path):
     classifier = GridClassifier(ordering="assume", epochs=1).fit(grades.items, grades.labels)
     assert classifier.ordering_report_ is None
