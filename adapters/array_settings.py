@@ -54,6 +54,9 @@ MOST_EPOCHS_FEW = 100  # of batches of a few series
 FIXED_SIZE, CONTRASTS = 9, 84
 """Cells of a fixed kernel, and how many contrasts of three cells with the other six there are."""
 
+MOST_FIXED_CELLS = 2**25
+"""Cells of all maps of one series, 128 MiB: of long series there are fewer maps."""
+
 MOST_BRANCHES = 30
 """Sets of fixed kernels, each at one dilation: more are near than far."""
 
@@ -99,7 +102,7 @@ def fixed_kernels(length: int, channels: int = 1) -> dict[str, Any]:
     (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 7)
     """
     widest = max((length - 1) / (FIXED_SIZE - 1), 1.0)
-    maps = min(FIXED_MAPS, MOST_FIXED_WEIGHTS // (FIXED_SIZE * channels))
+    maps = min(FIXED_MAPS, MOST_FIXED_WEIGHTS // (FIXED_SIZE * channels), MOST_FIXED_CELLS // length)
     branches = min(max(maps // CONTRASTS, 1), MOST_BRANCHES)
     thresholds = max(maps // (CONTRASTS * branches), 1)
     dilations = [math.floor(widest ** (at / max(branches - 1, 1)) + 1e-9) for at in range(branches)]

@@ -151,12 +151,13 @@ def test_the_question_is_asked_of_few_series_only() -> None:
     assert options(series, 5_000) == options(picture, 100) == options(short, 100) == []
 
 
-@pytest.mark.parametrize(("length", "channels"), [(9, 1), (60, 1), (1_500, 2), (1_500, 500)])
+@pytest.mark.parametrize(("length", "channels"), [(9, 1), (60, 1), (1_500, 2), (1_500, 500), (60_000, 1)])
 def test_fixed_kernels_fit_the_series_and_a_small_file(length: int, channels: int) -> None:
     settings = fixed_kernels(length, channels)
 
     maps = settings["kernels"][0] * len(settings["dilations"])
     assert max(settings["dilations"]) * 8 < length
     assert maps * channels * 9 <= 2**20
+    assert maps * length <= 2**25
     assert settings["kernels"][0] % 84 == 0
     assert settings["batch_size"] * maps * length <= 2**23 or settings["batch_size"] == 1

@@ -92,11 +92,12 @@ def _check(network: Network) -> None:
         or config.batch_norm
         or config.dense
         or config.head == "flatten"
+        or config.summed_kernels
         or any(parameter.requires_grad for parameter in network.frontend.parameters())
     ):
         raise ConfigurationError(
             f"solved=True sets a network of one block for grids with one axis: kernels=(N,), kernel_sizes=({SIZE},), "
-            "convs_per_block=1, batch_norm=False, dense=(), and a head other than flatten"
+            "convs_per_block=1, batch_norm=False, dense=(), summed_kernels=0, and a head other than flatten"
         )
 
 
