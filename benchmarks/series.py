@@ -19,6 +19,8 @@ import json
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,7 @@ the fit with all its folds and comparisons."""
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", metavar="SET", help=", ".join(LOADERS))
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="seeds of a set whose fit is quick")
     parser.add_argument("--write", action="store_true", help="write the section of docs/RESULTS.md")
     arguments = parser.parse_args()
     if unknown := sorted(set(arguments.sets) - set(LOADERS)):
@@ -64,19 +67,19 @@ def main() -> None:
         except (ImportError, OSError, KeyError) as error:
             print(f"{name}: skipped: {error}", flush=True)
             continue
-        row = score(name, training, test)
+        row = score(name, training, test, arguments.seeds)
         print(row, flush=True)
         with RUNS.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
 
-def score(name: str, training: Part, test: Part) -> Row:
+def score(name: str, training: Part, test: Part, seeds: int = SEEDS) -> Row:
     """Fit and score a set: accuracies in percent by method and seed, seconds of the first fit, and what it decided."""
     (X, y), (X_test, y_test) = training, test
     lengths = [len(series[0]) for series in X]
     row: Row = {"set": name, "training": len(y), "test": len(y_test), "classes": len(np.unique(y)), "gridcnn": []}
     row |= {"channels": len(X[0]), "length": [min(lengths), max(lengths)], "chosen": [], "seconds": 0.0}
-    for seed in range(SEEDS):
+    for seed in range(seeds):
         started = time.process_time()
         model = GridClassifier(ArrayAdapter(("channels", "length")), random_state=seed).fit(X, y)
         row["seconds"] = row["seconds"] or round(time.process_time() - started, 1)
@@ -84,7 +87,10 @@ def score(name: str, training: Part, test: Part) -> Row:
         row["chosen"] += [each["chosen"] for each in model.model_.summary.get("choices", [])]
         if row["seconds"] > SOON:
             break
-    return row | minirocket(X, y, X_test, y_test)
+    with ProcessPoolExecutor(
+        1, get_context("spawn")
+    ) as alone:  # beside numba's threads, torch takes several times as long
+        return row | alone.submit(minirocket, X, y, X_test, y_test).result()
 
 
 def minirocket(X: list[np.ndarray], y: np.ndarray, X_test: list[np.ndarray], y_test: np.ndarray) -> Row:
