@@ -87,9 +87,7 @@ def score(name: str, training: Part, test: Part, seeds: int = SEEDS) -> Row:
         row["chosen"] += [each["chosen"] for each in model.model_.summary.get("choices", [])]
         if row["seconds"] > SOON:
             break
-    with ProcessPoolExecutor(
-        1, get_context("spawn")
-    ) as alone:  # beside numba's threads, torch takes several times as long
+    with ProcessPoolExecutor(1, get_context("spawn")) as alone:  # torch is slow beside numba's threads
         return row | alone.submit(minirocket, X, y, X_test, y_test).result()
 
 
