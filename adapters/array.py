@@ -307,7 +307,7 @@ class ArrayAdapter(Adapter):
 
     def questions(self, n_items: int) -> list[Question]:
         """Ask whether the kernels should be learned, if there are few series: the usual answer is no."""
-        return learning_questions(self.spec_.sizes, n_items)
+        return learning_questions(self.spec_, n_items)
 
     def check_parameters(self) -> None:
         """Check also that the axes fit each other and their units."""

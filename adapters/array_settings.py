@@ -44,8 +44,8 @@ FEW_ITEMS = 1_000
 FEWEST_COMPARED = 100
 """Of fewer series, so few are held out that a comparison would decide by luck."""
 
-FIXED_MAPS = 2_520
-"""Maps of fixed kernels, over all dilations: 30 thresholds for each contrast."""
+FIXED_MAPS, MOST_FIXED_WEIGHTS = 10_080, 2**20
+"""Maps of fixed kernels, over all dilations, and weights of these kernels: of many channels there are fewer maps."""
 
 EPOCH_ITEMS, EPOCH_FEW = 10_000, 20_000  # items seen in training, between the bounds: small sets need more passes
 FEWEST_EPOCHS_ONE_AXIS, FEWEST_EPOCHS_TWO_AXES, MOST_EPOCHS = 20, 30, 200
@@ -54,7 +54,11 @@ MOST_EPOCHS_FEW = 100  # of batches of a few series
 FIXED_SIZE, CONTRASTS = 9, 84
 """Cells of a fixed kernel, and how many contrasts of three cells with the other six there are."""
 
-MOST_DILATIONS = 16
+MOST_FIXED_CELLS = 2**25
+"""Cells of all maps of one series, 128 MiB: of long series there are fewer maps."""
+
+MOST_BRANCHES = 30
+"""Sets of fixed kernels, each at one dilation: more are near than far."""
 
 CELLS_AT_ONCE = 2**23
 """Of all maps of a batch: 32 MiB, which stays in the caches of a processor for the most part."""
@@ -78,26 +82,30 @@ def settings_of(spec: GridSpec, n_items: int) -> dict[str, Any]:
     return {**SETTINGS, **shape, "kernels": shape["kernels"][:blocks], "epochs": epochs, "augment": augment}
 
 
-def learning_questions(sizes: tuple[int, ...], n_items: int) -> list[Question]:
+def learning_questions(spec: GridSpec, n_items: int) -> list[Question]:
     """Ask whether the kernels of a network for few series should be learned; the usual answer is no."""
-    if len(sizes) > 1 or n_items > FEW_ITEMS or sizes[0] < SHORTEST:
+    if len(spec.axes) > 1 or n_items > FEW_ITEMS or spec.sizes[0] < SHORTEST:
         return []
-    settings = fixed_kernels(sizes[0])
+    settings = fixed_kernels(spec.sizes[0], spec.channels.size)
     fixed = Option("fixed kernels", settings)
     learned = Option("learned kernels", {**dict.fromkeys(settings), "augment": "auto"})  # None is the default
     return [Question("what is learned", (fixed, learned) if n_items >= FEWEST_COMPARED else (fixed,))]
 
 
-def fixed_kernels(length: int) -> dict[str, Any]:
+def fixed_kernels(length: int, channels: int = 1) -> dict[str, Any]:
     """Return the settings of a network whose kernels are fixed contrasts, at distances up to the length of a series.
 
-    >>> fixed_kernels(100)["dilations"]
-    (1, 2, 3, 5, 8, 12)
+    Distances grow by equal factors; those that are the same once they are rounded down get several sets of kernels, so
+    that most look at neighbouring cells.
+
+    >>> fixed_kernels(60)["dilations"]
+    (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 7)
     """
-    widest = max((length - 1) // (FIXED_SIZE - 1), 1)
-    steps = min(2 * math.floor(math.log2(widest)) + 1, MOST_DILATIONS)  # two to each doubling, if that is enough
-    dilations = sorted({round(widest ** (step / max(steps - 1, 1))) for step in range(steps)})
-    thresholds = max(FIXED_MAPS // (CONTRASTS * len(dilations)), 1)
+    widest = max((length - 1) / (FIXED_SIZE - 1), 1.0)
+    maps = min(FIXED_MAPS, MOST_FIXED_WEIGHTS // (FIXED_SIZE * channels), MOST_FIXED_CELLS // length)
+    branches = min(max(maps // CONTRASTS, 1), MOST_BRANCHES)
+    thresholds = max(maps // (CONTRASTS * branches), 1)
+    dilations = [math.floor(widest ** (at / max(branches - 1, 1)) + 1e-9) for at in range(branches)]
     return {
         "solved": True,
         "kernels": (CONTRASTS * thresholds,),
@@ -111,5 +119,5 @@ def fixed_kernels(length: int) -> dict[str, Any]:
         "dropout": 0.0,
         "augment": None,
         "epochs": 1,
-        "batch_size": min(max(CELLS_AT_ONCE // (FIXED_MAPS * length), 1), 32),
+        "batch_size": min(max(CELLS_AT_ONCE // (maps * length), 1), 32),
     }

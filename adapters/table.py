@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -37,8 +38,8 @@ class TableAdapter(Adapter):
     several series of equal length, `(channels, positions)`, or a flattened picture, `(channels, height, width)`.
     Constant columns keep their places: they are the dark margin of a picture. If they were dropped from it, their cells
     hold the smallest number of the training rows: that is the usual background, it lies within the range of the others,
-    and a number that is equal in all rows tells no class from another. A row with a missing value has an error, or is
-    skipped: you know best which value suits.
+    and a number that is equal in all rows tells no class from another. Empty cells at the end of a row end its series
+    early. A row with another missing value has an error, or is skipped: you know best which value suits.
 
     Parameters
     ----------
@@ -237,28 +238,23 @@ class TableAdapter(Adapter):
             refuse_labels(report, self.columns_)
         self.report_ = report
         self.ordering_ = f"ordered, by the test of {report.test}" if report else "assumed"
-        usable = self._usable(numbers)
-        found = arrangement_of(report, usable)
-        self._arrangement = found
+        found = self._arrangement = arrangement_of(report, numbers[np.isfinite(numbers).all(axis=1)])
         self.shape_, self.layout_ = found.shape, None if found.is_usual else found.to_dict()
-        rows: Any = found.arrange(usable)
-        grids = ArrayAdapter(found.axes).fit(rows)
+        rows: Any = found.arrange(numbers)
+        try:
+            grids = ArrayAdapter(found.axes).fit(rows)
+        except DataError as error:
+            raise DataError(f"none of the {len(numbers)} rows can be used: {self._why_unusable(numbers)}") from error
         for name in OF_GRIDS:
             setattr(self, name, getattr(grids, name))
         return self
 
-    def _usable(self, numbers: np.ndarray) -> np.ndarray:
-        """Return the rows without a missing number; DataError if no row can be used, naming columns."""
-        good = np.isfinite(numbers).all(axis=1)
-        usable: np.ndarray = numbers[good]
-        limit = no_data_limit(usable)
-        if (np.abs(usable) <= limit).all(axis=1).any() or not len(numbers):
-            return usable
-        empty = np.flatnonzero(~np.isfinite(numbers).any(axis=0))
-        why = f"no row has a number in {', '.join(self._name((at,)) for at in empty[:10])}" if len(empty) else (
-            f"the first: {unusable(numbers[0], limit, self._name)}"
-        )  # fmt: skip
-        raise DataError(f"none of the {len(numbers)} rows can be used: {why}. Fill the gaps, or leave columns out")
+    def _why_unusable(self, numbers: np.ndarray) -> str:
+        """Say why no row can be used, naming columns."""
+        empty = [self._name((at,)) for at in np.flatnonzero(~np.isfinite(numbers).any(axis=0))[:10]]
+        first = unusable(numbers[0], no_data_limit(numbers), self._name)
+        why = f"no row has a number in {', '.join(empty)}" if empty else f"the first: {first}"
+        return f"{why}. Fill the gaps, or leave columns out"
 
     @property
     def _grids(self) -> ArrayAdapter:
@@ -287,9 +283,15 @@ class TableAdapter(Adapter):
         columns = self.n_columns
         if row.shape != (columns,):
             raise ItemError(f"row of shape {row.shape}", f"expected {columns} columns, as in training")
-        if not (np.abs(row) <= self.limit_).all():
+        if not (np.abs(row) <= self.limit_).all() and not self._ends_early(row):
             raise ItemError(f"row of {columns} columns", unusable(row, self.limit_, self._name))
         return row
+
+    def _ends_early(self, row: np.ndarray) -> bool:
+        """Whether a row holds a series that ends before others, as some did in training."""
+        with contextlib.suppress(ItemError):
+            return self.ended_ and self._grids.decode(self._arrangement.arrange(row)).size > 0
+        return False
 
     def add_to(self, graph: Graph, frontend: nn.Module) -> Windows:
         """Add an input `row`, `(batch, columns)` as `decode` returns rows, and its standardised grids."""

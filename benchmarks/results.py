@@ -16,7 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SECTIONS = (
-    "accuracy", "tried", "steps", "prediction", "precision", "export", "service", "input", "end_to_end",
+    "accuracy", "series", "tried", "steps", "prediction", "precision", "export", "service", "input", "end_to_end",
     "growth", "time", "explain", "attribution", "checkpoints", "crash", "streaming", "audit", "calibration", "hostile",
 )  # fmt: skip
 HEAD = """# Results

@@ -144,6 +144,31 @@ def test_missing_values_are_the_error_of_their_row_once_the_order_is_found(walks
         GridClassifier().fit(sheet, grades.labels)
 
 
+def test_rows_with_empty_cells_at_their_end_are_series_that_end_early(walks):
+    frame, labels = walks
+    for row, end in ((0, 12), (7, 20), (9, 23)):
+        frame.iloc[row, end:] = np.nan
+    adapter = TableAdapter().fit(frame, labels)
+    assert adapter.ended_
+    assert adapter.spec_.shape == (1, 24)
+    grid = adapter.frontend()(torch.from_numpy(adapter.encode(frame.to_numpy()[0])))
+    assert (grid[0, 0, 12:] == 0).all()
+    assert (grid[0, 0, :12] != 0).all()
+    frame.iloc[7, 4] = np.nan
+    with pytest.raises(ItemError, match="column 't4', column 't20'"):
+        adapter.encode(frame.to_numpy()[7])
+    with pytest.raises(ItemError, match="missing"):
+        adapter.encode(np.full(24, np.nan))
+
+
+def test_a_row_that_ends_early_is_an_error_where_none_did_in_training(walks):
+    frame, _ = walks
+    adapter = TableAdapter(ordering="assume").fit(frame)
+    frame.iloc[0, 20:] = np.nan
+    with pytest.raises(ItemError, match="missing"):
+        adapter.encode(frame.to_numpy()[0])
+
+
 def test_assume_skips_the_check_and_is_recorded_in_the_bundle(grades, tmp_path):
     classifier = GridClassifier(ordering="assume", epochs=1).fit(grades.items, grades.labels)
     assert classifier.ordering_report_ is None

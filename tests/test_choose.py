@@ -162,6 +162,17 @@ def test_a_lead_that_may_be_chance_changes_nothing():
     assert _best_of(many_more) == "other"
 
 
+def test_an_option_that_is_behind_after_a_fold_is_given_up(monkeypatch):
+    last = [Option("usual"), Option("not trained", {"learning_rate": 1e-12})]
+    monkeypatch.setattr(Asking, "questions", lambda self, n_items: [Question("how fast", tuple(last))])
+    heard = Heard()
+    model = learned(False, heard, folds=5)
+    (choice,) = model.summary["choices"]
+    assert (choice["chosen"], choice["given_up"]) == ("usual", {"not trained": 24})
+    assert heard.trainings == 5 + 1 + 1
+    assert any("(given up after 24 items) right of 120 items held out; taken: usual" in line for line in heard.lines)
+
+
 def test_an_option_whose_answers_are_not_finite_is_not_taken():
     assert _best_of({"usual": answers([True, False] * 20), "other": None}) == "usual"
 

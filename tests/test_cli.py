@@ -425,6 +425,24 @@ def test_options_of_hyperparameters_reach_the_model(run: Run, tmp_path: Path) ->
     assert (refused.code, "dropout must be a number in [0, 1), got nan" in refused.err) == (2, True)
 
 
+def test_series_of_a_table_may_end_early_but_have_no_gap(run: Run, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows: list[tuple[object, ...]] = []
+    for number in range(60):
+        series = (random.normal(size=20).cumsum() + 3 * (number % 2)).round(3).tolist()
+        end = 12 if number % 5 == 0 else 20
+        rows.append((*series[:end], *[""] * (20 - end), "high" if number % 2 else "low"))
+    source = table(tmp_path / "t.csv", [(*[f"t{at}" for at in range(20)], "label"), *rows])
+    model = tmp_path / "m.safetensors"
+    assert run("train", source, "-o", model, "--epochs", 1).code == 0
+    done = run("predict", model, source)
+    assert (done.code, len(done.out.splitlines())) == (0, 61)
+
+    gap = table(tmp_path / "g.csv", [(*[f"t{at}" for at in range(20)],), *[(*rows[1][:4], "", *rows[1][5:20])]])
+    done = run("predict", model, gap)
+    assert "column 't4': missing" in done.out + done.err
+
+
 def test_rows_of_a_table_without_a_label_are_listed_and_left_out(run: Run, tmp_path: Path) -> None:
     rows = [(index, index % 3, index % 5, index % 7, "" if index == 2 else "ab"[index % 2]) for index in range(40)]
     source = table(tmp_path / "t.csv", [("p", "q", "r", "s", "label"), *rows])

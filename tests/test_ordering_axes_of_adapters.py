@@ -13,7 +13,7 @@ from scipy.fft import dct
 
 from gridcnn import check_axes, check_order, datasets
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
-from gridcnn.adapters.text import PADDING
+from gridcnn.adapters.vocabulary import PADDING
 from gridcnn.evaluation.axes import check_grids
 
 DATA = Path(os.environ.get("GRIDCNN_DATA") or "no such folder")

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from gridcnn import fit
 from gridcnn.adapters import ArrayAdapter
 from gridcnn.adapters.array_settings import fixed_kernels, learning_questions
 from gridcnn.errors import ConfigurationError
 from gridcnn.explain import contributions, trace
+from gridcnn.grid import GridSpec
 from gridcnn.inference import predict
-from gridcnn.model import FittedModel
+from gridcnn.model import FittedModel, Network
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.training.loop import Examples
+from gridcnn.training.solve import _features, _quantiles
 
 SOLVED = {**fixed_kernels(60), "kernels": (84,), "validation_fraction": 0.0, "refit": False}
 
@@ -43,7 +50,7 @@ def test_few_series_are_told_apart(solved: FittedModel) -> None:
 def test_kernels_are_contrasts_at_all_distances(solved: FittedModel) -> None:
     branches: Any = solved.network.backbone.blocks[0].convs[0]  # type: ignore[index,union-attr]
 
-    assert [branch.dilation[0] for branch in branches] == [1, 2, 3, 4, 7]
+    assert [branch.dilation[0] for branch in branches] == [1] * 11 + [2] * 5 + [3] * 5 + [4] * 3 + [5, 5, 5, 6, 6, 7]
     for branch in branches:
         weights = branch.weight.detach().numpy()
         assert (np.sort(weights[:, 0], axis=1) == [-1] * 6 + [2] * 3).all()
@@ -60,6 +67,31 @@ def test_a_kernel_looks_at_some_of_many_channels() -> None:
     used = (np.abs(branches[0].weight.detach().numpy()).max(axis=2) > 0).sum(axis=1)
     assert used.min() == 1
     assert used.max() > 1
+
+
+@pytest.mark.parametrize("head", ["share_average", "pyramid_max"])
+def test_features_are_those_of_the_network(solved: FittedModel, head: str) -> None:
+    config = dataclasses.replace(solved.network.backbone.config, head=head)
+    network = Network(solved.network.frontend, ConvPoolDense(solved.adapter.spec_, config, 2).eval())
+    windows = np.random.default_rng(0).normal(size=(7, 1, 60)).astype(np.float32)
+    examples = Examples(windows, np.zeros(7, dtype=int), np.ones(7, dtype=np.float32))
+
+    with torch.inference_mode():
+        found = _features(network, examples, 2, torch.device("cpu"))
+        values = network.frontend(torch.from_numpy(windows))
+        for step in itertools.takewhile(lambda step: step.kind != "dropout", network.backbone.steps()):
+            values = step.run(values)
+
+    np.testing.assert_allclose(found, values.numpy(), atol=1e-5)
+
+
+def test_thresholds_are_quantiles() -> None:
+    random = np.random.default_rng(0)
+    cells, at = random.normal(size=(3, 50)), random.uniform(size=6)
+
+    found = _quantiles(cells, np.array([0, 0, 1, 1, 2, 2]), at)
+
+    np.testing.assert_allclose(found, [np.quantile(cells[row // 2], at[row]) for row in range(6)])
 
 
 def test_the_same_seed_gives_the_same_weights(solved: FittedModel) -> None:
@@ -99,7 +131,7 @@ def test_probabilities_of_items_left_out_are_calibrated_without_overconfidence(s
 
 
 @pytest.mark.parametrize(
-    "other", [{"kernels": (84, 84)}, {"kernel_sizes": (7,)}, {"batch_norm": True}, {"dense": (4,)}]
+    "other", [{"kernels": (84, 84)}, {"kernel_sizes": (7,)}, {"batch_norm": True}, {"dense": (4,)}, {"head": "flatten"}]
 )
 def test_another_network_is_not_solved(other: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="one block"):
@@ -107,8 +139,25 @@ def test_another_network_is_not_solved(other: dict[str, Any]) -> None:
 
 
 def test_the_question_is_asked_of_few_series_only() -> None:
-    assert [option.name for option in learning_questions((60,), 100)[0].options] == ["fixed kernels", "learned kernels"]
-    assert [option.name for option in learning_questions((60,), 50)[0].options] == ["fixed kernels"]
-    assert learning_questions((60,), 5_000) == []
-    assert learning_questions((28, 28), 100) == []
-    assert learning_questions((5,), 100) == []
+    series, short, picture = (
+        GridSpec.of("channels", 1, **sizes) for sizes in ({"x": 60}, {"x": 5}, {"x": 28, "y": 28})
+    )
+
+    def options(spec: GridSpec, n_items: int) -> list[str]:
+        return [option.name for question in learning_questions(spec, n_items) for option in question.options]
+
+    assert options(series, 100) == ["fixed kernels", "learned kernels"]
+    assert options(series, 50) == ["fixed kernels"]
+    assert options(series, 5_000) == options(picture, 100) == options(short, 100) == []
+
+
+@pytest.mark.parametrize(("length", "channels"), [(9, 1), (60, 1), (1_500, 2), (1_500, 500), (60_000, 1)])
+def test_fixed_kernels_fit_the_series_and_a_small_file(length: int, channels: int) -> None:
+    settings = fixed_kernels(length, channels)
+
+    maps = settings["kernels"][0] * len(settings["dilations"])
+    assert max(settings["dilations"]) * 8 < length
+    assert maps * channels * 9 <= 2**20
+    assert maps * length <= 2**25
+    assert settings["kernels"][0] % 84 == 0
+    assert settings["batch_size"] * maps * length <= 2**23 or settings["batch_size"] == 1

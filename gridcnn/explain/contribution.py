@@ -107,11 +107,15 @@ def _origin(trace: Trace, index: int) -> Patch:
     The gradient finds it for every head: a flattened map (one cell), its maximum (one), its mean (all), dense layers.
     """
     last = [step for step in trace.steps if step.block][-1]
-    maps = torch.from_numpy(last.output)[None].requires_grad_()
-    values = maps
-    for step in trace.steps[trace.steps.index(last) + 1 : -1]:
+    after = trace.steps[trace.steps.index(last) + 1 : -1]
+    maps, first, config = torch.from_numpy(last.output)[None], 0, trace.backbone.config
+    if config.head != "flatten" and not config.dense and not config.summed_kernels:
+        index, first = divmod(index, maps.shape[1])  # of thousands of maps, one alone is in a feature
+        maps = maps[:, first : first + 1]
+    values = maps.requires_grad_()
+    for step in after:
         values = step.run(values)
     (gradient,) = torch.autograd.grad(values[0, index], maps)
     share = (gradient * maps)[0].detach().numpy()
     kernel, *cell = np.unravel_index(share.argmax(), share.shape)
-    return patch_under(trace, last, int(kernel) + 1, cell)
+    return patch_under(trace, last, first + int(kernel) + 1, cell)

@@ -76,7 +76,7 @@ class BackboneConfig:
     )
     dilations: tuple[int, ...] = parameter(
         (1,),
-        Several(_COUNT, fewest=1, most=16),
+        Several(_COUNT, fewest=1, most=64),
         "Distance between the cells under a kernel; several, such as 1,2,4, make parallel branches.",
     )
     convs_per_block: int = parameter(1, Number(int, low=1, high=100, closed=True), "Convolutions in a block.")

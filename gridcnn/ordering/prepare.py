@@ -231,7 +231,13 @@ def _missing(values: Floats, names: list[str], warnings: list[str]) -> Any:
     empty = missing.all(axis=0) & bool(len(values))
     if empty.any():
         warnings.append(f"columns hold no value at all: {name_some(looked_at[empty])}")
-    gaps = missing & ~empty
+    ended = np.logical_and.accumulate((missing | empty)[:, ::-1], axis=1)[:, ::-1] & ~empty
+    gaps = missing & ~empty & ~ended
+    if rows := int((ended.any(axis=1) & ~gaps.any(axis=1)).sum()):
+        warnings.append(
+            f"{rows} of {len(values)} rows have empty cells at their end, as series that end earlier than others: each "
+            "two columns are compared on the rows that have both"
+        )
     if rows := int(gaps.any(axis=1).sum()):
         warnings.append(
             f"{rows} of {len(values)} rows have an empty cell or no number in "

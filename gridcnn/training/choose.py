@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,12 @@ LEAD = 1.5
 LEAD_WITH_LOSS, LEAD_IN_LOSS = 0.5, 2.0
 """Fewer are enough if its loss is lower by so many."""
 
+BEHIND = 0.5
+"""Standard errors by which an option may be behind after some folds; with more it is not tried on the others."""
+
+MOST_SHOWN = 8
+"""Values of a setting that are told."""
+
 SHARE_OF_LIMIT = 0.3
 """Share of a time limit that all trials may take."""
 
@@ -58,17 +64,22 @@ class Choice:
         Accuracy of each option on the items held out.
     n_items : int
         Their number.
+    given_up : dict of str to int
+        Of options that were behind after some folds: the items held out from these, of which their scores are.
     """
 
     about: str
     chosen: Option
     scores: dict[str, float]
     n_items: int
+    given_up: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        scores = ", ".join(f"{name} {score:.1%}" for name, score in self.scores.items())
+        after = {name: f" (given up after {n_items:,} items)" for name, n_items in self.given_up.items()}
+        scores = ", ".join(f"{name} {score:.1%}{after.get(name, '')}" for name, score in self.scores.items())
         settings = {**self.chosen.parameters, **self.chosen.adapter}
-        how = f" ({', '.join(f'{name}={value}' for name, value in settings.items())})" if settings else ""
+        brief = (f"{name}={_brief(value)}" for name, value in settings.items() if value is not None)
+        how = f" ({', '.join(brief)})" if settings else ""
         return f"{self.about}: {scores} right of {self.n_items:,} items held out; taken: {self.chosen.name}{how}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,7 +91,14 @@ class Choice:
             "adapter": dict(self.chosen.adapter),
             "scores": self.scores,
             "items": self.n_items,
+            "given_up": self.given_up,
         }
+
+
+def _brief(value: Any) -> str:
+    """Return a value as a person reads it; of a long tuple only its ends."""
+    long = isinstance(value, tuple) and len(value) > MOST_SHOWN
+    return f"({value[0]}, …, {value[-1]})" if long else str(value)
 
 
 def open_questions(job: Job, surveyed: Adapter) -> tuple[Job, list[Question]]:
@@ -140,9 +158,13 @@ def decide(
     if any(fold.checking is None for fold in folds) or (seconds is not None and seconds < SHORTEST_TRIAL):
         return job, choices, None
 
-    def learned(job: Job, *, tell: bool = False) -> Lesson:
+    def learned(job: Job, *, usual: Lesson | None = None, tell: bool = False) -> Lesson:
         budget = None if seconds is None else Budget(seconds)
-        return learn_folds(job, folds, seed, budget=budget, checkpoints=checkpoints, tell=tell)
+
+        def hopeless(lesson: Lesson) -> bool:
+            return usual is not None and _is_behind(lesson, usual)
+
+        return learn_folds(job, folds, seed, budget=budget, checkpoints=checkpoints, tell=tell, hopeless=hopeless)
 
     best = learned(job, tell=whole)
     for question in questions:
@@ -152,11 +174,12 @@ def decide(
             if best.model.interrupted or best.answers is None:
                 return best.job, choices, best
             job.callback.on_message(f"{question.about}: trying {option.name}")
-            tried[option.name] = learned(with_option(best.job, option))
+            tried[option.name] = learned(with_option(best.job, option), usual=tried[usual.name])
             if tried[option.name].model.interrupted:
                 interrupted = replace(best.folds[0].model, interrupted=True)
                 return best.job, choices, Lesson(best.job, (best.folds[0]._replace(model=interrupted),))
-        name = _best_of({name: lesson.answers for name, lesson in tried.items()})
+        of_all = {name: lesson for name, lesson in tried.items() if len(lesson.folds) == len(folds)}
+        name = _best_of({name: lesson.answers for name, lesson in of_all.items()})
         best = tried[name]
         chosen = next(option for option in question.options if option.name == name)
         choices.append(_choice(question, chosen, tried))
@@ -202,6 +225,14 @@ def _best_of(answers: dict[str, Answers | None]) -> str:
     return max(better, key=lambda name: better[name]) if better else first
 
 
+def _is_behind(lesson: Lesson, usual: Lesson) -> bool:
+    """Return whether an option is behind the usual one after its first folds."""
+    other, first = (
+        _judged(each.answers)[0] for each in (lesson, usual._replace(folds=usual.folds[: len(lesson.folds)]))
+    )
+    return len(other) != len(first) or _lead(other - first) < -BEHIND
+
+
 def _judged(answers: Answers | None) -> tuple[np.ndarray, np.ndarray]:
     """Return whether each held-out item is right, and its loss at the best temperature; NaN if it was not scored."""
     if answers is None:
@@ -226,5 +257,7 @@ def _lead(differences: np.ndarray) -> float:
 def _choice(question: Question, chosen: Option, tried: dict[str, Lesson]) -> Choice:
     answers = {name: lesson.answers for name, lesson in tried.items()}
     scores = {name: float(np.nanmean(_judged(each)[0])) for name, each in answers.items()}
-    n_items = max(len(each.target) for each in answers.values() if each is not None)
-    return Choice(question.about, chosen, scores, n_items)
+    counts = {name: 0 if each is None else len(each.target) for name, each in answers.items()}
+    most = max(len(lesson.folds) for lesson in tried.values())
+    given_up = {name: counts[name] for name, lesson in tried.items() if len(lesson.folds) < most}
+    return Choice(question.about, chosen, scores, max(counts.values()), given_up)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ class Lesson(NamedTuple):
     job : Job
         With the parameters and the adapter that were used.
     folds : tuple of Learned
-        One for each fold; fewer if a person ended the training.
+        One for each fold; fewer if a person ended the training, or it was given up.
     """
 
     job: Job
@@ -78,13 +78,18 @@ def learn_folds(
     budget: Budget | None = None,
     checkpoints: Checkpoints | None = None,
     tell: bool = False,
+    hopeless: Callable[[Lesson], bool] = lambda lesson: False,
 ) -> Lesson:
-    """Train on each fold; a person who ends one training ends all. The parameters are those of `learn`."""
+    """Train on each fold; a person who ends one training ends all. The parameters are those of `learn`.
+
+    `hopeless` is asked after each fold but the last whether to give up.
+    """
     learned: list[Learned] = []
     for fold in folds:
         first = tell and not learned
         learned.append(learn(job, *fold, seed, budget=budget, checkpoints=checkpoints, tell=first))
-        if learned[-1].model.interrupted:
+        ends = learned[-1].model.interrupted or len(learned) == len(folds)
+        if ends or hopeless(Lesson(job, tuple(learned))):
             break
     return Lesson(job, tuple(learned))
 

@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from gridcnn.errors import ConfigurationError
 from gridcnn.model import EpochRecord, Network
-from gridcnn.network.layers import to_channels_last
+from gridcnn.network.layers import ParallelBranches, to_channels_last
 from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.loop import Examples, Outcome, evaluate
@@ -42,6 +43,7 @@ PENALTIES = np.logspace(-2, 5, 15)
 """Of the squares of the logits' weights, for features of variance 1: the one that does best on items left out."""
 
 GOLDEN = (math.sqrt(5) + 1) / 2
+SHARE_OF_CACHE = 4
 MOST_SHARED = 9
 """Channels that a kernel looks at."""
 
@@ -89,11 +91,13 @@ def _check(network: Network) -> None:
         or (len(config.kernels), config.convs_per_block, config.kernel_sizes) != (1, 1, (SIZE,))
         or config.batch_norm
         or config.dense
+        or config.head == "flatten"
+        or config.summed_kernels
         or any(parameter.requires_grad for parameter in network.frontend.parameters())
     ):
         raise ConfigurationError(
             f"solved=True sets a network of one block for grids with one axis: kernels=(N,), kernel_sizes=({SIZE},), "
-            "convs_per_block=1, batch_norm=False, dense=()"
+            "convs_per_block=1, batch_norm=False, dense=(), summed_kernels=0, and a head other than flatten"
         )
 
 
@@ -122,23 +126,45 @@ def _set_kernels(network: Network, examples: Examples, random: np.random.Generat
         quantiles = (np.arange(used + 1, used + n_kernels + 1) * GOLDEN) % 1
         used += n_kernels
         rows = random.choice(len(examples.target), CONTRASTS, p=examples.weight / examples.weight.sum())
-        maps = type(branches)([branch])(_grids(network, examples, rows, device)).cpu().numpy()
-        cells = maps[kinds, np.arange(n_kernels)]  # (kernels, cells)
-        thresholds = [np.quantile(row, at) for row, at in zip(cells, quantiles, strict=True)]
-        branch.bias.copy_(-torch.tensor(thresholds))
+        of_kinds, firsts = np.unique(kinds, return_index=True)
+        contrasting = F.conv1d(
+            _grids(network, examples, rows, device),
+            branch.weight[torch.from_numpy(firsts)],
+            padding=branch.dilation[0] * (SIZE // 2),
+            dilation=branch.dilation,
+        )
+        cells = contrasting.cpu().numpy()[of_kinds, np.arange(len(of_kinds))]  # (kinds, cells)
+        branch.bias.copy_(-torch.from_numpy(_quantiles(cells, np.searchsorted(of_kinds, kinds), quantiles)))
+
+
+def _quantiles(cells: np.ndarray, row: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return a quantile of one row of cells for each entry of `row`, between cells by linear interpolation."""
+    ordered, place = np.sort(cells, axis=1), at * (cells.shape[1] - 1)
+    below = np.floor(place).astype(int)
+    above = np.minimum(below + 1, cells.shape[1] - 1)
+    low, high = ordered[row, below], ordered[row, above]
+    found: np.ndarray = low + (high - low) * (place - below)
+    return found
 
 
 def _features(network: Network, examples: Examples, batch_size: int, device: torch.device) -> np.ndarray:
-    """Return the feature vectors of all windows, `(n, features)`."""
+    """Return the feature vectors of all windows, `(n, features)`.
+
+    One branch at a time, whose maps fit the caches of a processor where those of all would not.
+    """
+    block: Any = network.backbone.blocks[0]
+    branches = list(block.convs[0])
+    at_once = batch_size * math.ceil(len(branches) / SHARE_OF_CACHE)
 
     def parts() -> Iterator[np.ndarray]:
-        for rows in np.array_split(np.arange(len(examples.target)), math.ceil(len(examples.target) / batch_size)):
-            values = _grids(network, examples, rows, device)
-            for step in network.backbone.steps():
-                if step.kind == "logits":
-                    break
-                values = step.run(values)
-            yield values.cpu().numpy()
+        for rows in np.array_split(np.arange(len(examples.target)), math.ceil(len(examples.target) / at_once)):
+            grids = _grids(network, examples, rows, device)
+            found = []
+            for branch in branches:
+                maps = block.pool(torch.relu(ParallelBranches([branch])(grids)))
+                features = network.backbone.features(maps)
+                found.append(features.reshape(len(maps), -1, maps.shape[1]))
+            yield torch.cat(found, dim=2).flatten(1).cpu().numpy()
 
     return np.concatenate(list(parts()))
 
