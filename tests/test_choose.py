@@ -95,6 +95,17 @@ def test_a_person_answers_the_question_by_setting_the_parameter():
     assert heard.trainings == 2
 
 
+def test_augmentation_is_an_answer_unless_it_is_the_usual_one(monkeypatch):
+    still = Option("still", {"augment": None})
+    monkeypatch.setattr(Asking, "questions", lambda self, n_items: [Question("moves", (Option("usual"), still))])
+    X, y = bumps(by_place=True)
+    asked, told_none, told_how = (
+        len(fit(Asking(), X, y, {**SMALL, "epochs": 1, "augment": augment}).summary["choices"])
+        for augment in ("auto", None, {"shift": {"length": 0.1}})
+    )
+    assert (asked, told_none, told_how) == (1, 0, 0)
+
+
 def test_an_option_may_change_the_adapter(monkeypatch):
     scales = Question("scale", (Option("of the channel"), Option("of each cell", {}, {"scaling": "cell"})))
     monkeypatch.setattr(Asking, "questions", lambda self, n_items: [scales])

@@ -40,9 +40,6 @@ LEAD_WITH_LOSS, LEAD_IN_LOSS = 0.5, 2.0
 BEHIND = 0.5
 """Standard errors by which an option may be behind after some folds; with more it is not tried on the others."""
 
-MOST_SHOWN = 8
-"""Values of a setting that are told."""
-
 SHARE_OF_LIMIT = 0.3
 """Share of a time limit that all trials may take."""
 
@@ -77,9 +74,9 @@ class Choice:
     def __str__(self) -> str:
         after = {name: f" (given up after {n_items:,} items)" for name, n_items in self.given_up.items()}
         scores = ", ".join(f"{name} {score:.1%}{after.get(name, '')}" for name, score in self.scores.items())
-        settings = {**self.chosen.parameters, **self.chosen.adapter}
-        brief = (f"{name}={_brief(value)}" for name, value in settings.items() if value is not None)
-        how = f" ({', '.join(brief)})" if settings else ""
+        settings = {**self.chosen.parameters, **self.chosen.adapter}.items()
+        told = [f"{name}={value}" for name, value in settings if value not in (None, "auto")]
+        how = f" ({', '.join(told)})" if told and self.chosen.name != next(iter(self.scores)) else ""
         return f"{self.about}: {scores} right of {self.n_items:,} items held out; taken: {self.chosen.name}{how}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,16 +92,11 @@ class Choice:
         }
 
 
-def _brief(value: Any) -> str:
-    """Return a value as a person reads it; of a long tuple only its ends."""
-    long = isinstance(value, tuple) and len(value) > MOST_SHOWN
-    return f"({value[0]}, …, {value[-1]})" if long else str(value)
-
-
 def open_questions(job: Job, surveyed: Adapter) -> tuple[Job, list[Question]]:
     """Return the job with the first options of all questions that no parameter answers, and these questions."""
     usual = inspect.signature(type(job.adapter)).parameters
     given = {name for name, value in job.parameters.items() if value is not None}
+    given = given - {"augment"} if job.config.augment == "auto" else given | {"augment"}  # None means no augmentation
     given |= {name for name, value in job.adapter.get_params(deep=False).items() if value != usual[name].default}
     still_open = [
         question
