@@ -14,6 +14,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 )
 def test_an_example_runs_on_a_small_part(name, n_items, least, capsys, monkeypatch):
     monkeypatch.delenv("GRIDCNN_DATA", raising=False)
+    monkeypatch.setattr("gridcnn.training.folds.MOST_FOLDED", 0)  # one training instead of five
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
