@@ -11,7 +11,7 @@ import pandas as pd
 from gridcnn.adapters import numbers_state
 from gridcnn.adapters.array_settings import learning_questions, settings_of
 from gridcnn.adapters.base import Adapter
-from gridcnn.adapters.lengths import at_mean_behind, ends_of, filled_up, to_length
+from gridcnn.adapters.lengths import at_mean_behind, behind_ends, ends_of, filled_up, to_length
 from gridcnn.adapters.numbers import EXACT_SPREAD, SMALLEST_SPREAD, as_numbers, unusable
 from gridcnn.adapters.numbers_remarks import (
     caution,
@@ -165,12 +165,9 @@ class ArrayAdapter(Adapter):
         self.sizes_ = list(numbers.shape[1:])
         self.limit_ = no_data_limit(numbers)
         given = self._channels_first(numbers, first_axis=1)
-        ends = ends_of(given) if self._may_end else np.full(len(numbers), numbers.shape[-1])
-        behind = np.zeros(given.shape, bool)
-        if self._may_end:
-            behind |= np.arange(given.shape[-1]) >= ends.reshape(-1, 1, 1)
-        good = ((np.abs(given) <= self.limit_) | behind).reshape(len(given), -1).all(axis=1)  # NaN compares false
-        good &= ends > 0
+        behind = behind_ends(given) if self._may_end else np.zeros(given.shape, bool)
+        flat = ((np.abs(given) <= self.limit_) | behind).reshape(len(given), -1)  # NaN compares false
+        good = flat.all(axis=1) & ~behind.reshape(len(given), -1).all(axis=1)
         if not good.any():
             reason = unusable(numbers[0], self.limit_, self._name)
             raise DataError(f"none of the {len(numbers)} items can be used; the first: {reason}")

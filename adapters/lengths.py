@@ -9,7 +9,11 @@ import numpy as np
 
 from gridcnn.adapters.tensors import is_tensor, to_array
 
-__all__ = ["at_mean_behind", "ends_of", "filled_up", "to_length"]
+__all__ = ["at_mean_behind", "behind_ends", "ends_of", "filled_up", "to_length"]
+
+
+ENDING_EARLY = 0.05
+"""Share of the series that end early if any are taken to."""
 
 
 def filled_up(X: Any, axis: int) -> Any:
@@ -72,6 +76,32 @@ def ends_of(grids: np.ndarray) -> np.ndarray:
     there = ~np.isnan(grids).all(axis=-2)
     last = there[..., ::-1].argmax(axis=-1)
     return np.where(there.any(axis=-1), grids.shape[-1] - last, 0)
+
+
+def behind_ends(grids: np.ndarray) -> np.ndarray:
+    """Return which cells lie behind the end of their series, the same shape; none if too few series end early.
+
+    A number may be missing by accident at the end of a row as elsewhere. So rows end early only if a twentieth of them
+    do, and more of them than have a gap before their end.
+
+    Parameters
+    ----------
+    grids : ndarray of shape (n, channels, length)
+        NaN where a number is missing.
+
+    Examples
+    --------
+    >>> behind_ends(np.array([[[1.0, 2.0]], [[3.0, np.nan]], [[np.nan, 4.0]]])).any()
+    np.False_
+    >>> behind_ends(np.array([[[1.0, 2.0]], [[3.0, np.nan]], [[5.0, 4.0]]])).sum()
+    np.int64(1)
+    """
+    ends = ends_of(grids)
+    behind = np.arange(grids.shape[-1]) >= ends[:, None, None]
+    with_gaps = (np.isnan(grids) & ~behind).any(axis=(1, 2))
+    early = (ends > 0) & (ends < grids.shape[-1]) & ~with_gaps
+    common = early.sum() > max(with_gaps.sum() + (ends == 0).sum(), ENDING_EARLY * len(grids) - 1)
+    return np.broadcast_to(behind & common, grids.shape)
 
 
 def at_mean_behind(grids: np.ndarray) -> np.ndarray:

@@ -38,8 +38,8 @@ class TableAdapter(Adapter):
     several series of equal length, `(channels, positions)`, or a flattened picture, `(channels, height, width)`.
     Constant columns keep their places: they are the dark margin of a picture. If they were dropped from it, their cells
     hold the smallest number of the training rows: that is the usual background, it lies within the range of the others,
-    and a number that is equal in all rows tells no class from another. Empty cells at the end of a row end its series
-    early. A row with another missing value has an error, or is skipped: you know best which value suits.
+    and a number that is equal in all rows tells no class from another. Empty cells at the end of rows end their series
+    early if a twentieth of them do. A row with another missing value has an error, or is skipped: you know which suits.
 
     Parameters
     ----------

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from gridcnn.adapters.tokens import BEGIN, END
+
 __all__ = ["cautions", "remarks"]
 
 MANY = 0.5
@@ -26,7 +28,7 @@ def _about_tokens(adapter: Any) -> str:
 
 
 def _about_vocabulary(adapter: Any) -> str:
-    n_known, unit = len(adapter.vocabulary_), adapter.tokens_
+    n_known, unit = len({*adapter.vocabulary_} - {BEGIN, END}), adapter.tokens_
     known = f"The model knows {n_known:,} {unit if n_known == 1 else f'{unit}s'}"
     if n_known == adapter.max_vocabulary:
         known += ", the most frequent ones (the largest number that is kept)"

@@ -146,19 +146,28 @@ def test_missing_values_are_the_error_of_their_row_once_the_order_is_found(walks
 
 def test_rows_with_empty_cells_at_their_end_are_series_that_end_early(walks):
     frame, labels = walks
-    for row, end in ((0, 12), (7, 20), (9, 23)):
-        frame.iloc[row, end:] = np.nan
+    for at, row in enumerate(range(0, len(frame), 10)):
+        frame.iloc[row, (12, 20, 23)[at % 3] :] = np.nan
     adapter = TableAdapter().fit(frame, labels)
     assert adapter.ended_
     assert adapter.spec_.shape == (1, 24)
     grid = adapter.frontend()(torch.from_numpy(adapter.encode(frame.to_numpy()[0])))
     assert (grid[0, 0, 12:] == 0).all()
     assert (grid[0, 0, :12] != 0).all()
-    frame.iloc[7, 4] = np.nan
+    frame.iloc[10, 4] = np.nan
     with pytest.raises(ItemError, match="column 't4', column 't20'"):
-        adapter.encode(frame.to_numpy()[7])
+        adapter.encode(frame.to_numpy()[10])
     with pytest.raises(ItemError, match="missing"):
         adapter.encode(np.full(24, np.nan))
+
+
+def test_a_few_numbers_that_are_missing_at_the_ends_of_rows_are_gaps(walks):
+    frame, _ = walks
+    frame.iloc[[3, 8], 23] = np.nan
+    adapter = TableAdapter(ordering="assume").fit(frame)
+    assert not adapter.ended_
+    with pytest.raises(ItemError, match="column 't23': missing"):
+        adapter.encode(frame.to_numpy()[3])
 
 
 def test_a_row_that_ends_early_is_an_error_where_none_did_in_training(walks):

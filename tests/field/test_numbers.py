@@ -224,7 +224,7 @@ def test_very_large_measurements_are_no_marks(adapter):
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([[1.0, 2.0], [3.0]], "differ in length"),
+        ([[1.0, 2.0], [[3.0]]], "differ in length"),
         (np.array([[1 + 2j, 3]]), "Complex data"),
         (sparse.csr_array(np.eye(3)), "dense data"),
         (np.array([["2024-01-01", "2024-01-02"]], dtype="datetime64[D]"), "dates"),
