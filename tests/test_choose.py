@@ -186,6 +186,7 @@ def test_an_option_that_is_behind_after_a_fold_is_given_up(monkeypatch):
 
 def test_an_option_whose_answers_are_not_finite_is_not_taken():
     assert _best_of({"usual": answers([True, False] * 20), "other": None}) == "usual"
+    assert _best_of({"usual": answers([True, False] * 20), "other": answers([True] * 30)}) == "usual", "of fewer folds"
 
 
 def test_answers_of_folds_are_one_set_in_the_order_of_the_folds():

@@ -211,6 +211,8 @@ def _best_of(answers: dict[str, Answers | None]) -> str:
     hits, losses = zip(*(_judged(answers[name]) for name in answers), strict=True)
     better = {}
     for at, name in enumerate(others, start=1):
+        if len(hits[at]) != len(hits[0]):  # a fold in which an answer was not finite: nothing to compare
+            continue
         lead = _lead(hits[at] - hits[0])
         if lead > LEAD or (lead > LEAD_WITH_LOSS and _lead(losses[0] - losses[at]) > LEAD_IN_LOSS):
             better[name] = (float(np.nanmean(hits[at])), -float(np.nanmean(losses[at])))
