@@ -10,7 +10,7 @@ import torch
 
 from gridcnn.calibration import calibrate, fit_temperature, mean_loss, mean_probabilities
 from gridcnn.certainty import Certainty, Quality
-from gridcnn.model import Network
+from gridcnn.model import EpochRecord, Network
 from gridcnn.network.augment import flipped_copies
 from gridcnn.network.layers import to_channels_last
 from gridcnn.pipeline.bucketing import batches_in_order, lengths_needed, without_padding
@@ -24,6 +24,7 @@ __all__ = [
     "learn_certainty",
     "logits_of",
     "pooled",
+    "scores_at",
     "scores_by_class",
     "scores_of",
     "still_right",
@@ -102,8 +103,13 @@ def pooled(folds: Sequence[Answers | None]) -> Answers | None:
     )
 
 
+def scores_at(record: EpochRecord) -> dict[str, float]:
+    """Return what an epoch was scored on the items held out, as `FittedModel.scores` names it."""
+    return {"validation_accuracy": record.validation_accuracy, "validation_loss": record.validation_loss}
+
+
 def scores_of(answers: Answers) -> dict[str, float]:
-    """Return accuracy and loss on the items held out, as an `EpochRecord` names them."""
+    """Return accuracy and loss on the items held out, named as those of an epoch."""
     found, total = answers.probabilities(), answers.weight.sum()
     hit = found.argmax(axis=1) == answers.target
     return {

@@ -27,7 +27,7 @@ from gridcnn.training.announce import (
 )
 from gridcnn.training.bag import Mixture, add_bag, can_hold_bag
 from gridcnn.training.budget import Budget, Schedule
-from gridcnn.training.certainty import Answers, answers_of, learn_certainty, scores_by_class, scores_of
+from gridcnn.training.certainty import Answers, answers_of, learn_certainty, scores_at, scores_by_class, scores_of
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.flip_test import flip_test
@@ -262,8 +262,7 @@ def _weighted(examples: Examples, class_weight: np.ndarray) -> Examples:
 def _scores(outcome: Outcome) -> dict[str, Any]:
     if not outcome.history:
         return {}
-    best = outcome.history[max(outcome.best_epoch, 1) - 1]
-    return {"validation_accuracy": best.validation_accuracy, "validation_loss": best.validation_loss}
+    return scores_at(outcome.history[max(outcome.best_epoch, 1) - 1])
 
 
 def _summary(job: Job, adapter: Adapter, learning: _Part, held_out: _Part | None) -> dict[str, Any]:

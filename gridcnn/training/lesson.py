@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from gridcnn.model import EpochRecord, FittedModel
 from gridcnn.training.budget import Budget
-from gridcnn.training.certainty import Answers, learn_certainty, pooled, scores_by_class, scores_of
+from gridcnn.training.certainty import Answers, learn_certainty, pooled, scores_at, scores_by_class, scores_of
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.folds import Fold
 from gridcnn.training.job import Job
@@ -51,10 +51,7 @@ class Lesson(NamedTuple):
         history = tuple(_mean_record(records, counts) for records in zip(*histories, strict=False))
         answers = self.answers
         chosen = best_epoch(history, np.ones(int(counts.sum())) if answers is None else answers.weight)
-        record = history[chosen - 1]
-        scores: dict[str, Any] = {
-            "validation_accuracy": record.validation_accuracy, "validation_loss": record.validation_loss
-        }  # fmt: skip
+        scores = scores_at(history[chosen - 1])
         summary = first.summary | {"validation_items": int(counts.sum()), "folds": len(self.folds)}
         if "mixture" in summary:  # with a bag, of which the history knows nothing
             found = [fold.model.summary["mixture"] for fold in self.folds]
