@@ -21,12 +21,13 @@ from gridcnn.grid import GridSpec
 from gridcnn.model import EpochRecord, Network
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.config import BackboneConfig
-from gridcnn.training.budget import Budget, Pace, Schedule, fewest_epochs, measure, probe, smaller_share
+from gridcnn.training.budget import Budget, Pace, fewest_epochs, measure, probe, smaller_share
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.contention import Contention
 from gridcnn.training.loop import Examples
 from gridcnn.training.recipe import Recipe
+from gridcnn.training.schedule import Schedule
 
 CPU = torch.device("cpu")
 
@@ -89,6 +90,22 @@ def test_epochs_are_at_most_twice_and_at_least_a_quarter_of_the_usual(clock):
     assert budget.epochs(usual=20, seconds_an_epoch=0.001) == 40
     assert budget.epochs(usual=20, seconds_an_epoch=1000) == fewest_epochs(20) == 5
     assert Budget(None).epochs(usual=20, seconds_an_epoch=1000) == 20
+
+
+def test_a_training_on_all_items_is_planned_where_there_is_time_for_the_usual_epochs_twice(clock):
+    budget = Budget(100)  # 90 seconds are planned with
+    budget.refit = None
+    assert not budget.refits(usual=20, seconds_an_epoch=2.1)
+    assert budget.epochs(usual=20, seconds_an_epoch=2.1) == 40  # twice the usual
+    assert budget.refits(usual=20, seconds_an_epoch=2)
+    assert budget.epochs(usual=20, seconds_an_epoch=2) == 20
+    assert not budget.refits(usual=20, seconds_an_epoch=2, reserved=5)
+
+
+def test_a_training_on_all_items_that_is_asked_for_gets_its_share_of_any_time(clock):
+    budget = Budget(100)
+    budget.refit = True
+    assert budget.epochs(usual=20, seconds_an_epoch=5) == 8  # 18 for one training, 8 and 9 for two
 
 
 @pytest.mark.parametrize("limit", [0, -5, math.nan, math.inf, "60"])

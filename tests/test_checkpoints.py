@@ -175,6 +175,26 @@ def test_what_was_planned_for_a_time_limit_is_kept(tmp_path):
     assert len(resumed.history_) == resumed.summary_["time"]["chosen"]["epochs"]
 
 
+def test_a_training_on_all_items_that_was_begun_within_a_time_limit_goes_on(tmp_path):
+    def make(folder, *callbacks):
+        model, items, labels = texts(checkpoint_dir=folder, checkpoint_every=0)
+        return model.set_params(epochs=None, time_limit=120.0, callbacks=callbacks), items, labels
+
+    model, items, labels = make(tmp_path / "run", KillAfter(3))
+    with pytest.raises(Killed):
+        model.fit(items, labels)
+    shutil.copytree(tmp_path / "run", tmp_path / "copy")
+    counting = KillAfter(-1)
+    model, items, labels = make(tmp_path / "copy", counting)
+    uninterrupted = model.fit(items, labels)
+    assert uninterrupted.summary_["refit"]
+    model, items, labels = make(tmp_path / "run", KillAfter(-1 - counting.left - 2))
+    with pytest.raises(Killed):
+        model.fit(items, labels)
+    model, items, labels = make(tmp_path / "run")
+    assert_equal(result(model.fit(items, labels)), result(uninterrupted))
+
+
 def test_a_run_that_is_done_gives_its_model_again_without_a_step(tmp_path):
     model, items, labels = pictures(checkpoint_dir=tmp_path / "run")
     expected = result(model.fit(items, labels))

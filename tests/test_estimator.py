@@ -1,5 +1,6 @@
 """GridClassifier keeps scikit-learn's contract, and its own promises."""
 
+import contextlib
 import pickle
 import subprocess
 import sys
@@ -347,11 +348,14 @@ def test_ctrl_c_in_a_refit_leaves_what_was_learned_the_first_time(waves):
     np.testing.assert_array_equal(ended.predict_proba(X), first.predict_proba(X))
 
 
-def test_texts_are_refitted_unless_validation_items_are_given_or_the_time_is_limited():
+def test_texts_are_refitted_unless_validation_items_are_given_or_the_time_is_short():
     texts = [f"{word} thing number {at}" for at in range(40) for word in ("good", "bad")]
     labels = ["yes", "no"] * 40
     usual = GridClassifier(adapter=TextAdapter(), epochs=1)
     assert usual.fit(texts, labels).summary_["refit"]
     assert not usual.fit(texts, labels, validation=(texts[:4], labels[:4])).summary_["refit"]
-    limited = GridClassifier(adapter=TextAdapter(), time_limit=5)
-    assert not limited.fit(texts, labels).summary_["refit"]
+    for limit, refit in ((60.0, True), (0.01, False)):
+        with contextlib.nullcontext() if refit else pytest.warns(UserWarning, match="more than the 0 s allowed"):
+            limited = GridClassifier(adapter=TextAdapter(), time_limit=limit).fit(texts, labels)
+        assert limited.summary_["refit"] is limited.summary_["time"]["chosen"]["refit"] is refit
+        assert limited.summary_["training_items"] == (80 if refit else 72)

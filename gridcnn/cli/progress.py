@@ -11,8 +11,8 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 from gridcnn.cli.output import printable
-from gridcnn.training.budget import in_words
 from gridcnn.training.callbacks import Callback
+from gridcnn.training.schedule import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import copy
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +28,7 @@ from gridcnn.training.config import TrainingConfig
 from gridcnn.training.contention import Contention
 from gridcnn.training.loop import Examples, evaluate, seeded, train
 from gridcnn.training.recipe import Recipe
+from gridcnn.training.schedule import Schedule
 
 __all__ = [
     "BUSY",
@@ -35,9 +36,7 @@ __all__ = [
     "Cost",
     "Pace",
     "Passes",
-    "Schedule",
     "fewest_epochs",
-    "in_words",
     "measure",
     "probe",
     "smaller_share",
@@ -45,6 +44,9 @@ __all__ = [
 
 PLANNED_SHARE = 0.9
 """Share of the limit that is planned for; the rest is a reserve for a machine that gets slower."""
+
+TWICE = 2.2
+"""Times the seconds of a training that it and a second one take, which learns from a tenth more items."""
 
 MOST_EPOCHS, FEWEST_EPOCHS = 2.0, 0.25
 """Multiples of the adapter's epochs. Twice as many did no harm; below a quarter, coarser grids did better."""
@@ -123,56 +125,6 @@ class Passes(NamedTuple):
     scored: int
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """The size of a training, and its expected duration.
-
-    Parameters
-    ----------
-    items : int
-        Number of training items.
-    sizes : tuple of int
-        Sizes of the ordered axes of the grid.
-    epochs : int
-        Passes over them.
-    seconds : float
-        Expected wall-clock time of the whole fit.
-    limit : float or None
-        Seconds allowed.
-    alone : float or None
-        Seconds if nothing else kept the processors busy; None if nothing does.
-
-    Examples
-    --------
-    >>> print(Schedule(1234, (28, 28), epochs=12, seconds=220.0, limit=300.0))
-    1,234 items, 28 × 28, 12 epochs: about 3 min 40 s of the 5 min allowed
-    """
-
-    items: int
-    sizes: tuple[int, ...]
-    epochs: int
-    seconds: float
-    limit: float | None = None
-    alone: float | None = None
-
-    @property
-    def fits(self) -> bool:
-        """Whether it is expected to end within the limit."""
-        return self.limit is None or self.seconds <= self.limit
-
-    def __str__(self) -> str:
-        what = f"{self.items:,} items, {' × '.join(map(str, self.sizes))}, {self.epochs} epochs"
-        about = f"{what}: about {in_words(max(self.seconds, 1))}"
-        if self.limit is None and self.alone is not None:
-            alone = in_words(max(self.alone, 1))
-            return f"{about} to train as busy as this machine is, {alone} if nothing else ran on it"
-        if self.limit is None:
-            return f"{about} to train on this machine"
-        if self.fits:
-            return f"{about} of the {in_words(self.limit)} allowed"
-        return f"{about}, more than the {in_words(self.limit)} allowed, but less would not be worth training"
-
-
 class Budget:
     """A limit on the wall clock, which runs from here on.
 
@@ -185,11 +137,15 @@ class Budget:
     ----------
     earlier : float
         Seconds that an earlier process spent on the same fit.
+    refit : bool or None
+        Whether a second training, on all items, has to fit too; None if it should where there is time for the usual
+        epochs twice.
     """
 
     def __init__(self, limit: float | None) -> None:
         self.limit = limit
         self.earlier = 0.0
+        self.refit: bool | None = False
         self._started = time.perf_counter()
 
     @property
@@ -206,8 +162,16 @@ class Budget:
         """Return the number of epochs that fits into the time left, `reserved` seconds apart, within bounds."""
         if self.limit is None:
             return usual
-        most = min((self.left - reserved) / seconds_an_epoch, MOST_EPOCHS * usual)
-        return max(int(most), fewest_epochs(usual))
+        affordable = (self.left - reserved) / seconds_an_epoch
+        if self.refits(usual, seconds_an_epoch, reserved):
+            affordable /= TWICE
+        return max(int(min(affordable, MOST_EPOCHS * usual)), fewest_epochs(usual))
+
+    def refits(self, usual: int, seconds_an_epoch: float, reserved: float = 0.0) -> bool:
+        """Return whether a second training is planned for."""
+        if self.refit is None and self.limit is not None:
+            return self.left - reserved >= TWICE * usual * seconds_an_epoch
+        return bool(self.refit)
 
     def schedule(
         self,
@@ -222,8 +186,9 @@ class Budget:
         seconds = float(np.clip(MEASURING_SHARE * (self.limit or 0.0), PROBE_SECONDS, LONGEST_MEASURING))
         pace = measure(network, examples, config, device, seconds)
         epoch = pace.epoch(len(examples.target), 0 if validation is None else len(validation.target), config.batch_size)
-        epochs = self.epochs(config.epochs, epoch)
-        return Schedule(n_items, network.backbone.spec.sizes, epochs, self.elapsed + epochs * epoch, self.limit)
+        epochs, refit = self.epochs(config.epochs, epoch), self.refits(config.epochs, epoch)
+        seconds = self.elapsed + epochs * epoch * (TWICE if refit else 1)
+        return Schedule(n_items, network.backbone.spec.sizes, epochs, seconds, self.limit, refit=refit)
 
 
 def fewest_epochs(usual: int) -> int:
@@ -301,19 +266,6 @@ def smaller_share(share: float, needed: float, available: float) -> float | None
         return None
     wanted = share * math.sqrt(max(available, 0.0) / needed)
     return next((each for each in SHARES if each <= wanted), SHARES[-1])
-
-
-def in_words(seconds: float) -> str:
-    """Return a duration in its two largest units.
-
-    >>> [in_words(seconds) for seconds in (0.4, 59.4, 60, 220, 5400)]
-    ['0 s', '59 s', '1 min', '3 min 40 s', '1 h 30 min']
-    """
-    units, whole = ("min", "s"), round(seconds)
-    if whole >= 3600:
-        units, whole = ("h", "min"), round(seconds / 60)
-    parts = [f"{count} {unit}" for count, unit in zip(divmod(whole, 60), units, strict=True) if count]
-    return " ".join(parts) or "0 s"
 
 
 class _Stopwatch(Callback):

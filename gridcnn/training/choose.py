@@ -26,7 +26,7 @@ from gridcnn.training.folds import Fold
 from gridcnn.training.job import Job
 from gridcnn.training.lesson import Lesson, learn_folds
 
-__all__ = ["MOST_JUDGED", "MOST_TRIED", "Choice", "decide", "open_questions"]
+__all__ = ["MOST_JUDGED", "MOST_TRIED", "Choice", "decide", "open_questions", "with_option"]
 
 MOST_TRIED, MOST_JUDGED = 3_000, 1_000
 """Items that an option is trained on and judged on; of more, a random part."""

@@ -109,7 +109,8 @@ class FitConfig:
         Whether to train once more on all items after validation, for the best number of epochs. `scores` and `history`
         remain those of the first training, or the mean of the folds. A last training that is right about fewer of the
         validation items, which it has learned from, than those before that had not, is not kept. None is True for up to
-        20,000 items, and if there are groups; never within a `time_limit`, and never if the validation items are given.
+        20,000 items, and if there are groups; within a `time_limit` if the usual epochs fit twice; never if the
+        validation items are given.
     random_state : int, RandomState or None
         Two fits with the same int on one machine give bit-identical weights.
     device : str

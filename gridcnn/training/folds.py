@@ -65,7 +65,7 @@ def folds_of(job: Job, surveyed: Adapter, validation: tuple[Any, Any] | None, se
         Of the random numbers.
     """
     wanted = job.config.folds or (FOLDS if _few_and_cheap(job, surveyed) else 1)
-    if validation is None and wanted > 1 and job.refits(surveyed):
+    if validation is None and wanted > 1 and job.config.time_limit is None and job.refits(surveyed):
         held_out = fold_indices(job.items, wanted, seed)
         every = np.arange(len(job.items.target))
         if held_out:

@@ -83,8 +83,8 @@ class Job:
             self.callback.on_message(line)
 
     def refits(self, adapter: Adapter) -> bool:
-        """Whether to train once more on all items: what was only validated on is missing from the model."""
-        if self.config.time_limit is not None or not self.config.validation_fraction:
+        """Whether to train once more on all items, if there is time: what was only validated on is missing else."""
+        if not self.config.validation_fraction:
             return False
         if self.config.refit is not None:
             return self.config.refit

@@ -26,7 +26,7 @@ from gridcnn.training.announce import (
     contradicting,
 )
 from gridcnn.training.bag import Mixture, add_bag, can_hold_bag
-from gridcnn.training.budget import Budget, Schedule
+from gridcnn.training.budget import Budget
 from gridcnn.training.certainty import Answers, answers_of, learn_certainty, scores_at, scores_by_class, scores_of
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.config import TrainingConfig
@@ -36,6 +36,7 @@ from gridcnn.training.limit import announce, fit_to_budget, reduced
 from gridcnn.training.loop import Examples, Outcome, diverged, seeded, train
 from gridcnn.training.recipe import resolve
 from gridcnn.training.run_folder import Planned
+from gridcnn.training.schedule import Schedule
 from gridcnn.training.solve import solve
 from gridcnn.versions import versions
 
@@ -115,9 +116,10 @@ def learn(
             if planned is None:
                 schedule = budget.schedule(network, examples, held, recipe.training, device, n_items)
             else:
-                schedule = Schedule(n_items, adapter.spec_.sizes, planned.epochs, planned.seconds, budget.limit)
+                sizes = adapter.spec_.sizes
+                schedule = Schedule(n_items, sizes, planned.epochs, planned.seconds, budget.limit, refit=planned.refit)
             if planned is None and checkpoints is not None:
-                checkpoints.plan(Planned(share, schedule.epochs, schedule.seconds))
+                checkpoints.plan(Planned(share, schedule.epochs, schedule.seconds, schedule.refit))
             chosen["epochs"] = schedule.epochs
             recipe = resolve({**job.settings, **chosen}, adapter, n_items, flip_axes)
             if tell:
@@ -160,7 +162,7 @@ def _spent(budget: Budget | None, schedule: Schedule | None, chosen: dict[str, A
     if budget is None or schedule is None:
         return {}
     spent = {"limit": budget.limit, "expected": schedule.seconds, "taken": budget.elapsed}
-    return {"time": {**spent, "chosen": {**chosen, "refit": False}}}
+    return {"time": {**spent, "chosen": {**chosen, "refit": schedule.refit}}}
 
 
 def _with_bag(

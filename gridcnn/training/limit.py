@@ -11,9 +11,10 @@ import torch
 
 from gridcnn.adapters import Adapter
 from gridcnn.pipeline.split import LabelledItems
-from gridcnn.training.budget import BUSY, Budget, Passes, Schedule, fewest_epochs, probe, smaller_share
+from gridcnn.training.budget import BUSY, Budget, Passes, fewest_epochs, probe, smaller_share
 from gridcnn.training.job import Job
 from gridcnn.training.recipe import resolve
+from gridcnn.training.schedule import Schedule
 
 __all__ = ["Fitting", "announce", "count", "fit_to_budget", "reduced"]
 
@@ -65,9 +66,11 @@ def fit_to_budget(
             break
         share, (adapter, chosen) = smaller, less
     epochs = budget.epochs(recipe.training.epochs, epoch, reserved=encoding)
-    needed = cost.seconds([Passes(n_items, n_validation), *further], epochs, recipe.training.batch_size)
+    refit = budget.limit is not None and budget.refits(recipe.training.epochs, epoch, reserved=encoding)
+    trainings = [Passes(n_items, n_validation), *[Passes(n_items + n_validation, 0)] * refit, *further]
+    needed = cost.seconds(trainings, epochs, recipe.training.batch_size)
     alone = budget.elapsed + cost.share * needed if cost.share < BUSY else None
-    schedule = Schedule(n_items, adapter.spec_.sizes, epochs, budget.elapsed + needed, budget.limit, alone)
+    schedule = Schedule(n_items, adapter.spec_.sizes, epochs, budget.elapsed + needed, budget.limit, alone, refit)
     return Fitting(share, adapter, chosen, schedule)
 
 

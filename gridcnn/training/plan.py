@@ -17,7 +17,7 @@ from gridcnn.network.backbone import ConvPoolDense, Layer
 from gridcnn.network.config import BackboneConfig
 from gridcnn.pipeline.device import choose_device
 from gridcnn.training.announce import about_input, about_network
-from gridcnn.training.budget import Budget, Passes, Schedule
+from gridcnn.training.budget import Budget, Passes
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.choose import MOST_JUDGED, MOST_TRIED, open_questions
 from gridcnn.training.config import TrainingConfig
@@ -25,6 +25,7 @@ from gridcnn.training.folds import Fold, folds_of, survey
 from gridcnn.training.job import Job, make_job
 from gridcnn.training.limit import count, fit_to_budget
 from gridcnn.training.recipe import fit_config, resolve
+from gridcnn.training.schedule import Schedule
 
 __all__ = ["Plan", "plan"]
 
@@ -75,7 +76,8 @@ def plan(
     if budget is not None:
         device = choose_device(config.device)
         refits = validation is None and job.refits(fitted)
-        further = _further_trainings(job, folds, questions, refits=refits)
+        budget.refit = config.refit if refits else False
+        further = _further_trainings(job, folds, questions, refits=refits and budget.limit is None)
         fitting = fit_to_budget(budget, job, fitted, training, checking, device, further)
         fitted, schedule = fitting.adapter, fitting.schedule
         chosen = {**fitting.chosen, "epochs": schedule.epochs}

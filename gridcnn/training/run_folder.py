@@ -28,7 +28,7 @@ from gridcnn.pipeline.sealed import read_sealed, write_sealed
 
 __all__ = ["Checkpoint", "Planned", "RunFolder"]
 
-KIND, VERSION = "gridcnn_checkpoint", 3
+KIND, VERSION = "gridcnn_checkpoint", 4
 
 KEPT = 2
 """Checkpoints of each training that are kept."""
@@ -51,11 +51,14 @@ class Planned(NamedTuple):
         Passes over the items.
     seconds : float
         Expected duration of the fit.
+    refit : bool
+        Whether a training on all items follows.
     """
 
     share: float
     epochs: int
     seconds: float
+    refit: bool
 
 
 class Checkpoint(NamedTuple):
@@ -169,7 +172,10 @@ def _read(path: Path) -> Checkpoint:
     values, tensors = read_sealed(path, KIND, VERSION)
     try:
         seconds = float(values["seconds"])
-        plans = {int(at): Planned(float(plan[0]), int(plan[1]), float(plan[2])) for at, plan in values["plans"].items()}
+        plans = {
+            int(at): Planned(float(share), int(epochs), float(expected), bool(refit))
+            for at, (share, epochs, expected, refit) in values["plans"].items()
+        }
         if any(not (0 < plan.share <= 1 and plan.epochs >= 1 and plan.seconds >= 0) for plan in plans.values()):
             raise ValueError("nobody plans so")
         if not 0 <= seconds < math.inf:

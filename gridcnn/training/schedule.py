@@ -1,0 +1,73 @@
+"""The size of a training and how long it should take, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Schedule", "in_words"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The size of a training, and its expected duration.
+
+    Parameters
+    ----------
+    items : int
+        Number of training items.
+    sizes : tuple of int
+        Sizes of the ordered axes of the grid.
+    epochs : int
+        Passes over them.
+    seconds : float
+        Expected wall-clock time of the whole fit.
+    limit : float or None
+        Seconds allowed.
+    alone : float or None
+        Seconds if nothing else kept the processors busy; None if nothing does.
+    refit : bool
+        Whether the seconds are those of two trainings, the second one on all items.
+
+    Examples
+    --------
+    >>> print(Schedule(1234, (28, 28), epochs=12, seconds=220.0, limit=300.0))
+    1,234 items, 28 × 28, 12 epochs: about 3 min 40 s of the 5 min allowed
+    """
+
+    items: int
+    sizes: tuple[int, ...]
+    epochs: int
+    seconds: float
+    limit: float | None = None
+    alone: float | None = None
+    refit: bool = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is expected to end within the limit."""
+        return self.limit is None or self.seconds <= self.limit
+
+    def __str__(self) -> str:
+        what = f"{self.items:,} items, {' × '.join(map(str, self.sizes))}, {self.epochs} epochs"
+        about = f"{what}: about {in_words(max(self.seconds, 1))}"
+        if self.limit is None and self.alone is not None:
+            alone = in_words(max(self.alone, 1))
+            return f"{about} to train as busy as this machine is, {alone} if nothing else ran on it"
+        if self.limit is None:
+            return f"{about} to train on this machine"
+        if self.fits:
+            return f"{about}{' for both trainings' * self.refit} of the {in_words(self.limit)} allowed"
+        return f"{about}, more than the {in_words(self.limit)} allowed, but less would not be worth training"
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration in its two largest units.
+
+    >>> [in_words(seconds) for seconds in (0.4, 59.4, 60, 220, 5400)]
+    ['0 s', '59 s', '1 min', '3 min 40 s', '1 h 30 min']
+    """
+    units, whole = ("min", "s"), round(seconds)
+    if whole >= 3600:
+        units, whole = ("h", "min"), round(seconds / 60)
+    parts = [f"{count} {unit}" for count, unit in zip(divmod(whole, 60), units, strict=True) if count]
+    return " ".join(parts) or "0 s"
