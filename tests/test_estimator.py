@@ -359,3 +359,12 @@ def test_texts_are_refitted_unless_validation_items_are_given_or_the_time_is_sho
             limited = GridClassifier(adapter=TextAdapter(), time_limit=limit).fit(texts, labels)
         assert limited.summary_["refit"] is limited.summary_["time"]["chosen"]["refit"] is refit
         assert limited.summary_["training_items"] == (80 if refit else 72)
+
+
+def test_of_many_items_two_thousand_are_held_out_unless_another_share_is_asked_for():
+    classes, target = np.array(["a", "b", "c"]), np.arange(24_000) % 3
+    items = LabelledItems(target, target, np.ones(24_000), target)
+    for fraction, held in ((0.1, 2_000), (0.2, 4_800)):
+        chosen = validation_indices(items, fraction, 0, classes)
+        assert len(chosen) == held
+        assert np.ptp(np.bincount(target[chosen])) <= 1

@@ -14,10 +14,22 @@ import numpy as np
 
 from gridcnn.pipeline.duplicates import content_keys, identity
 
-__all__ = ["SMALLEST_SPLIT", "LabelledItems", "few", "fold_indices", "merge_repeats", "take", "validation_indices"]
+__all__ = [
+    "SMALLEST_SPLIT",
+    "USUAL_FRACTION",
+    "LabelledItems",
+    "few",
+    "fold_indices",
+    "merge_repeats",
+    "take",
+    "validation_indices",
+]
 
 SMALLEST_SPLIT = 50
 """Fewer items have no validation split: a handful would say nothing."""
+
+USUAL_FRACTION, MOST_HELD_OUT = 0.1, 2_000
+"""Share held out unless another one is asked for, and the items that it may be: more would tell little more."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,10 @@ def validation_indices(training: LabelledItems, fraction: float, seed: int, clas
         alone = few([str(classes[index]) for index in np.flatnonzero(counts < 2)])
         warnings.warn(f"classes with a single item are trained on but not validated: {alone}", stacklevel=5)
     several = np.flatnonzero(counts[target] >= 2)
-    n_held = max(math.ceil(fraction * len(several)), int((counts >= 2).sum()))
+    wanted = math.ceil(fraction * len(several))
+    if fraction == USUAL_FRACTION:
+        wanted = min(wanted, MOST_HELD_OUT)
+    n_held = max(wanted, int((counts >= 2).sum()))
     if len(several) - n_held < int((counts >= 2).sum()):
         return none
     split = StratifiedShuffleSplit(1, test_size=n_held, random_state=seed)

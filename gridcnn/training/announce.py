@@ -57,7 +57,7 @@ def about_unreadable(n_left_out: int, counts: Sequence[int], classes: np.ndarray
 def _about_split(job: Job, training: LabelledItems, checking: LabelledItems | None, given: bool) -> str:
     n_training = len(training.target)
     if checking is not None:
-        how = f"{job.config.validation_fraction:.0%} of each class, at random"
+        how = f"{len(checking.target) / len(job.items.target):.0%} of each class, at random"
         if given:
             how = "the given validation part"
         elif training.groups is not None and checking.groups is not None:

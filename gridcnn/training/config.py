@@ -12,6 +12,7 @@ from gridcnn.constraints import Text
 from gridcnn.errors import ConfigurationError
 from gridcnn.network.config import AugmentConfig
 from gridcnn.parameters import Choice, Flag, Number, Optional, parameter, validate
+from gridcnn.pipeline.split import USUAL_FRACTION
 
 __all__ = ["FitConfig", "TrainingConfig"]
 
@@ -99,7 +100,8 @@ class FitConfig:
         most like it is none of the other classes.
     validation_fraction : float
         Share of the items in the validation split, which chooses the best weights, in [0, 1). The split is stratified,
-        or keeps whole groups together if there are groups. Fewer than 50 items have no validation split.
+        or keeps whole groups together if there are groups. Of the usual tenth at most 2,000 items are held out, which
+        tell enough. Fewer than 50 items have folds, or no validation split.
     folds : int or None
         Number of trainings before the one on all items, each of which holds out another part of the items, so that
         every item counts in the validation: what they tell together chooses the epochs. 1 means one validation split.
@@ -149,7 +151,9 @@ class FitConfig:
         metavar="NAME",
     )
     validation_fraction: float = parameter(
-        0.1, Number(low=0, high=1), "Share of the items in the validation split, which chooses the best epoch."
+        USUAL_FRACTION,
+        Number(low=0, high=1),
+        "Share of the items in the validation split, which chooses the best epoch; of a tenth at most 2,000 items.",
     )
     folds: int | None = parameter(
         None,
