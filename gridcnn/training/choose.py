@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 from gridcnn.adapters import Adapter
 from gridcnn.adapters.questions import Option, Question
@@ -26,7 +25,7 @@ from gridcnn.training.folds import Fold
 from gridcnn.training.job import Job
 from gridcnn.training.lesson import Lesson, learn_folds
 
-__all__ = ["MOST_JUDGED", "MOST_TRIED", "Choice", "decide", "open_questions", "with_option"]
+__all__ = ["MOST_JUDGED", "MOST_TRIED", "Choice", "decide", "open_questions"]
 
 MOST_TRIED, MOST_JUDGED = 3_000, 1_000
 """Items that an option is trained on and judged on; of more, a random part."""
@@ -104,7 +103,7 @@ def open_questions(job: Job, surveyed: Adapter) -> tuple[Job, list[Question]]:
         if not given & {name for option in question.options for name in {**option.parameters, **option.adapter}}
     ]
     for question in still_open:
-        job = with_option(job, question.options[0])
+        job = job.with_settings(question.options[0].parameters, question.options[0].adapter)
     return job, still_open
 
 
@@ -166,7 +165,9 @@ def decide(
             if best.model.interrupted or best.answers is None:
                 return best.job, choices, best
             job.callback.on_message(f"{question.about}: trying {option.name}")
-            tried[option.name] = learned(with_option(best.job, option), usual=tried[usual.name])
+            tried[option.name] = learned(
+                best.job.with_settings(option.parameters, option.adapter), usual=tried[usual.name]
+            )
             if tried[option.name].model.interrupted:
                 interrupted = replace(best.folds[0].model, interrupted=True)
                 return best.job, choices, Lesson(best.job, (best.folds[0]._replace(model=interrupted),))
@@ -177,14 +178,6 @@ def decide(
         choices.append(_choice(question, chosen, tried))
         job.callback.on_message(str(choices[-1]))
     return best.job, choices, best if whole and limit is None else None
-
-
-def with_option(job: Job, option: Option) -> Job:
-    """Return the same job with the settings of an option."""
-    adapter: Any = clone(job.adapter).set_params(**option.adapter)
-    if job.columns is not None:
-        adapter.columns_ = job.columns
-    return replace(job, adapter=adapter, chosen={**job.chosen, **option.parameters})
 
 
 def _sampled(folds: Sequence[Fold], seed: int) -> tuple[list[Fold], bool]:

@@ -9,23 +9,21 @@ from typing import Any
 from sklearn.utils import check_random_state
 
 from gridcnn.adapters import Adapter
-from gridcnn.adapters.questions import Option
 from gridcnn.model import FittedModel
 from gridcnn.pipeline.split import LabelledItems
 from gridcnn.training.announce import about_input
 from gridcnn.training.bag import Mixture
-from gridcnn.training.budget import TWICE, Budget
+from gridcnn.training.budget import Budget
 from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.certainty import still_right
-from gridcnn.training.checkpoint import CHECKPOINTING, Checkpoints, checkpoints_of
-from gridcnn.training.choose import Choice, decide, open_questions, with_option
+from gridcnn.training.checkpoint import CHECKPOINTING, checkpoints_of
+from gridcnn.training.choose import Choice, decide, open_questions
 from gridcnn.training.folds import Fold, folds_of, survey
 from gridcnn.training.job import Job, make_job
 from gridcnn.training.learn import answers_for, learn
 from gridcnn.training.lesson import Lesson, learn_folds
+from gridcnn.training.limit import as_reduced, refits_in_time, timed
 from gridcnn.training.recipe import fit_config
-from gridcnn.training.run_folder import Planned
-from gridcnn.training.schedule import in_words
 
 __all__ = ["fit"]
 
@@ -107,18 +105,18 @@ def fit(
         if mixture is not None:
             job.callback.on_message(str(mixture))
         if validation is not None or folds[0].checking is None or model.interrupted:
-            return model
-        if not (job.refits(model.adapter) if budget is None else _refits_in_time(job, model, budget, checkpoints)):
-            return _timed(model, budget, refit=False)
+            return timed(model, budget, refit=False)
+        if not (job.refits(model.adapter) if budget is None else refits_in_time(job, model, budget, checkpoints)):
+            return timed(model, budget, refit=False)
         job.callback.on_message(f"training once more, on all {len(job.items.target):,} items")
-        job = _as_reduced(job, model)
+        job = as_reduced(job, model)
         final = learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1), mixture=mixture).model
         if final.interrupted:
-            return _timed(replace(model, interrupted=True), budget, refit=False)
+            return timed(replace(model, interrupted=True), budget, refit=False)
         if not still_right(answers_for(job, final, _held_out(job, folds)), model.certainty):
             why = "it learned less from all items than from part of them"
             job.callback.on_message(f"{why}, so the model before is kept")
-            return _timed(model, budget, refit=False)
+            return timed(model, budget, refit=False)
     of_first = ("validation_items", "folds", "choices", "time")
     kept = {name: model.summary[name] for name in of_first if name in model.summary}
     final = replace(
@@ -129,39 +127,7 @@ def fit(
         certainty=model.certainty,
         summary=final.summary | kept | {"refit": True},
     )
-    return _timed(final, budget, refit=True)
-
-
-def _refits_in_time(job: Job, model: FittedModel, budget: Budget, checkpoints: Checkpoints | None) -> bool:
-    """Return whether a training on all items was planned for within a time limit, and still fits."""
-    if checkpoints is not None and checkpoints.planned(budget) is not None:  # an earlier process went on
-        return True
-    solved = "time" not in model.summary
-    planned = job.refits(model.adapter) if solved else model.summary["time"]["chosen"]["refit"]
-    first = budget.elapsed if solved else sum(record.seconds for record in model.history[: model.best_epoch])
-    expected = budget.elapsed + (TWICE - 1) * first
-    if planned and budget.limit is not None and expected > budget.limit:
-        job.callback.on_message(f"no training on all items: {in_words(budget.limit)} are not enough for it")
-        return False
-    if planned and checkpoints is not None:
-        checkpoints.plan(Planned(1.0, max(model.best_epoch, 1), expected, refit=True))
-    return bool(planned)
-
-
-def _as_reduced(job: Job, model: FittedModel) -> Job:
-    """Return the job with the grid and the kernels that a time limit left to the model."""
-    chosen = model.summary.get("time", {"chosen": {}})["chosen"]
-    kernels = {name: chosen[name] for name in ("kernels",) if name in chosen}
-    return with_option(job, Option("as before", kernels, model.adapter.get_params(deep=False) if chosen else {}))
-
-
-def _timed(model: FittedModel, budget: Budget | None, *, refit: bool) -> FittedModel:
-    """Return the model with what became of its time limit, if it had one."""
-    if budget is None or "time" not in model.summary:
-        return model
-    time = model.summary["time"]
-    time = {**time, "taken": budget.elapsed, "chosen": {**time["chosen"], "refit": refit}}
-    return replace(model, summary=model.summary | {"time": time})
+    return timed(final, budget, refit=True)
 
 
 def _held_out(job: Job, folds: Sequence[Fold]) -> LabelledItems:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,13 @@ class Job:
         """Tell the callbacks, a message each."""
         for line in lines:
             self.callback.on_message(line)
+
+    def with_settings(self, parameters: Mapping[str, Any], of_adapter: Mapping[str, Any]) -> Job:
+        """Return the same job with other settings, which the data or a time limit have chosen."""
+        adapter: Any = clone(self.adapter).set_params(**of_adapter)
+        if self.columns is not None:
+            adapter.columns_ = self.columns
+        return replace(self, adapter=adapter, chosen={**self.chosen, **parameters})
 
     def refits(self, adapter: Adapter) -> bool:
         """Whether to train once more on all items, if there is time: what was only validated on is missing else."""

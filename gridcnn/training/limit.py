@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
 
 from gridcnn.adapters import Adapter
+from gridcnn.model import FittedModel
 from gridcnn.pipeline.split import LabelledItems
-from gridcnn.training.budget import BUSY, Budget, Passes, fewest_epochs, probe, smaller_share
+from gridcnn.training.budget import BUSY, TWICE, Budget, Passes, fewest_epochs, probe, smaller_share
+from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.job import Job
 from gridcnn.training.recipe import resolve
-from gridcnn.training.schedule import Schedule
+from gridcnn.training.run_folder import Planned
+from gridcnn.training.schedule import Schedule, in_words
 
-__all__ = ["Fitting", "announce", "count", "fit_to_budget", "reduced"]
+__all__ = ["Fitting", "announce", "as_reduced", "count", "fit_to_budget", "reduced", "refits_in_time", "timed"]
 
 
 class Fitting(NamedTuple):
@@ -99,3 +103,35 @@ def announce(job: Job, schedule: Schedule, chosen: Mapping[str, Any]) -> None:
         job.callback.on_message(f"{schedule}{kernels}")
     else:
         warnings.warn(f"{schedule}{kernels}", stacklevel=4)
+
+
+def refits_in_time(job: Job, model: FittedModel, budget: Budget, checkpoints: Checkpoints | None) -> bool:
+    """Return whether a training on all items was planned for within a time limit, and still fits."""
+    if checkpoints is not None and checkpoints.planned(budget) is not None:  # an earlier process went on
+        return True
+    solved = "time" not in model.summary
+    planned = job.refits(model.adapter) if solved else model.summary["time"]["chosen"]["refit"]
+    first = budget.elapsed if solved else sum(record.seconds for record in model.history[: model.best_epoch])
+    expected = budget.elapsed + (TWICE - 1) * first
+    if planned and budget.limit is not None and expected > budget.limit:
+        job.callback.on_message(f"no training on all items: {in_words(budget.limit)} are not enough for it")
+        return False
+    if planned and checkpoints is not None:
+        checkpoints.plan(Planned(1.0, max(model.best_epoch, 1), expected, refit=True))
+    return bool(planned)
+
+
+def as_reduced(job: Job, model: FittedModel) -> Job:
+    """Return the job with the grid and the kernels that a time limit left to the model."""
+    chosen = model.summary.get("time", {"chosen": {}})["chosen"]
+    kernels = {name: chosen[name] for name in ("kernels",) if name in chosen}
+    return job.with_settings(kernels, model.adapter.get_params(deep=False) if chosen else {})
+
+
+def timed(model: FittedModel, budget: Budget | None, *, refit: bool) -> FittedModel:
+    """Return the model with what became of its time limit, if it had one."""
+    if budget is None or "time" not in model.summary:
+        return model
+    time = model.summary["time"]
+    time = {**time, "taken": budget.elapsed, "chosen": {**time["chosen"], "refit": refit}}
+    return replace(model, summary=model.summary | {"time": time})
