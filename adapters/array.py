@@ -142,7 +142,7 @@ class ArrayAdapter(Adapter):
         names = list(X.columns) if isinstance(X, pd.DataFrame) else []
         return names if names and all(isinstance(name, str) for name in names) else None
 
-    def fit(self, items: Sequence[Any], columns: Sequence[str] | None = None) -> Self:
+    def fit(self, items: Sequence[Any], columns: Sequence[str] | None = None, ended: bool | None = None) -> Self:
         """Learn the sizes, means and standard deviations of training items, an array of shape `(n, …)`.
 
         Parameters
@@ -151,6 +151,8 @@ class ArrayAdapter(Adapter):
             Training items. One with a missing number is passed over.
         columns : sequence of str, optional
             Names of the columns; those of `items`, if it is a DataFrame.
+        ended : bool, optional
+            Whether missing numbers at the end of a series are its end; else it depends on how many there are.
 
         Raises
         ------
@@ -165,14 +167,14 @@ class ArrayAdapter(Adapter):
         self.sizes_ = list(numbers.shape[1:])
         self.limit_ = no_data_limit(numbers)
         given = self._channels_first(numbers, first_axis=1)
-        behind = behind_ends(given) if self._may_end else np.zeros(given.shape, bool)
+        behind = behind_ends(given, ended) if self._may_end else np.zeros(given.shape, bool)
         flat = ((np.abs(given) <= self.limit_) | behind).reshape(len(given), -1)  # NaN compares false
         good = flat.all(axis=1) & ~behind.reshape(len(given), -1).all(axis=1)
         if not good.any():
             reason = unusable(numbers[0], self.limit_, self._name)
             raise DataError(f"none of the {len(numbers)} items can be used; the first: {reason}")
         grids, behind = (given, behind) if good.all() else (given[good], behind[good])
-        self.ended_ = bool(behind.any())
+        self.ended_ = bool(behind.any() if ended is None else ended)
         whole, grids = grids, at_mean_behind(grids) if self.ended_ else grids
         self.centred_ = grids.dtype == np.float64
         self.scaling_ = self.scaling or ("both" if spreads_differ(grids) else "channel")

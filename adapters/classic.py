@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
+from gridcnn.adapters.lengths import at_mean_behind
 from gridcnn.adapters.records import ClassicModel
 
 __all__ = ["order_free", "principal_components", "tf_idf"]
@@ -58,8 +59,9 @@ def _the_items(items: Sequence[Any], windows: Sequence[np.ndarray]) -> Sequence[
 
 
 def _first_window(items: Sequence[Any], windows: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the cells of the first window of each item, float32 of shape `(n, cells)`."""
-    return np.stack([each[0].ravel() for each in windows]).astype(np.float32)
+    """Return the cells of the first window of each item, float32 of shape `(n, cells)`; series rest at their mean."""
+    first = np.stack([each[0] for each in windows]).astype(np.float32)
+    return (at_mean_behind(first) if np.isnan(first).any() else first).reshape(len(first), -1)
 
 
 class BestOfThree(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -78,7 +78,7 @@ def ends_of(grids: np.ndarray) -> np.ndarray:
     return np.where(there.any(axis=-1), grids.shape[-1] - last, 0)
 
 
-def behind_ends(grids: np.ndarray) -> np.ndarray:
+def behind_ends(grids: np.ndarray, ended: bool | None = None) -> np.ndarray:
     """Return which cells lie behind the end of their series, the same shape; none if too few series end early.
 
     A number may be missing by accident at the end of a row as elsewhere. So rows end early only if a twentieth of them
@@ -88,6 +88,8 @@ def behind_ends(grids: np.ndarray) -> np.ndarray:
     ----------
     grids : ndarray of shape (n, channels, length)
         NaN where a number is missing.
+    ended : bool, optional
+        Whether rows end early, if that is known.
 
     Examples
     --------
@@ -101,7 +103,7 @@ def behind_ends(grids: np.ndarray) -> np.ndarray:
     with_gaps = (np.isnan(grids) & ~behind).any(axis=(1, 2))
     early = (ends > 0) & (ends < grids.shape[-1]) & ~with_gaps
     common = early.sum() > max(with_gaps.sum() + (ends == 0).sum(), ENDING_EARLY * len(grids) - 1)
-    return np.broadcast_to(behind & common, grids.shape)
+    return np.broadcast_to(behind & (common if ended is None else ended), grids.shape)
 
 
 def at_mean_behind(grids: np.ndarray) -> np.ndarray:

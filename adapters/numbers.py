@@ -83,7 +83,10 @@ def _readable(X: Any, known: bool) -> Any:
         try:
             X = np.asarray(X)
         except ValueError as error:
-            raise DataError(f"X is no array of numbers: its rows differ in length or kind ({error})") from error
+            raise DataError(
+                f"X is no array of numbers: its rows differ in length or kind ({error}). Series of unequal length are "
+                "read by ArrayAdapter, from gridcnn.adapters"
+            ) from error
     if isinstance(X, np.ndarray) and X.dtype.kind in "OU" and X.ndim == 2 and X.size:
         X = pd.DataFrame(X.astype(object))
     if isinstance(X, pd.DataFrame) and not X.shape[1]:

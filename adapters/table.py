@@ -211,19 +211,18 @@ class TableAdapter(Adapter):
         labels: Any = None,
         report: OrderReport | None = None,
         columns: Sequence[str] | None = None,
+        ended: bool | None = None,
     ) -> Self:
         """Check the order of the columns, and learn the shape, mean and standard deviation of training rows.
 
         Parameters
         ----------
-        items : array or DataFrame of shape (n, columns)
-            Training rows.
-        labels : array of shape (n,), optional
-            Labels of these rows, see `check_order`.
+        items, labels : array or DataFrame of shape (n, columns), array of shape (n,)
+            Training rows, and their labels if any, see `check_order`.
         report : OrderReport, optional
             The report of `check_order` on the whole table that the rows are from: they are not checked again.
-        columns : sequence of str, optional
-            Names of the columns; those of `items`, if it is a DataFrame.
+        columns, ended : optional
+            As in `ArrayAdapter.fit`.
 
         Raises
         ------
@@ -242,7 +241,7 @@ class TableAdapter(Adapter):
         self.shape_, self.layout_ = found.shape, None if found.is_usual else found.to_dict()
         rows: Any = found.arrange(numbers)
         try:
-            grids = ArrayAdapter(found.axes).fit(rows)
+            grids = ArrayAdapter(found.axes).fit(rows, ended=ended)
         except DataError as error:
             raise DataError(f"none of the {len(numbers)} rows can be used: {self._why_unusable(numbers)}") from error
         for name in OF_GRIDS:

@@ -14,7 +14,7 @@ from gridcnn.adapters.questions import Option, Question
 from gridcnn.bundle import load, save
 from gridcnn.pipeline.split import LabelledItems, fold_indices
 from gridcnn.training.callbacks import Callback
-from gridcnn.training.certainty import Answers, pooled
+from gridcnn.training.certainty import Answers, pooled, still_right
 from gridcnn.training.choose import _best_of
 from gridcnn.training.plan import plan
 
@@ -163,7 +163,7 @@ def answers(hits: list[bool], sure: float = 0.9) -> Answers:
     logits = np.zeros((n_items, 1, 2))
     logits[np.arange(n_items), 0, np.where(hits, 0, 1)] = logit
     every = np.arange(n_items)
-    return Answers(logits, every, np.zeros(n_items, dtype=int), np.ones(n_items), every, n_items)
+    return Answers(logits, every, np.zeros(n_items, dtype=int), np.ones(n_items), every)
 
 
 def test_a_lead_that_may_be_chance_changes_nothing():
@@ -181,7 +181,7 @@ def test_an_option_that_is_behind_after_a_fold_is_given_up(monkeypatch):
     (choice,) = model.summary["choices"]
     assert (choice["chosen"], choice["given_up"]) == ("usual", {"not trained": 24})
     assert heard.trainings == 5 + 1 + 1
-    assert any("(given up after 24 items) right of 120 items held out; taken: usual" in line for line in heard.lines)
+    assert any("not trained was given up with " in line and line.endswith("taken: usual") for line in heard.lines)
 
 
 def test_an_option_whose_answers_are_not_finite_is_not_taken():
@@ -190,11 +190,18 @@ def test_an_option_whose_answers_are_not_finite_is_not_taken():
 
 
 def test_answers_of_folds_are_one_set_in_the_order_of_the_folds():
-    both = pooled([answers([True, False, True]), None, answers([False, True])])
+    first, second = answers([True, False, True]), answers([False, True])
+    both = pooled([first, None, second._replace(place=second.place + 7)])
     assert both is not None
-    assert both.place.tolist() == [0, 1, 2, 3, 4]
+    assert both.place.tolist() == [0, 1, 2, 7, 8]
     assert both.probabilities().argmax(axis=1).tolist() == [0, 1, 0, 1, 0]
-    assert both.n_held_out == 5
+
+
+def test_a_last_training_has_failed_only_if_it_is_behind_on_the_items_that_both_were_asked_about():
+    before, after = answers([True] * 58), answers([True] * 58 + [False] * 2)  # two that contradict others
+    assert still_right(after, before)
+    assert still_right(answers([True] * 57 + [False]), before), "one miss is chance"
+    assert not still_right(answers([True] * 50 + [False] * 8), before)
 
 
 def items_of(target: list[int], groups: list[int] | None = None) -> LabelledItems:

@@ -21,7 +21,7 @@ from gridcnn.adapters import ArrayAdapter, ImageAdapter, TextAdapter
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
 from gridcnn.pipeline.split import LabelledItems, validation_indices
 from gridcnn.training.callbacks import Callback
-from gridcnn.training.loop import _standard_error
+from gridcnn.training.loop import standard_error
 
 
 @parametrize_with_checks([GridClassifier(ordering="assume", epochs=30)])  # of up to 200, which take minutes
@@ -301,9 +301,9 @@ def test_every_parameter_changes_the_model(waves, parameter, value):
 
 def test_a_late_epoch_is_kept_over_an_early_lead_that_may_be_luck():
     few, many = np.ones(30), np.ones(30_000)
-    assert _standard_error(1.0, few) > 1 / 30  # one item more or less says nothing
-    assert _standard_error(0.9, many) == pytest.approx(np.sqrt(0.09 / 30_000), rel=0.01)
-    assert _standard_error(0.9, np.array([1000.0] + [0.001] * 50)) > 0.15  # one heavy item counts as one
+    assert standard_error(1.0, few) > 1 / 30  # one item more or less says nothing
+    assert standard_error(0.9, many) == pytest.approx(np.sqrt(0.09 / 30_000), rel=0.01)
+    assert standard_error(0.9, np.array([1000.0] + [0.001] * 50)) > 0.15  # one heavy item counts as one
 
 
 def test_patience_stops_a_training_that_gets_no_better(waves):

@@ -34,20 +34,28 @@ USUAL_FRACTION, MOST_HELD_OUT = 0.1, 2_000
 
 @dataclass(frozen=True)
 class LabelledItems:
-    """Items with class indices, weights, the rows that they stand in and, if any, group indices, each `(n,)`."""
+    """Items with class indices, weights, the rows that they stand in and, if any, group indices, each `(n,)`.
+
+    `place` tells items apart that are taken from the same ones, whatever their rows are called; None counts them.
+    """
 
     items: Sequence[Any]
     target: np.ndarray
     weight: np.ndarray
     rows: np.ndarray
     groups: np.ndarray | None = None
+    place: np.ndarray | None = None
 
     def take(self, indices: np.ndarray) -> LabelledItems:
         """Return some of the items."""
         groups = None if self.groups is None else self.groups[indices]
-        return LabelledItems(
-            take(self.items, indices), self.target[indices], self.weight[indices], self.rows[indices], groups
-        )
+        items, place = take(self.items, indices), self.places[indices]
+        return LabelledItems(items, self.target[indices], self.weight[indices], self.rows[indices], groups, place)
+
+    @property
+    def places(self) -> np.ndarray:
+        """What no two of the items share."""
+        return np.arange(len(self.target)) if self.place is None else self.place
 
     @property
     def names(self) -> list[Any]:

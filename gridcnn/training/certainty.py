@@ -17,6 +17,7 @@ from gridcnn.pipeline.bucketing import batches_in_order, lengths_needed, without
 from gridcnn.pipeline.encode import EncodedItems
 from gridcnn.pipeline.prefetch import batches
 from gridcnn.pipeline.split import LabelledItems
+from gridcnn.training.loop import standard_error
 
 __all__ = [
     "Answers",
@@ -43,9 +44,7 @@ class Answers(NamedTuple):
     target, weight : ndarray of shape (n_scored,)
         Class index and weight of each scored item.
     place : ndarray of shape (n_scored,)
-        Which of the held-out items each scored one is.
-    n_held_out : int
-        Number of held-out items, with those that were not scored because they could not be read.
+        Which item of the fit each scored one is.
     """
 
     logits: np.ndarray
@@ -53,7 +52,6 @@ class Answers(NamedTuple):
     target: np.ndarray
     weight: np.ndarray
     place: np.ndarray
-    n_held_out: int
 
     def probabilities(self, temperature: float = 1.0) -> np.ndarray:
         """Return the probabilities of the scored items, `(n_scored, n_classes)`."""
@@ -61,29 +59,28 @@ class Answers(NamedTuple):
 
 
 def answers_of(
-    network: Network, held_out: tuple[LabelledItems, EncodedItems] | None, device: torch.device, batch_size: int
+    given: LabelledItems, encoded: EncodedItems, network: Network, device: torch.device, batch_size: int
 ) -> Answers | None:
-    """Ask a network about held-out items; None if there are none, or an answer is not finite.
+    """Ask a network about held-out items; None if none can be read, or an answer is not finite.
 
     Parameters
     ----------
+    given, encoded : LabelledItems, EncodedItems
+        Items that the network was not trained on, and what became of them.
     network : Network
         With the weights that are kept, on `device`, and with the frontend that reads the encoded windows.
-    held_out : (LabelledItems, EncodedItems) or None
-        Items that the network was not trained on, and what became of them.
     device : torch.device
         Where to compute.
     batch_size : int
         Windows at a time.
     """
-    if held_out is None or not len(held_out[1].item):
+    if not len(encoded.item):
         return None
-    given, encoded = held_out
     index, item = np.unique(encoded.item, return_inverse=True)
     logits = logits_of(network, encoded.windows, device, batch_size)
     if not np.isfinite(logits).all():  # an item far outside of the others; the training itself was checked
         return None
-    return Answers(logits, item, given.target[index], given.weight[index], index, len(given.target))
+    return Answers(logits, item, given.target[index], given.weight[index], given.places[index])
 
 
 def pooled(folds: Sequence[Answers | None]) -> Answers | None:
@@ -92,14 +89,10 @@ def pooled(folds: Sequence[Answers | None]) -> Answers | None:
     if not answers:
         return None
     scored = np.cumsum([0, *(len(each.target) for each in answers)])
-    held_out = np.cumsum([0, *(each.n_held_out for each in answers)])
     return Answers(
         np.concatenate([each.logits for each in answers]),
         np.concatenate([each.item + first for each, first in zip(answers, scored, strict=False)]),
-        np.concatenate([each.target for each in answers]),
-        np.concatenate([each.weight for each in answers]),
-        np.concatenate([each.place + first for each, first in zip(answers, held_out, strict=False)]),
-        int(held_out[-1]),
+        *(np.concatenate(parts) for parts in zip(*(each[2:] for each in answers), strict=True)),
     )
 
 
@@ -142,7 +135,8 @@ def scores_by_class(answers: Answers | None) -> dict[str, float]:
 
     probabilities, target = answers.probabilities(), answers.target
     counts = np.bincount(target, minlength=probabilities.shape[1])
-    usual, weighted = probabilities.argmax(axis=1), (probabilities / np.maximum(counts, 1)).argmax(axis=1)
+    of_class = np.where(counts, probabilities / np.maximum(counts, 1), 0.0)  # never held out: never named
+    usual, weighted = probabilities.argmax(axis=1), of_class.argmax(axis=1)
 
     def balanced(predicted: np.ndarray) -> float:
         present = np.flatnonzero(counts)
@@ -156,17 +150,23 @@ def scores_by_class(answers: Answers | None) -> dict[str, float]:
     }
 
 
-def still_right(answers: Answers | None, before: Certainty) -> bool:
+def still_right(answers: Answers | None, before: Answers | None) -> bool:
     """Whether a network is right about items that it has learned from as often as others were that had not.
 
     It should be right about more of them. One that falls behind by more than a standard error has failed to learn, and
-    what the others were right about says nothing about it.
+    what the others were right about says nothing about it. Only items count that both were asked about.
     """
-    if not before.n_items or answers is None:
+    if answers is None or before is None:
         return True
-    hit = answers.probabilities().argmax(axis=1) == answers.target
-    spread = np.sqrt(before.accuracy * (1 - before.accuracy) / before.n_items)
-    return bool(hit.mean() >= before.accuracy - spread)
+    both, here, there = np.intersect1d(answers.place, before.place, return_indices=True)
+    if not len(both):
+        return True
+    weight = before.weight[there]
+    now, then = (
+        float(np.average((each.probabilities().argmax(axis=1) == each.target)[rows], weights=weight))
+        for each, rows in ((answers, here), (before, there))
+    )
+    return now >= then - standard_error(then, weight)
 
 
 @torch.inference_mode()

@@ -20,7 +20,6 @@ from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.duplicates import identity
 from gridcnn.pipeline.fingerprint import fingerprint
 from gridcnn.pipeline.split import LabelledItems
-from gridcnn.training.budget import Budget
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.job import Job
 from gridcnn.training.run_folder import Checkpoint, Planned, RunFolder
@@ -97,9 +96,13 @@ class Checkpoints(Callback):
             )
         self._plans, self._seconds = last.plans, last.seconds
 
-    def planned(self, budget: Budget) -> Planned | None:
-        """Return what an earlier process planned for the next training; the time that it took counts as taken."""
-        budget.earlier = self._seconds
+    @property
+    def earlier(self) -> float:
+        """Seconds that earlier processes spent on the run."""
+        return self._seconds
+
+    def planned(self) -> Planned | None:
+        """Return what an earlier process planned for the next training."""
         return self._plans.get(self._fit + 1)
 
     def plan(self, planned: Planned) -> None:

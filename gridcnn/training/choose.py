@@ -9,8 +9,8 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,6 +62,8 @@ class Choice:
         Their number.
     given_up : dict of str to int
         Of options that were behind after some folds: the items held out from these, of which their scores are.
+    beside : dict of str to float
+        Accuracy of the usual option on these items.
     """
 
     about: str
@@ -69,14 +71,24 @@ class Choice:
     scores: dict[str, float]
     n_items: int
     given_up: dict[str, int] = field(default_factory=dict)
+    beside: dict[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        after = {name: f" (given up after {n_items:,} items)" for name, n_items in self.given_up.items()}
-        scores = ", ".join(f"{name} {score:.1%}{after.get(name, '')}" for name, score in self.scores.items())
+        usual, chosen = next(iter(self.scores), ""), self.chosen.name
+        whole = {name: score for name, score in self.scores.items() if name not in self.given_up}
+        scores = ", ".join(f"{name} {score:.1%}" for name, score in whole.items())
+        behind = "".join(
+            f"; {name} was given up with {self.scores[name]:.1%} of {n_items:,} items, of which {usual} had "
+            f"{self.beside[name]:.1%}"
+            for name, n_items in self.given_up.items()
+            if name in self.beside
+        )
         settings = {**self.chosen.parameters, **self.chosen.adapter}.items()
         told = [f"{name}={value}" for name, value in settings if value not in (None, "auto")]
-        how = f" ({', '.join(told)})" if told and self.chosen.name != next(iter(self.scores)) else ""
-        return f"{self.about}: {scores} right of {self.n_items:,} items held out; taken: {self.chosen.name}{how}"
+        how = f" ({', '.join(told)})" if told and chosen != usual else ""
+        if chosen == usual and max(whole.values(), default=0) > whole.get(usual, 1):
+            how = ", since the lead of the other may be chance"
+        return f"{self.about}: {scores} right of {self.n_items:,} items held out{behind}; taken: {chosen}{how}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it JSON-ready, as a model keeps it."""
@@ -88,6 +100,7 @@ class Choice:
             "scores": self.scores,
             "items": self.n_items,
             "given_up": self.given_up,
+            "beside": self.beside,
         }
 
 
@@ -149,35 +162,50 @@ def decide(
     if any(fold.checking is None for fold in folds) or (seconds is not None and seconds < SHORTEST_TRIAL):
         return job, choices, None
 
-    def learned(job: Job, *, usual: Lesson | None = None, tell: bool = False) -> Lesson:
-        budget = None if seconds is None else Budget(seconds)
+    def learned(option: Option, usual: Lesson) -> Lesson:
+        limited = seconds is not None
+        as_long = limited and not option.adapter and "epochs" not in option.parameters  # as the usual option
+        return learn_folds(
+            usual.job.with_settings(option.parameters, option.adapter),
+            folds,
+            seed,
+            budget=Budget(seconds) if limited and not as_long else None,
+            epochs=usual.folds[0].model.recipe["epochs"] if as_long else None,
+            checkpoints=checkpoints,
+            hopeless=lambda lesson: _is_behind(lesson, usual),
+        )
 
-        def hopeless(lesson: Lesson) -> bool:
-            return usual is not None and _is_behind(lesson, usual)
-
-        return learn_folds(job, folds, seed, budget=budget, checkpoints=checkpoints, tell=tell, hopeless=hopeless)
-
-    best = learned(job, tell=whole)
+    budget = None if seconds is None else Budget(seconds)
+    tell = whole and limit is None
+    best = learn_folds(job, folds, seed, budget=budget, checkpoints=checkpoints, tell=tell)
     for question in questions:
         usual, *others = question.options
+        if best.model.interrupted or best.answers is None or _is_reduced(best):
+            break
         tried = {usual.name: best}
         for option in others:
-            if best.model.interrupted or best.answers is None:
-                return best.job, choices, best
             job.callback.on_message(f"{question.about}: trying {option.name}")
-            tried[option.name] = learned(
-                best.job.with_settings(option.parameters, option.adapter), usual=tried[usual.name]
-            )
+            try:
+                tried[option.name] = learned(option, best)
+            except KeyboardInterrupt:
+                return best.job, choices, best.interrupted()
             if tried[option.name].model.interrupted:
-                interrupted = replace(best.folds[0].model, interrupted=True)
-                return best.job, choices, Lesson(best.job, (best.folds[0]._replace(model=interrupted),))
-        of_all = {name: lesson for name, lesson in tried.items() if len(lesson.folds) == len(folds)}
-        name = _best_of({name: lesson.answers for name, lesson in of_all.items()})
-        best = tried[name]
+                return best.job, choices, best.interrupted()
+        of_all = {name: lesson.answers for name, lesson in tried.items() if not lesson.given_up}
+        name = _best_of(of_all)
         chosen = next(option for option in question.options if option.name == name)
         choices.append(_choice(question, chosen, tried))
-        job.callback.on_message(str(choices[-1]))
-    return best.job, choices, best if whole and limit is None else None
+        if others:
+            job.callback.on_message(str(choices[-1]))
+        best = tried[name]
+    is_it = best.model.interrupted or (whole and limit is None)
+    return best.job, choices, best if is_it else None
+
+
+def _is_reduced(lesson: Lesson) -> bool:
+    """Whether a time limit made grids coarser or kernels fewer, so that an option would tell little."""
+    chosen = lesson.model.summary.get("time", {"chosen": {}})["chosen"]
+    return "kernels" in chosen or lesson.model.adapter.get_params() != lesson.job.adapter.get_params()
 
 
 def _sampled(folds: Sequence[Fold], seed: int) -> tuple[list[Fold], bool]:
@@ -201,50 +229,69 @@ def _some(part: LabelledItems, most: int, seed: int) -> LabelledItems:
 def _best_of(answers: dict[str, Answers | None]) -> str:
     """Return the option that is right most often, or the first one unless another is better beyond chance."""
     first, *others = answers
-    hits, losses = zip(*(_judged(answers[name]) for name in answers), strict=True)
+    usual = _judged(answers[first])
     better = {}
-    for at, name in enumerate(others, start=1):
-        if len(hits[at]) != len(hits[0]):  # a fold in which an answer was not finite: nothing to compare
+    for name in others:
+        judged = _judged(answers[name]).at(usual.place)
+        if judged is None:  # a fold in which an answer was not finite: nothing to compare
             continue
-        lead = _lead(hits[at] - hits[0])
-        if lead > LEAD or (lead > LEAD_WITH_LOSS and _lead(losses[0] - losses[at]) > LEAD_IN_LOSS):
-            better[name] = (float(np.nanmean(hits[at])), -float(np.nanmean(losses[at])))
+        lead = _lead(judged.hit - usual.hit)
+        if lead > LEAD or (lead > LEAD_WITH_LOSS and _lead(usual.loss - judged.loss) > LEAD_IN_LOSS):
+            better[name] = (float(judged.hit.mean()), -float(judged.loss.mean()))
     return max(better, key=lambda name: better[name]) if better else first
 
 
 def _is_behind(lesson: Lesson, usual: Lesson) -> bool:
     """Return whether an option is behind the usual one after its first folds."""
-    other, first = (
-        _judged(each.answers)[0] for each in (lesson, usual._replace(folds=usual.folds[: len(lesson.folds)]))
-    )
-    return len(other) != len(first) or _lead(other - first) < -BEHIND
+    first = _judged(usual._replace(folds=usual.folds[: len(lesson.folds)]).answers)
+    other = _judged(lesson.answers).at(first.place)
+    return other is None or _lead(other.hit - first.hit) < -BEHIND
 
 
-def _judged(answers: Answers | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether each held-out item is right, and its loss at the best temperature; NaN if it was not scored."""
+class _Judged(NamedTuple):
+    """Items held out, whether each is right, and its loss at the best temperature."""
+
+    place: np.ndarray
+    hit: np.ndarray
+    loss: np.ndarray
+
+    def at(self, place: np.ndarray) -> _Judged | None:
+        """Return the same of the items at these places, or None if one of them was not scored, or there are none."""
+        common, mine, theirs = np.intersect1d(self.place, place, return_indices=True)
+        if len(common) < max(len(place), 1):
+            return None
+        mine = mine[np.argsort(theirs)]
+        return _Judged(place, self.hit[mine], self.loss[mine])
+
+
+def _judged(answers: Answers | None) -> _Judged:
     if answers is None:
-        return np.array([math.nan]), np.array([math.nan])
-    hit, loss = np.full((2, answers.n_held_out), math.nan)
+        return _Judged(*np.empty((3, 0)))
     temperature = fit_temperature(answers.logits, answers.item, answers.target, answers.weight)
     chances = answers.probabilities(temperature)
-    hit[answers.place] = chances.argmax(axis=1) == answers.target
-    loss[answers.place] = -np.log(np.maximum(chances[np.arange(len(chances)), answers.target], np.finfo(float).tiny))
-    return hit, loss
+    named = chances[np.arange(len(chances)), answers.target]
+    loss = -np.log(np.maximum(named, np.finfo(float).tiny))
+    return _Judged(answers.place, (chances.argmax(axis=1) == answers.target).astype(float), loss)
 
 
 def _lead(differences: np.ndarray) -> float:
     """Return the mean of paired differences, in standard errors."""
-    known = differences[np.isfinite(differences)]
-    if len(known) < 2 or not known.any():
-        return 0.0 if len(known) else -math.inf
-    spread = known.std(ddof=1) / math.sqrt(len(known))
-    return float(known.mean() / spread) if spread else math.copysign(math.inf, known.mean())
+    if len(differences) < 2 or not differences.any():
+        return 0.0
+    spread = differences.std(ddof=1) / math.sqrt(len(differences))
+    return float(differences.mean() / spread) if spread else math.copysign(math.inf, differences.mean())
 
 
 def _choice(question: Question, chosen: Option, tried: dict[str, Lesson]) -> Choice:
-    answers = {name: lesson.answers for name, lesson in tried.items()}
-    scores = {name: float(np.nanmean(_judged(each)[0])) for name, each in answers.items()}
-    counts = {name: 0 if each is None else len(each.target) for name, each in answers.items()}
-    most = max(len(lesson.folds) for lesson in tried.values())
-    given_up = {name: counts[name] for name, lesson in tried.items() if len(lesson.folds) < most}
-    return Choice(question.about, chosen, scores, max(counts.values()), given_up)
+    judged = {name: _judged(lesson.answers) for name, lesson in tried.items()}
+    usual = judged[question.options[0].name]
+    given_up = {name: len(judged[name].place) for name, lesson in tried.items() if lesson.given_up}
+    beside = {name: usual.at(judged[name].place) for name in given_up}
+    return Choice(
+        question.about,
+        chosen,
+        scores={name: float(each.hit.mean()) for name, each in judged.items() if len(each.hit)},
+        n_items=max(len(each.place) for each in judged.values()),
+        given_up=given_up,
+        beside={name: float(each.hit.mean()) for name, each in beside.items() if each is not None},
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,6 @@ from sklearn.utils import check_random_state
 
 from gridcnn.adapters import Adapter
 from gridcnn.model import FittedModel
-from gridcnn.pipeline.split import LabelledItems
 from gridcnn.training.announce import about_input
 from gridcnn.training.bag import Mixture
 from gridcnn.training.budget import Budget
@@ -18,8 +17,8 @@ from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.certainty import still_right
 from gridcnn.training.checkpoint import CHECKPOINTING, checkpoints_of
 from gridcnn.training.choose import Choice, decide, open_questions
-from gridcnn.training.folds import Fold, folds_of, survey
-from gridcnn.training.job import Job, make_job
+from gridcnn.training.folds import folds_of, survey
+from gridcnn.training.job import make_job
 from gridcnn.training.learn import answers_for, learn
 from gridcnn.training.lesson import Lesson, learn_folds
 from gridcnn.training.limit import as_reduced, refits_in_time, timed
@@ -83,7 +82,7 @@ def fit(
     kept = {name: value for name, value in (parameters or {}).items() if name not in CHECKPOINTING}
     job = make_job(adapter, X, y, kept, config, sample_weight, groups, callbacks)
     seed = check_random_state(config.random_state).randint(2**31)
-    surveyed = survey(job)
+    job, surveyed = survey(job)
     job, questions = open_questions(job, surveyed)
     folds = folds_of(job, surveyed, validation, seed)
     job.say(about_input(job, folds, given=validation is not None))
@@ -92,6 +91,8 @@ def fit(
     with checkpoints_of(job, *folds[0]) as checkpoints:
         if checkpoints is not None:
             job = replace(job, callback=CallbackList([job.callback, checkpoints]))
+            if budget is not None:
+                budget.earlier = checkpoints.earlier
         choices: list[Choice] = []
         lesson: Lesson | None = None
         if questions:
@@ -110,10 +111,14 @@ def fit(
             return timed(model, budget, refit=False)
         job.callback.on_message(f"training once more, on all {len(job.items.target):,} items")
         job = as_reduced(job, model)
-        final = learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1), mixture=mixture).model
-        if final.interrupted:
+        try:
+            final = learn(job, job.items, None, seed, epochs=max(model.best_epoch, 1), mixture=mixture).model
+            if final.interrupted:
+                raise KeyboardInterrupt
+            answers = answers_for(job, final, [fold.checking for fold in folds if fold.checking is not None])
+        except KeyboardInterrupt:
             return timed(replace(model, interrupted=True), budget, refit=False)
-        if not still_right(answers_for(job, final, _held_out(job, folds)), model.certainty):
+        if not still_right(answers, lesson.answers):
             why = "it learned less from all items than from part of them"
             job.callback.on_message(f"{why}, so the model before is kept")
             return timed(model, budget, refit=False)
@@ -128,9 +133,3 @@ def fit(
         summary=final.summary | kept | {"refit": True},
     )
     return timed(final, budget, refit=True)
-
-
-def _held_out(job: Job, folds: Sequence[Fold]) -> LabelledItems:
-    """Return the items that were held out once."""
-    only = folds[0].checking
-    return job.items if len(folds) > 1 or only is None else only

@@ -10,6 +10,7 @@ Stone 1974, "Cross-validatory choice and assessment of statistical predictions".
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from sklearn.base import clone
 
 from gridcnn.adapters import Adapter
 from gridcnn.network.backbone import ConvPoolDense
-from gridcnn.pipeline.split import LabelledItems, fold_indices, take
+from gridcnn.pipeline.split import SMALLEST_SPLIT, LabelledItems, fold_indices, take
 from gridcnn.training.job import Job, split_job
 from gridcnn.training.recipe import resolve
 
@@ -42,12 +43,13 @@ class Fold(NamedTuple):
     checking: LabelledItems | None
 
 
-def survey(job: Job) -> Adapter:
-    """Return an adapter fitted to some of the items, which knows enough of them for a plan."""
+def survey(job: Job) -> tuple[Job, Adapter]:
+    """Return the job with what all its trainings share, and an adapter fitted to enough of the items for a plan."""
     items, n_items = job.items.items, len(job.items.target)
     if n_items > MOST_SURVEYED:
         items = take(items, np.sort(np.random.default_rng(0).choice(n_items, MOST_SURVEYED, replace=False)))
-    return job.fitted(clone(job.adapter), items)
+    surveyed = job.fitted(clone(job.adapter), items)
+    return replace(job, ended=getattr(surveyed, "ended_", None)), surveyed
 
 
 def folds_of(job: Job, surveyed: Adapter, validation: tuple[Any, Any] | None, seed: int) -> list[Fold]:
@@ -77,6 +79,8 @@ def _few_and_cheap(job: Job, surveyed: Adapter) -> bool:
     n_items = len(job.items.target)
     if n_items > MOST_FOLDED or job.parameters.get("epochs") is not None:
         return False
+    if n_items < SMALLEST_SPLIT:
+        return True
     recipe = resolve(job.settings, surveyed, n_items)
     network = ConvPoolDense(surveyed.spec_, recipe.backbone, len(job.classes))
     return n_items * recipe.training.epochs * sum(layer.multiply_adds for layer in network.layers()) <= MOST_WORK

@@ -47,6 +47,7 @@ class Job:
     cache: Path | None
     callback: Callback
     chosen: Mapping[str, Any] = field(default_factory=dict)  # what the data decided
+    ended: bool | None = None  # whether series end early, as all of them tell; a part may tell otherwise
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -55,13 +56,14 @@ class Job:
 
     def fitted(self, adapter: Adapter, items: Sequence[Any], *, cached: bool = True) -> Adapter:
         """Fit an adapter; one that has checked the order of a whole table does not check it again."""
+        of_numbers: Any = adapter  # whose `fit` takes more than the contract asks for
+        fitted: Adapter
         if adapter.reads_rows:
-            of_rows: Any = adapter  # whose `fit` takes more than the contract asks for
-            fitted: Adapter = of_rows.fit(items, report=self.order_report, columns=self.columns)
+            fitted = of_numbers.fit(items, report=self.order_report, columns=self.columns, ended=self.ended)
             return fitted
-        if self.columns is not None:
-            of_columns: Any = adapter
-            return of_columns.fit(items, columns=self.columns)  # type: ignore[no-any-return]
+        if self.columns is not None or self.ended is not None:
+            fitted = of_numbers.fit(items, columns=self.columns, ended=self.ended)
+            return fitted
         return fit_adapter(adapter, items, n_jobs=self.config.n_jobs, cache=self.cache if cached else None)
 
     def encode(self, adapter: Adapter, part: LabelledItems, device: torch.device) -> EncodedItems:

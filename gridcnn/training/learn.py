@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,15 @@ from gridcnn.training.announce import (
 )
 from gridcnn.training.bag import Mixture, add_bag, can_hold_bag
 from gridcnn.training.budget import Budget
-from gridcnn.training.certainty import Answers, answers_of, learn_certainty, scores_at, scores_by_class, scores_of
+from gridcnn.training.certainty import (
+    Answers,
+    answers_of,
+    learn_certainty,
+    pooled,
+    scores_at,
+    scores_by_class,
+    scores_of,
+)
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.flip_test import flip_test
@@ -50,13 +59,17 @@ class Learned(NamedTuple):
     answers: Answers | None
 
 
-def answers_for(job: Job, model: FittedModel, items: LabelledItems) -> Answers | None:
+def answers_for(job: Job, model: FittedModel, parts: Iterable[LabelledItems]) -> Answers | None:
     """Ask a fitted model about labelled items, with the probabilities of an uncalibrated one."""
     device = torch.device("cpu")
-    encoded = job.encode(model.adapter, items, device)
     frontend = nn.Identity() if model.adapter.frontend_is_frozen else model.network.frontend
     network = Network(frontend, model.network.backbone, model.network.flip_axes)
-    return answers_of(network, (items, encoded), device, model.recipe["batch_size"])
+
+    def asked(items: LabelledItems) -> Answers | None:
+        encoded = job.encode(model.adapter, items, device)
+        return answers_of(items, encoded, network, device, model.recipe["batch_size"])
+
+    return pooled([asked(items) for items in parts])
 
 
 def learn(
@@ -96,7 +109,7 @@ def learn(
     adapter = job.fitted(clone(job.adapter), training.items)
     chosen: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     solved = resolve(job.settings, adapter, n_items).training.solved  # in one step, which no limit can shorten
-    planned = None if checkpoints is None or budget is None else checkpoints.planned(budget)
+    planned = None if checkpoints is None or budget is None else checkpoints.planned()
     if planned is not None:
         adapter, chosen = reduced(job, adapter, planned.share, training) or (adapter, chosen)
     elif budget is not None and not solved:
@@ -132,7 +145,8 @@ def learn(
     network.frontend = frontend
     network, mixture = _with_bag(network, adapter, examples, held, mixture, recipe.training.batch_size)
     network.frontend = nn.Identity() if adapter.frontend_is_frozen else network.frontend
-    answers = answers_of(network.to(device), held_out, device, recipe.training.batch_size)
+    batch_size = recipe.training.batch_size
+    answers = None if held_out is None else answers_of(*held_out, network.to(device), device, batch_size)
     network.frontend = frontend
     network.to("cpu").eval()
     parts = [learning.encoded, *([] if held_out is None else [held_out.encoded])]
@@ -217,9 +231,10 @@ def _encode(
             f"none of the {len(learning.encoded.skipped)} items can be read; the first: {worst.item}: {worst.reason}"
         )
     held_out = None if checking is None else _Part(checking, job.encode(adapter, checking, device))
-    if tell and (groups := contradicting([learning, *([] if held_out is None else [held_out])])):
+    parts = [part for part in (learning, held_out) if part is not None]
+    if tell and (groups := contradicting(parts)):
         job.callback.on_message(about_contradictions(groups, job.classes))
-    n_skipped = sum(len(part.encoded.skipped) for part in (learning, held_out) if part is not None)
+    n_skipped = sum(len(part.encoded.skipped) for part in parts)
     if tell and n_skipped:
         n_held = 0 if held_out is None else len(held_out.encoded.fingerprints)
         job.callback.on_message(about_unreadable(n_skipped, learning.counts(len(job.classes)), job.classes, n_held))

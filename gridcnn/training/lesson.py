@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gridcnn.errors import DataError
 from gridcnn.model import EpochRecord, FittedModel
 from gridcnn.training.budget import Budget
 from gridcnn.training.certainty import Answers, learn_certainty, pooled, scores_at, scores_by_class, scores_of
@@ -28,16 +29,24 @@ class Lesson(NamedTuple):
     job : Job
         With the parameters and the adapter that were used.
     folds : tuple of Learned
-        One for each fold; fewer if a person ended the training, or it was given up.
+        One for each fold; fewer if a person ended the training, it was given up, or too little of a fold can be read.
+    given_up : bool
+        Whether it was seen to be hopeless after some folds.
     """
 
     job: Job
     folds: tuple[Learned, ...]
+    given_up: bool = False
 
     @property
     def answers(self) -> Answers | None:
         """What the networks say of the items held out from each of them."""
         return pooled([fold.answers for fold in self.folds])
+
+    def interrupted(self) -> Lesson:
+        """Return what was learned until a person ended the training."""
+        first = self.folds[0]._replace(model=replace(self.folds[0].model, interrupted=True))
+        return self._replace(folds=(first, *self.folds[1:]))
 
     @property
     def model(self) -> FittedModel:
@@ -46,11 +55,13 @@ class Lesson(NamedTuple):
         interrupted = any(fold.model.interrupted for fold in self.folds)
         if len(self.folds) == 1 or interrupted:
             return replace(first, interrupted=interrupted)
-        histories = [fold.model.history for fold in self.folds]
         counts = np.array([fold.model.summary["validation_items"] for fold in self.folds], dtype=float)
-        history = tuple(_mean_record(records, counts) for records in zip(*histories, strict=False))
+        scored = counts > 0 if counts.any() else np.ones(len(counts), bool)  # of a fold that cannot be read, none are
+        histories = [fold.model.history for fold, there in zip(self.folds, scored, strict=True) if there]
+        weights = np.maximum(counts[scored], 1)
+        history = tuple(_mean_record(records, weights) for records in zip(*histories, strict=False))
         answers = self.answers
-        chosen = best_epoch(history, np.ones(int(counts.sum())) if answers is None else answers.weight)
+        chosen = len(history) if answers is None else best_epoch(history, answers.weight)
         scores = scores_at(history[chosen - 1])
         summary = first.summary | {"validation_items": int(counts.sum()), "folds": len(self.folds)}
         if "mixture" in summary:  # with a bag, of which the history knows nothing
@@ -74,6 +85,7 @@ def learn_folds(
     *,
     budget: Budget | None = None,
     checkpoints: Checkpoints | None = None,
+    epochs: int | None = None,
     tell: bool = False,
     hopeless: Callable[[Lesson], bool] = lambda lesson: False,
 ) -> Lesson:
@@ -82,12 +94,24 @@ def learn_folds(
     `hopeless` is asked after each fold but the last whether to give up.
     """
     learned: list[Learned] = []
-    for fold in folds:
+    for number, fold in enumerate(folds, start=1):
         first = tell and not learned
-        learned.append(learn(job, *fold, seed, budget=budget, checkpoints=checkpoints, tell=first))
-        ends = learned[-1].model.interrupted or len(learned) == len(folds)
-        if ends or hopeless(Lesson(job, tuple(learned))):
+        try:
+            this = learn(job, *fold, seed, budget=budget, epochs=epochs, checkpoints=checkpoints, tell=first)
+        except KeyboardInterrupt:
+            if not learned:
+                raise
+            return Lesson(job, tuple(learned)).interrupted()
+        except DataError as error:
+            if len(folds) == 1 or (number == len(folds) and not learned):
+                raise
+            job.callback.on_message(f"fold {number} is left out: {error}")
+            continue
+        learned.append(this)
+        if this.model.interrupted:
             break
+        if number < len(folds) and hopeless(Lesson(job, tuple(learned))):
+            return Lesson(job, tuple(learned), given_up=True)
     return Lesson(job, tuple(learned))
 
 

@@ -107,7 +107,7 @@ def announce(job: Job, schedule: Schedule, chosen: Mapping[str, Any]) -> None:
 
 def refits_in_time(job: Job, model: FittedModel, budget: Budget, checkpoints: Checkpoints | None) -> bool:
     """Return whether a training on all items was planned for within a time limit, and still fits."""
-    if checkpoints is not None and checkpoints.planned(budget) is not None:  # an earlier process went on
+    if checkpoints is not None and checkpoints.planned() is not None:  # an earlier process went on
         return True
     solved = "time" not in model.summary
     planned = job.refits(model.adapter) if solved else model.summary["time"]["chosen"]["refit"]

@@ -35,7 +35,7 @@ from gridcnn.training.config import TrainingConfig
 from gridcnn.training.muon import Muon
 from gridcnn.training.state import TrainingState
 
-__all__ = ["Examples", "Outcome", "best_epoch", "diverged", "evaluate", "seeded", "train"]
+__all__ = ["Examples", "Outcome", "best_epoch", "diverged", "evaluate", "seeded", "standard_error", "train"]
 
 SMALLEST_SLOPE = 1e-12
 """Norm of a gradient below which an adversarial step gets shorter."""
@@ -178,7 +178,7 @@ def best_epoch(history: Sequence[EpochRecord], weight: np.ndarray) -> int:
 def _is_best(record: EpochRecord, before: Sequence[EpochRecord], weight: np.ndarray) -> bool:
     """Whether an epoch lies within one standard error of the best one, itself included, or has the lowest loss."""
     highest = max([-1.0, *(each.validation_accuracy for each in before), record.validation_accuracy])
-    close = record.validation_accuracy >= highest - _standard_error(highest, weight)
+    close = record.validation_accuracy >= highest - standard_error(highest, weight)
     return close or all(record.validation_loss < each.validation_loss for each in before)
 
 
@@ -227,7 +227,7 @@ def _uphill(grids: Tensor, gradient: Tensor, share: float) -> Tensor:
     return moved
 
 
-def _standard_error(accuracy: float, weight: np.ndarray) -> float:
+def standard_error(accuracy: float, weight: np.ndarray) -> float:
     """Return the standard error of an accuracy on examples of these weights; above 0 even if all are right.
 
     References

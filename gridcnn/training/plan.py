@@ -66,7 +66,7 @@ def plan(
     config = fit_config(parameters or {})
     budget = Budget(config.time_limit) if measure_time or config.time_limit is not None else None
     job = make_job(adapter, X, y, parameters or {}, config, groups=groups, callbacks=callbacks)
-    surveyed = survey(job)
+    job, surveyed = survey(job)
     job, questions = open_questions(job, surveyed)
     folds = folds_of(job, surveyed, validation, check_random_state(config.random_state).randint(2**31))
     job.say(about_input(job, folds, given=validation is not None))

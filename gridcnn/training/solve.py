@@ -42,6 +42,9 @@ CONTRASTS = math.comb(SIZE, 3)
 PENALTIES = np.logspace(-2, 5, 15)
 """Of the squares of the logits' weights, for features of variance 1: the one that does best on items left out."""
 
+ABOVE = 1e-5
+"""How far a threshold lies above its quantile: on a plateau, rounding would decide which cells exceed it."""
+
 GOLDEN = (math.sqrt(5) + 1) / 2
 SHARE_OF_CACHE = 4
 MOST_SHARED = 9
@@ -134,7 +137,8 @@ def _set_kernels(network: Network, examples: Examples, random: np.random.Generat
             dilation=branch.dilation,
         )
         cells = contrasting.cpu().numpy()[of_kinds, np.arange(len(of_kinds))]  # (kinds, cells)
-        branch.bias.copy_(-torch.from_numpy(_quantiles(cells, np.searchsorted(of_kinds, kinds), quantiles)))
+        thresholds = _quantiles(cells, np.searchsorted(of_kinds, kinds), quantiles)
+        branch.bias.copy_(-torch.from_numpy(thresholds + ABOVE * (1 + np.abs(thresholds))))
 
 
 def _quantiles(cells: np.ndarray, row: np.ndarray, at: np.ndarray) -> np.ndarray:
