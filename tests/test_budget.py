@@ -342,7 +342,7 @@ def test_training_within_a_limit_says_at_the_start_and_at_the_end_how_long_it_ta
 
 def test_a_dry_run_says_how_long_training_would_take(pace, run):
     done = run("train", "digits", "--dry-run", "--kernels", "2")
-    assert "1,617 items, 8 × 8, 40 epochs: about 18 min 4" in done.out.splitlines()[-1]
+    assert "1,617 items, 8 × 8, 40 epochs, 2 trainings in all: about 18 min 4" in done.out.splitlines()[-1]
 
 
 def test_the_bands_and_the_hop_that_a_limit_chose_can_be_given(run):

@@ -65,11 +65,15 @@ class PlainProgress(Messages):
         super().__init__(console)
         self._epochs = self._before = 0
         self._started = self._next_line = 0.0
+        self._reading: float | None = None
 
     def on_encode(self, done: int, total: int) -> None:
-        """Print once that all items are read."""
+        """Print that all items are read, if that took a moment."""
+        self._reading = self._reading or time.perf_counter()
         if done == total:
-            self._print(f"decoded {total:,} items")
+            if time.perf_counter() - self._reading >= SECONDS_BETWEEN_LINES:
+                self._print(f"decoded {total:,} items")
+            self._reading = None
 
     def on_start(self, epochs: int, steps_per_epoch: int) -> None:
         """Note how many epochs there will be at most."""

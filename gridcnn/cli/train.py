@@ -106,14 +106,15 @@ def train(
     ] = None,
     augment: Annotated[bool, training_option("--augment/--no-augment", "Change training grids at random.")] = True,
     class_weight: Annotated[
-        str | None, training_option("--class-weight", "'balanced' gives rare classes more weight.", metavar="balanced")
+        str | None,
+        training_option("--class-weight", "'balanced' makes all classes count alike.", metavar="balanced"),
     ] = None,
     refit: Annotated[
         bool | None,
         training_option(
             "--refit/--no-refit",
-            "Train once more, on the validation split too, for as many epochs as were best.  \\[default: texts, and "
-            "with --group]",
+            "Train once more, on the validation split too, for as many epochs as were best.  \\[default: up to "
+            "20,000 items, 8,000 recordings, and with --group]",
         ),
     ] = None,
     seed: Annotated[int, training_option("--seed", "Two runs with one seed give the same weights.")] = 0,
@@ -182,7 +183,7 @@ def train(
         **hyperparameters,
         "augment": "auto" if augment else None,
         "class_weight": class_weight,
-        "refit": False if compare and "test" not in parts else refit,  # what is compared on must stay unseen
+        "refit": _leave_out_refit() if compare and "test" not in parts else refit,
         "random_state": seed,
         "device": device,
         "n_jobs": jobs,
@@ -262,6 +263,11 @@ def _finish(model: FittedModel, data: Dataset, test: Dataset | None, files: _Fil
         raise typer.Exit(_INTERRUPTED)
     if too_many:
         raise typer.Exit(_TOO_MANY_SKIPPED)
+
+
+def _leave_out_refit() -> bool:
+    note("without a test part the baseline is judged on items held out, so there are no folds and no last training")
+    return False
 
 
 def _compare(model: FittedModel, known: Split, parts: dict[str, Dataset]) -> None:

@@ -93,8 +93,9 @@ def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
     if "validation_accuracy" in model.scores:
         on = f" on {model.summary['validation_items']:,} items"
         folds = model.summary.get("folds")
-        by = f"each by a model of {folds} that had not seen it" if folds else "by the model before"
-        then = f", {by}; the saved one was then trained once more on all items" if refitted else ""
+        by = f"each by one of {folds} models, which had not seen it" if folds else "by the model of the first training"
+        then = f", {by}" if folds or refitted else ""
+        then += "; the saved one was then trained once more on all items" if refitted else ""
         print(f"validation accuracy {model.scores['validation_accuracy']:.4f}{on}{_by_class(model)}{then}")
         if hint := _about_rare_classes(model):
             note(hint)
@@ -147,9 +148,11 @@ def _calibrated(model: FittedModel) -> str:
     learned = model.certainty
     if learned.before is None or learned.after is None:
         return "probabilities are not calibrated"
+    before, after = learned.before, learned.after
+    why = f", for their log loss: {before.loss:.4f}, now {after.loss:.4f}" if after.error > before.error else ""
     return (
-        f"calibration error {learned.before.error:.4f} before and {learned.after.error:.4f} after its temperature of "
-        f"{learned.temperature:.2f} was fitted to these items"
+        f"calibration error {before.error:.4f} before and {after.error:.4f} after its temperature of "
+        f"{learned.temperature:.2f} was fitted to these items{why}"
     )
 
 

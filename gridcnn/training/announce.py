@@ -106,13 +106,20 @@ def about_network(adapter: Adapter, recipe: Recipe, n_items: int, given: Mapping
     blocks = ", ".join(map(str, recipe.backbone.kernels))
     chosen = sorted(name for name, value in given.items() if name in _CHOICES and value not in (None, "auto"))
     who = f"; set by hand: {few(chosen)}" if chosen else ""
+    epochs = "1 epoch" if recipe.training.epochs == 1 else f"{recipe.training.epochs:,} epochs"
+    how = f"{epochs}, batches of {recipe.training.batch_size}"
+    if recipe.training.solved:
+        n_maps = sum(recipe.backbone.kernels) * len(recipe.backbone.branches)
+        blocks, how = f"{n_maps:,} fixed", "votes found in one step"
+    else:
+        blocks = f"blocks of {blocks}"
     return (
-        f"network: blocks of {blocks} kernels on grids of {adapter.spec_}; {recipe.training.epochs} epochs, batches of "
-        f"{recipe.training.batch_size}: the defaults of {type(adapter).__name__} for {n_items:,} items{who}"
+        f"network: {blocks} kernels on grids of {adapter.spec_}; {how}: the defaults of {type(adapter).__name__} for "
+        f"{_items(n_items)}{who}"
     )
 
 
-_CHOICES = {*BackboneConfig.__dataclass_fields__, *TrainingConfig.__dataclass_fields__, "time_limit"}
+_CHOICES = {*BackboneConfig.__dataclass_fields__, *TrainingConfig.__dataclass_fields__}
 
 
 def _items(count: int) -> str:

@@ -86,9 +86,11 @@ class Mixture(NamedTuple):
 
     def __str__(self) -> str:
         if not self.bag:
-            return "counts of what stands in an item add nothing to the kernels, so the network has none"
-        shares = f"weight {self.bag:.2f}, kernels {self.kernels:.2f}"
-        return f"the network adds up evidence of what stands in an item, too: {shares}"
+            return "a bag of words adds nothing to the kernels, so the network has none"
+        if not self.kernels:
+            return "kernels add nothing to a bag of words, so the network is one: they weigh 0"
+        shares = f"the kernels weigh {self.kernels:.2f}, the bag {self.bag:.2f}"
+        return f"beside its kernels the network has a bag of words (or of characters): {shares}"
 
 
 def can_hold_bag(adapter: Any, network: Network) -> bool:

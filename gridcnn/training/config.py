@@ -59,7 +59,7 @@ class TrainingConfig:
     epochs: int = parameter(20, _COUNT, "Passes over the training items.")
     batch_size: int = parameter(64, _COUNT, "Items in one step.")
     learning_rate: float = parameter(3e-3, _RATE, "Peak of the one-cycle schedule.")
-    kernel_learning_rate: float = parameter(0.02, _RATE, "The same for the kernels, which Muon trains.")
+    kernel_learning_rate: float = parameter(0.02, _RATE, "The same for the kernels of the blocks.")
     weight_decay: float = parameter(0.01, _STRENGTH, "Weight decay of kernels and dense layers.")
     label_smoothing: float = parameter(
         0.1, Number(low=0, high=1), "Share of each label that is spread over all classes, in [0, 1)."
@@ -68,7 +68,7 @@ class TrainingConfig:
         0.0, _STRENGTH, "Also train on each grid moved this far, in cells, to where its loss is higher."
     )
     solved: bool = parameter(
-        False, Flag(), "Keep kernels fixed, and solve the logits in one step; for one block over series."
+        False, Flag(), "Series: leave one block of kernels as it is, and find the votes in one step."
     )
     patience: int | None = parameter(None, Optional(_COUNT), "Stop after this many epochs without a better one.")
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -105,8 +105,8 @@ class FitConfig:
     folds : int or None
         Number of trainings before the one on all items, each of which holds out another part of the items, so that
         every item counts in the validation: what they tell together chooses the epochs. 1 means one validation split.
-        None is 5 for up to 500 items if these trainings are short and `epochs` is not given, and 1 otherwise. Without a
-        training on all items there is one split.
+        None is 5 or 3 for up to 500 items if these trainings are short and `epochs` is not given, and 1 otherwise.
+        Without a training on all items there is one split.
     refit : bool or None
         Whether to train once more on all items after validation, for the best number of epochs. `scores` and `history`
         remain those of the first training, or the mean of the folds. A last training that is right about fewer of the
@@ -158,7 +158,8 @@ class FitConfig:
     folds: int | None = parameter(
         None,
         Optional(Number(int, low=1, high=100, closed=True)),
-        "Trainings that each hold out another part of the items, before the one on all; 1 is one validation split.",
+        "Trainings that each hold out another part of the items, before the one on all; 1 is one validation split.  "
+        "\\[default: 5 or 3 for up to 500 items]",
     )
     refit: bool | None = field(default=None)
     random_state: Any = field(default=0)

@@ -24,16 +24,14 @@ from gridcnn.training.recipe import resolve
 
 __all__ = ["Fold", "folds_of", "survey"]
 
-FOLDS = 5
+FOLDS = {5: 2.5e11, 3: 1e12}
+"""Folds of few items, and the multiply-adds that a training may take, forwards: about 15 seconds, and a minute."""
 
 MOST_SURVEYED = 2_000
 """Items that a plan is made from."""
 
 MOST_FOLDED = 500
 """More items have one validation split."""
-
-MOST_WORK = 2.5e11
-"""Multiply-adds of a training, forwards, from which one validation split has to do: about a quarter of a minute."""
 
 
 class Fold(NamedTuple):
@@ -66,8 +64,13 @@ def folds_of(job: Job, surveyed: Adapter, validation: tuple[Any, Any] | None, se
     seed : int
         Of the random numbers.
     """
-    wanted = job.config.folds or (FOLDS if _few_and_cheap(job, surveyed) else 1)
-    if validation is None and wanted > 1 and job.config.time_limit is None and job.refits(surveyed):
+    possible = validation is None and job.config.time_limit is None and job.refits(surveyed)
+    if (job.config.folds or 1) > 1 and not possible:
+        job.callback.on_message(
+            "no folds: they need a last training on all items, without a time limit and validation items of one's own"
+        )
+    wanted = job.config.folds or _usual_folds(job, surveyed)
+    if possible and wanted > 1:
         held_out = fold_indices(job.items, wanted, seed)
         every = np.arange(len(job.items.target))
         if held_out:
@@ -75,12 +78,12 @@ def folds_of(job: Job, surveyed: Adapter, validation: tuple[Any, Any] | None, se
     return [Fold(*split_job(job, validation, seed))]
 
 
-def _few_and_cheap(job: Job, surveyed: Adapter) -> bool:
+def _usual_folds(job: Job, surveyed: Adapter) -> int:
     n_items = len(job.items.target)
     if n_items > MOST_FOLDED or job.parameters.get("epochs") is not None:
-        return False
-    if n_items < SMALLEST_SPLIT:
-        return True
+        return 1
     recipe = resolve(job.settings, surveyed, n_items)
     network = ConvPoolDense(surveyed.spec_, recipe.backbone, len(job.classes))
-    return n_items * recipe.training.epochs * sum(layer.multiply_adds for layer in network.layers()) <= MOST_WORK
+    work = n_items * recipe.training.epochs * sum(layer.multiply_adds for layer in network.layers())
+    few = min(FOLDS) if n_items < SMALLEST_SPLIT else 1  # there is no other way to tell how good the model is
+    return next((folds for folds, most in FOLDS.items() if work <= most), few)

@@ -143,16 +143,16 @@ def learn(
         outcome = by(network, examples, recipe.training, validation=held, device=device, callback=job.callback)
     _require_finite(network, learning, recipe.training, device)
     network.frontend = frontend
-    network, mixture = _with_bag(network, adapter, examples, held, mixture, recipe.training.batch_size)
-    network.frontend = nn.Identity() if adapter.frontend_is_frozen else network.frontend
     batch_size = recipe.training.batch_size
+    network, mixture = _with_bag(network, adapter, examples, held, mixture, batch_size)
+    network.frontend = nn.Identity() if adapter.frontend_is_frozen else network.frontend
     answers = None if held_out is None else answers_of(*held_out, network.to(device), device, batch_size)
     network.frontend = frontend
     network.to("cpu").eval()
     parts = [learning.encoded, *([] if held_out is None else [held_out.encoded])]
     summary = _summary(job, adapter, learning, held_out) | _spent(budget, schedule, chosen)
     summary |= {} if mixture is None else {"mixture": mixture._asdict()}
-    scores = _scores(outcome) if mixture is None or answers is None else scores_of(answers)
+    scores = scores_of(answers) if answers is not None and (mixture or job.config.class_weight) else _scores(outcome)
     model = FittedModel(
         adapter,
         network,

@@ -67,7 +67,8 @@ class Lesson(NamedTuple):
         if "mixture" in summary:  # with a bag, of which the history knows nothing
             found = [fold.model.summary["mixture"] for fold in self.folds]
             summary["mixture"] = {name: float(np.mean([each[name] for each in found])) for name in found[0]}
-            scores = scores if answers is None else scores_of(answers)
+        if answers is not None and ("mixture" in summary or self.job.config.class_weight):
+            scores = scores_of(answers)
         return replace(
             first,
             history=history,
@@ -96,6 +97,8 @@ def learn_folds(
     learned: list[Learned] = []
     for number, fold in enumerate(folds, start=1):
         first = tell and not learned
+        if number > 1:
+            job.callback.on_message(f"fold {number} of {len(folds)}")
         try:
             this = learn(job, *fold, seed, budget=budget, epochs=epochs, checkpoints=checkpoints, tell=first)
         except KeyboardInterrupt:

@@ -75,6 +75,7 @@ def fit_to_budget(
     needed = cost.seconds(trainings, epochs, recipe.training.batch_size)
     alone = budget.elapsed + cost.share * needed if cost.share < BUSY else None
     schedule = Schedule(n_items, adapter.spec_.sizes, epochs, budget.elapsed + needed, budget.limit, alone, refit)
+    schedule = replace(schedule, trainings=len(trainings))
     return Fitting(share, adapter, chosen, schedule)
 
 

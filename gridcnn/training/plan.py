@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -77,9 +77,13 @@ def plan(
         device = choose_device(config.device)
         refits = validation is None and job.refits(fitted)
         budget.refit = config.refit if refits else False
-        further = _further_trainings(job, folds, questions, refits=refits and budget.limit is None)
+        if recipe.training.solved:  # in one step, which no limit can shorten
+            budget = Budget(None)
+        further = [*_usual(folds)[1:], *[Passes(count(job.items), 0)] * (refits and budget.limit is None)]
         fitting = fit_to_budget(budget, job, fitted, training, checking, device, further)
         fitted, schedule = fitting.adapter, fitting.schedule
+        if budget.limit is None:
+            schedule = _with_trials(schedule, job, folds, questions, device)
         chosen = {**fitting.chosen, "epochs": schedule.epochs}
         recipe = resolve({**job.settings, **chosen}, fitted, len(training.target))
     job.say([about_network(fitted, recipe, len(training.target), job.parameters), *fitted.remarks()])
@@ -88,13 +92,29 @@ def plan(
     return Plan(fitted.spec_, recipe.backbone, recipe.training, layers, schedule)
 
 
-def _further_trainings(job: Job, folds: Sequence[Fold], questions: Sequence[Question], *, refits: bool) -> list[Passes]:
-    """Return all trainings of a fit but the first one; an option of a question is taken to cost what the usual does."""
-    usual = [Passes(count(fold.training), count(fold.checking)) for fold in folds]
-    tried = [Passes(min(each.items, MOST_TRIED), min(each.scored, MOST_JUDGED)) for each in usual]
-    n_trials = sum(len(question.options) - 1 for question in questions)
-    if n_trials and tried != usual:
-        n_trials += 1  # what the usual options learn from some of the items is not what they learn from all
+def _usual(folds: Sequence[Fold]) -> list[Passes]:
+    return [Passes(count(fold.training), count(fold.checking)) for fold in folds]
+
+
+def _with_trials(
+    schedule: Schedule, job: Job, folds: Sequence[Fold], questions: Sequence[Question], device: torch.device
+) -> Schedule:
+    """Return the schedule with what it takes to try all options of all questions, each measured for itself."""
     if any(fold.checking is None for fold in folds):
-        n_trials = 0
-    return [*usual[1:], *n_trials * tried, *[Passes(count(job.items), 0)] * refits]
+        return schedule
+    tried = [Passes(min(each.items, MOST_TRIED), min(each.scored, MOST_JUDGED)) for each in _usual(folds)]
+    options = [option for question in questions for option in question.options[1:]]
+    jobs = [job.with_settings(option.parameters, option.adapter) for option in options]
+    if jobs and tried != _usual(folds):
+        jobs.append(job)  # what the usual options learn from some of the items is not what they learn from all
+    seconds, alone = 0.0, 0.0
+    for each in jobs:
+        training, checking = folds[0]
+        fitted = each.fitted(clone(each.adapter), training.items, cached=False)
+        trial = fit_to_budget(Budget(None), each, fitted, training, checking, device, tried[1:]).schedule
+        share = min(1.0, sum(tried[0]) / max(count(training) + count(checking), 1))
+        seconds += share * trial.seconds
+        alone += share * (trial.seconds if trial.alone is None else trial.alone)
+    quiet = None if schedule.alone is None else schedule.alone + alone
+    trainings = schedule.trainings + len(jobs) * len(folds)
+    return replace(schedule, seconds=schedule.seconds + seconds, alone=quiet, trainings=trainings)

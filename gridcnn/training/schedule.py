@@ -27,6 +27,8 @@ class Schedule:
         Seconds if nothing else kept the processors busy; None if nothing does.
     refit : bool
         Whether the seconds are those of two trainings, the second one on all items.
+    trainings : int
+        How many there are in all: of each fold and each option that is tried, and on all items.
 
     Examples
     --------
@@ -41,6 +43,7 @@ class Schedule:
     limit: float | None = None
     alone: float | None = None
     refit: bool = False
+    trainings: int = 1
 
     @property
     def fits(self) -> bool:
@@ -48,7 +51,10 @@ class Schedule:
         return self.limit is None or self.seconds <= self.limit
 
     def __str__(self) -> str:
-        what = f"{self.items:,} items, {' × '.join(map(str, self.sizes))}, {self.epochs} epochs"
+        what = f"{self.items:,} items, {' × '.join(map(str, self.sizes))}"
+        what += f", {self.epochs:,} epoch{'s' * (self.epochs != 1)}"
+        if self.trainings > 1 and self.limit is None:
+            what += f", {self.trainings} trainings in all"
         about = f"{what}: about {in_words(max(self.seconds, 1))}"
         if self.limit is None and self.alone is not None:
             alone = in_words(max(self.alone, 1))
