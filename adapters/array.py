@@ -239,7 +239,8 @@ class ArrayAdapter(Adapter):
         if [size for at, size in enumerate(part.shape) if at != part.ndim + axis] != others or not part.size:
             raise ItemError(f"array of shape {series.shape}", f"expected one like {tuple(self.sizes_)}, or shorter")
         if not (np.abs(part) <= self.limit_).all():
-            raise ItemError(f"array of shape {series.shape}", unusable(part, self.limit_, self._name))
+            why = f"{unusable(part, self.limit_, self._name)}; a series may end early, but has no gap"
+            raise ItemError(f"array of shape {series.shape}", why)
         return to_length(part, self.sizes_[axis], axis)
 
     def add_to(self, graph: Graph, frontend: nn.Module) -> Windows:

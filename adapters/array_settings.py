@@ -63,6 +63,11 @@ MOST_BRANCHES = 30
 CELLS_AT_ONCE = 2**23
 """Of all maps of a batch: 32 MiB, which stays in the caches of a processor for the most part."""
 
+OF_LEARNING = (
+    "learning_rate", "kernel_learning_rate", "weight_decay", "label_smoothing", "adversarial", "patience",
+)  # fmt: skip
+"""What only kernels that are learned need: who sets it asks for them."""
+
 SHORTEST = 9
 """Cells of a series that fixed kernels can tell something about."""
 
@@ -86,7 +91,7 @@ def learning_questions(spec: GridSpec, n_items: int) -> list[Question]:
     """Ask whether the kernels of a network for few series should be learned; the usual answer is no."""
     if len(spec.axes) > 1 or n_items > FEW_ITEMS or spec.sizes[0] < SHORTEST:
         return []
-    settings = fixed_kernels(spec.sizes[0], spec.channels.size)
+    settings = {**fixed_kernels(spec.sizes[0], spec.channels.size), **dict.fromkeys(OF_LEARNING)}
     fixed = Option("fixed kernels", settings)
     learned = Option("learned kernels", {**dict.fromkeys(settings), "augment": "auto"})  # None is the default
     return [Question("what is learned", (fixed, learned) if n_items >= FEWEST_COMPARED else (fixed,))]

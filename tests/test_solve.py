@@ -161,3 +161,20 @@ def test_fixed_kernels_fit_the_series_and_a_small_file(length: int, channels: in
     assert maps * length <= 2**25
     assert settings["kernels"][0] % 84 == 0
     assert settings["batch_size"] * maps * length <= 2**23 or settings["batch_size"] == 1
+
+
+def test_who_sets_how_kernels_are_learned_gets_learned_ones() -> None:
+    X, y = waves(60)
+    model = fit(ArrayAdapter(), X, y, {"learning_rate": 0.01, "folds": 1, "refit": False})
+    assert not model.recipe["solved"]
+    assert fit(ArrayAdapter(), X, y, {"refit": False}).recipe["solved"]
+
+
+def test_on_plateaus_rounding_decides_nothing() -> None:
+    random = np.random.default_rng(1)
+    steps = np.repeat(random.integers(0, 4, (40, 10)), 6, axis=1).astype(np.float32) * 0.1
+    target = (steps[:, :30].mean(axis=1) > steps[:, 30:].mean(axis=1)).astype(int)
+    model = fit(ArrayAdapter(), steps, target, {**SOLVED, "kernels": (840,), "dilations": (1, 2, 4)})
+    predicted = predict(model, steps).probabilities
+    for row in range(8):
+        np.testing.assert_allclose(trace(model, steps[row]).item_probabilities, predicted[row], atol=1e-5)
