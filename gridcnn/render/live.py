@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from gridcnn import explain
-from gridcnn.adapters import Adapter
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.explain import Coordinates, Step, Trace
 from gridcnn.explain.steps import record
 from gridcnn.model import FittedModel, fitted_model
+from gridcnn.render.asked_numbers import asked_numbers
 from gridcnn.render.drawn_kernels import (
     LARGEST_MAP,
     MOST_MAPS,
@@ -50,12 +50,6 @@ MOST_WEIGHTS = 500_000
 
 COMMON_WORDS = 3_000
 """Number of known words among which those are found that a kernel responds to."""
-
-LONGEST_EXAMPLE = 4_096
-"""Numbers of the longest item that a page offers for a try."""
-
-EXAMPLE_DIGITS = 4
-"""Digits of its numbers, from that of their spread on."""
 
 _FIXED: WeakKeyDictionary[FittedModel, list[Kernels]] = WeakKeyDictionary()
 
@@ -201,20 +195,8 @@ def _takes(model: FittedModel) -> dict[str, Any]:
         "paper": state.get("mean_"),
         "rate": state.get("sample_rate_"),
         "samples": state.get("samples_"),
-        **_numbers(model.adapter),
+        **asked_numbers(model.adapter),
     }
-
-
-def _numbers(adapter: Adapter) -> dict[str, Any]:
-    """Return the shape of an item that is an array of numbers, and one for a try; None if items are something else."""
-    trials = [] if adapter.reads_files or adapter.reads_texts else adapter.trial_items(np.random.default_rng(0))
-    if not trials:
-        return {"shape": None, "example": None}
-    item = np.asarray(adapter.decode(trials[len(trials) // 3]))  # the first is flat, the last is far outside
-    if not 0 < item.size <= LONGEST_EXAMPLE:
-        return {"shape": list(item.shape), "example": None}
-    digits = EXAMPLE_DIGITS + max(0, math.floor(math.log10(max(abs(item).max(), 1e-300) / (item.std() or 1.0))))
-    return {"shape": list(item.shape), "example": [float(f"{value:.{min(digits, 17)}g}") for value in item.ravel()]}
 
 
 def _is_pooled(steps: Sequence[Step]) -> bool:

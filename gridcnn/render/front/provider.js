@@ -10,7 +10,8 @@
 //   { pixels: Uint8Array, width, height, channels }      rows from the top, channels (1: grey, 3: RGB) last
 //   { waveform: Float32Array, rate }                     mono, in [-1, 1]; rate in Hz, whatever the model's is
 //   { text: string }
-//   { numbers: number[], shape: number[] }               of an array, a series, a row: row-major, shape as in takes
+//   { numbers: number[], shape: number[] }               of an array, a series, a row: row-major, shape as in takes,
+//                                                        NaN behind the end of one that ends before others
 // and may have `file` beside them, the Blob that a person chose: a provider that can decode it itself may prefer it.
 //
 // Arrays of numbers are `{ shape, numbers }` (base64 of little-endian 32-bit floats) or `{ shape, values }` with a
@@ -22,9 +23,10 @@
 //   background number or null     index of the class that is never given as an answer
 //   temperature number            what the weights and biases of the logits are divided by already
 //   noun       "picture"          what an item is called;  about: a sentence on how a grid shows one
-//   takes      { modality, height, width, channels, paper, rate, samples, shape, example }   what to ask for: modality
+//   takes      { modality, height, width, channels, paper, rate, samples, shape, ends, example }   what to ask for: modality
 //              is "image", "sound", "text", …; paper: mean of each channel (0–255) or null; rate: Hz or null; samples: of
-//              a window; shape: of an item of numbers, and the numbers of one for a try, or null
+//              a window; shape: of an item of numbers, or null; ends: { axis, step } if one may end before others along
+//              an axis, by a multiple of step numbers; example: the numbers of one for a try, up to its end, or null
 //   sizes      number[]           of the ordered axes: [length] or [height, width];  n_channels: of the grid
 //   channel    "colour"           name of the channel axis;  upwards: whether the first row is drawn at the bottom
 //   axes       [{ name, unit, low, high, words }]    one an ordered axis; see Values.axes

@@ -3,7 +3,7 @@
 const ENGLISH = {
   axis: {}, // names of axes stay as they are
   comma: ", ", semicolon: "; ", colon: ": ",
-  numbers: (count) => `Paste ${count} numbers, separated by spaces, commas or lines`, example: "An example", notNumbers: (count, found) => `${count} numbers are expected, and there are ${found}.`,
+  numbers: (count, ends) => `Paste ${ends ? "up to " : ""}${count} numbers, separated by spaces, commas or lines`, example: "An example", notNumbers: (count, found, ends) => `${ends ? "Up to " : ""}${count} numbers are expected, and there are ${found}.`,
   // the sections that every page has
   theItem: (noun) => `The ${noun}`,
   cellsOf: (noun) => `The ${noun}: arrow keys move from cell to cell`,
@@ -91,7 +91,7 @@ const ENGLISH = {
 
 const CHINESE = {
   axis: { height: "高", width: "宽", frequency: "频率", time: "时间", token: "词", column: "列" }, comma: "，", semicolon: "；", colon: "：",
-  numbers: (count) => `粘贴 ${count} 个数，用空格、逗号或换行分开`, example: "例子", notNumbers: (count, found) => `需要 ${count} 个数，现在有 ${found} 个。`,
+  numbers: (count, ends) => `粘贴${ends ? "最多" : ""} ${count} 个数，用空格、逗号或换行分开`, example: "例子", notNumbers: (count, found, ends) => `需要${ends ? "最多" : ""} ${count} 个数，现在有 ${found} 个。`,
   theItem: (noun) => noun, cellsOf: (noun) => `${noun}：用方向键逐格移动`,
   small: "小小的卷积核，寻找小小的特征",
   slides: (noun, words, pools) => `每个卷积核在${noun}上滑动，与它下面的每一块比较。${words ? "一个卷积核一次看几个词。" : ""}**匹配**图显示哪里相符（[橙色]）、哪里相反（{蓝色}）；**ReLU** 把小于零的数变为零${pools ? "；**池化**在每个窗口里只留一个数" : ""}。`,
