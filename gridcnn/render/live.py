@@ -68,7 +68,7 @@ def layers(model: Any) -> dict[str, Any]:
     model = fitted_model(model)
     backbone = model.network.calibrated().double().eval().requires_grad_(False)
     steps = record(backbone, np.zeros(model.adapter.spec_.shape))
-    drawn = heaviest_kernels(steps)
+    drawn = heaviest_kernels(steps, backbone)
     _FIXED[model] = drawn
     n_classes = len(model.classes)
     shown = n_classes * len(steps[-1].input) <= MOST_WEIGHTS
