@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from gridcnn import fit
+from gridcnn import explain, fit
 from gridcnn.adapters import ArrayAdapter
 from gridcnn.model import FittedModel, Network
 from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
@@ -85,6 +87,108 @@ def test_the_kernels_that_are_drawn_are_those_that_most_is_read_of(head: str, su
     assert live_maps[0] == page["layers"]["groups"][0]["maps"][0] == 4
     assert set(live_maps) == set(page["layers"]["groups"][0]["maps"]) == {*range(1, 6 + summed)} - {2}
     assert live.maps(model, item_for(model))["logits"] == pytest.approx(page["values"]["logits"])
+
+
+# ---- votes -----------------------------------------------------------------------------------------------------------
+
+
+def strongest(model: FittedModel, kind: str) -> None:
+    """Make all entries of a kind of the column those of most weight, for class a."""
+    entries = kinds_of(model) == kind
+    with torch.no_grad():
+        model.network.backbone.output.weight.abs_()
+        model.network.backbone.output.weight[:, torch.from_numpy(entries)] *= 1000
+
+
+def kinds_of(model: FittedModel) -> np.ndarray:
+    found = live.layers(model)["features"]
+    cells = int(np.prod(found["sizes"]))
+    each = [found["maps"] * (cells if part["kind"] == "cells" else 1) for part in found["parts"]]
+    return np.repeat([*(part["kind"] for part in found["parts"]), "sum"], [*each, found["summed"]])
+
+
+@pytest.mark.parametrize(
+    ("head", "kind", "flat", "said"),
+    [
+        ("flatten", "cells", True, r"map \d, cell \d+: time \d+–\d+"),
+        ("flatten", "cells", False, r"map \d, row \d, column \d: height \d–\d, width \d–\d"),
+        ("global_max", "largest", True, r"the largest cell of map \d: time \d+–\d+"),
+        ("global_average", "mean", True, r"the mean of all 12 cells of map \d"),
+        ("max_average", "mean", False, r"the mean of all 30 cells of map \d"),
+        ("share_average", "share", True, r"the share of the 12 cells of map \d that are above 0"),
+        ("share_average", "sum", True, r"the sum of all cells of map [67]"),
+        ("pyramid_max", "largest", False,
+         r"the largest cell of map \d(, within cells \d–\d across cells \d–\d)?: height \d–\d, width \d–\d"),
+    ],
+)  # fmt: skip
+def test_a_vote_says_what_it_is_of_and_where_only_if_it_is_somewhere(
+    browser: Any, tmp_path: Path, head: str, kind: str, flat: bool, said: str
+) -> None:
+    model = made(head, flat=flat, summed=2)
+    strongest(model, kind)
+
+    texts = listed(browser, tmp_path, explain_page(model, item_for(model), label="a"))
+
+    assert texts
+    trace = explain.trace(model, item_for(model))
+    assert explain.contributions(trace, "a").strongest_for[0].kind == kind
+    most = min(len(texts), int((kinds_of(model) == kind).sum()), 2)
+    assert all(re.fullmatch(said, text) for text in texts[:most]), texts
+
+
+def listed(browser: Any, tmp_path: Path, html: str) -> list[str]:
+    """Return what a page says of the strongest votes for its class."""
+    (tmp_path / "why.html").write_text(html, "utf-8")
+    page, complaints = browser.new_page(), []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto((tmp_path / "why.html").as_uri())
+    page.wait_for_selector("html[data-drawn=yes]")
+    texts: list[str] = page.locator("#supporting .where").all_inner_texts()
+    page.close()
+    assert complaints == []
+    return texts
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("flat", [True, False])
+def test_the_place_of_a_largest_cell_holds_the_feature(head: str, flat: bool) -> None:
+    model = made(head, flat=flat, summed=2)
+    trace, values = explain.trace(model, item_for(model)), live.maps(model, item_for(model))
+    maps = trace["block 1 relu 1"].output.reshape(7, -1)[:5]
+    largest = trace.feature_vector[kinds_of(model) == "largest"]
+    if not len(largest):
+        assert values["peaks"] is None
+        return
+    peaks = np.reshape(values["peaks"], (-1, 5))
+    np.testing.assert_allclose(np.take_along_axis(maps, peaks.T, axis=1).T.ravel(), largest)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("flat", [True, False])
+def test_the_graph_of_a_page_has_the_places_and_sums_of_a_trace(head: str, flat: bool) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+    from gridcnn.export.traced_graph import traced_graph
+
+    model = made(head, flat=flat, summed=2)
+    item, graph = item_for(model), traced_graph(model, live.layers(model)).model().SerializeToString()
+    session, expected = onnxruntime.InferenceSession(graph), live.maps(model, item)
+    names = [each.name for each in session.get_outputs()]
+    found = dict(zip(names, session.run(None, {"array": item[None].astype(np.float32)}), strict=True))
+
+    assert ("peaks" in found) == (expected["peaks"] is not None)
+    if "peaks" in found:
+        assert found["peaks"].tolist() == expected["peaks"]
+    sums = np.frombuffer(base64.b64decode(expected["sums"]["numbers"]), "<f4")
+    np.testing.assert_allclose(found["sums"].ravel(), sums, atol=1e-5)
+    np.testing.assert_allclose(found["logits"], expected["logits"], atol=1e-4)
+
+
+def test_the_votes_of_twenty_thousand_numbers_are_there_for_a_page() -> None:
+    model = made("share_average", kernels=(10_080,))
+    layers, values = live.layers(model), live.maps(model, item_for(model))
+    assert (
+        layers["column"]["entries"] == values["column"]["shape"][0] == layers["dense"]["weights"]["shape"][1] == 20_160
+    )
 
 
 # ---- series of unequal length ----------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from gridcnn.render.drawn_kernels import (
 from gridcnn.render.html import render
 from gridcnn.render.packing import packed, packed_axis, times
 from gridcnn.render.shown_input import shown_input
+from gridcnn.render.voting import features, places_of_largest, sums
 
 __all__ = ["POLICY", "describe", "files", "layers", "maps", "unknown_words", "values_of"]
 
@@ -42,7 +43,7 @@ POLICY = (
 )
 """What a browser may load for the live page: its own files, and pictures and sounds that a person chose."""
 
-LONGEST_COLUMN = 20_000
+LONGEST_COLUMN = 256 * 256
 """Length of the longest feature vector that is drawn."""
 
 MOST_WEIGHTS = 500_000
@@ -100,7 +101,7 @@ def describe(model: FittedModel, steps: Sequence[Step], drawn: list[Kernels], vo
     """Return the network as a page draws it; `voted` are the indices of the classes whose weights are in it."""
     adapter, spec, logits = model.adapter, model.adapter.spec_, steps[-1]
     shown = groups(steps, drawn)
-    entries = len(logits.input)
+    entries, found = len(logits.input), features(steps, model.network.backbone.config)
     return {
         "classes": model.class_names,
         "background": model.background,
@@ -114,7 +115,8 @@ def describe(model: FittedModel, steps: Sequence[Step], drawn: list[Kernels], vo
         "upwards": spec.axes[0].upwards,
         "axes": [packed_axis(Coordinates.of(axis)) for axis in spec.axes],
         "groups": [group for group in shown if group["drawn"]],
-        "column": _column(steps),
+        "column": _column(steps, found),
+        "features": found,
         "dense": {
             "classes": list(voted),
             "weights": packed(logits.weights[list(voted)]) if len(voted) and entries <= LONGEST_COLUMN else None,
@@ -128,8 +130,7 @@ def describe(model: FittedModel, steps: Sequence[Step], drawn: list[Kernels], vo
 
 def values_of(trace: Trace, drawn: list[Kernels]) -> dict[str, Any]:
     """Return the values of a traced item for the drawn kernels."""
-    last = [step for step in trace.steps if step.block][-1]
-    pooled = _is_pooled(trace.steps)
+    config = trace.backbone.config
     column = trace.steps[-1].input
     return {
         "probabilities": trace.item_probabilities.tolist(),
@@ -140,7 +141,8 @@ def values_of(trace: Trace, drawn: list[Kernels]) -> dict[str, Any]:
         "grid": packed(trace.grid) if grid_fits(trace.grid) else None,
         "maps": map_values(trace.steps, drawn),
         "column": packed(column) if len(column) <= LONGEST_COLUMN else None,
-        "peaks": last.output.reshape(len(last.output), -1).argmax(axis=1).tolist() if pooled else None,
+        "peaks": places_of_largest(trace.steps, config),
+        "sums": sums(trace.steps, config),
         "axes": [packed_axis(axis) for axis in trace.coordinates],
         "input": shown_input(trace),
         "cautions": trace.adapter.cautions(trace.item),
@@ -199,29 +201,16 @@ def _takes(model: FittedModel) -> dict[str, Any]:
     }
 
 
-def _is_pooled(steps: Sequence[Step]) -> bool:
-    """Whether each entry of the column is the largest value or the mean of one map."""
-    last = [step for step in steps if step.block][-1]
-    return steps[-2].kind == "features" and len(steps[-1].input) == len(last.output)
-
-
-def _column(steps: Sequence[Step]) -> dict[str, Any] | None:
-    """Return how the features behind the logits are drawn, and where they come from; None if they are too many."""
+def _column(steps: Sequence[Step], found: dict[str, Any]) -> dict[str, int] | None:
+    """Return how the features behind the logits are drawn; None if they are too many."""
     entries = len(steps[-1].input)
     if entries > LONGEST_COLUMN:
         return None
     last = [step for step in steps if step.block][-1]
-    flattened = entries == last.output.size and steps[-2].kind == "features"
     cells = math.prod(last.output.shape[1:])
-    return {
-        "entries": entries,
-        "in_a_row": cells if flattened and 4 <= cells <= 128 else min(64, math.ceil(math.sqrt(4 * entries))),
-        "maps": len(last.output),
-        "flattened": flattened,
-        "pooled": _is_pooled(steps),
-        "sizes": list(last.output.shape[1:]),
-        "field": [[list(each) for each in (field.offset, field.size, field.stride)] for field in last.field],
-    }
+    flattened = [part["kind"] for part in found["parts"]] == ["cells"]
+    wide = max(min(64, math.ceil(math.sqrt(4 * entries))), math.ceil(math.sqrt(entries)))
+    return {"entries": entries, "in_a_row": cells if flattened and 4 <= cells <= 128 else wide}
 
 
 @torch.inference_mode()

@@ -39,8 +39,11 @@
 //     stages     [{ kind, title, step, sizes, field[], below[], average, scale[], shift[], convolves }]
 //                kind: "convolution", "norm", "relu", "pool"; a "norm" that convolves is the convolution with its
 //                normalisation (the folded convolution); step: its name in a trace, such as "block 1 norm 1"
-//   column     { entries, in_a_row, maps, sizes, flattened, pooled, field[] }   the vector that the votes are cast by:
-//              flattened: it is the last maps, row by row; pooled: one entry a map; field: of each map of the last block
+//   column     { entries, in_a_row } or null if it is too long to draw: the vector that the votes are cast by
+//   features   { maps, summed, sizes, parts, fields }   what its entries are, in order: for each of parts, { kind, region },
+//              each of so many maps of the last block has one, its "largest" cell, their "mean", or the "share" of them
+//              above 0 (region: of which cells, [first, behind the last] an axis; null is all), or all its "cells"; then
+//              come the sums of the maps after those. Without parts they are neurons. fields: [[maps, field]] in order
 //   dense      { weights: packed (classes, entries) or null, bias: number[] }    of the logits
 //   looks_for  { kernel: words }  for kernels of words;  stack: [[title, size]];  remarks: string[]
 //
@@ -52,7 +55,8 @@
 //   maps           packed[][]     for each group, for each stage: (drawn kernels, …stage.sizes); null for a ReLU that is
 //                                 not the first stage, which the page computes
 //   column         packed (entries) or null
-//   peaks          number[] or null     for a pooled column: the cell of each map of the last block that is largest
+//   peaks          number[] or null     for each entry that is the largest cell of a map, or a part of it: which cell
+//   sums           packed (summed, …sizes) or null     the maps of which sums are entries
 //   axes           as in Layers, or null for the same; words: the word of each cell ("" for padding)
 //   input          null (drawn from the grid), or { kind: "words", words: [[word, known]] }, { kind: "curve", measured },
 //                  { kind: "picture", picture: URL, sound: URL, step: seconds, hertz: [[text, share]], times: [[…]] }

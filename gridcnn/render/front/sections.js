@@ -90,7 +90,7 @@ function columnSection(heading) {
   const { layers, voted } = shown, about = layers.column;
   const figure = (name, at, more = null) => make("figure", {},
     box({ data: { part: name }, tabindex: at ? -1 : 0 }, t("partsAria")[name]),
-    make("figcaption", {}, t("parts")[name], more && [" “", more, "”"]));
+    make("figcaption", {}, t("parts")[name], more && " “", more, more && "”", make("span", { data: { clipped: "" } })));
   const buttons = voted.length <= 12;
   const choice = buttons
     ? make("div", { class: "choice", role: "group", "aria-label": t("whoseVotes") }, voted.map((label) => make("button", { type: "button", data: { label }, "aria-pressed": "false" }, layers.classes[label])))
@@ -98,7 +98,7 @@ function columnSection(heading) {
   const entries = about ? about.entries : layers.left_out.entries;
   return make("section", { class: "column-section" },
     heading(t("column")),
-    make("p", {}, t("laidOut", entries, about && about.pooled)),
+    make("p", {}, t("laidOut", entries, layers.features)),
     choice,
     about && shown.weights[voted[0]] && make("div", { class: "product" },
       figure("column", 0), make("span", { class: "sign" }, "×"), figure("weights", 1, make("span", { data: { labelName: "" } })), make("span", { class: "sign" }, "="), figure("votes", 2)),

@@ -1,5 +1,21 @@
 // Every sentence of the pages, in English and in Chinese. Marks as in dom.js: **bold**, [orange], {blue}, %s.
 
+// How the last maps became the column, by the kinds of its parts.
+function laidOutBy(kinds, entries) {
+  if (!kinds.length) return `Dense layers read the last maps; the last of them has ${entries} neurons, the numbers of this column.`;
+  if (kinds[0] === "cells") return `The last maps are laid out cell by cell as one column of ${entries} numbers, so that each says what was found and exactly where.`;
+  if (kinds.length > 2) return `The last maps become one column of ${entries} numbers: the largest cell of each map says whether its kernel found what it looks for; those of its halves and quarters along each axis say roughly where.`;
+  const found = { largest: "its largest cell, whether its kernel found what it looks for anywhere", mean: "the mean of its cells, how strongly it fits on the whole", share: "the share of its cells above 0, how often its kernel found what it looks for" };
+  return `The last maps become one column of ${entries} numbers, ${kinds.length === 1 ? "one" : "two"} of each map: ${kinds.map((kind) => found[kind]).join("; and ")}.`;
+}
+function laidOutByInChinese(kinds, entries) {
+  if (!kinds.length) return `全连接层读最后的图；其中最后一层有 ${entries} 个神经元，就是这一列的数。`;
+  if (kinds[0] === "cells") return `最后的图逐格排成一列，共 ${entries} 个数，每个数说明找到了什么、在哪一格。`;
+  if (kinds.length > 2) return `最后的图变成一列，共 ${entries} 个数：每张图最大的一格说明有没有找到，各轴的一半和四分之一里最大的一格说明大约在哪里。`;
+  const found = { largest: "最大的一格，说明有没有找到", mean: "各格的平均，说明总体上有多相符", share: "大于零的格的比例，说明找到得有多频繁" };
+  return `最后的图变成一列，共 ${entries} 个数，每张图 ${kinds.length} 个：${kinds.map((kind) => found[kind]).join("；")}。`;
+}
+
 const ENGLISH = {
   axis: {}, // names of axes stay as they are
   comma: ", ", semicolon: "; ", colon: ": ",
@@ -28,13 +44,20 @@ const ENGLISH = {
   weightsFor: (map, first) => `its weights for ${first ? "channel" : "map"} ${map}`,
   more: (count) => `${count} more kernel${count > 1 ? "s" : ""}`,
   column: "One column, and every number votes",
-  laidOut: (entries, pooled) => `The last maps are laid out as one column of ${entries.toLocaleString("en")} numbers${pooled ? ", one for each map" : ""}. Every number has a weight for every class; number × weight is its vote.`,
+  laidOut: (entries, { parts, summed }) => `${laidOutBy(parts.map((part) => part.kind), entries.toLocaleString("en"))}${summed ? ` The last ${summed} are sums over all cells, of the maps that count evidence.` : ""} Every number has a weight for every class; number × weight is its vote.`,
   whoseVotes: "Class whose votes are shown",
   parts: { column: "the column", weights: "weights for", votes: "votes" },
   partsAria: { column: "The column; arrow keys move", weights: "Its weights; arrow keys move", votes: "The votes; arrow keys move" },
   sum: (votes, bias, logit, label, chance) => `All votes ${votes}, bias ${bias}: ${logit} for “${label}”, a probability of ${chance}.`,
   votesFor: "Strongest votes for", votesAgainst: "Strongest votes against",
-  mapAt: (map, where) => `map ${map}: ${where}`, none: "none",
+  none: "none", notSent: "too many to be listed here", clipped: "(a few are far larger than the colours reach)",
+  ofCell: (map, place, where) => `map ${map}, ${place}: ${where}`,
+  ofLargest: (map, part, where) => `the largest cell of map ${map}${part ? `, ${part}` : ""}: ${where}`,
+  within: (part) => `within ${part.map(([start, stop]) => `cells ${start}–${stop - 1}`).join(" across ")}`,
+  ofMean: (map, cells) => `the mean of all ${cells.toLocaleString("en")} cells of map ${map}`,
+  ofShare: (map, cells) => `the share of the ${cells.toLocaleString("en")} cells of map ${map} that are above 0`,
+  ofSum: (map, most) => `the sum of all cells of map ${map}${most ? `, most of it from ${most}` : ""}`,
+  ofNeuron: (entry, map, where) => `neuron ${entry} of the last dense layer${map ? `; what it rests on most: map ${map}, ${where}` : ""}`,
   answer: "The answer",
   softmax: (averaged, temperature) => `The sums become probabilities (softmax)${averaged ? ", averaged over windows and flipped copies" : ""}.${temperature === 1 ? "" : ` The last weights and biases are divided by ${temperature.toFixed(2)}, the temperature that suits the items held out in training best, so that stated probabilities come true about as often as they say.`}`,
   noClass: "none of the classes",
@@ -61,8 +84,7 @@ const ENGLISH = {
   bias: "bias", total: "sum", timesScale: "× scale of the normalisation", plusShift: "+ its shift", match: "match",
   before: "before", stays: "above zero: it stays", becomes: "not above zero: it becomes 0",
   window: "the window", mean: "their mean", largestOf: (count) => `the largest of ${count}`, scaleOnly: "× scale", shiftOnly: "+ shift",
-  entry: (at) => `Entry ${at} of the column`, fromMap: (map, cell) => `It is map ${map}, ${cell}, of the last block.`,
-  standsFor: (map) => `It stands for map ${map} of the last block.`, neuron: "It is a neuron of the last dense layer.",
+  entry: (at) => `Entry ${at} of the column`,
   itsValue: "its value", itsWeight: (label) => `× its weight for “${label}”`, itsVote: "its vote",
   standardised: (where) => `${where}; standardised, as the network reads it.`,
   colours: ["red", "green", "blue"], channelAt: (at) => `channel ${at}`, level: "level", input: "input", spokenEntry: (at, vote) => `entry ${at}: vote ${vote}`,
@@ -105,11 +127,15 @@ const CHINESE = {
   mapOf: (name, title, sizes) => `${name}，${title}：${sizes[0] > 1 ? `${sizes[0]} × ${sizes[1]}` : sizes[1]} 格；用方向键移动`,
   titles: { match: "匹配", ReLU: "ReLU", pooled: "池化", scaled: "缩放" }, weightsFor: (map, first) => `它对${first ? "通道" : "图"} ${map} 的权重`,
   more: (count) => `另外 ${count} 个卷积核`, column: "排成一列，每个数投一票",
-  laidOut: (entries, pooled) => `最后的图排成一列，共 ${entries.toLocaleString("zh")} 个数${pooled ? "，每图一个" : ""}。每个数对每个类别都有一个权重；数 × 权重就是它的一票。`,
+  laidOut: (entries, { parts, summed }) => `${laidOutByInChinese(parts.map((part) => part.kind), entries.toLocaleString("zh"))}${summed ? `最后 ${summed} 个数是累计证据的图中所有格的和。` : ""}每个数对每个类别都有一个权重；数 × 权重就是它的一票。`,
   whoseVotes: "显示哪个类别的票", parts: { column: "这一列", weights: "权重：", votes: "票" },
   partsAria: { column: "这一列；用方向键移动", weights: "它的权重；用方向键移动", votes: "票；用方向键移动" },
   sum: (votes, bias, logit, label, chance) => `全部票数 ${votes}，偏置 ${bias}：“${label}”得 ${logit}，概率为 ${chance}。`,
-  votesFor: "最强的赞成票", votesAgainst: "最强的反对票", mapAt: (map, where) => `图 ${map}：${where}`, none: "无",
+  votesFor: "最强的赞成票", votesAgainst: "最强的反对票", none: "无", notSent: "太多，这里列不出", clipped: "（少数几个远远超出色标）",
+  ofCell: (map, place, where) => `图 ${map}，${place}：${where}`, ofLargest: (map, part, where) => `图 ${map} 最大的一格${part ? `，${part}` : ""}：${where}`,
+  within: (part) => `在 ${part.map(([start, stop]) => `${start}–${stop - 1} 格`).join(" × ")} 之内`, ofMean: (map, cells) => `图 ${map} 全部 ${cells.toLocaleString("zh")} 格的平均`,
+  ofShare: (map, cells) => `图 ${map} 的 ${cells.toLocaleString("zh")} 格中大于零的比例`, ofSum: (map, most) => `图 ${map} 所有格的和${most ? `，主要来自 ${most}` : ""}`,
+  ofNeuron: (entry, map, where) => `最后一个全连接层的神经元 ${entry}${map ? `；主要依据图 ${map}，${where}` : ""}`,
   answer: "答案", softmax: (averaged, temperature) => `各类的和变为概率（softmax）${averaged ? "，并对各窗口和翻转的副本取平均" : ""}。${temperature === 1 ? "" : `最后一层的权重和偏置已除以温度 ${temperature.toFixed(2)}：它最适合训练时留出的样本，使给出的概率与实际正确的频率大致相符。`}`, noClass: "不属于任何类别", moreClasses: (count) => `另有 ${count} 个类别。`,
   looked: "它看了哪里", counted: (cam) => `逐格显示什么支持“%s”（[橙色]）、什么反对（{蓝色}），用平滑的积分梯度计算。${cam ? "旁边是 Grad-CAM：最后一块在哪里看到了支持它的东西。" : ""}`,
   attribution: "归因", cam: "Grad-CAM", attributionAria: "每一格的归因", camAria: "Grad-CAM", learned: "学来的，不是设计的",
@@ -123,7 +149,7 @@ const CHINESE = {
   patchTimes: (unit, at) => `${unit} ${at}：块 × 卷积核`, moreDrawn: (count, unit) => `另外 ${count} 个画出的${unit}`, notDrawn: (count, unit) => `${count} 个没有画出的${unit}`,
   bias: "偏置", total: "和", timesScale: "× 归一化的系数", plusShift: "+ 它的偏移", match: "匹配", before: "之前", stays: "大于零：保留", becomes: "不大于零：变为 0",
   window: "这个窗口", mean: "它们的平均", largestOf: (count) => `${count} 个中最大的`, scaleOnly: "× 系数", shiftOnly: "+ 偏移",
-  entry: (at) => `这一列的第 ${at} 个数`, fromMap: (map, cell) => `它是最后一块的图 ${map}，${cell}。`, standsFor: (map) => `它代表最后一块的图 ${map}。`, neuron: "它是最后一个全连接层的神经元。",
+  entry: (at) => `这一列的第 ${at} 个数`,
   itsValue: "它的值", itsWeight: (label) => `× 它对“${label}”的权重`, itsVote: "它的票", standardised: (where) => `${where}；经过标准化，网络读到的就是它。`,
   colours: ["红", "绿", "蓝"], channelAt: (at) => `通道 ${at}`, level: "值", input: "输入", spokenEntry: (at, vote) => `第 ${at} 个数：票 ${vote}`,
   title: "看网络如何思考", ask: { image: "画一画，或选择图片：", sound: "说一说，或选择录音：", text: "写一写：", numbers: "粘贴一些数：" },
