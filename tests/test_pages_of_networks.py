@@ -13,12 +13,16 @@ import pytest
 import torch
 
 from gridcnn import explain, fit
-from gridcnn.adapters import ArrayAdapter
+from gridcnn.adapters import ArrayAdapter, TextAdapter
+from gridcnn.adapters.array_settings import fixed_kernels
+from gridcnn.export.card import model_card
 from gridcnn.model import FittedModel, Network
 from gridcnn.network.backbone import BackboneConfig, ConvPoolDense
 from gridcnn.network.heads import HEADS, maps_of_features
 from gridcnn.render import live
 from gridcnn.render.explain_page import explain_page
+from gridcnn.training.bag import Mixture, learn_bag, with_bag
+from gridcnn.training.loop import Examples
 
 QUICK: dict[str, Any] = {"epochs": 1, "validation_fraction": 0.0, "refit": False}
 
@@ -189,6 +193,119 @@ def test_the_votes_of_twenty_thousand_numbers_are_there_for_a_page() -> None:
     assert (
         layers["column"]["entries"] == values["column"]["shape"][0] == layers["dense"]["weights"]["shape"][1] == 20_160
     )
+
+
+# ---- what kernels are ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fixed() -> FittedModel:
+    return fit(ArrayAdapter(), *waves(), {**fixed_kernels(60), **QUICK, "kernels": (84,)})
+
+
+def with_bag_of(tokens: str, kernels: float) -> FittedModel:
+    """Return a network for texts in which a bag counts once and the other kernels as often as is said."""
+    texts, labels = ["fine film", "dull film", "so fine a film", "it was dull"] * 10, np.tile([1, 0], 20)
+    adapter = TextAdapter(tokens=tokens, embedding_dim=6, min_count=1).fit(texts)
+    windows = np.concatenate([adapter.encode(text) for text in texts])
+    config = BackboneConfig(kernels=(5,), kernel_sizes=(3,), head="global_max", batch_norm=False, pool_size=1)
+    network = Network(adapter.frontend(), ConvPoolDense(adapter.spec_, config, 2)).eval()
+    bag = learn_bag(adapter.counts(windows), Examples(windows, labels, np.ones(40)), 2, strength=10.0)
+    both = with_bag(network, adapter, bag, Mixture(kernels, 1.0, 10.0), np.zeros(2)).eval()
+    return FittedModel(adapter, both, np.array(["bad", "good"]))
+
+
+def text_of(browser: Any, tmp_path: Path, html: str) -> str:
+    (tmp_path / "why.html").write_text(html, "utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "why.html").as_uri())
+    page.wait_for_selector("html[data-drawn=yes]")
+    text: str = page.inner_text("body")
+    page.close()
+    return text
+
+
+def test_fixed_kernels_are_not_said_to_be_learned(browser: Any, tmp_path: Path, fixed: FittedModel) -> None:
+    html = explain_page(fixed, waves()[0][0])
+    text = text_of(browser, tmp_path, html)
+
+    assert "Fixed, not learned" in text
+    assert "each is a contrast that weighs three cells" in text
+    assert "began at random" not in text
+    assert data_of(html)["match"]["random"] is None
+    assert "its kernels fixed, its votes learned" in "".join(model_card(fixed, name="waves"))
+
+
+def test_learned_kernels_are_said_to_be_learned(browser: Any, tmp_path: Path) -> None:
+    model = made("global_max")
+    assert "Nobody drew these kernels: they began at random" in text_of(
+        browser, tmp_path, explain_page(model, item_for(model))
+    )
+
+
+@pytest.mark.parametrize("tokens", ["word", "character"])
+def test_a_page_tells_of_the_bag_and_of_the_words_that_add_most(browser: Any, tmp_path: Path, tokens: str) -> None:
+    model = with_bag_of(tokens, kernels=0.01)
+    html = explain_page(model, "so dull a film", label="bad")
+    text, data = text_of(browser, tmp_path, html), data_of(html)
+
+    assert f"Kernels 6 to 9 are a bag of {tokens}s inside the network." in text
+    assert "Beside these stand 2 more, one for each class: how much it speaks for the class" in text
+    assert re.search(r"\b6 adds up what speaks for “bad”", text)
+    first = "“dull” [+]" if tokens == "word" else "“. . . . [^”]*” [+]"
+    assert re.search(rf"the sum of all cells of map 6, most of it from {first}", text)
+    assert not {"6", "7", "8", "9"} & set(data["layers"]["looks_for"])
+    assert f"reaches over a few {tokens}s at a time" in text
+    assert text.startswith("Sentence" if tokens == "word" else "Text")
+    assert "Kernels 6 to 9 are not among them" in text
+
+
+def test_a_network_that_is_a_bag_alone_shows_the_kernels_that_count_and_says_so(browser: Any, tmp_path: Path) -> None:
+    model = with_bag_of("word", kernels=0.0)
+    html = explain_page(model, "so dull a film", label="bad")
+    text, data = text_of(browser, tmp_path, html), data_of(html)
+
+    assert set(data["layers"]["groups"][0]["maps"]) == set(live.layers(model)["groups"][0]["maps"]) == {6, 7, 8, 9}
+    assert "the 4 of 9 kernels that count at all (the weights of the others are 0)" in text
+    assert "So this network is a bag alone." in text
+    assert data["match"] is None
+    assert "began at random" not in text
+
+
+def test_the_letters_over_the_strips_stand_upright_and_whole(browser: Any, tmp_path: Path) -> None:
+    model = with_bag_of("character", kernels=1.0)
+    (tmp_path / "why.html").write_text(explain_page(model, "so dull a film"), "utf-8")
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.goto((tmp_path / "why.html").as_uri())
+    page.wait_for_selector("html[data-drawn=yes]")
+
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll(".strip-words .word")]
+            .filter((each) => each.scrollHeight > each.clientHeight).length"""
+    )
+    assert (
+        page.evaluate("getComputedStyle(document.querySelector('.strip-words .word')).writingMode") == "horizontal-tb"
+    )
+    assert cut == 0
+    page.close()
+
+
+def test_votes_of_which_one_is_far_above_all_others_are_not_drawn_blank(browser: Any, tmp_path: Path) -> None:
+    model = made("flatten", flat=False, summed=2)
+    with torch.no_grad():
+        model.network.backbone.output.weight[:, -2:] *= 1e5
+    (tmp_path / "why.html").write_text(explain_page(model, item_for(model)), "utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "why.html").as_uri())
+    page.wait_for_selector("html[data-drawn=yes]")
+
+    assert "a few are far larger" in page.locator("[data-part=weights] + figcaption").inner_text()
+    shades = page.evaluate(
+        """() => { const canvas = document.querySelector("[data-part=weights] canvas"), pen = canvas.getContext("2d");
+            return new Set(pen.getImageData(0, 0, canvas.width, canvas.height).data).size; }"""
+    )
+    page.close()
+    assert shades > 50
 
 
 # ---- series of unequal length ----------------------------------------------------------------------------------------

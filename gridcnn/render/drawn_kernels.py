@@ -131,13 +131,16 @@ def grid_fits(grid: np.ndarray) -> bool:
     return grid.size <= 4 * LARGEST_MAP
 
 
-def groups(steps: Sequence[Step], drawn: Sequence[Kernels]) -> list[dict[str, Any]]:
-    """Return what a page needs of each convolution and the steps after it, but for the values of an item."""
+def groups(steps: Sequence[Step], drawn: Sequence[Kernels], weights: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+    """Return what a page needs of each convolution and the steps after it, but for the values of an item.
+
+    `weights` are those of `kernel_weights`.
+    """
     found: list[dict[str, Any]] = []
     grid = steps[0].input
     n_channels = len(grid)
     channels, visible = list(range(n_channels)), grid_fits(grid)
-    for kernels, (number, section) in zip(drawn, convolutions(steps), strict=True):
+    for kernels, weight, (number, section) in zip(drawn, weights, convolutions(steps), strict=True):
         convolution = section[0]
         fits = _fits(section)
         group: dict[str, Any] = {
@@ -145,6 +148,7 @@ def groups(steps: Sequence[Step], drawn: Sequence[Kernels]) -> list[dict[str, An
             "number": number,
             "drawn": fits,
             "n_maps": len(convolution.output),
+            "n_counting": int((weight > 0).sum()),
             "maps": [kernel + 1 for kernel in kernels],
             "n_channels": n_channels,
             "channels": [channel + 1 for channel in channels],

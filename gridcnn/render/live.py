@@ -28,12 +28,13 @@ from gridcnn.render.drawn_kernels import (
     grid_fits,
     groups,
     heaviest_kernels,
+    kernel_weights,
     map_values,
 )
 from gridcnn.render.html import render
 from gridcnn.render.packing import packed, packed_axis, times
 from gridcnn.render.shown_input import shown_input
-from gridcnn.render.voting import features, places_of_largest, sums
+from gridcnn.render.voting import bag_of, features, places_of_largest, sums
 
 __all__ = ["POLICY", "describe", "files", "layers", "maps", "unknown_words", "values_of"]
 
@@ -100,13 +101,15 @@ def maps(model: Any, item: Any) -> dict[str, Any]:
 def describe(model: FittedModel, steps: Sequence[Step], drawn: list[Kernels], voted: Sequence[int]) -> dict[str, Any]:
     """Return the network as a page draws it; `voted` are the indices of the classes whose weights are in it."""
     adapter, spec, logits = model.adapter, model.adapter.spec_, steps[-1]
-    shown = groups(steps, drawn)
+    weights = kernel_weights(steps, model.network.backbone)
+    shown = groups(steps, drawn, weights)
     entries, found = len(logits.input), features(steps, model.network.backbone.config)
     return {
         "classes": model.class_names,
         "background": model.background,
         "temperature": model.network.temperature,
         "noun": adapter.noun,
+        "unit": adapter.unit,
         "about": adapter.describe_grid(),
         "takes": _takes(model),
         "sizes": list(spec.sizes),
@@ -117,12 +120,14 @@ def describe(model: FittedModel, steps: Sequence[Step], drawn: list[Kernels], vo
         "groups": [group for group in shown if group["drawn"]],
         "column": _column(steps, found),
         "features": found,
+        "fixed": bool(model.recipe.get("solved")),
+        "bag": bag_of(steps, found["summed"], weights[-1]),
         "dense": {
             "classes": list(voted),
             "weights": packed(logits.weights[list(voted)]) if len(voted) and entries <= LONGEST_COLUMN else None,
             "bias": logits.bias.tolist(),
         },
-        "looks_for": _looks_for(model, steps[0], drawn[0]),
+        "looks_for": _looks_for(model, steps[0], drawn[0], found["summed"]),
         "stack": _stack(steps),
         "left_out": _left_out(shown, entries),
     }
@@ -214,7 +219,7 @@ def _column(steps: Sequence[Step], found: dict[str, Any]) -> dict[str, int] | No
 
 
 @torch.inference_mode()
-def _looks_for(model: FittedModel, step: Step, drawn: Kernels) -> dict[int, str]:
+def _looks_for(model: FittedModel, step: Step, drawn: Kernels, summed: int) -> dict[int, str]:
     """Return the known symbols to which the cells of the first kernels respond most, if there are symbols."""
     known = model.adapter.known_symbols(COMMON_WORDS)
     if known is None:
@@ -230,6 +235,7 @@ def _looks_for(model: FittedModel, step: Step, drawn: Kernels) -> dict[int, str]
     return {
         kernel + 1: " ".join(symbols[at] for at in (vectors[: len(symbols)] @ step.kernels[kernel]).argmax(axis=0))
         for kernel in drawn
+        if kernel < len(step.kernels) - summed  # a sum looks for nothing, but adds up
     }
 
 

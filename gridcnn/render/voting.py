@@ -13,7 +13,7 @@ from gridcnn.network.backbone import BackboneConfig
 from gridcnn.network.heads import parts_of
 from gridcnn.render.packing import packed, packed_field
 
-__all__ = ["cells_of_largest", "features", "places_of_largest", "sums"]
+__all__ = ["bag_of", "cells_of_largest", "features", "places_of_largest", "sums"]
 
 MOST_SUMMED = 256 * 256
 """Cells of all maps that are summed, up to which they are sent."""
@@ -60,6 +60,33 @@ def sums(steps: Sequence[Step], config: BackboneConfig) -> dict[str, Any] | None
     maps = _last_maps(steps).output
     few = 0 < config.summed_kernels * maps[0].size <= MOST_SUMMED
     return packed(maps[-config.summed_kernels :]) if few else None
+
+
+def bag_of(steps: Sequence[Step], summed: int, weights: np.ndarray) -> dict[str, Any] | None:
+    """Return which kernels hold a bag, the last ones, and what each counts for; None if there is none.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        Of the network, recorded for any grid.
+    summed : int
+        Number of kernels whose maps are summed.
+    weights : ndarray of shape (kernels,)
+        How much each kernel of the convolution counts.
+
+    Returns
+    -------
+    dict
+        `first` and `last` kernel, from 1; `alone`, if no other kernel counts; `says`, for each of them the index of the
+        class that its sum counts most for or against, and whether it counts for it.
+    """
+    if not summed:
+        return None
+    votes = steps[-1].weights[:, -summed:]
+    classes = np.abs(votes).argmax(axis=0)
+    found = [[int(at), bool(votes[at, kernel] > 0)] for kernel, at in enumerate(classes)]
+    others = len(weights) - summed
+    return {"first": others + 1, "last": len(weights), "alone": not bool((weights[:others] > 0).any()), "says": found}
 
 
 def _last_maps(steps: Sequence[Step]) -> Step:

@@ -7,7 +7,7 @@ import { largest, number, percent, region, signed, square, squareField } from ".
 import { columnSizes, part, shown } from "./state.js";
 import { t } from "./words.js";
 
-const STRONGEST = 10, MOST_ADDING = 4;
+const STRONGEST = 10, MOST_ADDING = 4, LONGEST_RUN = 5; // of characters, whose evidence is that of the first
 
 export function drawColumn() {
   const { layers, chosen, values, chances } = shown, label = layers.classes[chosen];
@@ -81,10 +81,11 @@ function placeOf(map, at) { // a cell of the last maps
   const [, field] = fields.find(([count]) => (after -= count) < 0), seen = region(squareField(field), cell);
   return { cell, at, region: seen, where: where(seen) };
 }
-function mostOf(at) { // the words that add most to a sum
+function mostOf(at) { // the words, or runs of characters, that add most to a sum
   const { sums } = shown, { words } = shown.axes.at(-1);
   if (!sums || !words.length) return [];
-  const found = Array.from(sums[at], (value, cell) => [words[cell], value]).filter(([word, value]) => word && value > 0);
+  const { unit } = shown.layers, said = (cell) => (unit === "character" ? words.slice(cell, cell + LONGEST_RUN).filter(Boolean).join(" ") : words[cell]);
+  const found = Array.from(sums[at], (value, cell) => [words[cell] && said(cell), value]).filter(([word, value]) => word && value > 0);
   return found.sort((a, b) => b[1] - a[1]).slice(0, MOST_ADDING);
 }
 export function voteName(vote, entry) { // in words

@@ -31,6 +31,7 @@
 //   channel    "colour"           name of the channel axis;  upwards: whether the first row is drawn at the bottom
 //   axes       [{ name, unit, low, high, words }]    one an ordered axis; see Values.axes
 //   groups     one for each convolution that is drawn, with the steps after it:
+//     n_counting                  kernels whose weights, or those of what reads their maps, are not all 0
 //     block, number, n_maps, n_channels, size, kernel_sizes     numbers of the convolution itself
 //     maps       number[]         the drawn kernels (at most 12, always the same);  names: string[]
 //     channels   number[]         the maps below that are drawn;  below_drawn: whether there are any
@@ -45,6 +46,9 @@
 //              above 0 (region: of which cells, [first, behind the last] an axis; null is all), or all its "cells"; then
 //              come the sums of the maps after those. Without parts they are neurons. fields: [[maps, field]] in order
 //   dense      { weights: packed (classes, entries) or null, bias: number[] }    of the logits
+//   unit       "word", "character" or "": what the symbol in a cell is;  fixed: whether the kernels were not learned
+//   bag        { first, last, alone, says } or null     kernels that add up evidence, from 1; alone: if no other counts;
+//              says: for each [index of the class, whether it speaks for it]
 //   looks_for  { kernel: words }  for kernels of words;  stack: [[title, size]];  remarks: string[]
 //
 // Values (gridcnn.render.live.maps; of one item)
