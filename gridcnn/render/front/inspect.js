@@ -57,7 +57,7 @@ function explainMatch(g, k, cell, stage, value, parts) {
       const word = axis.words[left + at];
       rows.push([word ? `“${word}”` : t("padding"), each.reduce((sum, one) => sum + one.product[0][at], 0)]);
     });
-    parts.push(make("p", { class: "soft" }, t("wordSums", group.n_channels)));
+    parts.push(make("p", { class: "soft" }, t("wordSums", group.n_channels, t("unitNames")[shown.layers.unit || "word"])));
   } else if (each.length) {
     each.sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum));
     const best = each[0];

@@ -1,5 +1,8 @@
 // Every sentence of the pages, in English and in Chinese. Marks as in dom.js: **bold**, [orange], {blue}, %s.
 
+// A number with what is counted, in the plural unless it is one; `all` stands before several only.
+const counted = (count, one, all = "") => `${count === 1 ? "" : all}${count.toLocaleString("en")} ${one}${count === 1 ? "" : "s"}`;
+
 // How the last maps became the column, by the kinds of its parts.
 function laidOutBy(kinds, entries) {
   if (!kinds.length) return `Dense layers read the last maps; the last of them has ${entries} neurons, the numbers of this column.`;
@@ -7,13 +10,6 @@ function laidOutBy(kinds, entries) {
   if (kinds.length > 2) return `The last maps become one column of ${entries} numbers: the largest cell of each map says whether its kernel found what it looks for; those of its halves and quarters along each axis say roughly where.`;
   const found = { largest: "its largest cell, whether its kernel found what it looks for anywhere", mean: "the mean of its cells, how strongly it fits on the whole", share: "the share of its cells above 0, how often its kernel found what it looks for" };
   return `The last maps become one column of ${entries} numbers, ${kinds.length === 1 ? "one" : "two"} of each map: ${kinds.map((kind) => found[kind]).join("; and ")}.`;
-}
-function laidOutByInChinese(kinds, entries) {
-  if (!kinds.length) return `全连接层读最后的图；其中最后一层有 ${entries} 个神经元，就是这一列的数。`;
-  if (kinds[0] === "cells") return `最后的图逐格排成一列，共 ${entries} 个数，每个数说明找到了什么、在哪一格。`;
-  if (kinds.length > 2) return `最后的图变成一列，共 ${entries} 个数：每张图最大的一格说明有没有找到，各轴的一半和四分之一里最大的一格说明大约在哪里。`;
-  const found = { largest: "最大的一格，说明有没有找到", mean: "各格的平均，说明总体上有多相符", share: "大于零的格的比例，说明找到得有多频繁" };
-  return `最后的图变成一列，共 ${entries} 个数，每张图 ${kinds.length} 个：${kinds.map((kind) => found[kind]).join("；")}。`;
 }
 
 const ENGLISH = {
@@ -32,21 +28,21 @@ const ENGLISH = {
   sameSteps: (noun) => `The same three steps on the smaller maps. Here a kernel no longer looks at the ${noun} but at what the kernels below it found, so it sees more of the ${noun} at once.`,
   kernelsOf: (group, explained) => `Block ${group.block}, convolution ${group.number}: ${group.maps.length < group.n_maps
     ? `the ${group.maps.length} of ${group.n_maps.toLocaleString("en")} kernels ${group.maps.length === group.n_counting ? "that count at all (the weights of the others are 0)" : explained ? `that matter most to “${explained}”` : "with the largest weights"}`
-    : `all ${group.n_maps} kernels, ${explained ? `those that matter most to “${explained}”` : "the largest weights"} first`}, `,
-  cellsWide: (sizes, flat) => `${sizes} cells ${flat ? "wide" : "a side"}`,
-  eachOver: (count, first) => `, each over ${count} ${first ? "channel" : "map"}${count > 1 ? "s" : ""}.`,
+    : `${counted(group.n_maps, "kernel", "all ")}${group.n_maps === 1 ? "" : `, ${explained ? `those that matter most to “${explained}”` : "the largest weights"} first`}`}, `,
+  cellsWide: (sizes, flat) => `${sizes} ${sizes === "1" ? "cell" : "cells"} ${flat ? "wide" : "a side"}`,
+  eachOver: (count, first) => `, each over ${counted(count, first ? "channel" : "map")}.`,
   scale: "Colour scale: blue below zero, orange above",
   looksFor: "looks for", addsUp: (label, speaksFor) => `adds up what speaks ${speaksFor ? "for" : "against"} “${label}”`,
   aboutBag: (bag, noun, unit) => `Kernels ${bag.first} to ${bag.last} are a bag${unit ? ` of ${unit}s` : ""} inside the network. Each is one cell wide and picks up what a ${unit || "cell"} says for one class or against it${unit ? `, with the runs of ${unit}s that it begins` : ""}, as counts in training told. Its map is summed over the whole ${noun}, and the sum votes.${bag.alone ? " The other kernels count nothing: their weights are 0, since they added nothing on items held out. So this network is a bag alone." : ""}`,
   kernel: (at) => `kernel ${at}`,
   nameOf: (group, at) => `block ${group.block}, convolution ${group.number}, kernel ${group.maps[at]}`,
   weightsOf: (name, some) => `${name}: its weights${some ? " for the maps it listens to most" : ""}`,
-  mapOf: (name, title, sizes) => `${name}, ${title}: ${sizes[0] > 1 ? `${sizes[0]} by ${sizes[1]}` : sizes[1]} cells; arrow keys move`,
+  mapOf: (name, title, sizes) => `${name}, ${title}: ${sizes[0] > 1 ? `${sizes[0]} by ${sizes[1]}` : sizes[1]} ${sizes[0] * sizes[1] === 1 ? "cell" : "cells"}; arrow keys move`,
   titles: { match: "match", ReLU: "ReLU", pooled: "pooled", scaled: "scaled" },
   weightsFor: (map, first) => `its weights for ${first ? "channel" : "map"} ${map}`,
-  more: (count) => `${count} more kernel${count > 1 ? "s" : ""}`,
+  more: (count) => counted(count, "more kernel"),
   column: "One column, and every number votes",
-  laidOut: (entries, { parts, summed }) => `${laidOutBy(parts.map((part) => part.kind), entries.toLocaleString("en"))}${summed ? ` The last ${summed} are sums over all cells, of the maps that count evidence.` : ""} Every number has a weight for every class; number × weight is its vote.`,
+  laidOut: (entries, { parts, summed }) => `${laidOutBy(parts.map((part) => part.kind), entries.toLocaleString("en"))}${summed ? ` The last ${summed} ${summed === 1 ? "is the sum" : "are sums"} over all cells, of the maps that add up evidence.` : ""} Every number has a weight for every class; number × weight is its vote.`,
   whoseVotes: "Class whose votes are shown",
   parts: { column: "the column", weights: "weights for", votes: "votes" },
   partsAria: { column: "The column; arrow keys move", weights: "Its weights; arrow keys move", votes: "The votes; arrow keys move" },
@@ -56,8 +52,8 @@ const ENGLISH = {
   ofCell: (map, place, where) => `map ${map}, ${place}: ${where}`,
   ofLargest: (map, part, where) => `the largest cell of map ${map}${part ? `, ${part}` : ""}: ${where}`,
   within: (part) => `within ${part.map(([start, stop]) => `cells ${start}–${stop - 1}`).join(" across ")}`,
-  ofMean: (map, cells) => `the mean of all ${cells.toLocaleString("en")} cells of map ${map}`,
-  ofShare: (map, cells) => `the share of the ${cells.toLocaleString("en")} cells of map ${map} that are above 0`,
+  ofMean: (map, cells) => `the mean of ${counted(cells, "cell", "all ")} of map ${map}`,
+  ofShare: (map, cells) => `the share of the ${counted(cells, "cell")} of map ${map} that ${cells === 1 ? "is" : "are"} above 0`,
   ofSum: (map, most) => `the sum of all cells of map ${map}${most ? `, most of it from ${most}` : ""}`,
   ofNeuron: (entry, map, where) => `neuron ${entry} of the last dense layer${map ? `; what it rests on most: map ${map}, ${where}` : ""}`,
   answer: "The answer",
@@ -81,11 +77,11 @@ const ENGLISH = {
   kernelStage: (kernel, title) => `Kernel ${kernel}, ${title}`,
   seesWhat: (group, flat, y, x, where) => `block ${group.block}, convolution ${group.number}; ${flat ? `cell ${x}` : `row ${y}, column ${x}`}. It sees ${where}.`,
   outside: "outside", padding: "· (padding)", place: (flat, y, x) => (flat ? `cell ${x}` : `row ${y}, column ${x}`),
-  wordSums: (count) => `Each word's ${count} numbers × the kernel's, added up:`,
+  wordSums: (count, unit) => `Each ${unit}'s ${count} numbers × the kernel's, added up:`,
   units: { channel: "channel", number: "number", map: "map" },
   patchOf: (unit, at) => (unit ? `patch of ${unit} ${at}` : "patch"), kernelTable: "kernel", sumsTo: (sum) => `sums to ${sum}`,
   patchTimes: (unit, at) => `${unit} ${at}: patch × kernel`,
-  moreDrawn: (count, unit) => `${count} more ${unit}s that are drawn`, notDrawn: (count, unit) => `${count} ${unit}s that are not drawn`,
+  moreDrawn: (count, unit) => `${counted(count, `more ${unit}`)} that ${count === 1 ? "is" : "are"} drawn`, notDrawn: (count, unit) => `${counted(count, unit)} that ${count === 1 ? "is" : "are"} not drawn`,
   bias: "bias", total: "sum", timesScale: "× scale of the normalisation", plusShift: "+ its shift", match: "match",
   before: "before", stays: "above zero: it stays", becomes: "not above zero: it becomes 0",
   window: "the window", mean: "their mean", largestOf: (count) => `the largest of ${count}`, scaleOnly: "× scale", shiftOnly: "+ shift",
@@ -154,7 +150,7 @@ const CHINESE = {
   footer: "数以 32 位浮点（七位数字）保存，显示时取整。颜色：每一行图共用一个以零为中心的色标。", inspector: "一格背后的算式", close: "关闭",
   point: "指向任何一张图的一格：它下面的那一块会在这里和下一层亮起，并写出它背后的算式。",
   kernelStage: (kernel, title) => `卷积核 ${kernel}，${title}`, seesWhat: (group, flat, y, x, where) => `第 ${group.block} 块，卷积 ${group.number}；${flat ? `第 ${x} 格` : `第 ${y} 行，第 ${x} 列`}。它看到 ${where}。`,
-  outside: "外面", padding: "·（填充）", place: (flat, y, x) => (flat ? `第 ${x} 格` : `第 ${y} 行，第 ${x} 列`), wordSums: (count) => `每个词的 ${count} 个数 × 卷积核的数，加起来：`,
+  outside: "外面", padding: "·（填充）", place: (flat, y, x) => (flat ? `第 ${x} 格` : `第 ${y} 行，第 ${x} 列`), wordSums: (count, unit) => `每个${unit}的 ${count} 个数 × 卷积核的数，加起来：`,
   units: { channel: "通道", number: "数", map: "图" }, patchOf: (unit, at) => (unit ? `${unit} ${at} 的一块` : "一块"), kernelTable: "卷积核", sumsTo: (sum) => `和为 ${sum}`,
   patchTimes: (unit, at) => `${unit} ${at}：块 × 卷积核`, moreDrawn: (count, unit) => `另外 ${count} 个画出的${unit}`, notDrawn: (count, unit) => `${count} 个没有画出的${unit}`,
   bias: "偏置", total: "和", timesScale: "× 归一化的系数", plusShift: "+ 它的偏移", match: "匹配", before: "之前", stays: "大于零：保留", becomes: "不大于零：变为 0",
@@ -177,6 +173,14 @@ const CHINESE = {
   windows: (n, of) => `它比网格长，被切成 ${of} 个窗口，答案取平均。这里显示第 ${n} 个。`, copies: "答案是原样（这里显示的）和翻转的平均。", leftOut: (what) => `太大，没有画出：${what}。`,
   convolution: (block, at) => `第 ${block} 块卷积 ${at}`, layersAria: "每一层的大小", sizes: { input: "输入", column: "一列", votes: "票" }, sizeOfBlock: (block) => `第 ${block} 块`, noModels: "服务器上没有模型。",
 };
+
+function laidOutByInChinese(kinds, entries) {
+  if (!kinds.length) return `全连接层读最后的图；其中最后一层有 ${entries} 个神经元，就是这一列的数。`;
+  if (kinds[0] === "cells") return `最后的图逐格排成一列，共 ${entries} 个数，每个数说明找到了什么、在哪一格。`;
+  if (kinds.length > 2) return `最后的图变成一列，共 ${entries} 个数：每张图最大的一格说明有没有找到，各轴的一半和四分之一里最大的一格说明大约在哪里。`;
+  const found = { largest: "最大的一格，说明有没有找到", mean: "各格的平均，说明总体上有多相符", share: "大于零的格的比例，说明找到得有多频繁" };
+  return `最后的图变成一列，共 ${entries} 个数，每张图 ${kinds.length} 个：${kinds.map((kind) => found[kind]).join("；")}。`;
+}
 
 // What adapters say, in Chinese; what is not listed stays as it is.
 const NOUNS = { picture: "图片", sound: "声音", sentence: "句子", text: "文本", series: "序列", row: "行", item: "样本" };
