@@ -290,6 +290,18 @@ def test_the_letters_over_the_strips_stand_upright_and_whole(browser: Any, tmp_p
     page.close()
 
 
+def test_the_strips_of_a_series_are_whole(browser: Any, tmp_path: Path, fixed: FittedModel) -> None:
+    (tmp_path / "why.html").write_text(explain_page(fixed, waves()[0][0]), "utf-8")
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    page.goto((tmp_path / "why.html").as_uri())
+    page.wait_for_selector("html[data-drawn=yes]")
+    wide, seen = page.evaluate(
+        "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector('.scroll'))"
+    )
+    page.close()
+    assert wide == seen
+
+
 def test_votes_of_which_one_is_far_above_all_others_are_not_drawn_blank(browser: Any, tmp_path: Path) -> None:
     model = made("flatten", flat=False, summed=2)
     with torch.no_grad():

@@ -47,7 +47,7 @@ POLICY = (
 LONGEST_COLUMN = 256 * 256
 """Length of the longest feature vector that is drawn."""
 
-MOST_WEIGHTS = 500_000
+MOST_WEIGHTS = 2**20
 """Largest number of weights of the votes that are sent."""
 
 COMMON_WORDS = 3_000

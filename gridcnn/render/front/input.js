@@ -34,8 +34,8 @@ export function showInput() {
   if (!row) return;
   row.hidden = input.kind !== "words";
   const cells = shown.groups[0].stages[0].sizes[1], single = shown.layers.unit === "character";
-  const narrow = single && !input.words.some(([word]) => UPRIGHT.test(word));
-  all(".strips").forEach((each) => each.style.setProperty("--cell", narrow ? "9.5px" : "13px"));
+  const narrow = single && !row.hidden && !input.words.some(([word]) => UPRIGHT.test(word)); // what must be read needs room
+  all(".strips").forEach((each) => each.style.setProperty("--cell", row.hidden ? "2px" : narrow ? "9.5px" : "13px"));
   if (!row.hidden) row.replaceChildren(...Array.from({ length: cells }, (_, at) => make("span", { class: at < input.words.length && (single || UPRIGHT.test(input.words[at][0])) ? "word upright" : "word", data: { at } }, at < input.words.length ? input.words[at][0] : "·")));
 }
 
