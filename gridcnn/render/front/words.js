@@ -8,7 +8,7 @@ function laidOutBy(kinds, entries) {
   if (!kinds.length) return `Dense layers read the last maps; the last of them has ${entries} neurons, the numbers of this column.`;
   if (kinds[0] === "cells") return `The last maps are laid out cell by cell as one column of ${entries} numbers, so that each says what was found and exactly where.`;
   if (kinds.length > 2) return `The last maps become one column of ${entries} numbers: the largest cell of each map says whether its kernel found what it looks for; those of its halves and quarters along each axis say roughly where.`;
-  const found = { largest: "its largest cell, whether its kernel found what it looks for anywhere", mean: "the mean of its cells, how strongly it fits on the whole", share: "the share of its cells above 0, how often its kernel found what it looks for" };
+  const found = { largest: "its largest cell, which says whether its kernel found what it looks for anywhere", mean: "the mean of its cells, which says how well it fits on the whole", share: "the share of its cells above 0, which says how often its kernel found what it looks for" };
   return `The last maps become one column of ${entries} numbers, ${kinds.length === 1 ? "one" : "two"} of each map: ${kinds.map((kind) => found[kind]).join("; and ")}.`;
 }
 
