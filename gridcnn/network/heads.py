@@ -17,9 +17,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 __all__ = ["HEADS", "Part", "features_of", "maps_of_features", "n_features", "parts_of", "pyramid_regions"]
@@ -97,6 +96,8 @@ def maps_of_features(head: str, maps: int, sizes: Sequence[int], summed: int = 0
     >>> maps_of_features("share_average", 3, (8,), summed=2)
     array([0, 1, 2, 0, 1, 2, 3, 4])
     """
+    import numpy as np  # noqa: PLC0415  (settings are checked without it)
+
     of_parts = [
         np.repeat(np.arange(maps), math.prod(sizes)) if part.kind == "cells" else np.arange(maps)
         for part in parts_of(head, sizes)
