@@ -49,6 +49,7 @@ class Adapter(Parameterised):
     """What the Hugging Face Hub calls the classification of such items; empty if it has no name for it."""
 
     noun: str = "item"
+    unit: str = ""  # what the symbol in a cell is called, such as "word"; cells of numbers have none
     """A person's word for one item: picture, sound, sentence."""
 
     fitted_attributes: ClassVar[tuple[str, ...]]

@@ -69,7 +69,7 @@ class TableAdapter(Adapter):
     >>> rng = np.random.default_rng(0)
     >>> spectra = rng.normal(size=(200, 30)).cumsum(axis=1)
     >>> print(TableAdapter().fit(spectra).spec_)
-    1 channels × 30 column
+    1 channel × 30 columns
     >>> TableAdapter().fit(spectra[:, rng.permutation(30)])
     Traceback (most recent call last):
     gridcnn.errors.OrderingError: this table is refused (exchangeable): Columns that are alike do not stand near ...

@@ -99,7 +99,6 @@ class TextAdapter(Adapter):
 
     modality: ClassVar[str] = "text"
     task: ClassVar[str] = "text-classification"
-    noun: str = "sentence"
     fitted_attributes: ClassVar[tuple[str, ...]] = tuple(STATE)
     state_constraints: ClassVar[Mapping[str, Constraint]] = STATE
     constraints: ClassVar[Mapping[str, Constraint]] = {
@@ -181,6 +180,16 @@ class TextAdapter(Adapter):
         """Embedding dimension, and channels of evidence, × token."""
         channels = self.embedding_dim_ + self.evidence_
         return GridSpec(Axis("embedding", channels, ordered=False), (Axis("token", self.length_),))
+
+    @property
+    def noun(self) -> str:  # type: ignore[override]
+        """Words make a sentence; characters may be anything: a name, a strand of DNA."""
+        return "text" if self.unit == "character" else "sentence"
+
+    @property
+    def unit(self) -> str:  # type: ignore[override]
+        """What a token is: `"word"` or `"character"`."""
+        return getattr(self, "tokens_", "word")
 
     def tokenise(self, text: str) -> list[str]:
         """Cut a text into tokens as `encode` does."""
@@ -287,9 +296,14 @@ class TextAdapter(Adapter):
 
     def describe_grid(self) -> str:
         """Explain vectors of words or characters."""
+        evidence = (
+            f"Beside these stand {self.evidence_} more, one for each class: how much it speaks for the class, with "
+            f"{'its pieces and ' if self.pieces_ else ''}the runs of {self.unit}s that it begins, as counts in the "
+            "training texts told. "
+        )
         return (
-            f"Every {self.tokens_} is a list of {self.embedding_dim_} numbers that the network learned. Underlined "
-            f"with dots: {self.tokens_}s it does not know."
+            f"Every {self.unit} is a list of {self.embedding_dim_} numbers that the network learned. "
+            f"{evidence if self.evidence_ else ''}Underlined with dots: {self.unit}s it does not know."
         )
 
     def coordinates(self, item: Any, window: int = 1, n_windows: int = 1) -> tuple[Coordinates, ...]:

@@ -20,6 +20,9 @@ from gridcnn.errors import ConfigurationError
 
 __all__ = ["Axis", "Coordinates", "GridSpec"]
 
+COUNTABLE = {"channel", "column", "position", "sensor", "token"}
+"""Names of axes that name their cells; those of others name what is measured along them."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -139,7 +142,19 @@ class GridSpec:
         return cls(Axis(**values["channels"]), tuple(Axis(**axis) for axis in values["axes"]))
 
     def __str__(self) -> str:
-        return " × ".join(f"{axis.size} {axis.name}" for axis in (self.channels, *self.axes))
+        return " × ".join(_counted(axis.size, axis.name) for axis in (self.channels, *self.axes))
+
+
+def _counted(size: int, name: str) -> str:
+    """Return a size with the name of its axis; what can be counted is in the plural, or in the singular for one.
+
+    >>> _counted(1, "channels"), _counted(99, "column"), _counted(20, "height")
+    ('1 channel', '99 columns', '20 height')
+    """
+    one = name.removesuffix("s")
+    if one not in COUNTABLE:
+        return f"{size} {name}"
+    return f"{size} {one if size == 1 else f'{one}s'}"
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ def grids(adapter: ArrayAdapter, X: object) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("axes", "X", "spec"),
     [
-        (("length",), NUMBERS[:, 0, 0], "1 channels × 5 length"),
+        (("length",), NUMBERS[:, 0, 0], "1 channel × 5 length"),
         (("channels", "time"), NUMBERS[:, 0], "4 channels × 5 time"),
         (("time", "channels"), NUMBERS[:, 0], "5 channels × 4 time"),
-        (("height", "width"), NUMBERS[:, 0], "1 channels × 4 height × 5 width"),
+        (("height", "width"), NUMBERS[:, 0], "1 channel × 4 height × 5 width"),
         (("channels", "height", "width"), NUMBERS, "3 channels × 4 height × 5 width"),
         (["height", "width", "channels"], NUMBERS, "5 channels × 3 height × 4 width"),
     ],

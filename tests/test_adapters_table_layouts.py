@@ -63,7 +63,7 @@ IN_TURN = Layout(("column", "channels"), np.arange(2 * POINTS).reshape(POINTS, 2
 def test_series_in_turn_become_the_channels_of_one_series() -> None:
     table, _ = outlines()
     adapter = TableAdapter().fit(table, report=found(IN_TURN))
-    assert str(adapter.spec_) == "2 channels × 24 position"
+    assert str(adapter.spec_) == "2 channels × 24 positions"
     encoded = adapter.encode(table.to_numpy()[7])
     np.testing.assert_array_equal(encoded[0, 0], table.filter(like="x").to_numpy(np.float32)[7])
     np.testing.assert_array_equal(encoded[0, 1], table.filter(like="y").to_numpy(np.float32)[7])

@@ -357,7 +357,7 @@ def test_a_chinese_sentence_is_answered_in_chinese(
         for label in page.page.locator(".strip-words .upright").all():
             bounds = label.bounding_box()
             assert min(bounds["width"], bounds["height"]) >= 12  # px: none is cut
-        assert page.page.locator(".strip-words .upright").count() == 7
+        assert page.page.locator(".strip-words .upright").count() == 9  # and the marks at both ends
         assert page.page.locator(".input-section p").inner_text().startswith("每个字是网络学到的")
         page.page.reload()
         page.page.wait_for_selector("body[data-ready=chinese]")

@@ -21,6 +21,7 @@ import soundfile
 
 from gridcnn import datasets, fit
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.adapters.array_settings import fixed_kernels
 from gridcnn.errors import ConfigurationError, ExportError
 from gridcnn.export import site as sites
 from gridcnn.export import web_runtime
@@ -79,6 +80,16 @@ def series() -> FittedModel:
     rows, labels = random.normal(size=(60, 3, 40)), np.arange(60) % 2
     rows[labels == 1, :, 10:14] += 3
     return fit(ArrayAdapter(axes=("channels", "time")), rows, labels, {**QUICK, "kernels": (5, 7)})
+
+
+@pytest.fixture(scope="module")
+def unequal() -> tuple[FittedModel, np.ndarray]:
+    """Return a network of fixed kernels, and the series of unequal length that it learned from."""
+    random, fast = np.random.default_rng(0), np.arange(40) % 2
+    rows = np.sin(2 * np.pi * np.arange(60) / np.where(fast, 5.0, 9.0)[:, None]) + random.normal(0, 0.5, (40, 60))
+    rows[np.arange(60) >= random.integers(40, 61, (40, 1))] = np.nan
+    settings = {**fixed_kernels(60), "kernels": (84,), "validation_fraction": 0.0, "refit": False}
+    return fit(ArrayAdapter(), rows, fast, settings), rows.astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +285,16 @@ def test_pages_that_would_show_other_numbers_are_not_written(
     assert not (tmp_path / "page").exists()
 
 
+def test_an_item_of_which_rounding_decides_does_not_keep_a_page_from_being_written(
+    unequal: tuple[FittedModel, np.ndarray], tmp_path: Path, runtime: Path
+) -> None:
+    model, rows = unequal
+    flat = np.full(60, 0.1, np.float32)  # whose contrasts are 0 but for rounding
+    assert [sites._hangs_on_rounding(model, item) for item in (flat, rows[0])] == [True, False]
+    sites.export_site(model, tmp_path, name="waves", items=np.stack([flat, rows[0]]), runtime=runtime)
+    assert (tmp_path / "index.html").is_file()
+
+
 def test_items_to_compare_with_that_cannot_be_read_are_refused(
     tmp_path: Path, tones: FittedModel, runtime: Path
 ) -> None:
@@ -395,6 +416,21 @@ def test_the_numbers_of_a_series_are_pasted(opened: Any, series: FittedModel) ->
     assert "Paste numbers" in site.page.locator("header").inner_text()
     site.page.fill("#numbers", "\n".join(" ".join(map(str, row)) for row in item))
     assert_same(site.values(), live.maps(series, item))
+
+
+def test_a_series_that_ends_early_is_pasted_without_what_it_lacks(
+    opened: Any, unequal: tuple[FittedModel, np.ndarray]
+) -> None:
+    model, rows = unequal
+    site, item = opened(model), next(row for row in rows if np.isnan(row).any())
+    site.page.fill("#numbers", " ".join(map(str, item[~np.isnan(item)])))
+    assert site.values()["probabilities"] == pytest.approx(predict(model, item[None]).probabilities[0], abs=TOLERANCE)
+    site.page.get_by_role("button", name="An example").click()
+    example = np.full(60, np.nan, np.float32)
+    example[:58] = live.layers(model)["takes"]["example"]
+    assert site.values()["probabilities"] == pytest.approx(
+        predict(model, example[None]).probabilities[0], abs=TOLERANCE
+    )
 
 
 def test_a_page_that_is_opened_as_a_file_says_what_to_do(

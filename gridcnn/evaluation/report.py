@@ -248,6 +248,7 @@ def _answer(model: FittedModel, item: Any, truth: str, prediction: str, confiden
 def _configuration(model: FittedModel) -> dict[str, dict[str, Any]]:
     adapter, network = model.adapter, model.network.backbone
     given = {name: value for name, value in adapter.get_params().items() if value is not None}
+    weights = "weights" if model.recipe.get("solved") else "learned weights"  # of which those of the votes are learned
     learned = {  # a vocabulary is counted, not listed; what was surveyed is said by the remarks
         name.rstrip("_"): f"{len(value):,}" if isinstance(value, list) and len(value) > 20 else value
         for name, value in adapter.state().items()
@@ -259,6 +260,6 @@ def _configuration(model: FittedModel) -> dict[str, dict[str, Any]]:
     augment = {name: value for name, value in dict(training.pop("augment", {})).items() if value}
     return {
         "Input": {"adapter": type(adapter).__name__, "grid": str(adapter.spec_), **given, **learned},
-        "Network": {**asdict(network.config), "learned weights": f"{model.n_parameters:,}"},
+        "Network": {**asdict(network.config), weights: f"{model.n_parameters:,}"},
         "Training": {**training, "augmentation": augment},
     }

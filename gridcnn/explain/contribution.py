@@ -10,6 +10,7 @@ import torch
 
 from gridcnn.explain.patches import Patch, patch_under
 from gridcnn.explain.tracing import Trace
+from gridcnn.network.heads import parts_of
 
 __all__ = ["Contribution", "Contributions", "contributions"]
 
@@ -26,6 +27,10 @@ class Contribution:
         The feature, its weight for the class, and their product, which is the contribution.
     patch : Patch
         The piece of the input that the feature rests on most.
+    kind : str
+        What the feature is: one of the `"cells"` of a map, its `"largest"` cell or that of a part of it, the `"mean"`,
+        `"share"` (above 0) or `"sum"` of all its cells, or a `"neuron"` of a dense layer. Means, shares and sums
+        rest on all cells, so their patch does not say where.
     """
 
     index: int
@@ -33,6 +38,7 @@ class Contribution:
     weight: float
     product: float
     patch: Patch
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -81,11 +87,14 @@ def contributions(trace: Trace, label: Any = None, count: int = 10) -> Contribut
     step, target = trace.steps[-1], trace.class_index(label)
     features, weights = step.input, step.weights[target]
     products = features * weights
+    kinds = _kinds(trace)
     order = np.argsort(-products, kind="stable")
 
     def strongest(indices: np.ndarray) -> tuple[Contribution, ...]:
         return tuple(
-            Contribution(at, float(features[at]), float(weights[at]), float(products[at]), _origin(trace, at))
+            Contribution(
+                at, float(features[at]), float(weights[at]), float(products[at]), _origin(trace, at), kinds[at]
+            )
             for at in map(int, indices[:count])
         )
 
@@ -99,6 +108,17 @@ def contributions(trace: Trace, label: Any = None, count: int = 10) -> Contribut
         strongest_for=strongest(order[products[order] > 0]),
         strongest_against=strongest(order[products[order] < 0][::-1]),
     )
+
+
+def _kinds(trace: Trace) -> list[str]:
+    """Return what each feature is."""
+    config, last = trace.backbone.config, [step for step in trace.steps if step.block][-1]
+    if config.dense:
+        return ["neuron"] * len(trace.steps[-1].input)
+    sizes = last.output.shape[1:]
+    parts = parts_of(config.head, sizes)
+    each = (len(trace.steps[-1].input) - config.summed_kernels) // len(parts)
+    return [*(part.kind for part in parts for _ in range(each)), *["sum"] * config.summed_kernels]
 
 
 def _origin(trace: Trace, index: int) -> Patch:

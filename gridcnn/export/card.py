@@ -144,9 +144,10 @@ def _front_matter(
 
 def _about(model: FittedModel) -> Iterator[str]:
     names = ", ".join(map(plain, model.class_names[:10])) + (", …" if len(model.classes) > 10 else "")
+    kernels = "its kernels fixed, its votes learned" if model.recipe.get("solved") else "all of them learned"
     yield (
-        f"A convolutional network with {model.n_parameters:,} learned weights. It takes one {model.adapter.noun} and "
-        f"answers with a probability for each of {len(model.classes)} classes: {names}.\n"
+        f"A convolutional network with {model.n_parameters:,} weights, {kernels}. It takes one {model.adapter.noun} "
+        f"and answers with a probability for each of {len(model.classes)} classes: {names}.\n"
     )
     yield f"The network reads it as a grid of {plain(model.adapter.spec_)}.\n"
 

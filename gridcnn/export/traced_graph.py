@@ -6,6 +6,7 @@ folded, so that every step has the values that a trace has.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,8 +16,10 @@ from gridcnn.explain.steps import Step, record
 from gridcnn.export.onnx_file import add_answer, flipped_copies, share_of_classes
 from gridcnn.inference.onnx_network import add_network
 from gridcnn.model import FittedModel
+from gridcnn.network.backbone import BackboneConfig
 from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.render.drawn_kernels import grid_fits
+from gridcnn.render.voting import MOST_SUMMED, cells_of_largest
 
 __all__ = ["traced_graph"]
 
@@ -28,9 +31,9 @@ def traced_graph(model: FittedModel, layers: Mapping[str, Any]) -> Graph:
     """Return the graph of a model with the values that a page draws among its outputs.
 
     The further outputs are those of the window that a trace shows, for one item at a time: `window`, counted from 1,
-    and `n_windows`, int64 `(1,)`; `grid`; `logits`; `column`; `peaks`, int64; `maps G S` of the drawn kernels of stage
-    S of group G; `tokens` and `known` of texts; `start`, the sample at which the window of a sound begins. A page
-    computes a ReLU itself that is not the first stage, and what is too large to be drawn is left out.
+    and `n_windows`, int64 `(1,)`; `grid`; `logits`; `column`; `peaks`, int64; `sums`; `maps G S` of the drawn
+    kernels of stage S of group G; `tokens` and `known` of texts; `start`, the sample at which the window of a sound
+    begins. A page computes a ReLU itself that is not the first stage, and what is too large to be drawn is left out.
 
     Parameters
     ----------
@@ -74,12 +77,14 @@ def traced_graph(model: FittedModel, layers: Mapping[str, Any]) -> Graph:
     def shown(name: str) -> str:
         return values[name] if windows.item is not None else graph("Gather", values[name], window, axis=0)
 
-    _add_values(graph, layers, steps, shown)
+    _add_values(graph, layers, steps, shown, backbone.config)
     _add_shown(graph, windows, window)
     return graph
 
 
-def _add_values(graph: Graph, layers: Mapping[str, Any], steps: Sequence[Step], shown: Callable[[str], str]) -> None:
+def _add_values(
+    graph: Graph, layers: Mapping[str, Any], steps: Sequence[Step], shown: Callable[[str], str], config: BackboneConfig
+) -> None:
     """Make outputs of the values of the window that is shown, each of the shape that a page expects."""
     if grid_fits(steps[0].input):
         _add_output(graph, "grid", shown("grid"), steps[0].input.shape)
@@ -90,10 +95,27 @@ def _add_values(graph: Graph, layers: Mapping[str, Any], steps: Sequence[Step], 
         _add_output(graph, name, drawn, (len(maps), *shape))
     if layers["column"] is not None:
         _add_output(graph, "column", shown(steps[-2].name), steps[-1].input.shape)
-        if layers["column"]["pooled"]:
-            last = [step for step in steps if step.block][-1]
-            cells = graph("Reshape", shown(last.name), graph.constant([len(last.output), -1]))
-            graph.output("peaks", graph("ArgMax", cells, axis=1, keepdims=0), np.int64, [len(last.output)])
+    last = [step for step in steps if step.block][-1]
+    _add_places(graph, shown(last.name), last.output.shape, config)
+
+
+def _add_places(graph: Graph, maps: str, shape: Sequence[int], config: BackboneConfig) -> None:
+    """Make outputs of what `gridcnn.render.voting` tells of the last maps: `peaks`, and `sums`."""
+    n_maps, sizes = shape[0] - config.summed_kernels, shape[1:]
+    maps = graph("Reshape", maps, graph.constant([1, *shape]))
+    peaks = []
+    for cut, cells in cells_of_largest(config, sizes):
+        part = graph.slice(maps, 0, n_maps, axis=1)
+        for axis, each in enumerate(cut, start=2):
+            part = graph.slice(part, each.start, each.stop, axis)
+        at = graph("ArgMax", graph("Reshape", part, graph.constant([n_maps, -1])), axis=1, keepdims=0)
+        peaks.append(graph("Gather", graph.constant(cells), at))
+    if peaks:
+        found = graph("Concat", *peaks, axis=0)
+        graph.output("peaks", found, np.int64, [len(peaks) * n_maps])
+    if 0 < config.summed_kernels * math.prod(sizes) <= MOST_SUMMED:
+        summed = (config.summed_kernels, *sizes)
+        _add_output(graph, "sums", graph.slice(maps, n_maps, shape[0], axis=1), summed)
 
 
 def _drawn_stages(layers: Mapping[str, Any]) -> Iterator[tuple[str, str, list[int]]]:

@@ -15,12 +15,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
-__all__ = ["HEADS", "features_of", "n_features", "pyramid_regions"]
+__all__ = ["HEADS", "Part", "features_of", "maps_of_features", "n_features", "parts_of", "pyramid_regions"]
 
 HEADS = ("flatten", "global_max", "global_average", "max_average", "share_average", "pyramid_max")
 
@@ -59,6 +60,49 @@ def pyramid_regions(sizes: Sequence[int]) -> list[Region]:
         along = [_parts(size, min(parts, size)) for size in sizes]
         regions += [region for region in itertools.product(*along) if parts == 1 or region not in regions]
     return regions
+
+
+class Part(NamedTuple):
+    """A stretch of the feature vector, with one number of each map: `"largest"`, `"mean"`, `"share"` (above 0).
+
+    `region` is the part of the grid that they are of; None is all of it. Of `"cells"` a map has a number for each.
+    """
+
+    kind: str
+    region: Region | None = None
+
+
+def parts_of(head: str, sizes: Sequence[int]) -> list[Part]:
+    """Return the stretches of a feature vector, in order.
+
+    >>> [part.kind for part in parts_of("share_average", (8,))]
+    ['share', 'mean']
+    """
+    if head == "pyramid_max":
+        _, *parts = pyramid_regions(sizes)
+        return [Part("largest"), *(Part("largest", region) for region in parts)]
+    kinds = {
+        "flatten": ("cells",),
+        "global_average": ("mean",),
+        "max_average": ("largest", "mean"),
+        "share_average": ("share", "mean"),
+    }
+    return [Part(kind) for kind in kinds.get(head, ("largest",))]
+
+
+def maps_of_features(head: str, maps: int, sizes: Sequence[int], summed: int = 0) -> np.ndarray:
+    """Return the map that each entry of a feature vector is of; `summed` maps follow the others, each with its sum.
+
+    >>> maps_of_features("share_average", 3, (8,), summed=2)
+    array([0, 1, 2, 0, 1, 2, 3, 4])
+    """
+    import numpy as np  # noqa: PLC0415  (settings are checked without it)
+
+    of_parts = [
+        np.repeat(np.arange(maps), math.prod(sizes)) if part.kind == "cells" else np.arange(maps)
+        for part in parts_of(head, sizes)
+    ]
+    return np.concatenate([*of_parts, np.arange(maps, maps + summed)])
 
 
 def _parts(size: int, count: int) -> list[tuple[int, int]]:

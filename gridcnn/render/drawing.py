@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from gridcnn.errors import ConfigurationError
-from gridcnn.explain import Patch, Step, Trace
+from gridcnn.explain import Contribution, Patch, Step, Trace
 from gridcnn.grid import GridSpec
 
 SIGNED = "PuOr_r"
@@ -153,8 +153,13 @@ def draw_patch(ax: Axes, patch: Patch) -> None:
     ax.imshow(picture.transpose(1, 2, 0) if len(cells) == 3 else picture[0], cmap="gray", interpolation="nearest")
 
 
-def draw_place(ax: Axes, patch: Patch, trace: Trace) -> None:
-    """Draw where a patch lies: framed in the grid, with its middle, or as the words under it."""
+def draw_place(ax: Axes, vote: Contribution, trace: Trace) -> None:
+    """Draw where a vote comes from: framed in the grid, with its middle, or as the words there; or name its map."""
+    patch = vote.patch
+    if vote.kind in {"mean", "share", "sum"}:  # of all cells
+        ax.text(0.5, 0.5, f"{vote.kind} of\nmap {patch.kernel}", ha="center", va="center", fontsize=8)
+        ax.set(xticks=[], yticks=[])
+        return
     if patch.cells.ndim == 2:
         draw_patch(ax, patch)
         return

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 
 from gridcnn.explain import Step, Trace
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.network.heads import maps_of_features
 from gridcnn.render.packing import packed, packed_field
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "grid_fits",
     "groups",
     "heaviest_kernels",
+    "kernel_weights",
     "map_values",
 ]
 
@@ -59,6 +62,7 @@ def choose_kernels(trace: Trace, target: int) -> list[Kernels]:
     """Return the indices of the kernels to draw of each convolution: those whose maps matter most for the class.
 
     Importance is the sum of |value × gradient of the logit| over a kernel's map, as the next convolution reads it.
+    A kernel that counts nothing whatever the item is not drawn.
     """
     sections = [steps for _, steps in convolutions(trace.steps)]
     values = torch.from_numpy(trace.grid.copy())[None].requires_grad_()
@@ -67,19 +71,26 @@ def choose_kernels(trace: Trace, target: int) -> list[Kernels]:
         outputs[step.name] = values = step.run(values)
     maps = [outputs[steps[-1].name] for steps in sections]
     chosen = []
-    for each, gradient in zip(maps, torch.autograd.grad(values[0, target], maps), strict=True):
+    gradients = torch.autograd.grad(values[0, target], maps)
+    for each, gradient, weight in zip(maps, gradients, kernel_weights(trace.steps, trace.backbone), strict=True):
         importance = (gradient * each)[0].abs().flatten(1).sum(dim=1).detach().numpy()
         loudest = each[0].abs().flatten(1).amax(dim=1).detach().numpy()  # decides between kernels without importance
-        chosen.append(np.lexsort((-loudest, -importance)).tolist())
+        chosen.append(_counting(np.lexsort((-loudest, -importance)), weight))
     return _fewer(trace.steps, chosen)
 
 
-def heaviest_kernels(steps: Sequence[Step]) -> list[Kernels]:
-    """Return the indices of the kernels to draw of each convolution, the same for every item.
+def heaviest_kernels(steps: Sequence[Step], backbone: ConvPoolDense) -> list[Kernels]:
+    """Return the indices of the kernels to draw of each convolution, the same for every item: those of most weight."""
+    weights = kernel_weights(steps, backbone)
+    return _fewer(steps, [_counting(np.argsort(-weight, kind="stable"), weight) for weight in weights])
 
-    Importance is the norm of a kernel, with its normalisation, × that of the weights that read its map.
+
+def kernel_weights(steps: Sequence[Step], backbone: ConvPoolDense) -> list[np.ndarray]:
+    """Return how much each kernel of each convolution counts: its norm, with its normalisation, × that of its readers.
+
+    The readers of a map are the weights of the next convolution, or of what reads its entries in the feature vector.
     """
-    chosen = []
+    found = []
     for _, section in convolutions(steps):
         norm = np.array([np.linalg.norm(kernel) for kernel in section[0].kernels])
         for step in section:
@@ -90,9 +101,17 @@ def heaviest_kernels(steps: Sequence[Step]) -> list[Kernels]:
         if reader.kind == "convolution":
             heard = sum(np.square(kernel).reshape(len(norm), -1).sum(axis=1) for kernel in reader.kernels)
         else:
-            heard = np.square(reader.weights).reshape(len(reader.weights), len(norm), -1).sum(axis=(0, 2))
-        chosen.append(np.argsort(-norm * np.sqrt(heard), kind="stable").tolist())
-    return _fewer(steps, chosen)
+            config, sizes = backbone.config, section[-1].output.shape[1:]
+            maps = maps_of_features(config.head, len(norm) - config.summed_kernels, sizes, config.summed_kernels)
+            heard = np.bincount(maps, np.square(reader.weights).sum(axis=0), minlength=len(norm))
+        found.append(norm * np.sqrt(heard))
+    return found
+
+
+def _counting(ranked: np.ndarray, weight: np.ndarray) -> Kernels:
+    """Return the kernels, in their order, without those that count nothing; all of them if none counts."""
+    counting: Kernels = ranked[weight[ranked] > 0].tolist()
+    return counting or ranked.tolist()
 
 
 def _fewer(steps: Sequence[Step], ranked: Sequence[Kernels]) -> list[Kernels]:
@@ -112,13 +131,16 @@ def grid_fits(grid: np.ndarray) -> bool:
     return grid.size <= 4 * LARGEST_MAP
 
 
-def groups(steps: Sequence[Step], drawn: Sequence[Kernels]) -> list[dict[str, Any]]:
-    """Return what a page needs of each convolution and the steps after it, but for the values of an item."""
+def groups(steps: Sequence[Step], drawn: Sequence[Kernels], weights: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+    """Return what a page needs of each convolution and the steps after it, but for the values of an item.
+
+    `weights` are those of `kernel_weights`.
+    """
     found: list[dict[str, Any]] = []
     grid = steps[0].input
     n_channels = len(grid)
     channels, visible = list(range(n_channels)), grid_fits(grid)
-    for kernels, (number, section) in zip(drawn, convolutions(steps), strict=True):
+    for kernels, weight, (number, section) in zip(drawn, weights, convolutions(steps), strict=True):
         convolution = section[0]
         fits = _fits(section)
         group: dict[str, Any] = {
@@ -126,6 +148,7 @@ def groups(steps: Sequence[Step], drawn: Sequence[Kernels]) -> list[dict[str, An
             "number": number,
             "drawn": fits,
             "n_maps": len(convolution.output),
+            "n_counting": int((weight > 0).sum()),
             "maps": [kernel + 1 for kernel in kernels],
             "n_channels": n_channels,
             "channels": [channel + 1 for channel in channels],

@@ -77,7 +77,7 @@ def explain_page(
         "explained": str(trace.classes[target]),
         "attribution": packed(explain.attribute(trace, trace.classes[target])),
         "cam": packed(explain.grad_cam(trace, trace.classes[target])),
-        "match": _match(trace, drawn, random_state),
+        "match": _match(trace, _to_match(drawn, layers), random_state, fixed=layers["fixed"]),
     }
     names = ["none of the classes" if at == model.background else name for at, name in enumerate(model.class_names)]
     order = np.argsort(-trace.item_probabilities, kind="stable")[:2]
@@ -145,11 +145,19 @@ def _contributions(trace: Trace, target: int) -> dict[str, Any]:
     }
 
 
-def _match(trace: Trace, drawn: list[Kernels], random_state: int) -> dict[str, Any] | None:
-    """Return the similarity maps of a learned kernel and of a random one of the same size and norm.
+def _to_match(drawn: list[Kernels], layers: dict[str, Any]) -> list[Kernels]:
+    """Return the drawn kernels without those of a bag, which look for nothing; none if no others count."""
+    bag = layers["bag"]
+    if bag is None:
+        return drawn
+    return [[] if bag["alone"] else [kernel for kernel in kernels if kernel + 1 < bag["first"]] for kernels in drawn]
 
-    The chosen kernel is the drawn one whose best match exceeds chance most: kernels of only nine numbers match some
-    edge even if they are random.
+
+def _match(trace: Trace, drawn: list[Kernels], random_state: int, *, fixed: bool) -> dict[str, Any] | None:
+    """Return the similarity maps of a learned kernel and of a random one of the same size and norm; None without one.
+
+    A kernel that is `fixed`, not learned, is compared with none. The chosen kernel is the drawn one
+    whose best match exceeds chance most: kernels of only nine numbers match some edge even if they are random.
     """
     best: tuple[float, dict[str, Any]] | None = None
     for kernels, (_, (step, *_)) in zip(drawn, convolutions(trace.steps), strict=True):
@@ -161,7 +169,7 @@ def _match(trace: Trace, drawn: list[Kernels], random_state: int) -> dict[str, A
             found, by_chance = (
                 explain.cosine_similarity_map(each, step.input, padding="same") for each in (learned, chance)
             )
-            gain = float(found.max() - by_chance.max())
+            gain = float(found.max() - (0 if fixed else by_chance.max()))
             if best is None or gain > best[0]:
                 best = (
                     gain,
@@ -172,7 +180,8 @@ def _match(trace: Trace, drawn: list[Kernels], random_state: int) -> dict[str, A
                         "best": float(found.max()),
                         "best_by_chance": float(by_chance.max()),
                         "learned": packed(found),
-                        "random": packed(by_chance),
+                        "random": None if fixed else packed(by_chance),
+                        "fixed": fixed,
                     },
                 )
     return best and best[1]

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from gridcnn import explain
-from gridcnn.adapters import Adapter
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.explain import Coordinates, Step, Trace
 from gridcnn.explain.steps import record
 from gridcnn.model import FittedModel, fitted_model
+from gridcnn.render.asked_numbers import asked_numbers
 from gridcnn.render.drawn_kernels import (
     LARGEST_MAP,
     MOST_MAPS,
@@ -28,11 +28,13 @@ from gridcnn.render.drawn_kernels import (
     grid_fits,
     groups,
     heaviest_kernels,
+    kernel_weights,
     map_values,
 )
 from gridcnn.render.html import render
 from gridcnn.render.packing import packed, packed_axis, times
 from gridcnn.render.shown_input import shown_input
+from gridcnn.render.voting import bag_of, features, places_of_largest, sums
 
 __all__ = ["POLICY", "describe", "files", "layers", "maps", "unknown_words", "values_of"]
 
@@ -42,20 +44,14 @@ POLICY = (
 )
 """What a browser may load for the live page: its own files, and pictures and sounds that a person chose."""
 
-LONGEST_COLUMN = 20_000
+LONGEST_COLUMN = 256 * 256
 """Length of the longest feature vector that is drawn."""
 
-MOST_WEIGHTS = 500_000
+MOST_WEIGHTS = 2**20
 """Largest number of weights of the votes that are sent."""
 
 COMMON_WORDS = 3_000
 """Number of known words among which those are found that a kernel responds to."""
-
-LONGEST_EXAMPLE = 4_096
-"""Numbers of the longest item that a page offers for a try."""
-
-EXAMPLE_DIGITS = 4
-"""Digits of its numbers, from that of their spread on."""
 
 _FIXED: WeakKeyDictionary[FittedModel, list[Kernels]] = WeakKeyDictionary()
 
@@ -74,7 +70,7 @@ def layers(model: Any) -> dict[str, Any]:
     model = fitted_model(model)
     backbone = model.network.calibrated().double().eval().requires_grad_(False)
     steps = record(backbone, np.zeros(model.adapter.spec_.shape))
-    drawn = heaviest_kernels(steps)
+    drawn = heaviest_kernels(steps, backbone)
     _FIXED[model] = drawn
     n_classes = len(model.classes)
     shown = n_classes * len(steps[-1].input) <= MOST_WEIGHTS
@@ -105,13 +101,15 @@ def maps(model: Any, item: Any) -> dict[str, Any]:
 def describe(model: FittedModel, steps: Sequence[Step], drawn: list[Kernels], voted: Sequence[int]) -> dict[str, Any]:
     """Return the network as a page draws it; `voted` are the indices of the classes whose weights are in it."""
     adapter, spec, logits = model.adapter, model.adapter.spec_, steps[-1]
-    shown = groups(steps, drawn)
-    entries = len(logits.input)
+    weights = kernel_weights(steps, model.network.backbone)
+    shown = groups(steps, drawn, weights)
+    entries, found = len(logits.input), features(steps, model.network.backbone.config)
     return {
         "classes": model.class_names,
         "background": model.background,
         "temperature": model.network.temperature,
         "noun": adapter.noun,
+        "unit": adapter.unit,
         "about": adapter.describe_grid(),
         "takes": _takes(model),
         "sizes": list(spec.sizes),
@@ -120,13 +118,16 @@ def describe(model: FittedModel, steps: Sequence[Step], drawn: list[Kernels], vo
         "upwards": spec.axes[0].upwards,
         "axes": [packed_axis(Coordinates.of(axis)) for axis in spec.axes],
         "groups": [group for group in shown if group["drawn"]],
-        "column": _column(steps),
+        "column": _column(steps, found),
+        "features": found,
+        "fixed": bool(model.recipe.get("solved")),
+        "bag": bag_of(steps, found["summed"], weights[-1]),
         "dense": {
             "classes": list(voted),
             "weights": packed(logits.weights[list(voted)]) if len(voted) and entries <= LONGEST_COLUMN else None,
             "bias": logits.bias.tolist(),
         },
-        "looks_for": _looks_for(model, steps[0], drawn[0]),
+        "looks_for": _looks_for(model, steps[0], drawn[0], found["summed"]),
         "stack": _stack(steps),
         "left_out": _left_out(shown, entries),
     }
@@ -134,8 +135,7 @@ def describe(model: FittedModel, steps: Sequence[Step], drawn: list[Kernels], vo
 
 def values_of(trace: Trace, drawn: list[Kernels]) -> dict[str, Any]:
     """Return the values of a traced item for the drawn kernels."""
-    last = [step for step in trace.steps if step.block][-1]
-    pooled = _is_pooled(trace.steps)
+    config = trace.backbone.config
     column = trace.steps[-1].input
     return {
         "probabilities": trace.item_probabilities.tolist(),
@@ -146,7 +146,8 @@ def values_of(trace: Trace, drawn: list[Kernels]) -> dict[str, Any]:
         "grid": packed(trace.grid) if grid_fits(trace.grid) else None,
         "maps": map_values(trace.steps, drawn),
         "column": packed(column) if len(column) <= LONGEST_COLUMN else None,
-        "peaks": last.output.reshape(len(last.output), -1).argmax(axis=1).tolist() if pooled else None,
+        "peaks": places_of_largest(trace.steps, config),
+        "sums": sums(trace.steps, config),
         "axes": [packed_axis(axis) for axis in trace.coordinates],
         "input": shown_input(trace),
         "cautions": trace.adapter.cautions(trace.item),
@@ -201,49 +202,24 @@ def _takes(model: FittedModel) -> dict[str, Any]:
         "paper": state.get("mean_"),
         "rate": state.get("sample_rate_"),
         "samples": state.get("samples_"),
-        **_numbers(model.adapter),
+        **asked_numbers(model.adapter),
     }
 
 
-def _numbers(adapter: Adapter) -> dict[str, Any]:
-    """Return the shape of an item that is an array of numbers, and one for a try; None if items are something else."""
-    trials = [] if adapter.reads_files or adapter.reads_texts else adapter.trial_items(np.random.default_rng(0))
-    if not trials:
-        return {"shape": None, "example": None}
-    item = np.asarray(adapter.decode(trials[len(trials) // 3]))  # the first is flat, the last is far outside
-    if not 0 < item.size <= LONGEST_EXAMPLE:
-        return {"shape": list(item.shape), "example": None}
-    digits = EXAMPLE_DIGITS + max(0, math.floor(math.log10(max(abs(item).max(), 1e-300) / (item.std() or 1.0))))
-    return {"shape": list(item.shape), "example": [float(f"{value:.{min(digits, 17)}g}") for value in item.ravel()]}
-
-
-def _is_pooled(steps: Sequence[Step]) -> bool:
-    """Whether each entry of the column is the largest value or the mean of one map."""
-    last = [step for step in steps if step.block][-1]
-    return steps[-2].kind == "features" and len(steps[-1].input) == len(last.output)
-
-
-def _column(steps: Sequence[Step]) -> dict[str, Any] | None:
-    """Return how the features behind the logits are drawn, and where they come from; None if they are too many."""
+def _column(steps: Sequence[Step], found: dict[str, Any]) -> dict[str, int] | None:
+    """Return how the features behind the logits are drawn; None if they are too many."""
     entries = len(steps[-1].input)
     if entries > LONGEST_COLUMN:
         return None
     last = [step for step in steps if step.block][-1]
-    flattened = entries == last.output.size and steps[-2].kind == "features"
     cells = math.prod(last.output.shape[1:])
-    return {
-        "entries": entries,
-        "in_a_row": cells if flattened and 4 <= cells <= 128 else min(64, math.ceil(math.sqrt(4 * entries))),
-        "maps": len(last.output),
-        "flattened": flattened,
-        "pooled": _is_pooled(steps),
-        "sizes": list(last.output.shape[1:]),
-        "field": [[list(each) for each in (field.offset, field.size, field.stride)] for field in last.field],
-    }
+    flattened = [part["kind"] for part in found["parts"]] == ["cells"]
+    wide = max(min(64, math.ceil(math.sqrt(4 * entries))), math.ceil(math.sqrt(entries)))
+    return {"entries": entries, "in_a_row": cells if flattened and 4 <= cells <= 128 else wide}
 
 
 @torch.inference_mode()
-def _looks_for(model: FittedModel, step: Step, drawn: Kernels) -> dict[int, str]:
+def _looks_for(model: FittedModel, step: Step, drawn: Kernels, summed: int) -> dict[int, str]:
     """Return the known symbols to which the cells of the first kernels respond most, if there are symbols."""
     known = model.adapter.known_symbols(COMMON_WORDS)
     if known is None:
@@ -259,6 +235,7 @@ def _looks_for(model: FittedModel, step: Step, drawn: Kernels) -> dict[int, str]
     return {
         kernel + 1: " ".join(symbols[at] for at in (vectors[: len(symbols)] @ step.kernels[kernel]).argmax(axis=0))
         for kernel in drawn
+        if kernel < len(step.kernels) - summed  # a sum looks for nothing, but adds up
     }
 
 

@@ -275,7 +275,7 @@ def contributions(trace: Trace, label: Any = None) -> Figure:
         part.suptitle(title, fontsize=10, x=0.01, ha="left")
         axes = part.subplots(1, 10)
         for ax, each in zip(axes, strongest, strict=False):
-            draw_place(ax, each.patch, trace)
+            draw_place(ax, each, trace)
             ax.set_title(f"{each.product:+.2f}", fontsize=9, color=FOR if each.product > 0 else AGAINST)
         hide(axes[len(strongest) :])
     total = f"votes {found.products.sum():+.2f}, bias {found.bias:+.2f}, logit {found.logit:+.2f}"

@@ -1,7 +1,7 @@
 // Asks for a sentence. While a sentence is being composed (Chinese, Japanese, …) nothing is sent.
 
 import { make } from "./dom.js";
-import { t } from "./words.js";
+import { nounOf, t } from "./words.js";
 
 export function askText(layers, send) {
   const box = make("textarea", { id: "sentence", rows: 3, maxlength: 20_000, spellcheck: "false", lang: "" });
@@ -13,6 +13,6 @@ export function askText(layers, send) {
   return {
     item,
     stop() {},
-    view: () => make("div", { class: "ask-text" }, make("label", { for: "sentence" }, t("write")), box),
+    view: () => make("div", { class: "ask-text" }, make("label", { for: "sentence" }, t("write", nounOf(layers.noun))), box),
   };
 }

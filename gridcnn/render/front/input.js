@@ -33,8 +33,10 @@ export function showInput() {
   if (input.sound && player.getAttribute("src") !== input.sound) { player.src = input.sound; player.dataset.step = input.step; }
   if (!row) return;
   row.hidden = input.kind !== "words";
-  const cells = shown.groups[0].stages[0].sizes[1];
-  if (!row.hidden) row.replaceChildren(...Array.from({ length: cells }, (_, at) => make("span", { class: at < input.words.length && UPRIGHT.test(input.words[at][0]) ? "word upright" : "word", data: { at } }, at < input.words.length ? input.words[at][0] : "·")));
+  const cells = shown.groups[0].stages[0].sizes[1], single = shown.layers.unit === "character";
+  const narrow = single && !row.hidden && !input.words.some(([word]) => UPRIGHT.test(word)); // what must be read needs room
+  all(".strips").forEach((each) => each.style.setProperty("--cell", row.hidden ? "2px" : narrow ? "9.5px" : "13px"));
+  if (!row.hidden) row.replaceChildren(...Array.from({ length: cells }, (_, at) => make("span", { class: at < input.words.length && (single || UPRIGHT.test(input.words[at][0])) ? "word upright" : "word", data: { at } }, at < input.words.length ? input.words[at][0] : "·")));
 }
 
 function view(input, axes = false) {

@@ -1,7 +1,7 @@
 // Pointing at a cell, or reaching it with the keys: its patch lights up, and the sum behind it is written out.
 
 import { colour } from "./colours.js";
-import { drawColumn, originOf } from "./column.js";
+import { drawColumn, originOf, voteName } from "./column.js";
 import { all, make, one } from "./dom.js";
 import { cellText, clearMarks, inputNumbers, lightInput, place, where } from "./input.js";
 import { largest, number, planes, region, square } from "./numbers.js";
@@ -57,7 +57,7 @@ function explainMatch(g, k, cell, stage, value, parts) {
       const word = axis.words[left + at];
       rows.push([word ? `“${word}”` : t("padding"), each.reduce((sum, one) => sum + one.product[0][at], 0)]);
     });
-    parts.push(make("p", { class: "soft" }, t("wordSums", group.n_channels)));
+    parts.push(make("p", { class: "soft" }, t("wordSums", group.n_channels, t("unitNames")[shown.layers.unit || "word"])));
   } else if (each.length) {
     each.sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum));
     const best = each[0];
@@ -118,11 +118,10 @@ export function select(box, y, x) {
   finish(box, y, x, value, parts, `${t("kernel", group.maps[k])} ${title(stage.title)}${t("comma")}${t("place", shown.flat, y, x)}${t("colon")}${number(value)}`);
 }
 function selectEntry(box, y, x) {
-  const sizes = columnSizes(), entry = y * sizes[1] + x, about = shown.layers.column;
+  const sizes = columnSizes(), entry = y * sizes[1] + x;
   if (!shown.column || entry >= shown.column.length) return;
   all("[data-part] .spot").forEach((each) => place(each, [y, y + 1, x, x + 1], sizes));
-  const { kernel, cell, region: patch } = originOf(entry), flattened = about.flattened && cell;
-  const origin = flattened ? t("fromMap", kernel, t("place", about.sizes.length === 1, ...cell)) : about.pooled ? t("standsFor", kernel) : t("neuron");
+  const origin = originOf(entry), { kernel, cell, region: patch } = origin;
   const value = shown.column[entry], weight = shown.weights[shown.chosen][entry];
   if (patch) lightInput(patch);
   if (cell && shown.groups.length) {
@@ -130,7 +129,7 @@ function selectEntry(box, y, x) {
     if (k >= 0) place(one(`.group[data-group="${shown.groups.length - 1}"] .map[data-stage="${last.stages.length - 1}"][data-kernel="${k}"] .mark`), [cell[0], cell[0] + 1, cell[1], cell[1] + 1], stage.sizes);
   }
   finish(box, y, x, { column: value, weights: weight, votes: value * weight }[box.dataset.part],
-    [make("h3", {}, t("entry", entry)), make("p", { class: "soft small" }, origin),
+    [make("h3", {}, t("entry", entry)), make("p", { class: "soft small" }, voteName(origin, entry)),
       ledger([[t("itsValue"), value], [t("itsWeight", shown.layers.classes[shown.chosen]), `× ${number(weight)}`], [t("itsVote"), value * weight, true]])],
     t("spokenEntry", entry, number(value * weight)));
 }

@@ -55,6 +55,7 @@ async function explain(item) {
     maps: layers.groups.map((group, g) => group.stages.map((_, at) => packed(`maps ${g} ${at}`))),
     column: packed("column"),
     peaks: outputs.peaks ? list("peaks") : null,
+    sums: packed("sums"),
     axes: words.length ? [...layers.axes.slice(0, -1), { ...layers.axes.at(-1), words }] : null,
     input: words.length ? { kind: "words", words: words.map((word, at) => [word, seen[at]]).slice(0, words.findLastIndex(Boolean) + 1) } : layers.input.kind === "curve" ? layers.input : null,
     cautions: [], remarks: [],

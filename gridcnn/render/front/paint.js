@@ -76,7 +76,7 @@ export function paintExtras({ attribution, cam, match }) {
   }
   if (one("#attribution")) draw(one("#attribution"), found, [height, width], strongest, { veil: !flat, upwards });
   if (one("#cam")) draw(one("#cam"), seen, [height, width], largest(seen) || 1, { veil: true, upwards });
-  if (match) for (const name of ["learned", "random"]) {
+  if (match) for (const name of match.random ? ["learned", "random"] : ["learned"]) {
     const map = unpack(match[name]).values;
     draw(one(`#${name}`), map, square(match.sizes), Math.max(match.best, match.best_by_chance), { upwards }); // one scale for both
     one(`#${name}-range`).textContent = `${number(Math.min(...map))} ${t("to")} ${number(Math.max(...map))}`;

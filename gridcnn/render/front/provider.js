@@ -10,7 +10,8 @@
 //   { pixels: Uint8Array, width, height, channels }      rows from the top, channels (1: grey, 3: RGB) last
 //   { waveform: Float32Array, rate }                     mono, in [-1, 1]; rate in Hz, whatever the model's is
 //   { text: string }
-//   { numbers: number[], shape: number[] }               of an array, a series, a row: row-major, shape as in takes
+//   { numbers: number[], shape: number[] }               of an array, a series, a row: row-major, shape as in takes,
+//                                                        NaN behind the end of one that ends before others
 // and may have `file` beside them, the Blob that a person chose: a provider that can decode it itself may prefer it.
 //
 // Arrays of numbers are `{ shape, numbers }` (base64 of little-endian 32-bit floats) or `{ shape, values }` with a
@@ -22,13 +23,15 @@
 //   background number or null     index of the class that is never given as an answer
 //   temperature number            what the weights and biases of the logits are divided by already
 //   noun       "picture"          what an item is called;  about: a sentence on how a grid shows one
-//   takes      { modality, height, width, channels, paper, rate, samples, shape, example }   what to ask for: modality
+//   takes      { modality, height, width, channels, paper, rate, samples, shape, ends, example }   what to ask for: modality
 //              is "image", "sound", "text", …; paper: mean of each channel (0–255) or null; rate: Hz or null; samples: of
-//              a window; shape: of an item of numbers, and the numbers of one for a try, or null
+//              a window; shape: of an item of numbers, or null; ends: { axis, step } if one may end before others along
+//              an axis, by a multiple of step numbers; example: the numbers of one for a try, up to its end, or null
 //   sizes      number[]           of the ordered axes: [length] or [height, width];  n_channels: of the grid
 //   channel    "colour"           name of the channel axis;  upwards: whether the first row is drawn at the bottom
 //   axes       [{ name, unit, low, high, words }]    one an ordered axis; see Values.axes
 //   groups     one for each convolution that is drawn, with the steps after it:
+//     n_counting                  kernels whose weights, or those of what reads their maps, are not all 0
 //     block, number, n_maps, n_channels, size, kernel_sizes     numbers of the convolution itself
 //     maps       number[]         the drawn kernels (at most 12, always the same);  names: string[]
 //     channels   number[]         the maps below that are drawn;  below_drawn: whether there are any
@@ -37,9 +40,15 @@
 //     stages     [{ kind, title, step, sizes, field[], below[], average, scale[], shift[], convolves }]
 //                kind: "convolution", "norm", "relu", "pool"; a "norm" that convolves is the convolution with its
 //                normalisation (the folded convolution); step: its name in a trace, such as "block 1 norm 1"
-//   column     { entries, in_a_row, maps, sizes, flattened, pooled, field[] }   the vector that the votes are cast by:
-//              flattened: it is the last maps, row by row; pooled: one entry a map; field: of each map of the last block
+//   column     { entries, in_a_row } or null if it is too long to draw: the vector that the votes are cast by
+//   features   { maps, summed, sizes, parts, fields }   what its entries are, in order: for each of parts, { kind, region },
+//              each of so many maps of the last block has one, its "largest" cell, their "mean", or the "share" of them
+//              above 0 (region: of which cells, [first, behind the last] an axis; null is all), or all its "cells"; then
+//              come the sums of the maps after those. Without parts they are neurons. fields: [[maps, field]] in order
 //   dense      { weights: packed (classes, entries) or null, bias: number[] }    of the logits
+//   unit       "word", "character" or "": what the symbol in a cell is;  fixed: whether the kernels were not learned
+//   bag        { first, last, alone, says } or null     kernels that add up evidence, from 1; alone: if no other counts;
+//              says: for each [index of the class, whether it speaks for it]
 //   looks_for  { kernel: words }  for kernels of words;  stack: [[title, size]];  remarks: string[]
 //
 // Values (gridcnn.render.live.maps; of one item)
@@ -50,7 +59,8 @@
 //   maps           packed[][]     for each group, for each stage: (drawn kernels, …stage.sizes); null for a ReLU that is
 //                                 not the first stage, which the page computes
 //   column         packed (entries) or null
-//   peaks          number[] or null     for a pooled column: the cell of each map of the last block that is largest
+//   peaks          number[] or null     for each entry that is the largest cell of a map, or a part of it: which cell
+//   sums           packed (summed, …sizes) or null     the maps of which sums are entries
 //   axes           as in Layers, or null for the same; words: the word of each cell ("" for padding)
 //   input          null (drawn from the grid), or { kind: "words", words: [[word, known]] }, { kind: "curve", measured },
 //                  { kind: "picture", picture: URL, sound: URL, step: seconds, hertz: [[text, share]], times: [[…]] }

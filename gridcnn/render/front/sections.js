@@ -54,8 +54,8 @@ function mapBox(group, stage, s, k) {
 
 function groupSection(heading, group, g, explained) {
   const { flat, layers, width, height } = shown, noun = nounOf(layers.noun), first = group.block === 1 && group.number === 1;
-  const pools = group.stages.some((stage) => stage.kind === "pool"), ofWords = Object.keys(layers.looks_for).length > 0;
-  const intro = first ? [heading(t("small")), make("p", {}, rich(t("slides", noun, ofWords, pools)))]
+  const pools = group.stages.some((stage) => stage.kind === "pool"), { unit, bag } = layers;
+  const intro = first ? [heading(t("small")), make("p", {}, rich(t("slides", noun, unit && t("unitNames")[unit], pools, layers.fixed))), bag && make("p", {}, t("aboutBag", bag, noun, unit ? t("unitNames")[unit] : ""))]
     : group.number > 1 ? [heading(t("again", group.block)), make("p", {}, t("readsAbove", pools))]
       : [heading(t("onTop", group.block)), make("p", {}, t("sameSteps", noun))];
   const about = t("kernelsOf", group, explained) + t("cellsWide", group.kernel_sizes.join(t("comma")), flat) + t("eachOver", group.n_channels, first);
@@ -73,9 +73,10 @@ function groupSection(heading, group, g, explained) {
     kernels);
 }
 function strip(group, k, first) {
-  const looked = first && shown.layers.looks_for[group.maps[k]];
+  const { bag, looks_for: lookedFor, classes } = shown.layers, looked = first && lookedFor[group.maps[k]];
+  const adding = first && bag && bag.says[group.maps[k] - bag.first];
   return make("figure", { class: "strip" },
-    make("figcaption", {}, make("b", {}, String(group.maps[k])), looked ? ` ${t("looksFor")} ` : "", looked && make("q", {}, looked)),
+    make("figcaption", {}, make("b", {}, String(group.maps[k])), looked ? ` ${t("looksFor")} ` : "", looked && make("q", {}, looked), adding && ` ${t("addsUp", classes[adding[0]], adding[1])}`),
     group.stages.map((stage, s) => make("div", { class: "map-line" }, make("span", { class: "small soft" }, title(stage.title)), mapBox(group, stage, s, k))));
 }
 function card(group, k) {
@@ -90,7 +91,7 @@ function columnSection(heading) {
   const { layers, voted } = shown, about = layers.column;
   const figure = (name, at, more = null) => make("figure", {},
     box({ data: { part: name }, tabindex: at ? -1 : 0 }, t("partsAria")[name]),
-    make("figcaption", {}, t("parts")[name], more && [" “", more, "”"]));
+    make("figcaption", {}, t("parts")[name], more && " “", more, more && "”", make("span", { data: { clipped: "" } })));
   const buttons = voted.length <= 12;
   const choice = buttons
     ? make("div", { class: "choice", role: "group", "aria-label": t("whoseVotes") }, voted.map((label) => make("button", { type: "button", data: { label }, "aria-pressed": "false" }, layers.classes[label])))
@@ -98,7 +99,7 @@ function columnSection(heading) {
   const entries = about ? about.entries : layers.left_out.entries;
   return make("section", { class: "column-section" },
     heading(t("column")),
-    make("p", {}, t("laidOut", entries, about && about.pooled)),
+    make("p", {}, t("laidOut", entries, layers.features)),
     choice,
     about && shown.weights[voted[0]] && make("div", { class: "product" },
       figure("column", 0), make("span", { class: "sign" }, "×"), figure("weights", 1, make("span", { data: { labelName: "" } })), make("span", { class: "sign" }, "="), figure("votes", 2)),
@@ -126,6 +127,8 @@ function learnedSection(heading, match) {
   const figure = (id, caption, name) => make("figure", {},
     make("div", { class: "map still", vars: { "--ratio": ratio } }, make("canvas", { id, role: "img", "aria-label": name })),
     make("figcaption", {}, `${caption}${t("colon")}`, make("span", { class: "number", id: `${id}-range` })));
-  return make("section", {}, heading(t("learned")), make("p", {}, t("nobody", match)),
-    make("div", { class: "looked match" }, figure("learned", t("learnedKernel"), t("learnedKernel")), figure("random", t("randomKernel"), t("randomKernel"))));
+  const { bag } = shown.layers, own = t(match.fixed ? "fixedKernel" : "learnedKernel");
+  const about = match.fixed ? t("contrasts", match) : t("nobody", match) + (bag ? t("butBag", bag) : "");
+  return make("section", {}, heading(t(match.fixed ? "fixed" : "learned")), make("p", {}, about),
+    make("div", { class: "looked match" }, figure("learned", own, own), match.random && figure("random", t("randomKernel"), t("randomKernel"))));
 }

@@ -28,6 +28,7 @@ export function fill(values) {
   shown.values = values;
   shown.grid = grid && planes(grid);
   shown.column = column && column.values;
+  shown.sums = values.sums ? planes(unpack(values.sums)) : null;
   shown.axes = values.axes || shown.layers.axes;
   shown.chances = softmax(Array.from(values.logits));
   shown.groups.forEach((group, g) => {
