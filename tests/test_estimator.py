@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from gridcnn import GridClassifier, datasets
 from gridcnn.adapters import ArrayAdapter, ImageAdapter, TextAdapter
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
-from gridcnn.pipeline.split import LabelledItems, validation_indices
+from gridcnn.pipeline.split import USUAL_FRACTION, LabelledItems, validation_indices
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.loop import standard_error
 
@@ -362,6 +362,7 @@ def test_texts_are_refitted_unless_validation_items_are_given_or_the_time_is_sho
 
 
 def test_of_many_items_two_thousand_are_held_out_unless_another_share_is_asked_for():
+    assert GridClassifier().validation_fraction == USUAL_FRACTION
     classes, target = np.array(["a", "b", "c"]), np.arange(24_000) % 3
     items = LabelledItems(target, target, np.ones(24_000), target)
     for fraction, held in ((0.1, 2_000), (0.2, 4_800)):

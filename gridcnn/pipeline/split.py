@@ -29,7 +29,7 @@ SMALLEST_SPLIT = 50
 """Fewer items have no validation split: a handful would say nothing."""
 
 USUAL_FRACTION, MOST_HELD_OUT = 0.1, 2_000
-"""Share held out unless another one is asked for, and the items that it may be: more would tell little more."""
+"""Share held out unless another one is asked for, as in `FitConfig`, and most items of it: more tell little more."""
 
 
 @dataclass(frozen=True)

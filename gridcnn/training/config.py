@@ -12,7 +12,6 @@ from gridcnn.constraints import Text
 from gridcnn.errors import ConfigurationError
 from gridcnn.network.config import AugmentConfig
 from gridcnn.parameters import Choice, Flag, Number, Optional, parameter, validate
-from gridcnn.pipeline.split import USUAL_FRACTION
 
 __all__ = ["FitConfig", "TrainingConfig"]
 
@@ -151,7 +150,7 @@ class FitConfig:
         metavar="NAME",
     )
     validation_fraction: float = parameter(
-        USUAL_FRACTION,
+        0.1,
         Number(low=0, high=1),
         "Share of the items in the validation split, which chooses the best epoch; of a tenth at most 2,000 items.",
     )
