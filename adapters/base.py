@@ -34,8 +34,7 @@ class Adapter(Parameterised):
     ships the frontend and the backbone together, so that it needs no preprocessing code.
 
     Constructor parameters follow scikit-learn (stored unchanged, `get_params` returns them). What `fit` learns is
-    stored under names that end in an underscore, listed in `fitted_attributes`, and is JSON-ready, so that a bundle can
-    hold it.
+    stored under names that end in an underscore, listed in `fitted_attributes`, and is JSON-ready: a bundle holds it.
 
     Whatever else depends on the modality is a method here too: what a person sees of an item (`preview`), what a cell
     of the grid means (`coordinates`), the classic model to compare with (`baseline`), and the defaults. A new modality
@@ -49,8 +48,9 @@ class Adapter(Parameterised):
     """What the Hugging Face Hub calls the classification of such items; empty if it has no name for it."""
 
     noun: str = "item"
-    unit: str = ""  # what the symbol in a cell is called, such as "word"; cells of numbers have none
     """A person's word for one item: picture, sound, sentence."""
+    unit: str = ""
+    """What the symbol in a cell is called, such as "word"; cells of numbers have none."""
 
     fitted_attributes: ClassVar[tuple[str, ...]]
     """Names of the attributes that `fit` sets, all JSON-ready."""

@@ -81,31 +81,31 @@ class Notes(Callback):
 def test_epochs_fill_nine_tenths_of_what_is_left(clock):
     budget = Budget(100)
     clock[0] += 30
-    assert budget.epochs(usual=12, seconds_an_epoch=4) == 15  # 90 − 30 seconds
-    assert budget.epochs(usual=12, seconds_an_epoch=4, reserved=20) == 10
+    assert budget.epochs(usual=12, seconds_an_epoch=4)[0] == 15  # 90 − 30 seconds
+    assert budget.epochs(usual=12, seconds_an_epoch=4, reserved=20)[0] == 10
 
 
 def test_epochs_are_at_most_twice_and_at_least_a_quarter_of_the_usual(clock):
     budget = Budget(100)
-    assert budget.epochs(usual=20, seconds_an_epoch=0.001) == 40
-    assert budget.epochs(usual=20, seconds_an_epoch=1000) == fewest_epochs(20) == 5
-    assert Budget(None).epochs(usual=20, seconds_an_epoch=1000) == 20
+    assert budget.epochs(usual=20, seconds_an_epoch=0.001)[0] == 40
+    assert budget.epochs(usual=20, seconds_an_epoch=1000)[0] == fewest_epochs(20) == 5
+    assert Budget(None).epochs(usual=20, seconds_an_epoch=1000)[0] == 20
 
 
 def test_a_training_on_all_items_is_planned_where_there_is_time_for_the_usual_epochs_twice(clock):
     budget = Budget(100)  # 90 seconds are planned with
     budget.refit = None
-    assert not budget.refits(usual=20, seconds_an_epoch=2.1)
-    assert budget.epochs(usual=20, seconds_an_epoch=2.1) == 40  # twice the usual
-    assert budget.refits(usual=20, seconds_an_epoch=2)
-    assert budget.epochs(usual=20, seconds_an_epoch=2) == 20
-    assert not budget.refits(usual=20, seconds_an_epoch=2, reserved=5)
+    assert not budget.epochs(usual=20, seconds_an_epoch=2.1)[1]
+    assert budget.epochs(usual=20, seconds_an_epoch=2.1)[0] == 40  # twice the usual
+    assert budget.epochs(usual=20, seconds_an_epoch=2)[1]
+    assert budget.epochs(usual=20, seconds_an_epoch=2)[0] == 20
+    assert not budget.epochs(usual=20, seconds_an_epoch=2, reserved=5)[1]
 
 
 def test_a_training_on_all_items_that_is_asked_for_gets_its_share_of_any_time(clock):
     budget = Budget(100)
     budget.refit = True
-    assert budget.epochs(usual=20, seconds_an_epoch=5) == 8  # 18 for one training, 8 and 9 for two
+    assert budget.epochs(usual=20, seconds_an_epoch=5)[0] == 8  # 18 for one training, 8 and 9 for two
 
 
 @pytest.mark.parametrize("limit", [0, -5, math.nan, math.inf, "60"])

@@ -158,20 +158,18 @@ class Budget:
         """Seconds left to plan with."""
         return math.inf if self.limit is None else PLANNED_SHARE * self.limit - self.elapsed
 
-    def epochs(self, usual: int, seconds_an_epoch: float, reserved: float = 0.0) -> int:
-        """Return the number of epochs that fits into the time left, `reserved` seconds apart, within bounds."""
-        if self.limit is None:
-            return usual
-        affordable = (self.left - reserved) / seconds_an_epoch
-        if self.refits(usual, seconds_an_epoch, reserved):
-            affordable /= TWICE
-        return max(int(min(affordable, MOST_EPOCHS * usual)), fewest_epochs(usual))
+    def epochs(self, usual: int, seconds_an_epoch: float, reserved: float = 0.0) -> tuple[int, bool]:
+        """Return the number of epochs that fits into the time left, within bounds, and whether it fits twice.
 
-    def refits(self, usual: int, seconds_an_epoch: float, reserved: float = 0.0) -> bool:
-        """Return whether a second training is planned for."""
-        if self.refit is None and self.limit is not None:
-            return self.left - reserved >= TWICE * usual * seconds_an_epoch
-        return bool(self.refit)
+        `reserved` seconds apart. Twice: once more, on all items, see `refit`.
+        """
+        if self.limit is None:
+            return usual, bool(self.refit)
+        affordable = (self.left - reserved) / seconds_an_epoch  # read once: the clock goes on
+        refit = affordable >= TWICE * usual if self.refit is None else self.refit
+        if refit:
+            affordable /= TWICE
+        return max(int(min(affordable, MOST_EPOCHS * usual)), fewest_epochs(usual)), refit
 
     def schedule(
         self,
@@ -186,7 +184,7 @@ class Budget:
         seconds = float(np.clip(MEASURING_SHARE * (self.limit or 0.0), PROBE_SECONDS, LONGEST_MEASURING))
         pace = measure(network, examples, config, device, seconds)
         epoch = pace.epoch(len(examples.target), 0 if validation is None else len(validation.target), config.batch_size)
-        epochs, refit = self.epochs(config.epochs, epoch), self.refits(config.epochs, epoch)
+        epochs, refit = self.epochs(config.epochs, epoch)
         seconds = self.elapsed + epochs * epoch * (TWICE if refit else 1)
         return Schedule(n_items, network.backbone.spec.sizes, epochs, seconds, self.limit, refit=refit)
 

@@ -24,6 +24,7 @@ from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.folds import Fold
 from gridcnn.training.job import Job
 from gridcnn.training.lesson import Lesson, learn_folds
+from gridcnn.training.limit import is_reduced
 
 __all__ = ["MOST_JUDGED", "MOST_TRIED", "Choice", "decide", "open_questions"]
 
@@ -180,7 +181,7 @@ def decide(
     best = learn_folds(job, folds, seed, budget=budget, checkpoints=checkpoints, tell=tell)
     for question in questions:
         usual, *others = question.options
-        if best.model.interrupted or best.answers is None or _is_reduced(best):
+        if best.model.interrupted or best.answers is None or is_reduced(best.job, best.model):
             break
         tried = {usual.name: best}
         for option in others:
@@ -200,12 +201,6 @@ def decide(
         best = tried[name]
     is_it = best.model.interrupted or (whole and limit is None)
     return best.job, choices, best if is_it else None
-
-
-def _is_reduced(lesson: Lesson) -> bool:
-    """Whether a time limit made grids coarser or kernels fewer, so that an option would tell little."""
-    chosen = lesson.model.summary.get("time", {"chosen": {}})["chosen"]
-    return "kernels" in chosen or lesson.model.adapter.get_params() != lesson.job.adapter.get_params()
 
 
 def _sampled(folds: Sequence[Fold], seed: int) -> tuple[list[Fold], bool]:

@@ -105,9 +105,10 @@ def fit(
         mixture = Mixture(**model.summary["mixture"]) if "mixture" in model.summary else None
         if mixture is not None:
             job.callback.on_message(str(mixture))
-        if validation is not None or folds[0].checking is None or model.interrupted:
-            return timed(model, budget, refit=False)
-        if not (job.refits(model.adapter) if budget is None else refits_in_time(job, model, budget, checkpoints)):
+        possible = validation is None and folds[0].checking is not None and not model.interrupted
+        if not possible or not (
+            job.refits(model.adapter) if budget is None else refits_in_time(job, model, budget, checkpoints)
+        ):
             return timed(model, budget, refit=False)
         job.callback.on_message(f"training once more, on all {len(job.items.target):,} items")
         job = as_reduced(job, model)

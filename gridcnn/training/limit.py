@@ -20,7 +20,17 @@ from gridcnn.training.recipe import resolve
 from gridcnn.training.run_folder import Planned
 from gridcnn.training.schedule import Schedule, in_words
 
-__all__ = ["Fitting", "announce", "as_reduced", "count", "fit_to_budget", "reduced", "refits_in_time", "timed"]
+__all__ = [
+    "Fitting",
+    "announce",
+    "as_reduced",
+    "count",
+    "fit_to_budget",
+    "is_reduced",
+    "reduced",
+    "refits_in_time",
+    "timed",
+]
 
 
 class Fitting(NamedTuple):
@@ -69,8 +79,8 @@ def fit_to_budget(
         if smaller is None or (less := reduced(job, finest, smaller, training)) is None:
             break
         share, (adapter, chosen) = smaller, less
-    epochs = budget.epochs(recipe.training.epochs, epoch, reserved=encoding)
-    refit = budget.limit is not None and budget.refits(recipe.training.epochs, epoch, reserved=encoding)
+    epochs, refit = budget.epochs(recipe.training.epochs, epoch, reserved=encoding)
+    refit = refit and budget.limit is not None  # else it is among the further ones
     trainings = [Passes(n_items, n_validation), *[Passes(n_items + n_validation, 0)] * refit, *further]
     needed = cost.seconds(trainings, epochs, recipe.training.batch_size)
     alone = budget.elapsed + cost.share * needed if cost.share < BUSY else None
@@ -111,7 +121,7 @@ def refits_in_time(job: Job, model: FittedModel, budget: Budget, checkpoints: Ch
     if checkpoints is not None and checkpoints.planned() is not None:  # an earlier process went on
         return True
     solved = "time" not in model.summary
-    planned = job.refits(model.adapter) if solved else model.summary["time"]["chosen"]["refit"]
+    planned = job.refits(model.adapter) if solved else _chosen(model)["refit"]
     first = budget.elapsed if solved else sum(record.seconds for record in model.history[: model.best_epoch])
     expected = budget.elapsed + (TWICE - 1) * first
     if planned and budget.limit is not None and expected > budget.limit:
@@ -124,9 +134,20 @@ def refits_in_time(job: Job, model: FittedModel, budget: Budget, checkpoints: Ch
 
 def as_reduced(job: Job, model: FittedModel) -> Job:
     """Return the job with the grid and the kernels that a time limit left to the model."""
-    chosen = model.summary.get("time", {"chosen": {}})["chosen"]
-    kernels = {name: chosen[name] for name in ("kernels",) if name in chosen}
-    return job.with_settings(kernels, model.adapter.get_params(deep=False) if chosen else {})
+    if not is_reduced(job, model):
+        return job
+    kernels = {name: value for name, value in _chosen(model).items() if name == "kernels"}
+    return job.with_settings(kernels, model.adapter.get_params(deep=False))
+
+
+def is_reduced(job: Job, model: FittedModel) -> bool:
+    """Whether a time limit made the grid of a model coarser, or its kernels fewer."""
+    return "kernels" in _chosen(model) or model.adapter.get_params() != job.adapter.get_params()
+
+
+def _chosen(model: FittedModel) -> dict[str, Any]:
+    chosen: dict[str, Any] = model.summary.get("time", {"chosen": {}})["chosen"]
+    return chosen
 
 
 def timed(model: FittedModel, budget: Budget | None, *, refit: bool) -> FittedModel:
