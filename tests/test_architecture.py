@@ -27,6 +27,7 @@ GROUND = {
     "calibration",
     "certainty",
     "answer_rule",
+    "segments",
 }
 DATA = {*GROUND, "ordering", "datasets"}
 PARTS = {*GROUND, "ordering", "adapters", "network"}
@@ -43,10 +44,11 @@ MAY_IMPORT = {
     "calibration": set(),
     "certainty": {"calibration", "errors"},
     "answer_rule": {"certainty", "errors"},
+    "segments": {"errors"},
     "predictions": {"answer_rule"},
     "grid": {"errors"},
     "ordering": {"errors"},
-    "datasets": {"durable", "errors"},
+    "datasets": {"durable", "errors", "segments"},
     "adapters": {*GROUND, "ordering"},
     "network": GROUND,
     "pipeline": PARTS,

@@ -1,0 +1,86 @@
+"""Parts of long items: a segment that is read when it is needed, and an event that has a label there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gridcnn.errors import DataError
+
+__all__ = ["Event", "Segment"]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a file, as a raw item of an adapter that reads such files.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    start, end : float
+        Where the part begins and ends, in seconds from the beginning of a recording; `start` ≥ 0, `end` > `start`.
+
+    Raises
+    ------
+    DataError
+        If the times are not finite numbers in this order.
+
+    Examples
+    --------
+    >>> print(Segment("night.wav", 12.5, 14))
+    night.wav, 12.5 to 14 s
+    """
+
+    path: str
+    start: float
+    end: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.start < self.end < math.inf):
+            raise DataError(f"a segment begins at 0 or later and ends after that, got {self.start!r} to {self.end!r}")
+
+    def __str__(self) -> str:
+        return f"{self.path}, {self.start:.10g} to {self.end:.10g} s"
+
+
+@dataclass(frozen=True)
+class Event:
+    """What is annotated or detected in a part of an item.
+
+    Parameters
+    ----------
+    source : str
+        The file, or another name of the item.
+    start, end : float
+        Onset and offset, in seconds; in samples or tokens where the item has no seconds. `end` ≥ `start` ≥ 0.
+    label : str
+        Its class; empty if it has none.
+    confidence : float or None
+        In [0, 1]; None for an annotation by a person.
+    low, high : float or None
+        Frequencies in Hz between which it lies, if that is known.
+    channel : int or None
+        Channel of the recording, counted from 1, if that is known.
+    more : mapping of str to str
+        Other columns of its row, as they were read.
+    """
+
+    source: str
+    start: float
+    end: float
+    label: str = ""
+    confidence: float | None = None
+    low: float | None = None
+    high: float | None = None
+    channel: int | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.start <= self.end < math.inf):
+            raise DataError(
+                f"{self.source}: an event begins at 0 or later and does not end before that, got {self.start!r} to "
+                f"{self.end!r}"
+            )
