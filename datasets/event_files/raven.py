@@ -1,0 +1,172 @@
+"""Selection tables of Raven: text with tabs, one or two rows a selection."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from gridcnn.datasets.event_files.plain import values_of
+from gridcnn.datasets.event_files.reading import Reading
+from gridcnn.datasets.event_files.roles import Roles, read_events, require_free, used_columns
+from gridcnn.datasets.folder import read_document
+from gridcnn.datasets.tables import csv_table
+from gridcnn.errors import DataError
+from gridcnn.segments import Event
+
+__all__ = ["BEGIN", "read", "write"]
+
+BEGIN, END = "Begin Time (s)", "End Time (s)"
+_LABELS = ("Annotation", "Species", "Common Name", "Label", "Class", "Tags", "Tag", "Call Type", "Call", "Species Code")
+_OFFSET, _PATH, _FILE, _LAST_FILE = "File Offset (s)", "Begin Path", "Begin File", "End File"
+_OWN = frozenset({"Selection", "View", BEGIN, END})
+
+
+def read(reading: Reading) -> None:
+    """Read a selection table.
+
+    Times count from the beginning of a file if the column `File Offset (s)` says where in it a selection begins, or if
+    it names one file only; of a sequence of files, Raven counts from the beginning of the first.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, has no times, or names several files and does not say what its times count from.
+    """
+    header, *rows = [_cells(line) for line in _lines(read_document(reading.path, reading.encoding))] or [[]]
+    if BEGIN not in header or END not in header:
+        raise DataError(f"{reading.path}: no Raven selection table: the columns {BEGIN!r} and {END!r} are expected.")
+    while rows and not any(rows[-1]):
+        rows.pop()
+    table = csv_table(header, rows, 2, "\t")
+    source = next((name for name in (_PATH, _FILE) if name in header and any(map(str.strip, table[name]))), None)
+    roles = Roles(
+        start=_OFFSET if _OFFSET in header and source else BEGIN,
+        end=END,
+        since=BEGIN if _OFFSET in header and source else None,
+        source=() if source is None else (source,),
+        label=tuple(name for name in _LABELS if name in header)[:1],
+        confidence=next((name for name in ("Confidence", "Score") if name in header), None),
+        low=next((name for name in ("Low Freq (Hz)",) if name in header), None),
+        high=next((name for name in ("High Freq (Hz)",) if name in header), None),
+        channel="Channel" if "Channel" in header else None,
+        own=_OWN | {_FILE, _PATH, _OFFSET, _LAST_FILE},
+    )
+    if _LAST_FILE in header and _FILE in header:
+        _refuse_spanning(table)
+    read_events(table, roles, reading)
+    if source is not None and _OFFSET not in header:
+        _require_one_scale(reading)
+    if "Selection" in header and "View" in header:
+        _merge_views(reading, table)
+
+
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
+
+
+def _cells(line: str) -> list[str]:
+    """Split a line; a cell that a spreadsheet has put in quotes loses them."""
+    return [_unquoted(cell) for cell in line.split("\t")] if line.strip() else []
+
+
+def _unquoted(cell: str) -> str:
+    inner = cell[1:-1]
+    quoted = len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inner.replace('""', "")
+    return inner.replace('""', '"') if quoted else cell
+
+
+def _refuse_spanning(table: Any) -> None:
+    """Mark selections that reach into another file as bad rows."""
+    for row, first, last in zip(table.index.tolist(), table[_FILE], table[_LAST_FILE], strict=True):
+        if last.strip() and last.strip() != first.strip():
+            table.attrs["malformed"].setdefault(row, f"it begins in {first} and ends in another file, {last}")
+
+
+def _require_one_scale(reading: Reading) -> None:
+    """Raise DataError if nobody knows whether times count from the beginning of each file or of the first one."""
+    spans: dict[str, tuple[float, float]] = {}
+    for event in reading.events:
+        first, last = spans.get(event.source, (event.start, event.end))
+        spans[event.source] = min(first, event.start), max(last, event.end)
+    ordered = sorted(spans.values())
+    apart = all(before[1] <= after[0] for before, after in zip(ordered, ordered[1:], strict=False))
+    if len(spans) > 1 and apart:
+        raise DataError(
+            f"{reading.path}: {len(spans)} files are named, and it is not clear whether times count from the beginning "
+            f"of each, or of the first, as Raven counts in a sequence: add the measurement {_OFFSET!r} in Raven and save "
+            "the table again, or make one table a file."
+        )
+
+
+def _merge_views(reading: Reading, table: Any) -> None:
+    """Count a selection once that has a row for the waveform and one for the spectrogram."""
+    number = dict(zip(table.index.tolist(), table["Selection"], strict=True))
+    view = dict(zip(table.index.tolist(), table["View"], strict=True))
+    shown: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for at, (row, event) in enumerate(zip(reading.rows, reading.events, strict=True)):
+        shown[number[row], event.source, event.start, event.end, event.channel].append(at)
+    left_out = set[int]()
+    for places in shown.values():
+        waves = [at for at in places if view[reading.rows[at]].lower().startswith("waveform")]
+        spectra = [at for at in places if at not in waves]
+        for wave, spectrum in zip(waves, spectra, strict=False):
+            label = reading.events[wave].label
+            if reading.events[spectrum].label in ("", label) or not label:
+                reading.events[spectrum] = replace(
+                    reading.events[spectrum], label=reading.events[spectrum].label or label
+                )
+                left_out.add(wave)
+    kept = [at for at in range(len(reading.events)) if at not in left_out]
+    reading.events[:] = [reading.events[at] for at in kept]
+    reading.rows[:] = [reading.rows[at] for at in kept]
+
+
+def write(file: IO[bytes], events: Sequence[Event]) -> None:
+    """Write a selection table, with columns only for what at least one event has."""
+    more = used_columns(events)
+    columns = {
+        "Selection": None,
+        "View": None,
+        "Channel": lambda event: event.channel,
+        BEGIN: lambda event: event.start,
+        END: lambda event: event.end,
+        "Low Freq (Hz)": lambda event: event.low,
+        "High Freq (Hz)": lambda event: event.high,
+        _PATH: lambda event: event.source,
+        _OFFSET: lambda event: event.start,
+        "Annotation": lambda event: event.label,
+        "Confidence": lambda event: event.confidence,
+    }
+    require_free(more, {*columns, _FILE, _LAST_FILE}, "raven")
+    unknown = {"Channel": 7, "Low Freq (Hz)": 5, "High Freq (Hz)": 6, "Confidence": 4}
+    values = list(map(values_of, events))
+    for name, at in unknown.items():
+        if all(each[at] is None for each in values):
+            del columns[name]
+    file.write(_line([*columns, *more]))
+    for number, event in enumerate(events, start=1):
+        cells = [get(event) for get in columns.values() if get is not None]
+        file.write(_line([number, "Spectrogram 1", *cells, *(event.more.get(name) for name in more)]))
+
+
+def _line(cells: Sequence[Any]) -> bytes:
+    return ("\t".join(map(_written, cells)) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _written(value: Any) -> str:
+    """Write a cell: there is no form for tabs and ends of lines in it, which become spaces."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return repr(float(value)) if hasattr(value, "__float__") and not isinstance(value, int) else str(value)
+    text = value.replace("\t", " ").replace("\r\n", " ").replace("\r", " ").replace("\n", " ")
+    return '"' + text.replace('"', '""') + '"' if text.startswith('"') else text
+
+
+def is_table(path: Path, start: str) -> bool:
+    """Whether the beginning of a file is that of a selection table."""
+    first = start.splitlines()[0] if start else ""
+    return BEGIN in [_unquoted(cell).strip() for cell in first.split("\t")]

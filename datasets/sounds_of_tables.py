@@ -1,0 +1,97 @@
+"""The recordings that a file of annotations is about: named in it, or beside it under the same name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from gridcnn.datasets.media import is_media_name, visible, walk
+from gridcnn.segments import Event
+
+__all__ = ["SoundsOf"]
+
+
+class SoundsOf:
+    """Finds the recordings of one file of annotations.
+
+    Parameters
+    ----------
+    table : Path
+        The file.
+    root : Path, optional
+        Folder below which recordings are looked for by their names alone.
+    """
+
+    def __init__(self, table: Path, root: Path | None = None) -> None:
+        self._table, self._root = table, root
+        self._places: dict[str, str] = {}
+        self._elsewhere: list[str] = []
+
+    @cached_property
+    def _beside(self) -> list[Path]:
+        return sorted(each for each in self._table.parent.iterdir() if visible(each.name) and is_media_name(each.name))
+
+    @cached_property
+    def _below(self) -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
+        for each in walk(self._root) if self._root is not None else self._beside:
+            if is_media_name(each.name):
+                found.setdefault(each.name, []).append(each)
+        return found
+
+    def beside(self) -> str | None:
+        """Return the one recording whose name without its suffix is that of the file, or what it begins with.
+
+        Endings between dots are left out one by one: of rec.1.Table.1.selections.txt, rec.1.Table.1 comes before rec.1.
+        """
+        parts = self._table.name.split(".")
+        for length in range(len(parts), 0, -1):
+            stem = ".".join(parts[:length])
+            found = [each for each in self._beside if stem in (each.stem, each.name) and each != self._table]
+            if found:
+                return str(found[0]) if len(found) == 1 else None
+        return None
+
+    def located(self, events: Iterable[Event]) -> list[Event]:
+        """Return events with the paths of recordings that are there; those that are not stay as they are named."""
+        return [replace(event, source=self._place(event.source)) for event in events]
+
+    def _place(self, named: str) -> str:
+        if named not in self._places:
+            self._places[named] = self._find(named)
+        return self._places[named]
+
+    def _find(self, named: str) -> str:
+        text = named.strip()
+        if text.lower().startswith(("file:", "http:", "https:", "s3:", "gs:")) or "/data/" in text:
+            text = unquote(urlsplit(text).path) or text  # of Label Studio, of which the last part is the name
+        plain = text.replace("\\", "/")
+        for spelling in dict.fromkeys((named, text, plain)):
+            try:
+                for place in (self._table.parent / spelling, Path(spelling)):
+                    if place.is_file():
+                        return str(place)
+            except (OSError, ValueError):  # a name too long, or with a zero byte
+                continue
+        name = plain.rsplit("/", 1)[-1]
+        without_key = re.sub(r"^[0-9a-f]{8}-", "", name)  # that Label Studio puts before the names of uploaded files
+        for each in dict.fromkeys((name, without_key)):
+            found = self._below.get(each, [])
+            here = [place for place in found if place.parent == self._table.parent]
+            if len(here) == 1 or len(found) == 1:
+                self._elsewhere.append(named)
+                return str((here or found)[0])
+        return named
+
+    def notes(self) -> list[str]:
+        """Say what was not found where the file says."""
+        if not self._elsewhere:
+            return []
+        return [
+            f"{self._table}: {len(self._elsewhere):,} recordings, such as {self._elsewhere[0]}, are not where it says, "
+            "and were found by their names"
+        ]
