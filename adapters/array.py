@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -230,6 +230,13 @@ class ArrayAdapter(Adapter):
         if not (np.abs(row) <= self.limit_).all():
             raise ItemError(f"array of shape {row.shape}", unusable(row, self.limit_, self._name))
         return row
+
+    def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield places (samples) and windows of one series of any length, step by step; see `Adapter.slide`."""
+        series, length, axis = np.asarray(item), self.sizes_[self._end_axis], self._end_axis
+        for starts in in_parts(places(series.shape[axis], length, step)):
+            cut = (series.take(np.arange(at, min(at + length, series.shape[axis])), axis=axis) for at in starts)
+            yield starts.astype(float), np.concatenate([self.encode(each) for each in cut])
 
     def _as_long_as_others(self, series: np.ndarray) -> np.ndarray:
         """Return a series with NaN behind its end, up to the longest of training; or the first part of a longer one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -14,6 +14,7 @@ import pandas as pd
 from gridcnn.adapters.inspecting import Inspector
 from gridcnn.adapters.questions import Question
 from gridcnn.adapters.received import as_received
+from gridcnn.adapters.raw_items import is_path, sample_of
 from gridcnn.adapters.records import ClassicModel, Preview
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.grid import Coordinates, GridSpec
@@ -182,6 +183,21 @@ class Adapter(Parameterised):
         """
         return as_received(value, most, files=self.reads_files, texts=self.reads_texts)
 
+    # ---- items longer than a window ------------------------------------------------------------------------------------
+
+    @property
+    def extent_(self) -> float:
+        """How much of an item a window covers, in the units of its places: seconds, samples, tokens."""
+        return float(self.spec_.sizes[-1])
+
+    def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield where windows begin `(n,)`, and the encoded windows `(n, *encoded_shape)`, some at a time.
+
+        They slide over an item of any length by `step`, in the units of `extent_`; the last one ends with the item.
+        ItemError if it cannot be decoded: what could be read before is yielded first.
+        """
+        raise ConfigurationError(f"{type(self).__name__} has no long items in which something could be detected")
+
     # ---- the same in an exported model ------------------------------------------------------------------------------
 
     def decode(self, item: Any) -> Any:
@@ -335,16 +351,3 @@ class Adapter(Parameterised):
         for name in self.fitted_attributes:
             setattr(self, name, state[name])
         return self
-
-
-def sample_of(items: Sequence[Any], n_items: int) -> list[Any]:
-    """Return at most `n_items` of `items`, in order, always the same ones."""
-    if len(items) <= n_items:
-        return list(items)
-    chosen = np.random.default_rng(0).choice(len(items), n_items, replace=False)
-    return [items[index] for index in np.sort(chosen)]
-
-
-def is_path(item: Any) -> bool:
-    """Whether an item names a file, for an adapter that reads files."""
-    return isinstance(item, str | os.PathLike)

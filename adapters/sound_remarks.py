@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from gridcnn.adapters.recordings import cancel
+from gridcnn.adapters.sound_frames import HIGHEST_RATE
 from gridcnn.adapters.sound_survey import is_clipped, is_silent, share_above
 
-__all__ = ["HIGHEST_RATE", "cautions", "remarks"]
+__all__ = ["cautions", "remarks"]
 
-HIGHEST_RATE = 1_000_000  # Hz, that can be set
 LONGER = 1.05  # windows; what is longer becomes several
 SHORTER = 0.9
 MUCH_SHORTER = 0.25

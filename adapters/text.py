@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -23,7 +23,7 @@ from gridcnn.adapters.text_state import EARLIER, STATE
 from gridcnn.adapters.tokens import LONGEST_WORD, characters, folded, has_words, marked, normalised, well_formed, words
 from gridcnn.adapters.vectors import dim_of, first_vectors, read_vectors
 from gridcnn.adapters.vocabulary import FIRST_WORD, Vocabulary, common_pieces, common_runs
-from gridcnn.adapters.windows import cut_windows
+from gridcnn.adapters.windows import cut_windows, in_parts, places
 from gridcnn.constraints import FileName
 from gridcnn.errors import DataError, ItemError
 from gridcnn.grid import Axis, Coordinates, GridSpec
@@ -211,6 +211,13 @@ class TextAdapter(Adapter):
         """
         self._check(item)
         return cut_windows(self.known.rows_of(self.tokenise(item), self.length_), self.length_)
+
+    def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield places (tokens) and windows of one text of any length, step by step; see `Adapter.slide`."""
+        self._check(item)
+        rows = self.known.rows_of(self.tokenise(item), self.length_)
+        for starts in in_parts(places(len(rows), self.length_, step)):
+            yield starts.astype(float), rows[starts[:, None] + np.arange(self.length_)]
 
     def frontend(self) -> nn.Module:
         """Return the module that looks up the vectors of each token: int32 `(batch, length_, ids)` to grids.

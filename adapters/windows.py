@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
-__all__ = ["cut_windows"]
+__all__ = ["cut_windows", "in_parts", "places"]
+
+PART = 1_024  # windows
 
 
 def cut_windows(values: np.ndarray, length: int) -> np.ndarray:
@@ -37,3 +40,30 @@ def cut_windows(values: np.ndarray, length: int) -> np.ndarray:
     starts = np.linspace(0, len(values) - length, math.ceil(len(values) / length)).round().astype(np.int64)
     windows: np.ndarray = values[starts[:, None] + np.arange(length)]
     return windows
+
+
+def places(n: int, length: int, step: float) -> np.ndarray:
+    """Return where windows begin that slide over a sequence by `step`; the last one ends where the sequence ends.
+
+    Parameters
+    ----------
+    n, length : int
+        Lengths of the sequence and of a window; a sequence that is not longer than a window has one.
+    step : float
+        At least 1.
+
+    Examples
+    --------
+    >>> places(11, 4, 3)
+    array([0, 3, 6, 7])
+    """
+    if n <= length:
+        return np.zeros(1, dtype=np.int64)
+    starts = np.arange(0, n - length + 1, max(step, 1.0)).round().astype(np.int64)
+    return starts if starts[-1] == n - length else np.append(starts, n - length)
+
+
+def in_parts(starts: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield where windows begin, some at a time, so that those of a long item never are in memory together."""
+    for at in range(0, len(starts), PART):
+        yield starts[at : at + PART]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gridcnn.answer_rule import AnswerRule
+from gridcnn.segments import Segment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,4 +132,4 @@ def stored_labels(kind: str, labels: Sequence[Any]) -> np.ndarray:
 
 def name_of(item: Any, position: int) -> str:
     """Return what answers call an item: its path or text, or else its position."""
-    return str(item) if isinstance(item, str | os.PathLike) else str(position)
+    return str(item) if isinstance(item, str | os.PathLike | Segment) else str(position)
