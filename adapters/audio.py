@@ -40,9 +40,10 @@ TRIMMED_SHARE = 0.05  # a recording that is longer by less than this is trimmed 
 class AudioAdapter(Adapter):
     """Turns recordings into log-mel spectrograms, grids `(1, mels, frames)`.
 
-    Items are paths (wav, flac, ogg, mp3 and what else libsndfile reads), `Segment`s of such files, or arrays or tensors of shape `(samples,)` or
-    `(channels, samples)` at `sample_rate`; integers are scaled to [-1, 1]. An array or tensor of shape `(n, samples)`
-    or `(n, channels, samples)` is n items. Channels are mixed to one; if they cancel out, the strongest is taken.
+    Items are paths (wav, flac, ogg, mp3 and what else libsndfile reads), a `Segment` of such a file, or arrays or
+    tensors of shape `(samples,)` or `(channels, samples)` at `sample_rate`; integers are scaled to [-1, 1]. An array or
+    tensor of shape `(n, samples)` or `(n, channels, samples)` is n items. Channels are mixed to one; if they cancel
+    out, the strongest is taken.
     The whole recording is resampled (soxr, high quality) before anything is cut from it. A shorter recording stands in
     the middle of zeros; a longer one becomes the fewest windows that cover it, at equal distances, unless it is longer
     by less than 5 %: then both ends are trimmed.
@@ -213,10 +214,7 @@ class AudioAdapter(Adapter):
         return mono
 
     def _widened(self, item: Any) -> Any:
-        """Return an item, or, of a segment that is shorter than a window, as much of its recording as a window holds.
-
-        So a network learns what it will meet when windows slide over a recording: what sounds around a call.
-        """
+        """Return an item; a short segment with what is heard around it, as in windows that slide over a recording."""
         window = self.samples_ / self.sample_rate_
         if not isinstance(item, Segment) or item.end - item.start >= window:
             return item

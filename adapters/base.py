@@ -13,8 +13,8 @@ import pandas as pd
 
 from gridcnn.adapters.inspecting import Inspector
 from gridcnn.adapters.questions import Question
-from gridcnn.adapters.received import as_received
 from gridcnn.adapters.raw_items import is_path, sample_of
+from gridcnn.adapters.received import as_received
 from gridcnn.adapters.records import ClassicModel, Preview
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.grid import Coordinates, GridSpec
@@ -161,6 +161,18 @@ class Adapter(Parameterised):
             If the item cannot be decoded; the message names it and says why.
         """
 
+    @property
+    def extent_(self) -> float:
+        """How much of an item a window covers, in the units of its places: seconds, samples, tokens."""
+        return float(self.spec_.sizes[-1])
+
+    def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield where windows begin `(n,)`, and the encoded windows `(n, *encoded_shape)`, some at a time.
+
+        They slide by `step`, in units of `extent_`; the last one ends with the item. ItemError comes behind what was read.
+        """
+        raise ConfigurationError(f"{type(self).__name__} has no long items in which something could be detected")
+
     @abstractmethod
     def frontend(self) -> nn.Module:
         """Return a new module that maps `(batch, *encoded_shape)` to grids `(batch, *spec_.shape)`, float32."""
@@ -182,21 +194,6 @@ class Adapter(Parameterised):
             If it is nothing that this adapter reads, or larger than it may be.
         """
         return as_received(value, most, files=self.reads_files, texts=self.reads_texts)
-
-    # ---- items longer than a window ------------------------------------------------------------------------------------
-
-    @property
-    def extent_(self) -> float:
-        """How much of an item a window covers, in the units of its places: seconds, samples, tokens."""
-        return float(self.spec_.sizes[-1])
-
-    def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield where windows begin `(n,)`, and the encoded windows `(n, *encoded_shape)`, some at a time.
-
-        They slide over an item of any length by `step`, in the units of `extent_`; the last one ends with the item.
-        ItemError if it cannot be decoded: what could be read before is yielded first.
-        """
-        raise ConfigurationError(f"{type(self).__name__} has no long items in which something could be detected")
 
     # ---- the same in an exported model ------------------------------------------------------------------------------
 

@@ -26,8 +26,8 @@ PIECE = 2**19
 def read_stretch(segment: Segment) -> tuple[np.ndarray, int]:
     """Read the samples between two times of a file.
 
-    A file in which libsndfile can go to any place is read there only, so that the segments of a long recording cost what
-    their seconds cost. Any other one is decoded once and kept for the next segments.
+    A file in which libsndfile can go to any place is read there only, so that segments cost what their seconds cost.
+    Any other one is decoded once, and kept for the next segments.
 
     Parameters
     ----------

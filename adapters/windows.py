@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-__all__ = ["cut_windows", "in_parts", "places"]
+__all__ = ["cut_windows", "slid"]
 
 PART = 1_024  # windows
 
@@ -42,8 +42,8 @@ def cut_windows(values: np.ndarray, length: int) -> np.ndarray:
     return windows
 
 
-def places(n: int, length: int, step: float) -> np.ndarray:
-    """Return where windows begin that slide over a sequence by `step`; the last one ends where the sequence ends.
+def slid(n: int, length: int, step: float) -> Iterator[np.ndarray]:
+    """Yield where windows begin that slide over a sequence by `step`, some at a time; the last one ends with it.
 
     Parameters
     ----------
@@ -54,16 +54,11 @@ def places(n: int, length: int, step: float) -> np.ndarray:
 
     Examples
     --------
-    >>> places(11, 4, 3)
-    array([0, 3, 6, 7])
+    >>> list(slid(11, 4, 3))
+    [array([0, 3, 6, 7])]
     """
-    if n <= length:
-        return np.zeros(1, dtype=np.int64)
-    starts = np.arange(0, n - length + 1, max(step, 1.0)).round().astype(np.int64)
-    return starts if starts[-1] == n - length else np.append(starts, n - length)
-
-
-def in_parts(starts: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield where windows begin, some at a time, so that those of a long item never are in memory together."""
-    for at in range(0, len(starts), PART):
+    last = max(n - length, 0)
+    starts = np.arange(0, last + 1, max(step, 1.0)).round().astype(np.int64)
+    starts = starts if starts[-1] == last else np.append(starts, last)
+    for at in range(0, len(starts), PART):  # those of a long item are never in memory together
         yield starts[at : at + PART]

@@ -17,6 +17,7 @@ from gridcnn.errors import ConfigurationError, ItemError
 from gridcnn.inference.predictor import Predictor, predictor
 from gridcnn.model import FittedModel
 from gridcnn.pipeline.device import choose_device
+from gridcnn.predictions import name_of
 from gridcnn.segments import Event
 
 __all__ = ["Detecting", "Detections", "EventFinder", "detect"]
@@ -151,12 +152,13 @@ class EventFinder:
         for first, last in zip(edges[::2].tolist(), (edges[1::2] - 1).tolist(), strict=True):
             start, end = float(centres[first]) - self.step / 2, float(centres[last]) + self.step / 2
             before = self._open.get(label)
-            joins = before is not None and (first == 0 and not before.over or start - before.end <= self.settings.merge)
             stretch = _Open(start, end, float(chances[first : last + 1].max()))
-            if before is not None and joins:
-                stretch = _Open(before.start, end, max(before.confidence, stretch.confidence))
-            elif before is not None:
-                yield from self._event(label, before)
+            if before is not None:
+                goes_on = first == 0 and not before.over
+                if goes_on or start - before.end <= self.settings.merge:
+                    stretch = _Open(before.start, end, max(before.confidence, stretch.confidence))
+                else:
+                    yield from self._event(label, before)
             stretch.over = last < len(centres) - 1
             self._open[label] = stretch
         left = self._open.get(label)
@@ -228,8 +230,8 @@ def detect(
     if model.background is not None:
         thresholds[model.background] = np.inf
     usual = usual_lengths(model, extent)
-    for item in items:
-        finder = EventFinder(str(item), model.class_names, thresholds, extent, step, usual, settings)
+    for position, item in enumerate(items):
+        finder = EventFinder(name_of(item, position), model.class_names, thresholds, extent, step, usual, settings)
         yield _detect_in(model, item, finder, compute, curves=curves)
 
 
@@ -262,9 +264,7 @@ def _detect_in(model: FittedModel, item: Any, finder: EventFinder, compute: Pred
     )
 
 
-def _batches(
-    parts: Iterator[tuple[np.ndarray, np.ndarray]], size: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _batches(parts: Iterator[tuple[np.ndarray, np.ndarray]], size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the same windows in larger parts, so that each call of the network has enough to compute."""
     starts: list[np.ndarray] = []
     windows: list[np.ndarray] = []

@@ -69,8 +69,8 @@ def background_segments(
     ]
     if not gaps:
         raise DataError(
-            "there is no room for segments of background: the files are annotated from end to end. Leave it out, or add "
-            "files with stretches in which nothing is annotated"
+            "there is no room for segments of background: the files are annotated from end to end. Leave it out, or "
+            "add files with stretches in which nothing is annotated"
         )
     wanted = most if most is not None else max(len(annotated), FEWEST)
     room = np.array([end - start for _, start, end in gaps])
@@ -108,4 +108,8 @@ def neighbours(drawn: Sequence[Segment], annotated: Sequence[Segment]) -> list[i
     places: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for at, each in enumerate(annotated):
         places[each.path].append(((each.start + each.end) / 2, at))
-    return [min((abs(middle - (each.start + each.end) / 2), at) for middle, at in places[each.path])[1] for each in drawn]
+    middles = [(each.start + each.end) / 2 for each in drawn]
+    return [
+        min((abs(place - middle), at) for place, at in places[each.path])[1]
+        for each, middle in zip(drawn, middles, strict=True)
+    ]
