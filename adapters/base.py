@@ -169,7 +169,7 @@ class Adapter(Parameterised):
     def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield where windows begin `(n,)`, and the encoded windows `(n, *encoded_shape)`, some at a time.
 
-        They slide by `step`, in units of `extent_`; the last one ends with the item. ItemError comes behind what was read.
+        They slide by `step`, in units of `extent_`; the last one ends with the item. ItemError follows what was read.
         """
         raise ConfigurationError(f"{type(self).__name__} has no long items in which something could be detected")
 
