@@ -215,7 +215,7 @@ class AudioAdapter(Adapter):
 
     def _widened(self, item: Any) -> Any:
         """Return an item; a short segment with what is heard around it, as in windows that slide over a recording."""
-        window = self.samples_ / self.sample_rate_
+        window = self.extent_
         if not isinstance(item, Segment) or item.end - item.start >= window:
             return item
         start = min((item.start + item.end - window) / 2, duration_of(item.path)[1] - window)
@@ -224,6 +224,10 @@ class AudioAdapter(Adapter):
     def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield places and windows of a recording of any length, which is read piece by piece; see `Adapter.slide`."""
         return slide(item, step, self.sample_rate_, self.samples_, self.sample_rate)
+
+    def length_of(self, path: str) -> float:
+        """Return the duration of a file (s)."""
+        return duration_of(path)[1]
 
     @property
     def extent_(self) -> float:
@@ -285,8 +289,7 @@ class AudioAdapter(Adapter):
 
     def remarks(self) -> list[str]:
         """Say what lies too high to be heard, what is resampled, cut and padded, and which channels are left out."""
-        window = self.samples_ / self.sample_rate_
-        return sound_remarks.remarks(self.survey_, self.sample_rate_, self.f_max_, window)
+        return sound_remarks.remarks(self.survey_, self.sample_rate_, self.f_max_, self.extent_)
 
     def cautions(self, item: Any) -> list[str]:
         """Say in what the recording is unlike those in training, or holds little."""
@@ -294,8 +297,7 @@ class AudioAdapter(Adapter):
             channels, rate = self._load(item)
         except ItemError:
             return []
-        window = self.samples_ / self.sample_rate_
-        return sound_remarks.cautions(channels, rate, len(channels) / rate, self.survey_, self.f_max_, window)
+        return sound_remarks.cautions(channels, rate, len(channels) / rate, self.survey_, self.f_max_, self.extent_)
 
     def describe_grid(self) -> str:
         """Explain a spectrogram."""

@@ -37,9 +37,8 @@ class Adapter(Parameterised):
     Constructor parameters follow scikit-learn (stored unchanged, `get_params` returns them). What `fit` learns is
     stored under names that end in an underscore, listed in `fitted_attributes`, and is JSON-ready: a bundle holds it.
 
-    Whatever else depends on the modality is a method here too: what a person sees of an item (`preview`), what a cell
-    of the grid means (`coordinates`), the classic model to compare with (`baseline`), and the defaults. A new modality
-    implements `fit`, `spec_`, `encode`, `frontend` and `defaults`; the rest has sensible defaults.
+    Whatever else depends on the modality is a method here too: what a person sees of an item, what a cell means, the
+    classic model to compare with. A new modality implements `fit`, `spec_`, `encode`, `frontend` and `defaults`.
     """
 
     modality: ClassVar[str]
@@ -153,18 +152,18 @@ class Adapter(Parameterised):
     def encode(self, item: Any) -> np.ndarray:
         """Turn one raw item into its compact windows, shape `(windows, *encoded_shape)`.
 
-        Most modalities have one window; a long recording has several, whose predictions are averaged.
-
-        Raises
-        ------
-        ItemError
-            If the item cannot be decoded; the message names it and says why.
+        Most modalities have one window; a long recording has several, whose predictions are averaged. ItemError if the
+        item cannot be decoded; the message names it and says why.
         """
 
     @property
     def extent_(self) -> float:
         """How much of an item a window covers, in the units of its places: seconds, samples, tokens."""
         return float(self.spec_.sizes[-1])
+
+    def length_of(self, path: str) -> float:
+        """Return how long a file is whose segments are items, in the units of `extent_`; ItemError if it is none."""
+        raise ConfigurationError(f"{type(self).__name__} reads no segments of files")
 
     def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield where windows begin `(n,)`, and the encoded windows `(n, *encoded_shape)`, some at a time.

@@ -36,6 +36,7 @@ from gridcnn.cli import (
     train,
     verify,
 )
+from gridcnn.cli.background import with_default_name
 from gridcnn.cli.limiting import with_limits
 from gridcnn.cli.output import note, survive_any_text
 from gridcnn.cli.stopping import exit_code, sigterm_like_ctrl_c
@@ -151,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     survive_any_text()
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: note(f"warning: {' '.join(str(message).split())}")
-        app(_debug_first(sys.argv[1:] if arguments is None else arguments))
+        app(with_default_name(_debug_first(sys.argv[1:] if arguments is None else arguments)))
 
 
 def _debug_first(arguments: Sequence[str]) -> list[str]:

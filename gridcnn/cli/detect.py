@@ -10,7 +10,7 @@ import typer
 
 from gridcnn.cli.detecting import Run, long_items
 from gridcnn.cli.models import load_model, located_model
-from gridcnn.cli.options import ModelArgument, Precision, PrecisionOption, ThreadsOption
+from gridcnn.cli.options import ModelArgument, ThreadsOption
 from gridcnn.cli.output import note, prepare_output, write_csv
 from gridcnn.cli.stopping import exit_code
 from gridcnn.errors import ConfigurationError
@@ -33,7 +33,7 @@ StepOption = Annotated[
         "--step",
         metavar="SECONDS",
         help="Distance between two windows, in seconds; samples or tokens of items without seconds.  "
-        "\\[default: an eighth of a window]",
+        "\\[default: half of a window]",
     ),
 ]
 ConfidenceOption = Annotated[
@@ -42,12 +42,16 @@ ConfidenceOption = Annotated[
         "--min-confidence",
         metavar="P",
         help="Probability from which there is an event, such as 0.8, or for each class, dog=0.8,cat=0.6.  "
-        "\\[default: 0.5]",
+        "\\[default: 0.8]",
     ),
 ]
 MergeOption = Annotated[
-    float,
-    typer.Option("--merge", metavar="SECONDS", help="Events of one class that are this near to each other are one."),
+    float | None,
+    typer.Option(
+        "--merge",
+        metavar="SECONDS",
+        help="Events of one class that are this near to each other are one.  \\[default: a window]",
+    ),
 ]
 ShortestOption = Annotated[
     float, typer.Option("--min-duration", metavar="SECONDS", help="Leave out events that are shorter.")
@@ -69,7 +73,7 @@ def detect(
     ],
     step: StepOption = None,
     min_confidence: ConfidenceOption = None,
-    merge: MergeOption = 0.0,
+    merge: MergeOption = None,
     shortest: ShortestOption = 0.0,
     formats: Annotated[
         str | None,
@@ -89,14 +93,13 @@ def detect(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with FILE.partial, which an interrupted run has left.")
     ] = False,
-    precision: PrecisionOption = Precision.float32,
     threads: ThreadsOption = None,
 ) -> None:
     """Find events in long recordings: from when to when, which class, how certain.
 
-    A window of the model's length slides over each recording, of any length, at flat memory. An event begins where the
-    probability of its class is high enough, and lasts while it stays above 0.6 of that. The background class is never
-    an event. Recordings that cannot be read are listed in FILE.skipped.csv; what was found before damage is kept.
+    A window of the model's length slides over each recording, of any length, at flat memory. There is an event where
+    the probability of a class is high enough; it lasts as long as the cells of the window tell. The background class is
+    never an event. Recordings that cannot be read are listed in FILE.skipped.csv; what was found before damage is kept.
     """
     from gridcnn.inference.detecting import Detecting, detect
 
@@ -110,15 +113,12 @@ def detect(
         "model": located_model(model),
         "inputs": inputs,
         "settings": repr(settings),
-        "precision": precision.value,
     }
     _about_background(fitted)
     with Run.begun(output, made_by, resume=resume) as run:
         try:
             waiting = [each for each in items if each.name not in run.names]
-            found = detect(
-                fitted, (each.item for each in waiting), settings, precision=precision.value, curves=curve is not None
-            )
+            found = detect(fitted, (each.item for each in waiting), settings, curves=curve is not None)
             for each, one in zip(waiting, found, strict=False):
                 if curve is not None and one.curve is not None:
                     _save_curve(curve, each.name, one.places, one.curve, fitted.class_names)
@@ -149,7 +149,7 @@ def _about_background(model: FittedModel) -> None:
 def confidence_of(text: str | None) -> float | dict[str, float]:
     """Parse "0.8" or "dog=0.8,cat=0.6"; None is the default."""
     if text is None:
-        return 0.5
+        return 0.8
     try:
         if "=" not in text:
             return float(text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from gridcnn.cli.background import with_background
 from gridcnn.cli.options import (
     AdapterOption,
     EncodingOption,
@@ -191,7 +192,8 @@ def train(
         "cache": cache,
         "checkpoint_dir": checkpoint_dir,
     }
-    learning, checking = parts["train"], parts.get("validation")
+    background = hyperparameters.get("background")
+    learning, checking = with_background(parts["train"], data, background, reader, seed), parts.get("validation")
     task: dict[str, Any] = {
         "groups": learning.groups,
         "validation": None if checking is None else (checking.items, checking.labels),

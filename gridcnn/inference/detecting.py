@@ -1,4 +1,4 @@
-"""Events in items of any length: windows slide over them, and where a class stays probable, there is an event.
+"""Events in items of any length: windows slide over them, and where the evidence for a class lies, there is an event.
 
 Nothing is kept of an item but the windows of one batch and the events that are not over, so that a recording of a day
 takes no more memory than one of a minute.
@@ -12,21 +12,34 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+from scipy.special import softmax
 
 from gridcnn.errors import ConfigurationError, ItemError
-from gridcnn.inference.predictor import Predictor, predictor
+from gridcnn.inference.cells import CellLogits, cell_logits, has_cells
+from gridcnn.inference.predictor import predictor
 from gridcnn.model import FittedModel
+from gridcnn.network.sizes import sizes_after_blocks
 from gridcnn.pipeline.device import choose_device
 from gridcnn.predictions import name_of
 from gridcnn.segments import Event
 
 __all__ = ["Detecting", "Detections", "EventFinder", "detect"]
 
-STEPS = 8
-"""Windows that cover each place of an item, unless another step is asked for."""
+COVERED = 2
+"""Windows that cover each place of an item, if cells tell what lies where in a window."""
 
-LOW = 0.6
-"""An event lasts while its class has this share of the probability that it needs to begin (hysteresis)."""
+COVERED_BY_WHOLE = 8
+"""The same, if only the whole window has an answer."""
+
+LOW = 0.4
+"""An event lasts while its class has this share of the probability that it needs (hysteresis)."""
+
+EDGE, EDGE_WEIGHT, FEWEST_CELLS = 2, 0.05, 8
+"""Cells at each end of a window, which see zeros beyond it and hardly count if the window has enough others."""
+
+AT_ONCE = 64
+"""Windows that are computed together, at least."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +49,12 @@ class Detecting:
     Parameters
     ----------
     step : float or None
-        Distance between two windows, in seconds (samples or tokens of items without seconds), above 0. None is an
-        eighth of a window.
+        Distance between two windows, in seconds (samples or tokens of items without seconds), above 0; it is rounded to
+        whole cells of the last maps. None is half of a window, or an eighth if the network tells nothing of its cells.
     confidence : float or mapping of str to float
-        Probability from which there is an event, in (0, 1], the same for all classes or for each one.
-    merge : float
-        Events of one class that are this near to each other are one, in the unit of `step`.
+        Probability of a window from which there is an event, in (0, 1], for all classes or for each one by its name.
+    merge : float or None
+        Events of one class that are this near to each other are one, in the unit of `step`; None is a window.
     shortest : float
         Events that are shorter are left out.
 
@@ -52,8 +65,8 @@ class Detecting:
     """
 
     step: float | None = None
-    confidence: float | Mapping[str, float] = 0.5
-    merge: float = 0.0
+    confidence: float | Mapping[str, float] = 0.8
+    merge: float | None = None
     shortest: float = 0.0
 
     def __post_init__(self) -> None:
@@ -63,8 +76,9 @@ class Detecting:
         if self.step is not None and not 0 < self.step < math.inf:
             raise ConfigurationError(f"step must be above 0, got {self.step!r}")
         for name in ("merge", "shortest"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ConfigurationError(f"{name} must be at least 0, got {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise ConfigurationError(f"{name} must be at least 0, got {value!r}")
 
     def thresholds(self, classes: Sequence[str]) -> np.ndarray:
         """Return the probability that each class needs, `(n_classes,)`."""
@@ -72,15 +86,15 @@ class Detecting:
             return np.full(len(classes), float(self.confidence))
         if unknown := sorted(set(self.confidence) - set(classes)):
             raise ConfigurationError(f"confidence: there is no class {unknown[0]!r}; there are {', '.join(classes)}")
-        return np.array([self.confidence.get(name, 0.5) for name in classes])
+        return np.array([self.confidence.get(name, type(self).confidence) for name in classes])
 
 
 class Detections(NamedTuple):
     """What was found in one item.
 
-    `error` is empty if all of the item could be read; else `events` are those before what could not.
-    `places` `(n,)` are the middles of the windows and `curve` `(n, n_classes)` float32 their probabilities; both None
-    unless they were asked for.
+    `error` is empty if all of the item could be read; else `events` are those before what could not. `places` `(n,)`
+    are the middles of the cells and `curve` `(n, n_classes)` float32 their probabilities; both None unless they were
+    asked for.
     """
 
     item: Any
@@ -91,23 +105,21 @@ class Detections(NamedTuple):
     curve: np.ndarray | None = None
 
 
-@dataclass
-class _Open:
-    """A stretch in which a class stays probable."""
+class Cells(NamedTuple):
+    """What is known of neighbouring cells of an item: where they begin, and two probabilities of each class.
 
-    start: float
-    end: float
-    confidence: float
-    over: bool = False  # only another one that is near may join it
+    `cells` `(n, n_classes)` are those of the cells themselves, and `windows` `(n, n_classes)` the largest of the windows
+    that cover them.
+    """
+
+    starts: np.ndarray
+    cells: np.ndarray
+    windows: np.ndarray
 
 
 @dataclass
 class EventFinder:
-    """Finds the events of one item in the probabilities of its windows, which come part by part.
-
-    Where a window is centred on an event, its class is most probable, and it stays so as long as about half of the
-    event, or half of the window, is covered. Up to the length of a window, that says where the middle of an event is,
-    but not how long it is: then it is as long as its class usually is.
+    """Finds the events of one item in the probabilities of its cells, which come part by part, in their order.
 
     Parameters
     ----------
@@ -116,75 +128,52 @@ class EventFinder:
     classes : sequence of str
         The labels.
     thresholds : ndarray of shape (n_classes,)
-        Probability from which there is an event; above 1 for a class that is never reported.
-    extent, step : float
-        Length of a window, and the distance between two of them.
-    usual : ndarray of shape (n_classes,)
-        How long an event of each class usually is; at most `extent`.
-    settings : Detecting
+        Probability of a window from which there is an event; above 1 for a class that is never reported.
+    width : float
+        Of a cell.
+    merge, shortest : float
+        As in `Detecting`.
     """
 
     source: str
     classes: Sequence[str]
     thresholds: np.ndarray
-    extent: float
-    step: float
-    usual: np.ndarray
-    settings: Detecting
+    width: float
+    merge: float
+    shortest: float
     length: float = 0.0
-    _open: dict[int, _Open] = field(default_factory=dict)
+    _open: dict[int, tuple[float, float, float]] = field(default_factory=dict)
 
-    def add(self, starts: np.ndarray, probabilities: np.ndarray) -> Iterator[Event]:
-        """Take the probabilities `(n, n_classes)` of windows that begin at `starts` `(n,)`; yield events that are over.
-
-        The windows of an item are added in their order.
-        """
-        if not len(starts):
+    def add(self, some: Cells) -> Iterator[Event]:
+        """Take the next cells; yield the events that are over."""
+        if not len(some.starts):
             return
-        self.length = max(self.length, float(starts[-1]) + self.extent)
-        high = probabilities >= LOW * self.thresholds
-        concerned = set(np.flatnonzero(high.any(axis=0)).tolist()) | set(self._open)
-        for label in sorted(concerned):
-            yield from self._add_class(label, starts + self.extent / 2, probabilities[:, label], high[:, label])
-
-    def _add_class(self, label: int, centres: np.ndarray, chances: np.ndarray, high: np.ndarray) -> Iterator[Event]:
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], high, [False]]).astype(np.int8)))
-        for first, last in zip(edges[::2].tolist(), (edges[1::2] - 1).tolist(), strict=True):
-            start, end = float(centres[first]) - self.step / 2, float(centres[last]) + self.step / 2
-            before = self._open.get(label)
-            stretch = _Open(start, end, float(chances[first : last + 1].max()))
-            if before is not None:
-                goes_on = first == 0 and not before.over
-                if goes_on or start - before.end <= self.settings.merge:
-                    stretch = _Open(before.start, end, max(before.confidence, stretch.confidence))
-                else:
-                    yield from self._event(label, before)
-            stretch.over = last < len(centres) - 1
-            self._open[label] = stretch
-        left = self._open.get(label)
-        if left is None:
-            return
-        left.over = left.over or not high[-1]
-        if left.over and float(centres[-1]) - left.end > self.settings.merge + self.step:
-            yield from self._event(label, self._open.pop(label))
+        self.length = float(some.starts[-1]) + self.width
+        lasts = some.cells >= LOW * self.thresholds
+        for label in sorted({*np.flatnonzero(lasts.any(axis=0)).tolist(), *self._open}):
+            edges = np.flatnonzero(np.diff(np.concatenate([[False], lasts[:, label], [False]]).astype(np.int8)))
+            for first, behind in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+                start, end = float(some.starts[first]), float(some.starts[behind - 1]) + self.width
+                confidence = float(some.windows[first:behind, label].max())
+                before = self._open.get(label)
+                if before is not None and start - before[1] <= self.merge + self.width / 2:
+                    self._open[label] = (before[0], end, max(before[2], confidence))
+                    continue
+                if before is not None:
+                    yield from self._event(label)
+                self._open[label] = (start, end, confidence)
+            if label in self._open and self.length - self._open[label][1] > self.merge + self.width:
+                yield from self._event(label)
 
     def finish(self) -> Iterator[Event]:
         """Yield the events that end with the item."""
         for label in sorted(self._open):
-            yield from self._event(label, self._open[label])
-        self._open.clear()
+            yield from self._event(label)
 
-    def _event(self, label: int, stretch: _Open) -> Iterator[Event]:
-        if stretch.confidence < self.thresholds[label]:
-            return
-        start, end = stretch.start, stretch.end
-        if end - start <= self.extent:
-            middle = (start + end) / 2
-            start, end = middle - self.usual[label] / 2, middle + self.usual[label] / 2
-        start, end = max(start, 0.0), min(end, self.length)
-        if end > start and end - start >= self.settings.shortest:
-            confidence = min(max(stretch.confidence, 0.0), 1.0)
-            yield Event(self.source, float(start), float(end), self.classes[label], confidence)
+    def _event(self, label: int) -> Iterator[Event]:
+        start, end, confidence = self._open.pop(label)
+        if confidence >= self.thresholds[label] and end - start >= self.shortest:
+            yield Event(self.source, max(start, 0.0), max(end, 0.0), self.classes[label], min(confidence, 1.0))
 
 
 def detect(
@@ -193,7 +182,6 @@ def detect(
     settings: Detecting | None = None,
     *,
     device: str = "auto",
-    precision: str = "float32",
     curves: bool = False,
 ) -> Iterator[Detections]:
     """Find the events in items of any length, one item after another.
@@ -206,10 +194,10 @@ def detect(
         Long recordings, series or texts, as the model's adapter reads them; taken as they are needed.
     settings : Detecting, optional
         What counts as an event.
-    device, precision
-        As in `predict`.
+    device : str
+        As in `FitConfig`.
     curves : bool
-        Whether to keep the probabilities of all windows, which takes memory in proportion to the length of an item.
+        Whether to keep the probabilities of all cells, which takes memory in proportion to the length of an item.
 
     Yields
     ------
@@ -223,48 +211,123 @@ def detect(
         detected, such as pictures.
     """
     settings = settings or Detecting()
-    compute = predictor(model.network, choose_device(device), precision)
-    extent = model.adapter.extent_
-    step = settings.step or extent / STEPS
+    device_ = choose_device(device)
+    extent, localises = model.adapter.extent_, has_cells(model.network)
+    compute = cell_logits(model.network, device_) if localises else _of_whole_windows(model, device_)
+    step = settings.step or extent / (COVERED if localises else COVERED_BY_WHOLE)
+    spec, config = model.network.backbone.spec, model.network.backbone.config
+    n_cells = sizes_after_blocks(spec.sizes, config)[-1][-1] if localises else 1
+    width = extent / n_cells if localises else step
+    step = max(round(step / width), 1) * width
+    offset = 0.0 if localises else (extent - width) / 2
     thresholds = settings.thresholds(model.class_names)
     if model.background is not None:
         thresholds[model.background] = np.inf
-    usual = usual_lengths(model, extent)
+    merge = extent if settings.merge is None else settings.merge
     for position, item in enumerate(items):
-        finder = EventFinder(name_of(item, position), model.class_names, thresholds, extent, step, usual, settings)
-        yield _detect_in(model, item, finder, compute, curves=curves)
+        name = name_of(item, position)
+        finder = EventFinder(name, model.class_names, thresholds, width, merge, settings.shortest)
+        yield _detect_in(_cells(model.adapter.slide(item, step), compute, width, offset), finder, item, curves=curves)
 
 
-def usual_lengths(model: FittedModel, extent: float) -> np.ndarray:
-    """Return how long the events of each class usually were in training, `(n_classes,)`, at most a window."""
-    known = model.summary.get("usual_lengths", {})
-    return np.array([min(known.get(name, extent), extent) for name in model.class_names])
+def _of_whole_windows(model: FittedModel, device: torch.device) -> CellLogits:
+    """Return the logarithms of the probabilities of windows as those of their only cell."""
+    whole = predictor(model.network, device)
+
+    def compute(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        logits = np.log(np.maximum(whole(windows), np.finfo(float).tiny))
+        return logits[:, None], logits
+
+    return compute
 
 
-def _detect_in(model: FittedModel, item: Any, finder: EventFinder, compute: Predictor, *, curves: bool) -> Detections:
+def _detect_in(parts: Iterator[Cells], finder: EventFinder, item: Any, *, curves: bool) -> Detections:
     events: list[Event] = []
-    places: list[np.ndarray] = []
-    curve: list[np.ndarray] = []
+    kept: list[Cells] = []
     error = ""
     try:
-        for starts, windows in _batches(model.adapter.slide(item, finder.step), compute.batch_size):
-            probabilities = compute(windows)
-            events += finder.add(starts, probabilities)
+        for some in parts:
+            events += finder.add(some)
             if curves:
-                places.append(starts + finder.extent / 2)
-                curve.append(probabilities.astype(np.float32))
+                kept.append(Cells(some.starts, some.cells.astype(np.float32), some.windows[:0]))
     except ItemError as failure:
         error = failure.reason
     events = sorted([*events, *finder.finish()], key=lambda event: (event.start, event.label))
     if not curves:
         return Detections(item, events, finder.length, error)
-    empty = np.empty((0, len(finder.classes)), np.float32)
-    return Detections(
-        item, events, finder.length, error, np.concatenate([np.empty(0), *places]), np.concatenate([empty, *curve])
-    )
+    places = np.concatenate([np.empty(0), *(some.starts + finder.width / 2 for some in kept)])
+    curve = np.concatenate([np.empty((0, len(finder.classes)), np.float32), *(some.cells for some in kept)])
+    return Detections(item, events, finder.length, error, places, curve)
 
 
-def _batches(parts: Iterator[tuple[np.ndarray, np.ndarray]], size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _cells(
+    parts: Iterator[tuple[np.ndarray, np.ndarray]], compute: CellLogits, width: float, offset: float
+) -> Iterator[Cells]:
+    """Yield the cells of an item, each with what all windows that cover it say of it on average."""
+    open_: _Sums | None = None
+    failure: ItemError | None = None
+    batches = _batches(parts)
+    while True:
+        try:
+            batch = next(batches, None)
+        except ItemError as error:  # behind what was read before
+            failure, batch = error, None
+        if batch is None:
+            break
+        starts, windows = batch
+        cells, whole = compute(windows)
+        chances = softmax(whole, axis=1)
+        at = np.round((starts + offset) / width).astype(int)
+        open_ = open_ or _Sums.from_first(int(at[0]), cells.shape[2])
+        for first, logits, chance in zip(at.tolist(), cells, chances, strict=True):
+            if first > open_.first:
+                yield open_.take(first, width)
+            open_.add(first, logits, chance)
+    if open_ is not None:
+        yield open_.take(None, width)
+    if failure is not None:
+        raise failure
+
+
+@dataclass
+class _Sums:
+    """Cells that more windows may cover: the first of them, sums of logits, of weights, largest probabilities."""
+
+    first: int
+    logits: np.ndarray
+    weights: np.ndarray
+    largest: np.ndarray
+
+    @classmethod
+    def from_first(cls, first: int, n_classes: int) -> _Sums:
+        """Begin with a cell, by its number."""
+        return cls(first, np.zeros((0, n_classes)), np.zeros(0), np.zeros((0, n_classes)))
+
+    def add(self, first: int, logits: np.ndarray, chance: np.ndarray) -> None:
+        """Add a window whose first cell has this number."""
+        at = slice(max(first - self.first, 0), max(first - self.first, 0) + len(logits))
+        if missing := max(at.stop - len(self.weights), 0):
+            self.logits = np.pad(self.logits, ((0, missing), (0, 0)))
+            self.largest = np.pad(self.largest, ((0, missing), (0, 0)))
+            self.weights = np.pad(self.weights, (0, missing))
+        weights = np.ones(len(logits))
+        if len(logits) >= FEWEST_CELLS:
+            weights[:EDGE] = weights[-EDGE:] = EDGE_WEIGHT
+        self.logits[at] += weights[:, None] * logits
+        self.weights[at] += weights
+        self.largest[at] = np.maximum(self.largest[at], chance)
+
+    def take(self, behind: int | None, width: float) -> Cells:
+        """Remove and return the cells before a number, or all."""
+        n = len(self.weights) if behind is None else min(behind - self.first, len(self.weights))
+        mean = self.logits[:n] / np.maximum(self.weights[:n], EDGE_WEIGHT)[:, None]
+        taken = Cells((self.first + np.arange(n)) * width, softmax(mean, axis=1) if n else mean, self.largest[:n])
+        self.logits, self.weights, self.largest = self.logits[n:], self.weights[n:], self.largest[n:]
+        self.first += n
+        return taken
+
+
+def _batches(parts: Iterator[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the same windows in larger parts, so that each call of the network has enough to compute."""
     starts: list[np.ndarray] = []
     windows: list[np.ndarray] = []
@@ -272,12 +335,12 @@ def _batches(parts: Iterator[tuple[np.ndarray, np.ndarray]], size: int) -> Itera
     while True:
         try:
             part = next(parts, None)
-        except ItemError as error:  # behind what was read before
+        except ItemError as error:
             failure, part = error, None
         if part is not None:
             starts.append(part[0])
             windows.append(part[1])
-        if starts and (part is None or sum(map(len, starts)) >= size):
+        if starts and (part is None or sum(map(len, starts)) >= AT_ONCE):
             yield np.concatenate(starts), np.concatenate(windows)
             starts, windows = [], []
         if part is None:
