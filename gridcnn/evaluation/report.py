@@ -16,6 +16,7 @@ from gridcnn.certainty import Certainty
 from gridcnn.errors import DataError, ItemError, Skipped
 from gridcnn.evaluation.baselines import fit_baseline
 from gridcnn.evaluation.comparison import Comparison, compare
+from gridcnn.evaluation.item_map import ItemMap, make_map
 from gridcnn.evaluation.metrics import Evaluation, evaluate
 from gridcnn.grid import GridSpec
 from gridcnn.inference import predict
@@ -82,6 +83,8 @@ class Report:
         Counts of the training items, versions, and the scores that were known then.
     configuration : dict
         Adapter, grid, network and training.
+    item_map : ItemMap or None
+        The items in a plane; None if there are fewer than three.
     """
 
     model: str
@@ -102,6 +105,7 @@ class Report:
     spec: GridSpec
     training: dict[str, Any]
     configuration: dict[str, dict[str, Any]]
+    item_map: ItemMap | None = None
 
     @property
     def warning(self) -> str:
@@ -221,6 +225,13 @@ def make_report(
         spec=model.adapter.spec_,
         training={**model.summary, **model.scores},
         configuration=_configuration(model),
+        item_map=make_map(
+            model,
+            [checked[at] for at in good.tolist()],
+            [answers.items[at] for at in good.tolist()],
+            truth,
+            prediction,
+        ),
     )
 
 

@@ -13,7 +13,7 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -74,6 +74,10 @@ class Embeddings:
 
     def __len__(self) -> int:
         return len(self.answers)
+
+    def called(self, items: list[str]) -> Self:
+        """Return the same vectors for items of other names."""
+        return dataclasses.replace(self, answers=self.answers.called(items))
 
     @property
     def items(self) -> list[str]:

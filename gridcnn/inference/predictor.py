@@ -257,7 +257,7 @@ def _by_distinct_words(
 
 
 def first_maps(frontend: nn.Module, folded: ConvPoolDense) -> tuple[DistinctWords | None, list[Step]]:
-    """Return what computes the first convolution of texts, and the steps after it; None for other items, and all steps."""
+    """Return what computes the first convolution of texts, and the steps after it; for other items None, and all."""
     steps = list(folded_steps(folded))
     if not getattr(frontend, "cell_by_cell", False) or folded.config.padding != "same":
         return None, steps

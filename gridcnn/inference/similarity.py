@@ -58,8 +58,8 @@ def nearest(vector: np.ndarray, blocks: Iterable[np.ndarray], top: int) -> tuple
     length = np.linalg.norm(wanted)
     if not np.isfinite(length) or length == 0:
         raise DataError(
-            "the feature vector that is looked for is zero or not finite, so that nothing is like it: the item is empty, "
-            "silent, or all of its words are unknown"
+            "the feature vector that is looked for is zero or not finite, so that nothing is like it: the item is "
+            "empty, silent, or all of its words are unknown"
         )
     best, at, before = np.empty(0), np.empty(0, dtype=np.int64), 0
     for block in blocks:
