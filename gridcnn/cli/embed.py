@@ -76,7 +76,7 @@ def embed(
             asked = each_item(sources, output, cautions)
             about = {MODEL_KEY: _as_stored(model), DIGEST_KEY: digest_of(fitted)}
             answers = Answers(output, partial, kind, _columns(fitted), about)
-            options = {"--format": kind.name, "--text": text, "--path": path, "--encoding": encoding}
+            options: dict[str, Any] = {"--format": kind.name, "--text": text, "--path": path, "--encoding": encoding}
             options |= {f"--max-{name}": most for name, most in current().items()}
             with answers.opened(what_makes(located_model(model), answers.columns, sources, options)):
                 answers.pass_over(each.name for each in asked)

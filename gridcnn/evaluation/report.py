@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.stats
-import torch
 
 from gridcnn.adapters.records import Preview
 from gridcnn.calibration import Calibration, calibrate
@@ -18,6 +17,7 @@ from gridcnn.evaluation.baselines import fit_baseline
 from gridcnn.evaluation.comparison import Comparison, compare
 from gridcnn.evaluation.item_map import ItemMap, make_map
 from gridcnn.evaluation.metrics import Evaluation, evaluate
+from gridcnn.evaluation.seen import seen
 from gridcnn.grid import GridSpec
 from gridcnn.inference import predict
 from gridcnn.model import EpochRecord, FittedModel, fitted_model
@@ -244,16 +244,10 @@ def _uncalibrated(model: FittedModel, items: Sequence[Any], truth: np.ndarray) -
 def _answer(model: FittedModel, item: Any, truth: str, prediction: str, confidence: float) -> Answer:
     """Return an answer with a preview of its item, or with its grid."""
     try:
-        preview = model.adapter.preview(item)
-        if preview.pixels is not None or preview.text:
-            return Answer(truth, prediction, confidence, item, preview)
-        window = model.adapter.encode(item)[:1]
+        preview, grid = seen(model, item)
     except ItemError as error:  # it could be read a moment ago
-        return Answer(truth, prediction, confidence, item, Preview(note=error.reason))
-    with torch.inference_mode():
-        grid = model.network.frontend(torch.from_numpy(window))[0].numpy()
-    measured = grid[: len(window[0])]  # a frontend may add copies of the channels in another scale
-    return Answer(truth, prediction, confidence, item, preview, measured)
+        preview, grid = Preview(note=error.reason), None
+    return Answer(truth, prediction, confidence, item, preview, grid)
 
 
 def _configuration(model: FittedModel) -> dict[str, dict[str, Any]]:

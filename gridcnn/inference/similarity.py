@@ -22,7 +22,8 @@ def of_length_one(vectors: np.ndarray) -> np.ndarray:
     """
     exact = np.asarray(vectors, dtype=np.float64)
     lengths = np.linalg.norm(exact, axis=1, keepdims=True)
-    return np.divide(exact, lengths, out=np.zeros_like(exact), where=lengths > 0).astype(np.float32)
+    directions: np.ndarray = np.divide(exact, lengths, out=np.zeros_like(exact), where=lengths > 0).astype(np.float32)
+    return directions
 
 
 def nearest(vector: np.ndarray, blocks: Iterable[np.ndarray], top: int) -> tuple[np.ndarray, np.ndarray]:

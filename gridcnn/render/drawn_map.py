@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gridcnn.evaluation.item_map import ItemMap
+from gridcnn.render.preview import name_of
 
 __all__ = ["drawn_map"]
 
@@ -40,7 +41,7 @@ def drawn_map(found: ItemMap | None) -> dict[str, Any] | None:
             "y": round(down, 1),
             "colour": colour.get(truth, "other"),
             "right": truth == answer,
-            "said": f"{_short(name)}\n{truth if truth == answer else f'is {truth}, said {answer}'}",
+            "said": f"{_short(name_of(name))}\n{truth if truth == answer else f'is {truth}, said {answer}'}",
         }
         for across, down, name, truth, answer in zip(
             x.tolist(), y.tolist(), found.names, found.truth, found.answers, strict=True
@@ -60,11 +61,15 @@ def drawn_map(found: ItemMap | None) -> dict[str, Any] | None:
 def _labels(x: np.ndarray, y: np.ndarray, found: ItemMap, names: list[str], height: float) -> list[dict[str, Any]]:
     """Return the names of classes at the medians of their items, moved apart where they would overlap."""
     truth = np.array(found.truth)
-    labels = sorted(
-        ({"name": _short(name, LONGEST_CLASS), "x": float(np.median(x[truth == name])),
-          "y": float(np.median(y[truth == name]))} for name in names),
-        key=lambda label: label["y"],
-    )  # fmt: skip
+    labels: list[dict[str, Any]] = [
+        {
+            "name": _short(name, LONGEST_CLASS),
+            "x": float(np.median(x[truth == name])),
+            "y": float(np.median(y[truth == name])),
+        }
+        for name in names
+    ]
+    labels.sort(key=lambda label: label["y"])
     for at, label in enumerate(labels):
         half = 4 * len(label["name"])
         label["x"] = round(min(max(label["x"], half), max(x.max() - half, half)), 1)
