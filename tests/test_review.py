@@ -253,6 +253,21 @@ def test_sounds_can_be_heard_and_seen(browser: Any, run: Run, tmp_path: Path) ->
     assert page.complaints == []
 
 
+def test_a_digit_that_is_the_name_of_a_class_is_its_key(browser: Any, run: Run, tmp_path: Path) -> None:
+    data = datasets.load("digits").take(range(100))
+    save(fit(ImageAdapter(), data.items, data.labels, QUICK), tmp_path / "d.safetensors")
+    (tmp_path / "new").mkdir()
+    for at in range(10):
+        Image.fromarray(np.asarray(data.items[at] * 15, dtype=np.uint8)).save(tmp_path / "new" / f"{at}.png")
+    run("review", tmp_path / "d.safetensors", tmp_path / "new", "-o", tmp_path / "r.html")
+    page = Page(browser, tmp_path / "r.html")
+    assert page.page.locator("#keys .called").all_inner_texts() == list("0123456789")
+    page.press(*"9876543210")
+
+    assert pd.read_csv(page.saved(tmp_path / "labels.csv")).label.tolist() == list(range(10))[::-1]
+    assert page.complaints == []
+
+
 def test_a_held_key_and_a_shortcut_of_the_browser_label_nothing_more(
     browser: Any, run: Run, world: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:

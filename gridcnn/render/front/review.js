@@ -4,7 +4,7 @@ import { all, make, one } from "./dom.js";
 import { labelsCsv, matching } from "./review_labels.js";
 
 const data = JSON.parse(one("#data").textContent);
-const MOST_KEYS = 9, store = `gridcnn review ${data.id}`;
+const MOST_KEYS = 9, DIGIT = /^[0-9]$/, store = `gridcnn review ${data.id}`;
 const state = { at: 0, labels: {}, skipped: [], added: [], plays: true };
 let kept = true, changed = false, asked = "";
 
@@ -28,11 +28,14 @@ const percent = (share) => `${share > 0.999 && share < 1 ? ">99.9" : (100 * shar
 const current = () => data.candidates[state.at];
 const nLabelled = () => Object.keys(state.labels).length;
 
-// The classes that have keys: all of them, or the most probable ones of this candidate where there are many.
+// The classes that have buttons, with their keys: all of them, or the most probable ones of this candidate where there
+// are many. If a digit is the name of a class, it is its key, and no other class has a digit.
 function withKeys(candidate) {
   const every = classes(), chances = new Map(candidate.ranked.map(([at, chance]) => [data.classes[at], chance]));
-  const names = data.classes.length <= MOST_KEYS ? every.slice(0, MOST_KEYS) : [...chances.keys()].slice(0, MOST_KEYS);
-  return names.map((name) => [name, chances.get(name)]);
+  const own = every.filter((name) => DIGIT.test(name));
+  const some = data.classes.length <= MOST_KEYS ? every.slice(0, MOST_KEYS) : [...chances.keys()];
+  const names = own.length ? [...own, ...some.filter((name) => !own.includes(name))] : some.slice(0, MOST_KEYS);
+  return names.map((name, at) => ({ name, key: own.length ? (DIGIT.test(name) ? name : "") : String(at + 1), chance: chances.get(name) }));
 }
 
 // ---- what is done -------------------------------------------------------------------------------------------------
@@ -89,7 +92,7 @@ function show() {
   const candidate = current();
   one("#card").replaceChildren(...(candidate ? card(candidate) : finished()));
   one("#side").hidden = !candidate;
-  if (candidate) one("#keys").replaceChildren(...withKeys(candidate).map(([name, chance], at) => classButton(name, chance, at)));
+  if (candidate) one("#keys").replaceChildren(...withKeys(candidate).map(classButton));
   closeField();
   all("#strip button").forEach((each, at) => {
     each.className = at in state.labels ? (state.labels[at] === data.candidates[at].answer ? "confirmed" : "corrected") : state.skipped.includes(at) ? "skipped" : "";
@@ -109,7 +112,7 @@ function card(candidate) {
     candidate.text ? make("blockquote", {}, candidate.text) : null,
     candidate.picture ? make("img", { src: candidate.picture, alt: candidate.text ? "" : candidate.name, class: candidate.sound ? "wide" : "" }) : null,
     candidate.sound ? make("audio", { controls: true, src: candidate.sound, "aria-label": candidate.name }) : null,
-    make("p", { class: "said-by" }, `${state.at + 1}. `, make("b", {}, candidate.answer), make("span", { class: "number" }, ` ${percent(candidate.ranked[0][1])}`),
+    make("p", { class: "said-by" }, make("span", { class: "soft" }, `${state.at + 1}: `), make("b", {}, candidate.answer), make("span", { class: "number" }, ` ${percent(candidate.ranked[0][1])}`),
       given === undefined ? null : make("span", { class: given === candidate.answer ? "given same" : "given" }, given === candidate.answer ? "confirmed" : `you said ${given}`)),
     candidate.text ? null : make("p", { class: "name", title: candidate.cells[0] }, candidate.name),
     candidate.note ? make("p", { class: "name" }, `Shown is ${candidate.note}.`) : null,
@@ -125,10 +128,10 @@ function finished() {
     make("pre", {}, data.command),
   ];
 }
-function classButton(name, chance, at) {
+function classButton({ name, key: shortcut, chance }) {
   return make("button", { type: "button", class: "class", on: { click: (event) => { event.currentTarget.blur(); give(name); } } },
-    make("kbd", {}, String(at + 1)), make("span", { class: "called" }, name),
-    make("span", { class: "number soft" }, chance === undefined ? "new" : percent(chance)),
+    shortcut ? make("kbd", {}, shortcut) : make("span"), make("span", { class: "called" }, name),
+    make("span", { class: "number soft" }, chance !== undefined ? percent(chance) : state.added.includes(name) ? "new" : ""),
     make("span", { class: "chance", vars: { "--share": chance || 0 } }));
 }
 
@@ -169,10 +172,10 @@ function key(event) {
   const on = event.target, pressed = event.key;
   if (on instanceof HTMLMediaElement && [" ", "ArrowLeft", "ArrowRight", "Enter"].includes(pressed)) return;
   if (on instanceof HTMLElement && on.matches("button, summary, input") && [" ", "Enter"].includes(pressed)) return;
-  const digit = /^[1-9]$/.test(pressed) && current() ? withKeys(current())[Number(pressed) - 1] : null;
+  const chosen = DIGIT.test(pressed) && current() ? withKeys(current()).find((each) => each.key === pressed) : null;
   if (pressed === "Enter" && event.repeat) return; // a key that is held down confirms one item
   if (pressed === "Enter" && current()) give(current().answer);
-  else if (digit && !event.repeat) give(digit[0]);
+  else if (chosen && !event.repeat) give(chosen.name);
   else if (pressed === "ArrowRight") skip();
   else if (pressed === "ArrowLeft") go(state.at - 1);
   else if (pressed === "Delete" || pressed === "Backspace") forget();
@@ -183,6 +186,7 @@ function key(event) {
 }
 
 recall();
+one("#card").classList.toggle("tall", data.candidates.some((each) => each.picture));
 one("#strip").append(...data.candidates.map((candidate, at) => make("button", { type: "button", title: `${at + 1}. ${candidate.answer}`, on: { click: (event) => { event.currentTarget.blur(); go(at); } } })));
 const pressed = (act) => (event) => { event.currentTarget.blur(); act(); };
 one("#confirm").addEventListener("click", pressed(() => give(current().answer)));
