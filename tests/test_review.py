@@ -241,7 +241,7 @@ def test_sounds_can_be_heard_and_seen(browser: Any, run: Run, tmp_path: Path) ->
     (tmp_path / "new" / "bad.wav").write_bytes(b"no sound")
     done = run("review", tmp_path / "s.safetensors", tmp_path / "new", "-o", tmp_path / "r.html")
     assert done.code == 0
-    assert "1 items are left out" in done.err
+    assert "1 item is left out" in done.err
     assert "bad.wav" in done.err
     page = Page(browser, tmp_path / "r.html")
 

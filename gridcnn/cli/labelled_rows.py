@@ -44,10 +44,11 @@ class LabelledRows:
         rows = self._rows_of(chosen)
         return [{**self._item(asked), **rows[id(source)](asked)} for source, asked in chosen]
 
-    def training(self) -> str:
+    def training(self, rows: Iterable[dict[str, str]]) -> str:
         """Return the options with which `gridcnn train` reads such rows."""
         item = "--text text" if self._adapter.reads_texts else "--path path" if self._adapter.reads_files else ""
-        return " ".join(filter(None, [item, "--group group" if self._columns.group else ""]))
+        part = "--start begin --end end" if any("begin" in row for row in rows) else ""
+        return " ".join(filter(None, [item, part, "--group group" if self._columns.group else ""]))
 
     def _item(self, asked: Asked) -> dict[str, str]:
         item = asked.item

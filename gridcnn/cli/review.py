@@ -18,9 +18,10 @@ from gridcnn.cli.models import load_model
 from gridcnn.cli.options import EncodingOption, InputsArgument, ModelArgument, PathOption, TextOption, ThreadsOption
 from gridcnn.cli.output import list_skipped, note, prepare_output, written
 from gridcnn.cli.rows import count, nothing
+from gridcnn.cli.segmented import segmented
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.waiting import Waiting
-from gridcnn.errors import DataError, Skipped
+from gridcnn.errors import ConfigurationError, DataError, Skipped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +60,13 @@ def review(
     group: Annotated[
         str | None, typer.Option("--group", metavar="COLUMN", help="Column of groups that is kept beside the labels.")
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--start", metavar="COLUMN", help="With --end: column of the second at which an item begins."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--end", metavar="COLUMN", help="Column of the second at which an item ends.")
+    ] = None,
     encoding: EncodingOption = None,
     threads: ThreadsOption = None,
 ) -> None:
@@ -69,10 +77,16 @@ def review(
     """
     place = output if output.suffix.lower() in {".html", ".htm"} else output / PAGE
     prepare_output(place, [model, *inputs])
+    if (start is None) != (end is None):
+        raise ConfigurationError("--start and --end belong together: name both columns, or neither.")
     columns = Columns(text=text, path=path, group=group, encoding=encoding)
     with Waiting(Console(stderr=True), "reading") as waiting:
         fitted = load_model(model, threads)
         sources = read_inputs(inputs, fitted.adapter, columns, nothing)
+        if start is not None and end is not None:
+            if not fitted.adapter.reads_files:
+                raise ConfigurationError("--start and --end are for files, and this model reads none: leave them out.")
+            sources = [segmented(source, start, end, encoding) for source in sources]
         waiting.now("predicting")
         seen: list[tuple[Source, Asked]] = []
         probabilities, vectors, unreadable = _answers(fitted, sources, seen, strategy, waiting)
@@ -92,7 +106,8 @@ def review(
                 unreadable.append(Skipped(asked.name, why))
             else:
                 candidates.append(Candidate(asked.name, asked.item, probabilities[at], cells))
-        command = " ".join(filter(None, ["gridcnn train labels.csv", rows.training(), f"-o {_next_name(model)}"]))
+        options = rows.training(each.cells for each in candidates)
+        command = " ".join(["gridcnn train labels.csv", *filter(None, [options]), f"-o {_next_name(model)}"])
         page, not_shown = review_page(
             fitted,
             candidates,
@@ -101,12 +116,15 @@ def review(
             n_items=len(seen),
             command=command,
         )
+    left_out, n_shown = [*unreadable, *not_shown], len(candidates) - len(not_shown)
+    if left_out:
+        note(f"{len(left_out)} {'item is' if len(left_out) == 1 else 'items are'} left out:")
+        list_skipped(left_out)
+    if not n_shown:
+        raise DataError("none of the items that were chosen can be shown: see above.")
     with written(place) as file:
         file.write(page)
-    if unreadable or not_shown:
-        note(f"{len(unreadable) + len(not_shown)} items are left out:")
-        list_skipped([*unreadable, *not_shown])
-    print(f"{len(candidates) - len(not_shown)} of {len(seen):,} items to review: open {place}")
+    print(f"{n_shown} of {len(seen):,} items to review: open {place}")
     note(f"then: {command}")
 
 
