@@ -19,8 +19,9 @@ from PIL import Image
 from gridcnn import datasets, fit, load, predict, save
 from gridcnn.adapters import AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.datasets import load_manifest
-from gridcnn.errors import ConfigurationError
+from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.evaluation.candidates import choose_candidates
+from gridcnn.segments import Segment
 
 QUICK: dict[str, Any] = {"epochs": 2, "cache": False, "kernels": (4,)}
 HOSTILE = "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>"
@@ -364,6 +365,36 @@ def test_what_cannot_be_reviewed_is_refused(run: Run, world: tuple[Path, dict[st
     assert not (tmp_path / "r.html").exists()
     over = run("review", root / "m.safetensors", root / "new" / "000.png", "-o", root / "new" / "000.png")
     assert over.code == 2
+
+
+def test_parts_of_recordings_are_items_of_their_own(tmp_path: Path) -> None:
+    from gridcnn.cli.asking import Asked, Source
+    from gridcnn.cli.labelled_rows import LabelledRows
+    from gridcnn.cli.segmented import segmented
+    from gridcnn.cli.sources import Columns
+
+    place = tmp_path / "d.csv"
+    place.write_text("path,from,to\nn.wav,0.5,2\nn.wav,3,2\nn.wav,x,4\n")
+    whole = Source("d.csv", lambda: iter([Asked("n.wav", Path("/n.wav"), row) for row in (2, 3, 4)]), 3, place)
+    good, turned, worded = segmented(whole, "from", "to", None).items()
+    with pytest.raises(DataError, match="no column 'begin'"):
+        segmented(whole, "begin", "to", None)
+
+    assert (good.item, good.name) == (Segment("/n.wav", 0.5, 2), "/n.wav, 0.5 to 2 s")
+    assert "begins at 0 or later and ends after that, got 3.0 to 2.0" in str(turned.item)
+    assert "row 4: expected seconds from the beginning of the recording, such as 12.5; got 'x'" in str(worded.item)
+    rows = LabelledRows(AudioAdapter(), Columns())
+    cells = rows.cells([(whole, good)])
+    assert cells == [{"path": "/n.wav", "begin": "0.5", "end": "2"}]
+    assert rows.training(cells) == "--path path --start begin --end end"
+
+
+def test_seconds_of_what_has_none_are_refused(run: Run, world: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("path,from,to\nn.png,0.5,2\n")
+    command = ["review", world[0] / "m.safetensors", tmp_path / "d.csv", "-o", tmp_path / "r.html", "--start", "from"]
+
+    assert "belong together" in run(*command).err
+    assert "a picture has none" in run(*command, "--end", "to").err
 
 
 def test_the_modules_of_the_page_are_javascript(tmp_path: Path) -> None:

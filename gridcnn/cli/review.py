@@ -84,8 +84,10 @@ def review(
         fitted = load_model(model, threads)
         sources = read_inputs(inputs, fitted.adapter, columns, nothing)
         if start is not None and end is not None:
-            if not fitted.adapter.reads_files:
-                raise ConfigurationError("--start and --end are for files, and this model reads none: leave them out.")
+            if not fitted.adapter.reads_files or fitted.adapter.spec_.axes[-1].unit != "s":
+                raise ConfigurationError(
+                    f"--start and --end are seconds of recordings; a {fitted.adapter.noun} has none: leave them out."
+                )
             sources = [segmented(source, start, end, encoding) for source in sources]
         waiting.now("predicting")
         seen: list[tuple[Source, Asked]] = []
