@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from gridcnn.evaluation.seen import seen
 from gridcnn.model import FittedModel
 from gridcnn.render.html import render
 from gridcnn.render.preview import draw_grid, name_of, picture_uri, show
+from gridcnn.segments import Segment
 
 __all__ = ["Candidate", "review_page"]
 
@@ -92,7 +94,9 @@ def review_page(
 def _shown(model: FittedModel, candidate: Candidate, columns: Sequence[str]) -> dict[str, Any]:
     preview, grid = seen(model, candidate.item)
     names = model.class_names
-    found = show(name_of(candidate.name), preview)
+    part = candidate.item if isinstance(candidate.item, Segment) else None
+    name = name_of(candidate.name) if part is None else str(replace(part, path=Path(part.path).name))
+    found = show(name, preview)
     if grid is not None:
         upwards = model.adapter.spec_.axes[0].upwards
         found = found._replace(picture=picture_uri(draw_grid(grid, upwards=upwards)))
