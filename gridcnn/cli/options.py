@@ -93,6 +93,14 @@ SourceArgument = Annotated[
 ModelArgument = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model that `gridcnn train` saved, or hf://USER/NAME.")
 ]
+InputsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT...",
+        help="Files, folders, a table (csv, tsv, parquet, jsonl), a text file with one sentence a line, or - for "
+        "such lines on standard input.",
+    ),
+]
 LabelOption = Annotated[
     str | None, typer.Option("--label", metavar="COLUMN", help="Column of labels.  \\[default: label]")
 ]
