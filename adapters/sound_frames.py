@@ -65,18 +65,22 @@ class Frames:
     f_max: float
 
 
-def learned_duration(durations: Sequence[float]) -> float:
-    """Return the duration of a window (s) that suits recordings of these durations (s).
+def learned_duration(durations: Sequence[float], *, parts: bool = False) -> float:
+    """Return the duration of a window (s) that suits recordings of these durations (s), or parts of recordings.
 
     It covers all but the longest twentieth, unless many windows would then be mostly silence: a window is at most half
-    as long again as the median recording, and what is longer becomes several windows.
+    as long again as the median recording, and what is longer becomes several windows. Of parts, it is no longer than
+    most of them, so that a window which slides over a recording tells where they begin and end.
 
     Examples
     --------
+    >>> learned_duration([0.8, 1.0, 2.0, 3.0, 4.0], parts=True)
+    1.0
     >>> [learned_duration(durations) for durations in ([0.4, 0.5, 0.6], [0.25, 0.5, 2.0], [9.0, 9.0, 9.0])]
     [0.59, 0.75, 5.0]
     """
     usual = min(float(np.percentile(durations, 95)), MOST_MEDIANS * float(np.median(durations)))
+    usual = min(usual, float(np.percentile(durations, 25))) if parts else usual
     return min(max(usual, SHORTEST_LEARNED_DURATION), LONGEST_LEARNED_DURATION)
 
 

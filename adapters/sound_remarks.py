@@ -90,9 +90,10 @@ def _about_lengths(seen: Survey, window: float) -> list[str]:
             f"{durations[-1]:.3g} s): each is read in several windows, whose answers are averaged."
         )
     if shorter:
+        padded = "padded with silence"
         found.append(
             f"{_percent(shorter)} of the recordings are shorter than a window of {window:.3g} s (down to "
-            f"{durations[0]:.3g} s) and are padded with silence."
+            f"{durations[0]:.3g} s) and are {'read with what surrounds them' if seen.get('segments') else padded}."
         )
     return found
 

@@ -32,7 +32,8 @@ STATE: Mapping[str, Constraint] = {
             "durations": Each(Number(low=0, high=1e12), fewest=1),
             "above": Number(low=0, high=1.001),
             **dict.fromkeys(("recordings", "heard", "silent", "clipped", "cancelling", "cut"), _COUNT),
-        }
+        },
+        also={"segments": _COUNT},
     ),
 }
 

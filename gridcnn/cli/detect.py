@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gridcnn.cli.detecting import Run, long_items
+from gridcnn.cli.detecting import ConfidenceOption, MergeOption, Run, StepOption, confidence_of, long_items
 from gridcnn.cli.models import load_model, located_model
 from gridcnn.cli.options import ModelArgument, ThreadsOption
 from gridcnn.cli.output import note, prepare_output, write_csv
@@ -27,32 +27,6 @@ _SUFFIXES = {
     "labelstudio": ".labelstudio.json",
 }
 
-StepOption = Annotated[
-    float | None,
-    typer.Option(
-        "--step",
-        metavar="SECONDS",
-        help="Distance between two windows, in seconds; samples or tokens of items without seconds.  "
-        "\\[default: half of a window]",
-    ),
-]
-ConfidenceOption = Annotated[
-    str | None,
-    typer.Option(
-        "--min-confidence",
-        metavar="P",
-        help="Probability from which there is an event, such as 0.8, or for each class, dog=0.8,cat=0.6.  "
-        "\\[default: 0.8]",
-    ),
-]
-MergeOption = Annotated[
-    float | None,
-    typer.Option(
-        "--merge",
-        metavar="SECONDS",
-        help="Events of one class that are this near to each other are one.  \\[default: a window]",
-    ),
-]
 ShortestOption = Annotated[
     float, typer.Option("--min-duration", metavar="SECONDS", help="Leave out events that are shorter.")
 ]
@@ -144,21 +118,6 @@ def _about_background(model: FittedModel) -> None:
             "warning: the model has no background class, so that every sound is one of its classes: train it with "
             "--background, which draws segments in which nothing is annotated"
         )
-
-
-def confidence_of(text: str | None) -> float | dict[str, float]:
-    """Parse "0.8" or "dog=0.8,cat=0.6"; None is the default."""
-    if text is None:
-        return 0.8
-    try:
-        if "=" not in text:
-            return float(text)
-        pairs = (each.rpartition("=") for each in text.split(","))
-        return {name.strip(): float(value) for name, _, value in pairs}
-    except ValueError:
-        raise ConfigurationError(
-            f"--min-confidence: expected a probability such as 0.8, or one a class, dog=0.8,cat=0.6; got {text!r}"
-        ) from None
 
 
 def _kinds(output: Path, formats: str | None) -> list[str]:

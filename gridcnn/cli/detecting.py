@@ -9,7 +9,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
 
 from gridcnn.durable import sync
 from gridcnn.errors import ConfigurationError, DataError
@@ -19,7 +21,49 @@ if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
     from gridcnn.inference.detecting import Detections
 
-__all__ = ["LongItem", "Run", "long_items"]
+__all__ = ["ConfidenceOption", "LongItem", "MergeOption", "Run", "StepOption", "confidence_of", "long_items"]
+
+StepOption = Annotated[
+    float | None,
+    typer.Option(
+        "--step",
+        metavar="SECONDS",
+        help="Distance between two windows, in seconds; samples or tokens of items without seconds.  "
+        "\\[default: half of a window]",
+    ),
+]
+ConfidenceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--min-confidence",
+        metavar="P",
+        help="Probability from which there is an event, such as 0.8, or for each class, dog=0.8,cat=0.6.  "
+        "\\[default: 0.8]",
+    ),
+]
+MergeOption = Annotated[
+    float | None,
+    typer.Option(
+        "--merge",
+        metavar="SECONDS",
+        help="Events of one class that are this near to each other are one.  \\[default: a window]",
+    ),
+]
+
+
+def confidence_of(text: str | None) -> float | dict[str, float]:
+    """Parse "0.8" or "dog=0.8,cat=0.6"; None is the default."""
+    if text is None:
+        return 0.8
+    try:
+        if "=" not in text:
+            return float(text)
+        pairs = (each.rpartition("=") for each in text.split(","))
+        return {name.strip(): float(value) for name, _, value in pairs}
+    except ValueError:
+        raise ConfigurationError(
+            f"--min-confidence: expected a probability such as 0.8, or one a class, dog=0.8,cat=0.6; got {text!r}"
+        ) from None
 
 
 class LongItem(NamedTuple):

@@ -112,6 +112,22 @@ PathOption = Annotated[
 SplitOption = Annotated[
     str | None, typer.Option("--split", metavar="COLUMN", help="Column that says train, validation or test.")
 ]
+StartOption = Annotated[
+    str | None,
+    typer.Option(
+        "--start", metavar="COLUMN", help="With --end: column of the second at which a segment begins (text: word)."
+    ),
+]
+EndOption = Annotated[str | None, typer.Option("--end", metavar="COLUMN", help="Column of where a segment ends.")]
+AnnotationsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--annotations",
+        metavar="FORMAT",
+        help="SOURCE holds annotations of long recordings: raven, audacity, kaleidoscope, labelstudio, csv, parquet "
+        "or auto.",
+    ),
+]
 EncodingOption = Annotated[
     str | None, typer.Option("--encoding", help="Encoding of the csv file, such as cp1252.  \\[default: detected]")
 ]

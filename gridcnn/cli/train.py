@@ -13,13 +13,16 @@ from rich.console import Console
 from gridcnn.cli.background import with_background
 from gridcnn.cli.options import (
     AdapterOption,
+    AnnotationsOption,
     EncodingOption,
+    EndOption,
     LabelOption,
     OnError,
     Ordering,
     PathOption,
     SourceArgument,
     SplitOption,
+    StartOption,
     TextOption,
     ThreadsOption,
     input_option,
@@ -81,6 +84,9 @@ def train(
         ),
     ] = None,
     split: SplitOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    annotations: AnnotationsOption = None,
     encoding: EncodingOption = None,
     on_error: Annotated[
         OnError, typer.Option("--on-error", help="Skip and list items that cannot be read, or stop at the first.")
@@ -137,18 +143,14 @@ def train(
     hyperparameters: dict[str, Any],
 ) -> None:
     """Train a classifier and save it."""
-    if output is None and not dry_run:
-        raise ConfigurationError("say where the model goes, such as -o model.safetensors, or try --dry-run")
-    if "checkpoint_every" in hyperparameters and checkpoint_dir is None:
-        raise ConfigurationError("--checkpoint-every without --checkpoint-dir: name the folder for the checkpoints.")
-    if {"time_limit", "epochs"} <= hyperparameters.keys():
-        raise ConfigurationError("--time and --epochs both say how long to train: give one of them")
+    _check_together(output, checkpoint_dir, hyperparameters, dry_run=dry_run)
     files = (
         None
         if output is None
         else _files(output, history, [source, *([] if vectors is None else [vectors])], checkpoint_dir)
     )
-    columns = Columns(label=label, text=text, path=path, group=group, split=split, encoding=encoding)
+    times = {"start": start, "end": end, "annotations": annotations}
+    columns = Columns(label=label, text=text, path=path, group=group, split=split, encoding=encoding, **times)
     data = read_labelled(source, columns, on_error=on_error.value)
     if on_error is OnError.raise_ and data.skipped:
         raise DataError(f"{data.skipped[0].item}: {data.skipped[0].reason}. Remove it, or use --on-error skip.")
@@ -176,7 +178,7 @@ def train(
     from gridcnn.training.malloc import keep_freed_memory
     from gridcnn.training.plan import plan
 
-    if Path(source).is_file() and parts["train"].labels is not None:
+    if Path(source).is_file() and annotations is None and parts["train"].labels is not None:
         check_classes(np.unique(parts["train"].labels), len(parts["train"]), f"the column {label or 'label'!r}")
     print_audit(reader, data)
     set_computing_threads(threads)
@@ -192,14 +194,13 @@ def train(
         "cache": cache,
         "checkpoint_dir": checkpoint_dir,
     }
-    background = hyperparameters.get("background")
-    learning, checking = with_background(parts["train"], data, background, reader, seed), parts.get("validation")
+    learning = with_background(parts["train"], data, hyperparameters.get("background"), reader, seed)
+    checking = parts.get("validation")
     task: dict[str, Any] = {
         "groups": learning.groups,
         "validation": None if checking is None else (checking.items, checking.labels),
     }
-    started = time.perf_counter()
-    console = Console(stderr=True)
+    started, console = time.perf_counter(), Console(stderr=True)
     try:
         with keep_freed_memory(), sigterm_like_ctrl_c():
             if files is None or dry_run:
@@ -220,6 +221,18 @@ def train(
     if compare:
         _compare(model, split_items(reader, learning.items, learning.labels, parameters, **task), parts)
     _finish(model, data, parts.get("test"), replace(files, model=place), resumable=checkpoint_dir is not None)
+
+
+def _check_together(
+    output: Path | None, checkpoint_dir: Path | None, hyperparameters: dict[str, Any], *, dry_run: bool
+) -> None:
+    """Refuse options that contradict each other, before anything is read."""
+    if output is None and not dry_run:
+        raise ConfigurationError("say where the model goes, such as -o model.safetensors, or try --dry-run")
+    if "checkpoint_every" in hyperparameters and checkpoint_dir is None:
+        raise ConfigurationError("--checkpoint-every without --checkpoint-dir: name the folder for the checkpoints.")
+    if {"time_limit", "epochs"} <= hyperparameters.keys():
+        raise ConfigurationError("--time and --epochs both say how long to train: give one of them")
 
 
 @dataclass(frozen=True)

@@ -108,8 +108,8 @@ class Detections(NamedTuple):
 class Cells(NamedTuple):
     """What is known of neighbouring cells of an item: where they begin, and two probabilities of each class.
 
-    `cells` `(n, n_classes)` are those of the cells themselves, and `windows` `(n, n_classes)` the largest of the windows
-    that cover them.
+    `cells` `(n, n_classes)` are those of the cells themselves, `windows` `(n, n_classes)` the largest of all windows that
+    cover them.
     """
 
     starts: np.ndarray

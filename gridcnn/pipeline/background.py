@@ -12,8 +12,8 @@ from gridcnn.segments import Segment
 
 __all__ = ["background_segments", "neighbours"]
 
-FEWEST = 100
-"""Segments, at least, if there is room for them: background has more sorts than any class."""
+TIMES, FEWEST = 2, 100
+"""Segments for each annotated one, and at least, if there is room: background has more sorts than any class."""
 
 MOST_TRIES = 50
 """Draws for each wanted segment."""
@@ -41,7 +41,7 @@ def background_segments(
     files : collection of str, optional
         The files to draw from; None is all of them.
     most : int, optional
-        How many; None is as many as are annotated, and at least 100.
+        How many; None is twice as many as are annotated in these files, and at least 100.
     seed : int
         Of the random numbers.
 
@@ -60,7 +60,7 @@ def background_segments(
     for each in annotated:
         if files is None or each.path in files:
             by_file[each.path].append((each.start, each.end))
-    lengths = np.sort([each.end - each.start for each in annotated])
+    lengths = np.sort([end - start for taken in by_file.values() for start, end in taken])
     gaps = [
         (path, start, end)
         for path, taken in sorted(by_file.items())
@@ -72,7 +72,7 @@ def background_segments(
             "there is no room for segments of background: the files are annotated from end to end. Leave it out, or "
             "add files with stretches in which nothing is annotated"
         )
-    wanted = most if most is not None else max(len(annotated), FEWEST)
+    wanted = most if most is not None else max(TIMES * len(lengths), FEWEST)
     room = np.array([end - start for _, start, end in gaps])
     drawn: dict[int, list[tuple[float, float]]] = defaultdict(list)
     n_drawn = 0
