@@ -230,8 +230,7 @@ class AudioAdapter(Adapter):
         return duration_of(path)[1]
 
     @property
-    def extent_(self) -> float:
-        """Seconds of a window."""
+    def extent_(self) -> float:  # noqa: D102  (in seconds here)
         return self.samples_ / self.sample_rate_
 
     def add_to(self, graph: Graph, frontend: nn.Module) -> Windows:
@@ -280,8 +279,7 @@ class AudioAdapter(Adapter):
     def preview(self, item: Any) -> Preview:
         """Return the first window as a clip."""
         first, *others = self.encode(item)
-        note = f"the first {self.samples_ / self.sample_rate_:.3g} s" if others else ""
-        return replace(self.preview_window(first), note=note)
+        return replace(self.preview_window(first), note=f"the first {self.extent_:.3g} s" if others else "")
 
     def preview_window(self, window: np.ndarray) -> Preview:
         """Return an encoded window as a clip."""

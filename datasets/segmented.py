@@ -135,7 +135,7 @@ def load_annotations(
         read = read_annotations(file, kind, label=label, encoding=encoding, on_error=on_error)
         skipped += read.skipped
         notes += read.notes
-        kept = sort_media([event.source for event in read], str(file)).kept if len(read) else []
+        kept = sort_media([Path(event.source) for event in read], str(file)).kept if len(read) else []
         for event, row, is_media in zip(read, read.rows, kept, strict=True):
             if why := _unusable(event, is_media=is_media):
                 skipped.append(Skipped(f"{file}, row {row}", why))

@@ -108,7 +108,7 @@ class Detections(NamedTuple):
 class Cells(NamedTuple):
     """What is known of neighbouring cells of an item: where they begin, and two probabilities of each class.
 
-    `cells` `(n, n_classes)` are those of the cells themselves, `windows` `(n, n_classes)` the largest of all windows that
+    `cells` `(n, n_classes)` are those of the cells themselves, `windows` `(n, n_classes)` those of the windows that
     cover them.
     """
 
