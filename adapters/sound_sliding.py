@@ -57,7 +57,7 @@ def slide(
         if part is None:
             break
         held = np.concatenate([held, part])
-        starts = []
+        starts: list[int] = []
         while round((taken + len(starts)) * step * rate) + window <= first + len(held):
             starts.append(round((taken + len(starts)) * step * rate))
         if starts:

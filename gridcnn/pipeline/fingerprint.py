@@ -46,7 +46,7 @@ def fingerprint(items: Sequence[FilePath | Segment], cache: Path | None, n_jobs:
     """
     paths = [each.path if isinstance(each, Segment) else each for each in items]
     if any(isinstance(each, Segment) for each in items):
-        files = {path: at for at, path in enumerate(dict.fromkeys(map(os.fspath, paths)))}
+        files = {path: at for at, path in enumerate(dict.fromkeys(os.fspath(path) for path in paths))}
         where = (
             f"{files[os.fspath(path)]} {(each.start, each.end) if isinstance(each, Segment) else ''}".encode()
             for path, each in zip(paths, items, strict=True)
