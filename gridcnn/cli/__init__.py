@@ -26,6 +26,7 @@ from gridcnn.cli import (
     evaluate,
     explain,
     export,
+    info,
     keygen,
     predict,
     push,
@@ -46,6 +47,7 @@ COMMANDS = (
     train.train,
     evaluate.evaluate,
     predict.predict,
+    info.info,
     explain.explain,
     report.report,
     export.export,
@@ -79,7 +81,7 @@ app = typer.Typer(
     name="gridcnn",
     help="Train, evaluate and use convolutional classifiers for images, sound, text and sampled series.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
 )
 

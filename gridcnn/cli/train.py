@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from gridcnn.cli.earlier import FromOption, LikeOption, earlier_models
 from gridcnn.cli.options import (
     AdapterOption,
     EncodingOption,
@@ -45,6 +46,7 @@ _TOO_MANY_SKIPPED, _INTERRUPTED = 1, 130
 
 @with_hyperparameters((BackboneConfig, "Network"), (TrainingConfig, "Training"), (FitConfig, "Training"))
 def train(
+    context: typer.Context,
     source: SourceArgument,
     *,
     output: Annotated[
@@ -62,6 +64,8 @@ def train(
             help="Where the csv of epochs is saved.  \\[default: OUTPUT's stem.history.csv]",
         ),
     ] = None,
+    start: FromOption = None,
+    like: LikeOption = None,
     compare: Annotated[
         bool,
         typer.Option("--compare", help="Fit the classic baseline of the modality as well, and say which is ahead."),
@@ -142,13 +146,11 @@ def train(
         raise ConfigurationError("--checkpoint-every without --checkpoint-dir: name the folder for the checkpoints.")
     if {"time_limit", "epochs"} <= hyperparameters.keys():
         raise ConfigurationError("--time and --epochs both say how long to train: give one of them")
-    files = (
-        None
-        if output is None
-        else _files(output, history, [source, *([] if vectors is None else [vectors])], checkpoint_dir)
-    )
+    inputs = [source, *(each for each in (vectors, start, like) if each is not None)]
+    files = None if output is None else _files(output, history, inputs, checkpoint_dir)
+    earlier = earlier_models(start, like, compare=compare)
     columns = Columns(label=label, text=text, path=path, group=group, split=split, encoding=encoding)
-    data = read_labelled(source, columns, on_error=on_error.value)
+    data = read_labelled(source, columns, on_error=on_error.value, adapter=earlier.adapter)
     if on_error is OnError.raise_ and data.skipped:
         raise DataError(f"{data.skipped[0].item}: {data.skipped[0].reason}. Remove it, or use --on-error skip.")
     parts = parts_of(data)
@@ -163,7 +165,7 @@ def train(
         "tokens": tokens,
         "vectors": vectors,
     }
-    reader = adapter_for(data, options, adapter)
+    reader = adapter_for(data, earlier.options(options), earlier.adapter_name(adapter))
 
     import numpy as np
 
@@ -175,12 +177,11 @@ def train(
     from gridcnn.training.malloc import keep_freed_memory
     from gridcnn.training.plan import plan
 
-    if Path(source).is_file() and parts["train"].labels is not None:
+    if earlier.start is None and Path(source).is_file() and parts["train"].labels is not None:
         check_classes(np.unique(parts["train"].labels), len(parts["train"]), f"the column {label or 'label'!r}")
     print_audit(reader, data)
     set_computing_threads(threads)
-    parameters = {
-        **hyperparameters,
+    parameters = earlier.hyperparameters(hyperparameters) | {
         "augment": "auto" if augment else None,
         "class_weight": class_weight,
         "refit": _leave_out_refit() if compare and "test" not in parts else refit,
@@ -191,11 +192,13 @@ def train(
         "cache": cache,
         "checkpoint_dir": checkpoint_dir,
     }
+    parameters = earlier.settings(parameters, context)
     learning, checking = parts["train"], parts.get("validation")
     task: dict[str, Any] = {
         "groups": learning.groups,
         "validation": None if checking is None else (checking.items, checking.labels),
     }
+    going_on = {} if earlier.start is None else {"start": earlier.start}
     started = time.perf_counter()
     console = Console(stderr=True)
     try:
@@ -203,16 +206,25 @@ def train(
             if files is None or dry_run:
                 heard = [Messages(console)]
                 expected = plan(
-                    reader, learning.items, learning.labels, parameters, **task, measure_time=True, callbacks=heard
+                    reader,
+                    learning.items,
+                    learning.labels,
+                    parameters,
+                    **task,
+                    **going_on,
+                    measure_time=True,
+                    callbacks=heard,
                 )
                 print_plan(expected)
                 return
             shown = [progress_reporter(console, quiet=quiet)]
-            model = fit(reader, learning.items, learning.labels, parameters, **task, callbacks=shown)
+            model = fit(reader, learning.items, learning.labels, parameters, **task, **going_on, callbacks=shown)
     except OrderingError as refusal:
         command = f"gridcnn check {source}" + (f" --label {label or 'label'}" if Path(source).is_file() else "")
         why = f"{refusal}. `{command}` shows the evidence, and scores models that need no order."
         raise OrderingError(why, refusal.report) from None
+    if earlier.start is not None:
+        model.summary["from"]["name"] = earlier.name
     print(f"trained in {time.perf_counter() - started:.1f} s{_expected(model)}, {model.n_parameters:,} parameters")
     place = save_model(model, files.model)  # before anything else can fail
     if compare:

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gridcnn.adapters import Adapter
+from gridcnn.certainty import Certainty
+from gridcnn.model import Network
+from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.split import SMALLEST_SPLIT, few, validation_indices
+from gridcnn.training.certainty import Answers, learn_certainty
+from gridcnn.training.config import TrainingConfig
 from gridcnn.training.folds import Fold, folds_of
 from gridcnn.training.job import Job, split_job
+from gridcnn.training.loop import Examples, Outcome, train
+from gridcnn.training.recipe import Recipe
+from gridcnn.training.solve import solve
 from gridcnn.training.start import Start
+from gridcnn.training.votes import learn_votes, shift_votes
 
-__all__ = ["about_start", "fold_of_new_items", "starting_folds"]
+__all__ = [
+    "about_start",
+    "certainty_of",
+    "first_network",
+    "fold_of_new_items",
+    "known_after",
+    "starting_folds",
+    "training_of",
+]
 
 
 def starting_folds(job: Job, surveyed: Adapter, validation: tuple[Any, Any] | None, seed: int) -> list[Fold]:
@@ -76,3 +95,42 @@ def about_start(job: Job, start: Start) -> list[str]:
             "may be forgotten in part"
         )
     return lines
+
+
+def known_after(job: Job, fingerprints: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the fingerprints of all items that a training, and those that it goes on from, have learned from."""
+    earlier = [] if job.start is None else [job.start.model.fingerprints]
+    every: np.ndarray = np.unique(np.concatenate([*fingerprints, *earlier]), axis=0)
+    return every
+
+
+def first_network(job: Job, adapter: Adapter, recipe: Recipe) -> Network:
+    """Return the network that a training begins with."""
+    flip_axes = recipe.training.augment.flip
+    if job.start is not None:
+        return job.start.first_network(flip_axes)
+    return Network(adapter.frontend(), ConvPoolDense(adapter.spec_, recipe.backbone, len(job.classes)), flip_axes)
+
+
+def training_of(job: Job, *, solved: bool) -> Callable[..., Outcome]:
+    """Return what trains a network."""
+    start = job.start
+    if start is not None and start.only_votes:
+        return functools.partial(learn_votes, fixed=start.missing)
+    if start is None or solved:
+        return functools.partial(solve, keep_kernels=start is not None) if solved else train
+
+    def further(network: Network, examples: Examples, config: TrainingConfig, **more: Any) -> Outcome:
+        known = np.searchsorted(job.classes, start.model.classes).tolist()
+        if len(known) < len(job.classes):  # a vote of zeros would take long to learn
+            shift_votes(network, examples, config.batch_size, known, more["device"])
+        return train(network, examples, config, **more)
+
+    return further
+
+
+def certainty_of(job: Job, answers: Answers | None) -> Certainty:
+    """Return what the items held out tell, or else the temperature of the model that is gone on from."""
+    if answers is None and job.start is not None:
+        return Certainty(job.start.model.certainty.temperature)
+    return learn_certainty(answers)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -13,10 +12,8 @@ from sklearn.base import clone
 from torch import nn
 
 from gridcnn.adapters import Adapter
-from gridcnn.certainty import Certainty
 from gridcnn.errors import DataError
 from gridcnn.model import FittedModel, Network
-from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.duplicates import without_known
 from gridcnn.pipeline.encode import EncodedItems
@@ -34,7 +31,6 @@ from gridcnn.training.budget import Budget
 from gridcnn.training.certainty import (
     Answers,
     answers_of,
-    learn_certainty,
     pooled,
     scores_at,
     scores_by_class,
@@ -43,14 +39,13 @@ from gridcnn.training.certainty import (
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.flip_test import flip_test
+from gridcnn.training.going_on import certainty_of, first_network, known_after, training_of
 from gridcnn.training.job import Job
 from gridcnn.training.limit import announce, fit_to_budget, reduced
-from gridcnn.training.loop import Examples, Outcome, diverged, seeded, train
-from gridcnn.training.recipe import Recipe, resolve
+from gridcnn.training.loop import Examples, Outcome, diverged, seeded
+from gridcnn.training.recipe import resolve
 from gridcnn.training.run_folder import Planned
 from gridcnn.training.schedule import Schedule
-from gridcnn.training.solve import solve
-from gridcnn.training.votes import learn_votes, shift_votes
 from gridcnn.versions import versions
 
 __all__ = ["Learned", "answers_for", "learn"]
@@ -124,7 +119,7 @@ def learn(
     recipe = resolve({**job.settings, **chosen}, adapter, n_items, flip_axes)
     schedule = None
     with seeded(seed, device):
-        network = _first_network(job, adapter, recipe)
+        network = first_network(job, adapter, recipe)
         examples, held = _examples(job, learning, held_out)
         frontend = network.frontend
         if adapter.frontend_is_frozen:  # its grids are computed already
@@ -143,8 +138,9 @@ def learn(
                 announce(job, schedule, chosen)
         if tell:
             job.say([about_network(adapter, recipe, n_items, job.parameters), *adapter.remarks()])
-        by = _training_of(job, solved=solved)
-        outcome = by(network, examples, recipe.training, validation=held, device=device, callback=job.callback)
+        outcome = training_of(job, solved=solved)(
+            network, examples, recipe.training, validation=held, device=device, callback=job.callback
+        )
     _require_finite(network, learning, recipe.training, device)
     network.frontend = frontend
     batch_size = recipe.training.batch_size
@@ -154,7 +150,6 @@ def learn(
     network.frontend = frontend
     network.to("cpu").eval()
     parts = [learning.encoded, *([] if held_out is None else [held_out.encoded])]
-    known = [] if job.start is None else [job.start.model.fingerprints]
     summary = _summary(job, adapter, learning, held_out) | _spent(budget, schedule, chosen)
     summary |= {} if mixture is None else {"mixture": mixture._asdict()}
     scores = scores_of(answers) if answers is not None and (mixture or job.config.class_weight) else _scores(outcome)
@@ -168,9 +163,9 @@ def learn(
         summary=summary,
         recipe={**recipe.to_dict(), **job.config.to_dict()},
         parameters=dict(job.parameters),
-        fingerprints=np.unique(np.concatenate([*(part.fingerprints for part in parts), *known]), axis=0),
+        fingerprints=known_after(job, [part.fingerprints for part in parts]),
         interrupted=outcome.interrupted,
-        certainty=_certainty(job, answers),
+        certainty=certainty_of(job, answers),
         skipped=tuple(each for part in parts for each in part.skipped),
     )
     return Learned(model, answers)
@@ -182,37 +177,6 @@ def _spent(budget: Budget | None, schedule: Schedule | None, chosen: dict[str, A
         return {}
     spent = {"limit": budget.limit, "expected": schedule.seconds, "taken": budget.elapsed}
     return {"time": {**spent, "chosen": {**chosen, "refit": schedule.refit}}}
-
-
-def _first_network(job: Job, adapter: Adapter, recipe: Recipe) -> Network:
-    flip_axes = recipe.training.augment.flip
-    if job.start is not None:
-        return job.start.first_network(flip_axes)
-    return Network(adapter.frontend(), ConvPoolDense(adapter.spec_, recipe.backbone, len(job.classes)), flip_axes)
-
-
-def _training_of(job: Job, *, solved: bool) -> Callable[..., Outcome]:
-    """Return what trains a network."""
-    start = job.start
-    if start is not None and start.only_votes:
-        return functools.partial(learn_votes, fixed=start.missing)
-    if start is None or solved:
-        return functools.partial(solve, keep_kernels=start is not None) if solved else train
-
-    def further(network: Network, examples: Examples, config: TrainingConfig, **more: Any) -> Outcome:
-        known = np.searchsorted(job.classes, start.model.classes).tolist()
-        if len(known) < len(job.classes):  # a vote of zeros would take long to learn
-            shift_votes(network, examples, config.batch_size, known, more["device"])
-        return train(network, examples, config, **more)
-
-    return further
-
-
-def _certainty(job: Job, answers: Answers | None) -> Certainty:
-    """Return what the items held out tell, or else the temperature of the model that is gone on from."""
-    if answers is None and job.start is not None:
-        return Certainty(job.start.model.certainty.temperature)
-    return learn_certainty(answers)
 
 
 def _with_bag(
@@ -286,8 +250,7 @@ def _encode(
         return learning, None
     known_ones = learning.encoded
     if job.start is not None:
-        both = np.concatenate([known_ones.fingerprints, job.start.model.fingerprints])
-        known_ones = replace(known_ones, fingerprints=both)
+        known_ones = replace(known_ones, fingerprints=known_after(job, [known_ones.fingerprints]))
     left, indices = without_known(held_out.encoded, known_ones)
     if known := len(held_out.encoded.fingerprints) - len(left.fingerprints):
         if tell:

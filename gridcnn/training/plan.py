@@ -77,9 +77,10 @@ def plan(
     recipe, schedule = resolve(job.settings, fitted, len(training.target)), None
     if budget is not None:
         device = choose_device(config.device)
-        refits = validation is None and job.refits(fitted)
+        refits = validation is None and job.refits(fitted) and (job.start is None or checking is not None)
         budget.refit = config.refit if refits else False
-        if recipe.training.solved or (job.start is not None and job.start.only_votes):  # in one step, which no limit can shorten
+        only_votes = job.start is not None and job.start.only_votes
+        if recipe.training.solved or only_votes:  # in one step, which no limit can shorten
             budget = Budget(None)
         further = [*_usual(folds)[1:], *[Passes(count(job.items), 0)] * (refits and budget.limit is None)]
         fitting = fit_to_budget(budget, job, fitted, training, checking, device, further)

@@ -119,9 +119,7 @@ class Start:
         }
 
 
-def start_from(
-    model: FittedModel, parameters: Mapping[str, Any], present: np.ndarray
-) -> tuple[Start, dict[str, Any]]:
+def start_from(model: FittedModel, parameters: Mapping[str, Any], present: np.ndarray) -> tuple[Start, dict[str, Any]]:
     """Return what a model hands on to a training, and the parameters with those that it hands on.
 
     Parameters
