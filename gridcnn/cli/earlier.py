@@ -50,6 +50,11 @@ class Earlier(NamedTuple):
         model = self.start or self.like
         return None if model is None else model.adapter
 
+    def name_in(self, model: FittedModel) -> None:
+        """Note the name of the model that another one came from."""
+        if self.start is not None:
+            model.summary["from"]["name"] = self.name
+
     def adapter_name(self, given: str | None) -> str | None:
         """Return the name of the adapter, unless another one is asked for."""
         return given if given is not None or self.adapter is None else type(self.adapter).__name__

@@ -140,14 +140,8 @@ def train(
     hyperparameters: dict[str, Any],
 ) -> None:
     """Train a classifier and save it."""
-    if output is None and not dry_run:
-        raise ConfigurationError("say where the model goes, such as -o model.safetensors, or try --dry-run")
-    if "checkpoint_every" in hyperparameters and checkpoint_dir is None:
-        raise ConfigurationError("--checkpoint-every without --checkpoint-dir: name the folder for the checkpoints.")
-    if {"time_limit", "epochs"} <= hyperparameters.keys():
-        raise ConfigurationError("--time and --epochs both say how long to train: give one of them")
-    inputs = [source, *(each for each in (vectors, start, like) if each is not None)]
-    files = None if output is None else _files(output, history, inputs, checkpoint_dir)
+    _check_flags(hyperparameters, output, checkpoint_dir, dry_run=dry_run)
+    files = None if output is None else _files(output, history, [source, vectors, start, like], checkpoint_dir)
     earlier = earlier_models(start, like, compare=compare)
     columns = Columns(label=label, text=text, path=path, group=group, split=split, encoding=encoding)
     data = read_labelled(source, columns, on_error=on_error.value, adapter=earlier.adapter)
@@ -181,7 +175,7 @@ def train(
         check_classes(np.unique(parts["train"].labels), len(parts["train"]), f"the column {label or 'label'!r}")
     print_audit(reader, data)
     set_computing_threads(threads)
-    parameters = earlier.hyperparameters(hyperparameters) | {
+    written = {
         "augment": "auto" if augment else None,
         "class_weight": class_weight,
         "refit": _leave_out_refit() if compare and "test" not in parts else refit,
@@ -192,13 +186,12 @@ def train(
         "cache": cache,
         "checkpoint_dir": checkpoint_dir,
     }
-    parameters = earlier.settings(parameters, context)
+    parameters = {**earlier.hyperparameters(hyperparameters), **earlier.settings(written, context)}
     learning, checking = parts["train"], parts.get("validation")
     task: dict[str, Any] = {
         "groups": learning.groups,
         "validation": None if checking is None else (checking.items, checking.labels),
     }
-    going_on = {} if earlier.start is None else {"start": earlier.start}
     started = time.perf_counter()
     console = Console(stderr=True)
     try:
@@ -211,20 +204,19 @@ def train(
                     learning.labels,
                     parameters,
                     **task,
-                    **going_on,
+                    start=earlier.start,
                     measure_time=True,
                     callbacks=heard,
                 )
                 print_plan(expected)
                 return
             shown = [progress_reporter(console, quiet=quiet)]
-            model = fit(reader, learning.items, learning.labels, parameters, **task, **going_on, callbacks=shown)
+            model = fit(reader, learning.items, learning.labels, parameters, **task, start=earlier.start, callbacks=shown)
     except OrderingError as refusal:
         command = f"gridcnn check {source}" + (f" --label {label or 'label'}" if Path(source).is_file() else "")
         why = f"{refusal}. `{command}` shows the evidence, and scores models that need no order."
         raise OrderingError(why, refusal.report) from None
-    if earlier.start is not None:
-        model.summary["from"]["name"] = earlier.name
+    earlier.name_in(model)
     print(f"trained in {time.perf_counter() - started:.1f} s{_expected(model)}, {model.n_parameters:,} parameters")
     place = save_model(model, files.model)  # before anything else can fail
     if compare:
@@ -241,8 +233,21 @@ class _Files:
     skipped: Path
 
 
-def _files(output: Path, history: Path | None, inputs: list[str | Path], checkpoints: Path | None) -> _Files:
+def _check_flags(
+    hyperparameters: dict[str, Any], output: Path | None, checkpoint_dir: Path | None, *, dry_run: bool
+) -> None:
+    """Refuse flags that lack another one, or contradict it."""
+    if output is None and not dry_run:
+        raise ConfigurationError("say where the model goes, such as -o model.safetensors, or try --dry-run")
+    if "checkpoint_every" in hyperparameters and checkpoint_dir is None:
+        raise ConfigurationError("--checkpoint-every without --checkpoint-dir: name the folder for the checkpoints.")
+    if {"time_limit", "epochs"} <= hyperparameters.keys():
+        raise ConfigurationError("--time and --epochs both say how long to train: give one of them")
+
+
+def _files(output: Path, history: Path | None, given: list[str | Path | None], checkpoints: Path | None) -> _Files:
     """Name the files of a training, and make sure that they can be written and are none of its inputs."""
+    inputs = [each for each in given if each is not None]
     source = Path(inputs[0])
     if checkpoints is not None and source.is_dir() and checkpoints.resolve().is_relative_to(source.resolve()):
         raise ConfigurationError(f"--checkpoint-dir {checkpoints} lies in {source}, among the items: name one outside.")
