@@ -203,6 +203,11 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 classifier.feature_names_in_ = np.array(columns, dtype=object)
         return classifier
 
+    def _html_repr(self) -> str:
+        """Show scikit-learn's diagram in a notebook, and below it what a fitted model is."""
+        diagram: str = super()._html_repr()
+        return diagram + (self.model_._repr_html_() if hasattr(self, "model_") else "")
+
     @property
     def classes_(self) -> np.ndarray:
         """Labels, sorted."""

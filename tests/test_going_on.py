@@ -199,7 +199,12 @@ def test_labels_of_another_kind_and_items_of_one_class_are_refused() -> None:
 
 
 def sentences(kinds: str, n_items: int) -> tuple[list[str], list[str]]:
-    words = {"p": "good coffee and cake", "c": "bad tea alas", "q": "when does it open"}
+    words = {
+        "p": "good coffee and cake",
+        "c": "bad tea alas",
+        "q": "when does it open",
+        "r": "please call back tomorrow",
+    }
     random = np.random.default_rng(0)
     texts = [f"{words[kind]} {random.integers(9)} {random.integers(9)}" for _ in range(n_items) for kind in kinds]
     return texts, list(kinds) * n_items
@@ -218,13 +223,15 @@ def test_the_bag_of_a_text_model_is_learned_further() -> None:
 
 
 def test_a_text_model_keeps_its_bag_for_classes_without_items() -> None:
-    first = gridcnn.fit(TextAdapter(), *sentences("pc", 40), {"epochs": 2, "cache": False})
-    texts, labels = sentences("pq", 20)
+    first = gridcnn.fit(TextAdapter(), *sentences("pcr", 40), {"epochs": 2, "cache": False})
+    texts, labels = sentences("pcq", 20)
 
     model = gridcnn.fit(TextAdapter(), texts, labels, {"cache": False}, start=first)
 
-    told = gridcnn.predict(model, ["bad tea alas 1", "good coffee and cake 5", "when does it open 3"]).labels.tolist()
-    assert told == ["c", "p", "q"]
+    told = gridcnn.predict(model, ["please call back tomorrow 1", "good coffee and cake 5", "when does it open 3"])
+    assert told.labels.tolist() == ["r", "p", "q"]
+    evidence = [each.network.state_dict()["frontend.evidence.weight"] for each in (first, model)]
+    assert evidence[0].equal(evidence[1])
 
 
 def waves(kinds: str, n_items: int) -> tuple[np.ndarray, np.ndarray]:

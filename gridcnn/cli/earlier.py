@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
     from gridcnn.model import FittedModel
 
-__all__ = ["Earlier", "FromOption", "LikeOption", "earlier_models"]
+__all__ = ["Earlier", "FromOption", "LikeOption", "LogOption", "earlier_models"]
 
 FromOption = Annotated[
     Path | None,
@@ -29,6 +29,15 @@ LikeOption = Annotated[
     Path | None,
     typer.Option(
         "--like", metavar="MODEL", help="Train from scratch with the settings of a model; flags that are given win."
+    ),
+]
+
+LogOption = Annotated[
+    str | None,
+    typer.Option(
+        "--log",
+        metavar="PLACE",
+        help="Log each epoch: tensorboard:FOLDER or mlflow:URI, if that package is installed.",
     ),
 ]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from gridcnn.cli.earlier import FromOption, LikeOption, earlier_models
+from gridcnn.cli.earlier import FromOption, LikeOption, LogOption, earlier_models
 from gridcnn.cli.options import (
     AdapterOption,
     EncodingOption,
@@ -66,6 +66,7 @@ def train(
     ] = None,
     start: FromOption = None,
     like: LikeOption = None,
+    log: LogOption = None,
     compare: Annotated[
         bool,
         typer.Option("--compare", help="Fit the classic baseline of the modality as well, and say which is ahead."),
@@ -170,6 +171,7 @@ def train(
     from gridcnn.training.job import split as split_items
     from gridcnn.training.malloc import keep_freed_memory
     from gridcnn.training.plan import plan
+    from gridcnn.training.tracking import tracker
 
     if earlier.start is None and Path(source).is_file() and parts["train"].labels is not None:
         check_classes(np.unique(parts["train"].labels), len(parts["train"]), f"the column {label or 'label'!r}")
@@ -210,8 +212,10 @@ def train(
                 )
                 print_plan(expected)
                 return
-            shown = [progress_reporter(console, quiet=quiet)]
-            model = fit(reader, learning.items, learning.labels, parameters, **task, start=earlier.start, callbacks=shown)
+            shown = [progress_reporter(console, quiet=quiet), *([] if log is None else [tracker(log)])]
+            model = fit(
+                reader, learning.items, learning.labels, parameters, **task, start=earlier.start, callbacks=shown
+            )
     except OrderingError as refusal:
         command = f"gridcnn check {source}" + (f" --label {label or 'label'}" if Path(source).is_file() else "")
         why = f"{refusal}. `{command}` shows the evidence, and scores models that need no order."
