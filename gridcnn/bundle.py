@@ -74,6 +74,10 @@ DESCRIPTION: Mapping[str, Constraint] = {
             "usual_lengths": Named(Number(low=0, high=2**53)),
             "refit": Flag(),
             "versions": Named(Text(1_000)),
+            "from": Record(
+                {"digest": Text(100), "classes": Each(Text()), "new_classes": Each(Text())},
+                also={"name": Text(), "training_items": _COUNT, "without_items": Each(Text())},
+            ),
         }
     ),
     "recipe": _ANYTHING,

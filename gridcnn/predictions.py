@@ -24,6 +24,9 @@ NOT_FINITE = "the network's answer is not finite: the item holds numbers far out
 LABEL_KINDS = {"U": str, "i": int, "u": int, "f": float, "b": bool}
 """Python's type of the labels of each kind of array that a saved model may hold."""
 
+MOST_SHOWN = 20
+"""Rows that a notebook shows."""
+
 MOST_OF_LABELS = 2**28
 """Bytes of the labels of a model, which stand in an array as wide as the longest of them."""
 
@@ -95,6 +98,12 @@ class Predictions:
         for at, value in zip(np.flatnonzero(self.good), values, strict=True):
             every[at] = value
         return every
+
+    def _repr_html_(self) -> str:
+        """Show the first and the last answers in a notebook."""
+        frame = self.to_frame()
+        shown: str = frame.to_html(max_rows=MOST_SHOWN, notebook=True, escape=True)
+        return shown
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table: `item`, `prediction`, `set` if there are sets, a column `p(LABEL)` for each class, `error`.

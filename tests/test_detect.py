@@ -291,8 +291,8 @@ def test_texts_and_series_are_searched_too() -> None:
     log[400:420] += 2 * np.hanning(20)
     (found,) = detect(series, [log], Detecting(step=5))
     words = ["red green blue", "one two three"]
-    texts = fit(TextAdapter(length=4, min_count=1), [words[at % 2] for at in range(60)],
-                ["number" if at % 2 else "colour" for at in range(60)], {"epochs": 8, "background": "number"})  # fmt: skip
+    sentences, labels = zip(*[(words[at % 2], ("colour", "number")[at % 2]) for at in range(60)], strict=True)
+    texts = fit(TextAdapter(length=4, min_count=1), sentences, labels, {"epochs": 8, "background": "number"})
     text = "one two three two one two red green blue green red green one two three one two"
     (colours,) = detect(texts, [text], Detecting(merge=0))
 

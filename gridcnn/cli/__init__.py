@@ -28,6 +28,7 @@ from gridcnn.cli import (
     evaluate,
     explain,
     export,
+    info,
     keygen,
     predict,
     push,
@@ -52,6 +53,7 @@ COMMANDS = (
     evaluate.evaluate,
     predict.predict,
     detect.detect,
+    info.info,
     explain.explain,
     report.report,
     embed.embed,
@@ -91,7 +93,7 @@ app = typer.Typer(
     name="gridcnn",
     help="Train, evaluate and use convolutional classifiers for images, sound, text and sampled series.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
 )
 
