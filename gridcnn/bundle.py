@@ -71,7 +71,6 @@ DESCRIPTION: Mapping[str, Constraint] = {
         also={
             **dict.fromkeys(("training_items", "validation_items", "merged_items", "skipped_items"), _COUNT),
             "class_counts": Named(_COUNT),
-            "usual_lengths": Named(Number(low=0, high=2**53)),
             "refit": Flag(),
             "versions": Named(Text(1_000)),
             "from": Record(

@@ -22,7 +22,8 @@ from gridcnn.datasets.annotations import read_annotations
 from gridcnn.errors import ConfigurationError
 from gridcnn.evaluation.events import score_events
 from gridcnn.inference.cells import cell_logits, has_cells
-from gridcnn.inference.detecting import Cells, Detecting, EventFinder, detect
+from gridcnn.inference.detecting import Detecting, detect
+from gridcnn.inference.event_finding import Cells, EventFinder, without_echoes
 from gridcnn.model import FittedModel
 from gridcnn.pipeline.device import choose_device
 from gridcnn.segments import Event, Segment
@@ -278,6 +279,14 @@ def test_short_events_are_left_out_on_request() -> None:
     found = [*search.add(cells_of(0, [0.9, 0, 0.9, 0.9])), *search.finish()]
 
     assert [(event.start, event.end) for event in found] == [(2, 4)]
+
+
+def test_the_beginning_of_a_call_is_no_event_of_another_class() -> None:
+    call, beginning = Event("a", 2, 5, "rooster", 0.9), Event("a", 1.2, 1.9, "dog", 0.99)
+    far, same = Event("a", 0, 0.5, "dog", 0.9), Event("a", 5.1, 5.3, "rooster", 0.9)
+
+    assert without_echoes([call, same, beginning, far], near=0.5) == [far, call, same]
+    assert without_echoes([beginning], near=0.5) == [beginning]
 
 
 def test_texts_and_series_are_searched_too() -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from gridcnn import fit
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, TextAdapter, sound_stretches
 from gridcnn.errors import DataError, ItemError
 from gridcnn.pipeline.background import background_segments, neighbours
@@ -177,11 +176,3 @@ def test_background_is_drawn_from_the_named_files_only_and_the_seed_decides() ->
 def test_files_that_are_annotated_from_end_to_end_have_no_background() -> None:
     with pytest.raises(DataError, match="no room for segments of background"):
         background_segments([Segment("a.wav", at, at + 1) for at in range(10)], lambda _: 10.0)
-
-
-def test_a_model_of_segments_knows_how_long_its_events_usually_are(hum: Path) -> None:
-    segments = [Segment(str(hum), at, at + (0.5 if at % 2 else 1.5)) for at in range(20)]
-
-    model = fit(AudioAdapter(), segments, ["short" if at % 2 else "long" for at in range(20)], {"epochs": 1})
-
-    assert model.summary["usual_lengths"] == {"long": 1.5, "short": 0.5}

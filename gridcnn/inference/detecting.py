@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy.special import softmax
 
 from gridcnn.errors import ConfigurationError, ItemError
 from gridcnn.inference.cells import CellLogits, cell_logits, has_cells
+from gridcnn.inference.event_finding import Cells, EventFinder, without_echoes
 from gridcnn.inference.predictor import predictor
 from gridcnn.model import FittedModel
 from gridcnn.network.sizes import sizes_after_blocks
@@ -24,16 +25,13 @@ from gridcnn.pipeline.device import choose_device
 from gridcnn.predictions import name_of
 from gridcnn.segments import Event
 
-__all__ = ["Detecting", "Detections", "EventFinder", "detect"]
+__all__ = ["Detecting", "Detections", "detect"]
 
 COVERED = 2
 """Windows that cover each place of an item, if cells tell what lies where in a window."""
 
 COVERED_BY_WHOLE = 8
 """The same, if only the whole window has an answer."""
-
-LOW = 0.4
-"""An event lasts while its class has this share of the probability that it needs (hysteresis)."""
 
 EDGE, EDGE_WEIGHT, FEWEST_CELLS = 2, 0.05, 8
 """Cells at each end of a window, which see zeros beyond it and hardly count if the window has enough others."""
@@ -103,77 +101,6 @@ class Detections(NamedTuple):
     error: str = ""
     places: np.ndarray | None = None
     curve: np.ndarray | None = None
-
-
-class Cells(NamedTuple):
-    """What is known of neighbouring cells of an item: where they begin, and two probabilities of each class.
-
-    `cells` `(n, n_classes)` are those of the cells themselves, `windows` `(n, n_classes)` those of the windows that
-    cover them.
-    """
-
-    starts: np.ndarray
-    cells: np.ndarray
-    windows: np.ndarray
-
-
-@dataclass
-class EventFinder:
-    """Finds the events of one item in the probabilities of its cells, which come part by part, in their order.
-
-    Parameters
-    ----------
-    source : str
-        Name of the item.
-    classes : sequence of str
-        The labels.
-    thresholds : ndarray of shape (n_classes,)
-        Probability of a window from which there is an event; above 1 for a class that is never reported.
-    width : float
-        Of a cell.
-    merge, shortest : float
-        As in `Detecting`.
-    """
-
-    source: str
-    classes: Sequence[str]
-    thresholds: np.ndarray
-    width: float
-    merge: float
-    shortest: float
-    length: float = 0.0
-    _open: dict[int, tuple[float, float, float]] = field(default_factory=dict)
-
-    def add(self, some: Cells) -> Iterator[Event]:
-        """Take the next cells; yield the events that are over."""
-        if not len(some.starts):
-            return
-        self.length = float(some.starts[-1]) + self.width
-        lasts = some.cells >= LOW * self.thresholds
-        for label in sorted({*np.flatnonzero(lasts.any(axis=0)).tolist(), *self._open}):
-            edges = np.flatnonzero(np.diff(np.concatenate([[False], lasts[:, label], [False]]).astype(np.int8)))
-            for first, behind in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-                start, end = float(some.starts[first]), float(some.starts[behind - 1]) + self.width
-                confidence = float(some.windows[first:behind, label].max())
-                before = self._open.get(label)
-                if before is not None and start - before[1] <= self.merge + self.width / 2:
-                    self._open[label] = (before[0], end, max(before[2], confidence))
-                    continue
-                if before is not None:
-                    yield from self._event(label)
-                self._open[label] = (start, end, confidence)
-            if label in self._open and self.length - self._open[label][1] > self.merge + self.width:
-                yield from self._event(label)
-
-    def finish(self) -> Iterator[Event]:
-        """Yield the events that end with the item."""
-        for label in sorted(self._open):
-            yield from self._event(label)
-
-    def _event(self, label: int) -> Iterator[Event]:
-        start, end, confidence = self._open.pop(label)
-        if confidence >= self.thresholds[label] and end - start >= self.shortest:
-            yield Event(self.source, max(start, 0.0), max(end, 0.0), self.classes[label], min(confidence, 1.0))
 
 
 def detect(
@@ -252,7 +179,7 @@ def _detect_in(parts: Iterator[Cells], finder: EventFinder, item: Any, *, curves
                 kept.append(Cells(some.starts, some.cells.astype(np.float32), some.windows[:0]))
     except ItemError as failure:
         error = failure.reason
-    events = sorted([*events, *finder.finish()], key=lambda event: (event.start, event.label))
+    events = without_echoes([*events, *finder.finish()], finder.merge / 2)
     if not curves:
         return Detections(item, events, finder.length, error)
     places = np.concatenate([np.empty(0), *(some.starts + finder.width / 2 for some in kept)])

@@ -19,7 +19,6 @@ from gridcnn.pipeline.duplicates import without_known
 from gridcnn.pipeline.encode import EncodedItems
 from gridcnn.pipeline.labels import class_weights
 from gridcnn.pipeline.split import LabelledItems
-from gridcnn.segments import Segment
 from gridcnn.training.announce import (
     about_contradictions,
     about_network,
@@ -309,17 +308,7 @@ def _summary(job: Job, adapter: Adapter, learning: _Part, held_out: _Part | None
         "class_counts": dict(zip(map(str, job.classes), counts, strict=True)),
         "ordering": getattr(adapter, "ordering_", "by adapter"),
         "versions": versions(),
-        **_usual_lengths(job),
     }
-
-
-def _usual_lengths(job: Job) -> dict[str, Any]:
-    """Return the median length of the segments of each class, if all items are segments."""
-    if not all(isinstance(item, Segment) for item in job.items.items):
-        return {}
-    lengths = np.array([item.end - item.start for item in job.items.items])
-    medians = (float(np.median(lengths[job.items.target == at])) for at in range(len(job.classes)))
-    return {"usual_lengths": dict(zip(map(str, job.classes), medians, strict=True))}
 
 
 @torch.inference_mode()
