@@ -76,6 +76,7 @@ READ_ITEMS = {
     train.train,
     evaluate.evaluate,
     predict.predict,
+    detect.detect,
     explain.explain,
     report.report,
     embed.embed,
