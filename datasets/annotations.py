@@ -4,15 +4,15 @@
 | --- | --- | --- | --- | --- | --- | --- | --- |
 | `csv` | .csv (read: also .tsv, .jsonl, .json, .xlsx) | yes | yes | yes | yes | yes | as text |
 | `parquet` | .parquet | yes | yes | yes | yes | yes | yes |
-| `raven` | .txt, a selection table | without tabs and ends of lines | yes | yes | yes | yes | as text without tabs and ends of lines |
-| `audacity` | .txt, a label track | without ends of lines | no | no | yes | no | no |
+| `raven` | .txt, a selection table | no tabs, one line | yes | yes | yes | yes | as text, no tabs, one line |
+| `audacity` | .txt, a label track | one line | no | no | yes | no | no |
 | `kaleidoscope` | .csv | yes | yes | yes | yes | yes | as text |
 | `labelstudio` | .json, tasks | yes | yes | yes | in `meta` | yes | in `meta` |
 
-Times are held exactly by all of them. What a format cannot hold is left out, tabs and ends of lines that it cannot hold
-become spaces. An empty cell is no value: a further column whose value is an empty text is not there when it is read again.
-Kaleidoscope knows a path without doubled slashes. In Label Studio, the events of a file that have a confidence come after
-those that have none.
+Times are held exactly by all of them. What a format cannot hold is left out; tabs and ends of lines that it cannot hold
+become spaces. An empty cell is no value: a further column whose value is an empty text is not there when it is read
+again. Kaleidoscope knows no doubled slashes in a path. In Label Studio, the events of a file that have a confidence come
+after those that have none.
 """
 
 from __future__ import annotations
@@ -176,7 +176,8 @@ def write_annotations(
     events : iterable of Event
         In the order of the rows.
     kind : str, optional
-        As for `read_annotations`; without it, the suffix says which: .csv, .parquet, .json (Label Studio), .txt (Raven).
+        As for `read_annotations`; without it, the suffix says which: .csv, .parquet, .json (Label Studio) or
+        .txt (Raven).
 
     Raises
     ------

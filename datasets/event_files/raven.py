@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -92,12 +93,12 @@ def _require_one_scale(reading: Reading) -> None:
         first, last = spans.get(event.source, (event.start, event.end))
         spans[event.source] = min(first, event.start), max(last, event.end)
     ordered = sorted(spans.values())
-    apart = all(before[1] <= after[0] for before, after in zip(ordered, ordered[1:], strict=False))
+    apart = all(before[1] <= after[0] for before, after in itertools.pairwise(ordered))
     if len(spans) > 1 and apart:
         raise DataError(
             f"{reading.path}: {len(spans)} files are named, and it is not clear whether times count from the beginning "
-            f"of each, or of the first, as Raven counts in a sequence: add the measurement {_OFFSET!r} in Raven and save "
-            "the table again, or make one table a file."
+            f"of each, or of the first, as Raven counts in a sequence: add the measurement {_OFFSET!r} in Raven and "
+            "save the table again, or make one table a file."
         )
 
 
