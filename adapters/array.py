@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -23,7 +23,8 @@ from gridcnn.adapters.numbers_remarks import (
 )
 from gridcnn.adapters.numbers_trials import arrays_within, shorter_and_shorter
 from gridcnn.adapters.questions import Question
-from gridcnn.errors import ConfigurationError, DataError, ItemError
+from gridcnn.adapters.windows import slid
+from gridcnn.errors import DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.ordering.columns import no_data_limit
@@ -231,6 +232,13 @@ class ArrayAdapter(Adapter):
             raise ItemError(f"array of shape {row.shape}", unusable(row, self.limit_, self._name))
         return row
 
+    def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield places (samples) and windows of one series of any length, step by step; see `Adapter.slide`."""
+        series, length = np.moveaxis(np.asarray(item), self._end_axis, 0), self.sizes_[self._end_axis]
+        for starts in slid(len(series), length, step):
+            cut = (np.moveaxis(series[at : at + length], 0, self._end_axis) for at in starts)
+            yield starts.astype(float), np.concatenate([self.encode(each) for each in cut])
+
     def _as_long_as_others(self, series: np.ndarray) -> np.ndarray:
         """Return a series with NaN behind its end, up to the longest of training; or the first part of a longer one."""
         axis = self._end_axis
@@ -292,10 +300,9 @@ class ArrayAdapter(Adapter):
             return caution(self._channels_first(row, first_axis=0), self.bounds_)
         if not self.ended_ or row.ndim != len(self.sizes_):
             return []
-        said, longest = caution(self._channels_first(row, first_axis=0), self.bounds_), self.sizes_[self._end_axis]
-        if row.shape[self._end_axis] > longest:
-            said.append(f"longer than all training items: only the first {longest:,} cells are read")
-        return said
+        longest, more = self.sizes_[self._end_axis], row.shape[self._end_axis] > self.sizes_[self._end_axis]
+        longer = f"longer than all training items: only the first {longest:,} cells are read"
+        return [*caution(self._channels_first(row, first_axis=0), self.bounds_), *[longer] * more]
 
     def describe_grid(self) -> str:
         """Give sizes and channels, and how they are standardised."""
@@ -312,14 +319,7 @@ class ArrayAdapter(Adapter):
     def check_parameters(self) -> None:
         """Check also that the axes fit each other and their units."""
         super().check_parameters()
-        ordered = [name for name in self.axes if name != CHANNELS]
-        if isinstance(self.axes, str) or not 1 <= len(ordered) <= 2 or len(set(self.axes)) < len(self.axes):
-            raise ConfigurationError(
-                f"axes must name one or two ordered axes, and 'channels' at most once, such as ('length',) or "
-                f"('channels', 'height', 'width'); got {self.axes!r}"
-            )
-        if unknown := sorted(set(self.units or {}) - set(ordered)):
-            raise ConfigurationError(f"units names {', '.join(unknown)}, but the ordered axes are {', '.join(ordered)}")
+        numbers_state.check_axes(self.axes, self.units, CHANNELS)
 
     def check_state(self, state: Mapping[str, Any]) -> None:
         """Check also that sizes, scales and bounds are those of the axes."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -15,10 +14,11 @@ from gridcnn.adapters import sound_received, sound_remarks, sound_state
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
 from gridcnn.adapters.recordings import Recording, as_array, header, is_one, load, mixed
 from gridcnn.adapters.sound_files import check_length
-from gridcnn.adapters.sound_frames import ORDINARY_RATE, choose_frames, learned_duration, window_length
+from gridcnn.adapters.sound_frames import choose_frames, learned_duration, learned_rate, mel_edges, window_length
 from gridcnn.adapters.sound_inspecting import SoundInspector
-from gridcnn.adapters.sound_remarks import HIGHEST_RATE
 from gridcnn.adapters.sound_settings import settings
+from gridcnn.adapters.sound_sliding import slide
+from gridcnn.adapters.sound_stretches import duration_of
 from gridcnn.adapters.sound_survey import listen, survey
 from gridcnn.adapters.sound_trials import hisses
 from gridcnn.adapters.windows import cut_windows
@@ -26,6 +26,7 @@ from gridcnn.errors import DataError, ItemError
 from gridcnn.grid import Axis, Coordinates, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.parameters import Constraint, Number, Optional
+from gridcnn.segments import Segment
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,16 +34,16 @@ if TYPE_CHECKING:
 __all__ = ["AudioAdapter"]
 
 SAMPLE = 2_000
-MOST_TRAINING_SAMPLES = 2**30  # 4 GiB; a learned rate above 48 kHz gives way
 TRIMMED_SHARE = 0.05  # a recording that is longer by less than this is trimmed rather than cut in two
 
 
 class AudioAdapter(Adapter):
     """Turns recordings into log-mel spectrograms, grids `(1, mels, frames)`.
 
-    Items are paths (wav, flac, ogg, mp3 and what else libsndfile reads), or arrays or tensors of shape `(samples,)` or
-    `(channels, samples)` at `sample_rate`; integers are scaled to [-1, 1]. An array or tensor of shape `(n, samples)`
-    or `(n, channels, samples)` is n items. Channels are mixed to one; if they cancel out, the strongest is taken.
+    Items are paths (wav, flac, ogg, mp3 and what else libsndfile reads), a `Segment` of such a file, or arrays or
+    tensors of shape `(samples,)` or `(channels, samples)` at `sample_rate`; integers are scaled to [-1, 1]. An array or
+    tensor of shape `(n, samples)` or `(n, channels, samples)` is n items. Channels are mixed to one; if they cancel
+    out, the strongest is taken.
     The whole recording is resampled (soxr, high quality) before anything is cut from it. A shorter recording stands in
     the middle of zeros; a longer one becomes the fewest windows that cover it, at equal distances, unless it is longer
     by less than 5 %: then both ends are trimmed.
@@ -157,8 +158,8 @@ class AudioAdapter(Adapter):
         if not headers:
             raise DataError(f"none of the sampled training recordings can be read; the first: {failure}")
         durations = [duration for _, _, duration in headers]
-        self.sample_rate_ = int(self.sample_rate or _learned_rate(headers, len(items) * float(np.mean(durations))))
-        seconds = self.duration or learned_duration(durations)
+        self.sample_rate_ = int(self.sample_rate or learned_rate(headers, len(items) * float(np.mean(durations))))
+        seconds = self.duration or learned_duration(durations, parts=all(isinstance(each, Segment) for each in items))
         self.samples_ = window_length(seconds, self.sample_rate_, learned=self.duration is None)
         frames = choose_frames(
             self.sample_rate_,
@@ -205,12 +206,32 @@ class AudioAdapter(Adapter):
         ItemError
             If it cannot be decoded, is truncated, is empty, or holds NaN or infinity.
         """
-        channels, rate = self._load(item)
+        channels, rate = self._load(self._widened(item))
         mono = mixed(channels)
         if rate != self.sample_rate_:
             check_length(item, len(mono) * self.sample_rate_ / rate, self.sample_rate_, 1)
             mono = soxr.resample(mono, rate, self.sample_rate_, quality="HQ")
         return mono
+
+    def _widened(self, item: Any) -> Any:
+        """Return an item; a short segment with what is heard around it, as in windows that slide over a recording."""
+        window = self.extent_
+        if not isinstance(item, Segment) or item.end - item.start >= window:
+            return item
+        start = min((item.start + item.end - window) / 2, duration_of(item.path)[1] - window)
+        return Segment(item.path, max(start, 0.0), max(start, 0.0) + window)
+
+    def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield places and windows of a recording of any length, which is read piece by piece; see `Adapter.slide`."""
+        return slide(item, step, self.sample_rate_, self.samples_, self.sample_rate)
+
+    def length_of(self, path: str) -> float:
+        """Return the duration of a file (s)."""
+        return duration_of(path)[1]
+
+    @property
+    def extent_(self) -> float:  # noqa: D102  (in seconds here)
+        return self.samples_ / self.sample_rate_
 
     def add_to(self, graph: Graph, frontend: nn.Module) -> Windows:
         """Add an input `waveforms`, float32 `(batch, samples)` at `sample_rate_`, of any length, and spectrograms.
@@ -258,8 +279,7 @@ class AudioAdapter(Adapter):
     def preview(self, item: Any) -> Preview:
         """Return the first window as a clip."""
         first, *others = self.encode(item)
-        note = f"the first {self.samples_ / self.sample_rate_:.3g} s" if others else ""
-        return replace(self.preview_window(first), note=note)
+        return replace(self.preview_window(first), note=f"the first {self.extent_:.3g} s" if others else "")
 
     def preview_window(self, window: np.ndarray) -> Preview:
         """Return an encoded window as a clip."""
@@ -267,8 +287,7 @@ class AudioAdapter(Adapter):
 
     def remarks(self) -> list[str]:
         """Say what lies too high to be heard, what is resampled, cut and padded, and which channels are left out."""
-        window = self.samples_ / self.sample_rate_
-        return sound_remarks.remarks(self.survey_, self.sample_rate_, self.f_max_, window)
+        return sound_remarks.remarks(self.survey_, self.sample_rate_, self.f_max_, self.extent_)
 
     def cautions(self, item: Any) -> list[str]:
         """Say in what the recording is unlike those in training, or holds little."""
@@ -276,8 +295,7 @@ class AudioAdapter(Adapter):
             channels, rate = self._load(item)
         except ItemError:
             return []
-        window = self.samples_ / self.sample_rate_
-        return sound_remarks.cautions(channels, rate, len(channels) / rate, self.survey_, self.f_max_, window)
+        return sound_remarks.cautions(channels, rate, len(channels) / rate, self.survey_, self.f_max_, self.extent_)
 
     def describe_grid(self) -> str:
         """Explain a spectrogram."""
@@ -289,13 +307,8 @@ class AudioAdapter(Adapter):
 
         Mel band m rises from edge m, is highest at edge m + 1 and ends at edge m + 2. A frame is centred on a multiple
         of the hop.
-
-        References
-        ----------
-        The HTK formula, mel = 2595 log10(1 + f / 700), which torchaudio uses.
         """
-        lowest, highest = (2595 * np.log10(1 + hertz / 700) for hertz in (self.f_min_, self.f_max_))
-        edges = 700 * (10 ** (np.linspace(lowest, highest, self.n_mels_ + 2) / 2595) - 1)
+        edges = mel_edges(self.f_min_, self.f_max_, self.n_mels_)
         start, step = self._window_start(item, window, n_windows), self.hop_length_ / self.sample_rate_
         end = start + self.samples_ / self.sample_rate_
         centre = start + np.arange(self.spec_.axes[1].size) * step
@@ -317,9 +330,10 @@ class AudioAdapter(Adapter):
 
     def _window_start(self, item: Any, window: int, n_windows: int) -> float:
         """Return where a window begins in its recording (s); below 0 if the recording stands between zeros."""
+        item = self._widened(item)
         excess = round(header(item, self.sample_rate_)[1] * self.sample_rate_) - self.samples_
         start = int(excess / 2) if n_windows == 1 else np.linspace(0, excess, n_windows)[window - 1]
-        return float(start / self.sample_rate_)
+        return float(start / self.sample_rate_) + (item.start if isinstance(item, Segment) else 0.0)
 
     def _load(self, item: Any, most: int | None = None) -> tuple[np.ndarray, int]:
         return load(item, self.sample_rate, most)
@@ -334,11 +348,3 @@ class AudioAdapter(Adapter):
         if excess <= TRIMMED_SHARE * self.samples_:
             return mono[None, excess // 2 : excess // 2 + self.samples_]
         return cut_windows(mono, self.samples_)
-
-
-def _learned_rate(headers: Sequence[tuple[Any, int, float]], seconds: float) -> int:
-    """Return the most common rate (Hz), or a part of it if so many `seconds` of ultrasound would be too much."""
-    rate = min(Counter(rate for _, rate, _ in headers).most_common(1)[0][0], HIGHEST_RATE)
-    while rate > ORDINARY_RATE and rate * seconds > MOST_TRAINING_SAMPLES:
-        rate = max(rate // 2, ORDINARY_RATE)
-    return rate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -13,6 +13,7 @@ import pandas as pd
 
 from gridcnn.adapters.inspecting import Inspector
 from gridcnn.adapters.questions import Question
+from gridcnn.adapters.raw_items import is_path, sample_of
 from gridcnn.adapters.received import as_received
 from gridcnn.adapters.records import ClassicModel, Preview
 from gridcnn.errors import ConfigurationError, DataError
@@ -36,9 +37,8 @@ class Adapter(Parameterised):
     Constructor parameters follow scikit-learn (stored unchanged, `get_params` returns them). What `fit` learns is
     stored under names that end in an underscore, listed in `fitted_attributes`, and is JSON-ready: a bundle holds it.
 
-    Whatever else depends on the modality is a method here too: what a person sees of an item (`preview`), what a cell
-    of the grid means (`coordinates`), the classic model to compare with (`baseline`), and the defaults. A new modality
-    implements `fit`, `spec_`, `encode`, `frontend` and `defaults`; the rest has sensible defaults.
+    Whatever else depends on the modality is a method here too: what a person sees of an item, what a cell means, the
+    classic model to compare with. A new modality implements `fit`, `spec_`, `encode`, `frontend` and `defaults`.
     """
 
     modality: ClassVar[str]
@@ -152,13 +152,25 @@ class Adapter(Parameterised):
     def encode(self, item: Any) -> np.ndarray:
         """Turn one raw item into its compact windows, shape `(windows, *encoded_shape)`.
 
-        Most modalities have one window; a long recording has several, whose predictions are averaged.
-
-        Raises
-        ------
-        ItemError
-            If the item cannot be decoded; the message names it and says why.
+        Most modalities have one window; a long recording has several, whose predictions are averaged. ItemError if the
+        item cannot be decoded; the message names it and says why.
         """
+
+    @property
+    def extent_(self) -> float:
+        """How much of an item a window covers, in the units of its places: seconds, samples, tokens."""
+        return float(self.spec_.sizes[-1])
+
+    def length_of(self, path: str) -> float:
+        """Return how long a file is whose segments are items, in the units of `extent_`; ItemError if it is none."""
+        raise ConfigurationError(f"{type(self).__name__} reads no segments of files")
+
+    def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield where windows begin `(n,)`, and the encoded windows `(n, *encoded_shape)`, some at a time.
+
+        They slide by `step`, in units of `extent_`; the last one ends with the item. ItemError follows what was read.
+        """
+        raise ConfigurationError(f"{type(self).__name__} has no long items in which something could be detected")
 
     @abstractmethod
     def frontend(self) -> nn.Module:
@@ -335,16 +347,3 @@ class Adapter(Parameterised):
         for name in self.fitted_attributes:
             setattr(self, name, state[name])
         return self
-
-
-def sample_of(items: Sequence[Any], n_items: int) -> list[Any]:
-    """Return at most `n_items` of `items`, in order, always the same ones."""
-    if len(items) <= n_items:
-        return list(items)
-    chosen = np.random.default_rng(0).choice(len(items), n_items, replace=False)
-    return [items[index] for index in np.sort(chosen)]
-
-
-def is_path(item: Any) -> bool:
-    """Whether an item names a file, for an adapter that reads files."""
-    return isinstance(item, str | os.PathLike)

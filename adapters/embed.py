@@ -78,9 +78,15 @@ class Embed(nn.Module):
         return vectors.transpose(1, 2)
 
     def take_evidence(self, evidence: np.ndarray, n_runs: int) -> None:
-        """Add the evidence of tokens, of runs and of pieces, one after another, `(counted, channels)`."""
+        """Add the evidence of tokens, of runs and of pieces, one after another, `(counted, channels)`.
+
+        Without channels the grids have none of it any more.
+        """
         from gridcnn.adapters.cooccurrence import PIECE_WEIGHT  # noqa: PLC0415  (what is loaded needs no scipy)
 
+        if not evidence.shape[1]:
+            self.evidence = self.runs = self.hints = None
+            return
         n_tokens, values = self.vectors.num_embeddings, torch.from_numpy(evidence.astype(np.float32))
         values[[PADDING, n_tokens, n_tokens + n_runs]] = 0
         tokens, runs, pieces = values[:n_tokens], values[n_tokens : n_tokens + n_runs], values[n_tokens + n_runs :]
@@ -92,6 +98,17 @@ class Embed(nn.Module):
         if self.pieces is not None:
             weighted = PIECE_WEIGHT * pieces
             self.hints = nn.EmbeddingBag.from_pretrained(weighted, freeze=False, mode="sum", padding_idx=PADDING)
+
+    def counted_evidence(self) -> np.ndarray:
+        """Return what `take_evidence` took."""
+        from gridcnn.adapters.cooccurrence import PIECE_WEIGHT  # noqa: PLC0415  (what is loaded needs no scipy)
+
+        assert self.evidence is not None  # for the type checker: it is asked after `take_evidence`
+        none = self.evidence.weight.new_zeros(1, self.evidence.embedding_dim)
+        runs = none if self.runs is None else self.runs.weight
+        pieces = none if self.hints is None else self.hints.weight / PIECE_WEIGHT
+        counted: np.ndarray = torch.cat([self.evidence.weight, runs, pieces]).detach().numpy().astype(np.float64)
+        return counted
 
     def of_runs(self, ids: Tensor) -> Tensor:
         """Return the evidence of the runs alone, `(batch, length, ids)` → `(batch, length, evidence)`."""

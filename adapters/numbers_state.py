@@ -117,3 +117,15 @@ def check_table(state: Mapping[str, Any]) -> None:
     columns = state["columns_"]
     if columns is not None and len(columns) != n_columns:
         raise ConfigurationError(f"columns_ must name {n_columns} columns, got {len(columns)}")
+
+
+def check_axes(axes: Sequence[str], units: Mapping[str, str] | None, channels: str) -> None:
+    """Raise ConfigurationError if axes do not fit each other and their units; `channels` is the unordered one."""
+    ordered = [name for name in axes if name != channels]
+    if isinstance(axes, str) or not 1 <= len(ordered) <= 2 or len(set(axes)) < len(axes):
+        raise ConfigurationError(
+            f"axes must name one or two ordered axes, and 'channels' at most once, such as ('length',) or "
+            f"('channels', 'height', 'width'); got {axes!r}"
+        )
+    if unknown := sorted(set(units or {}) - set(ordered)):
+        raise ConfigurationError(f"units names {', '.join(unknown)}, but the ordered axes are {', '.join(ordered)}")

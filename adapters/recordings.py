@@ -11,8 +11,10 @@ import numpy as np
 
 from gridcnn.adapters.base import is_path
 from gridcnn.adapters.sound_files import as_float32, read_header, read_sound
+from gridcnn.adapters.sound_stretches import duration_of, read_stretch
 from gridcnn.adapters.tensors import is_tensor, to_array
 from gridcnn.errors import DataError, ItemError
+from gridcnn.segments import Segment
 
 __all__ = ["Recording", "as_array", "cancel", "header", "is_one", "load", "mixed"]
 
@@ -66,6 +68,8 @@ def header(item: Any, rate: int | None) -> tuple[int, float]:
     """Return sample rate (Hz) and duration (s) of a recording; `rate` is that of arrays, and required for them."""
     if is_path(item):
         return read_header(item)
+    if isinstance(item, Segment):
+        return duration_of(item.path)[0], item.end - item.start
     if isinstance(item, Recording):
         item, rate = item.samples, item.rate
     if rate is None:
@@ -78,7 +82,7 @@ def load(item: Any, rate: int | None, most: int | None = None) -> tuple[np.ndarr
 
     Parameters
     ----------
-    item : path, array or Recording
+    item : path, Segment, array or Recording
         As `AudioAdapter` takes them.
     rate : int or None
         Sample rate (Hz) of arrays.
@@ -92,7 +96,10 @@ def load(item: Any, rate: int | None, most: int | None = None) -> tuple[np.ndarr
     """
     if isinstance(item, Recording):
         item, rate = item.samples, item.rate
-    if is_path(item):
+    if isinstance(item, Segment):
+        channels, rate = read_stretch(item)
+        channels = channels[:most]
+    elif is_path(item):
         channels, rate = read_sound(item, most)
     elif rate is None:
         raise ItemError(_name(item), f"an array has {NO_RATE}")

@@ -21,7 +21,7 @@ from gridcnn.adapters.sound_damage import damage
 from gridcnn.adapters.sound_headers import PLACEHOLDER, with_length
 from gridcnn.errors import ItemError
 
-__all__ = ["as_float32", "read_header", "read_sound"]
+__all__ = ["as_float32", "check_length", "open_sound", "read_header", "read_sound", "samples_in"]
 
 _DATA = re.compile(r"^\s*data : (\d+)(?: \(should be (\d+)\))?", re.MULTILINE)
 _FACT = re.compile(r"^fact : 4\s+frames\s+: (\d+)", re.MULTILINE)
@@ -60,8 +60,8 @@ def read_header(path: str | os.PathLike[str]) -> tuple[int, float]:
         If it is no sound file.
     """
     try:
-        with _open(path) as file:
-            frames = _length(file) if file.frames < FRAMES_UNKNOWN else len(_decoded(path, file))
+        with open_sound(path) as file:
+            frames = samples_in(file) if file.frames < FRAMES_UNKNOWN else len(_decoded(path, file))
             return file.samplerate, frames / file.samplerate
     except ItemError as error:
         samples, rate = _by_librosa(path, error)
@@ -83,15 +83,15 @@ def read_sound(path: str | os.PathLike[str], most: int | None = None) -> tuple[n
         If it cannot be decoded or ends before its header says.
     """
     try:
-        file = _open(path)
+        file = open_sound(path)
     except ItemError as error:
         return _by_librosa(path, error)
     with file:
         if found := damage(path, file):
             raise ItemError(path, found)
         samples = _decoded(path, file, most)
-        if most is None and len(samples) < _LEAST_SHARE * _length(file) and file.frames < FRAMES_UNKNOWN:
-            raise ItemError(path, f"truncated: {len(samples)} of {_length(file)} samples are there")
+        if most is None and len(samples) < _LEAST_SHARE * samples_in(file) and file.frames < FRAMES_UNKNOWN:
+            raise ItemError(path, f"truncated: {len(samples)} of {samples_in(file)} samples are there")
         return samples, file.samplerate
 
 
@@ -101,7 +101,7 @@ def _decoded(path: str | os.PathLike[str], file: soundfile.SoundFile, most: int 
     Whatever the header states, no more is decoded than one block beyond what a sound may have.
     """
     if most is None and file.frames < FRAMES_UNKNOWN:
-        _check_length(path, file, _length(file))
+        _check_length(path, file, samples_in(file))
     try:
         if file.seekable():
             return np.asarray(file.read(-1 if most is None else most, dtype="float32", always_2d=True))
@@ -110,7 +110,7 @@ def _decoded(path: str | os.PathLike[str], file: soundfile.SoundFile, most: int 
             blocks.append(block)
             n_samples += len(block)
             _check_length(path, file, n_samples)
-        return np.concatenate(blocks)[: _length(file)]
+        return np.concatenate(blocks)[: samples_in(file)]
     except ItemError:  # it is too long
         raise
     except (soundfile.SoundFileError, ValueError, MemoryError) as error:
@@ -146,7 +146,7 @@ def check_length(
     limits.within(item, "seconds", n_samples / rate, most, weight=limits.sound_weight(rate, channels), such=such)
 
 
-def _length(file: soundfile.SoundFile) -> int:
+def samples_in(file: soundfile.SoundFile) -> int:
     """Return the samples that were recorded.
 
     libsndfile takes the byte that pads an odd number of GSM blocks in a wav for one more block, which decodes to noise
@@ -204,7 +204,8 @@ def _by_librosa(path: str | os.PathLike[str], refusal: ItemError) -> tuple[np.nd
     return channels.astype(np.float32), int(rate)
 
 
-def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
+def open_sound(path: str | os.PathLike[str]) -> soundfile.SoundFile:
+    """Open a file that libsndfile reads; one in which it cannot go to a place says so by `seekable`."""
     try:
         file = soundfile.SoundFile(path)
         if not file.seekable() or file.subtype.startswith("DWVW") or file.frames >= FRAMES_UNKNOWN:

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from gridcnn.errors import ConfigurationError
 
 __all__ = [
+    "HIGHEST_RATE",
     "MOST_SAMPLES",
     "ORDINARY_RATE",
     "Frames",
     "check_frames",
     "choose_frames",
     "learned_duration",
+    "learned_rate",
+    "mel_edges",
     "window_length",
 ]
+
+HIGHEST_RATE = 1_000_000
+"""Hz, that can be set."""
 
 ORDINARY_RATE = 48_000
 """Hz; above it lie recordings of ultrasound, whose wider range of frequencies takes more mel bands."""
 
 SHORTEST_LEARNED_DURATION, LONGEST_LEARNED_DURATION = 0.1, 5.0  # seconds
 MOST_MEDIANS = 1.5
+MOST_TRAINING_SAMPLES = 2**30  # 4 GiB; a learned rate above 48 kHz gives way
 MOST_FRAMES = 128
 SHORTEST_HOP = 0.010
 SHORTEST_WINDOW = 0.025
@@ -56,18 +65,22 @@ class Frames:
     f_max: float
 
 
-def learned_duration(durations: Sequence[float]) -> float:
-    """Return the duration of a window (s) that suits recordings of these durations (s).
+def learned_duration(durations: Sequence[float], *, parts: bool = False) -> float:
+    """Return the duration of a window (s) that suits recordings of these durations (s), or parts of recordings.
 
     It covers all but the longest twentieth, unless many windows would then be mostly silence: a window is at most half
-    as long again as the median recording, and what is longer becomes several windows.
+    as long again as the median recording, and what is longer becomes several windows. Of parts, it is no longer than
+    most of them, so that a window which slides over a recording tells where they begin and end.
 
     Examples
     --------
+    >>> learned_duration([0.8, 1.0, 2.0, 3.0, 4.0], parts=True)
+    1.0
     >>> [learned_duration(durations) for durations in ([0.4, 0.5, 0.6], [0.25, 0.5, 2.0], [9.0, 9.0, 9.0])]
     [0.59, 0.75, 5.0]
     """
     usual = min(float(np.percentile(durations, 95)), MOST_MEDIANS * float(np.median(durations)))
+    usual = min(usual, float(np.percentile(durations, 25))) if parts else usual
     return min(max(usual, SHORTEST_LEARNED_DURATION), LONGEST_LEARNED_DURATION)
 
 
@@ -200,3 +213,23 @@ def _most_bands(wanted: int, has_gap: Callable[[int], bool]) -> int:
         middle = (works + fails) // 2
         works, fails = (works, middle) if has_gap(middle) else (middle, fails)
     return works
+
+
+def learned_rate(headers: Sequence[tuple[Any, int, float]], seconds: float) -> int:
+    """Return the most common rate (Hz), or a part of it if so many `seconds` of ultrasound would be too much."""
+    rate = min(Counter(rate for _, rate, _ in headers).most_common(1)[0][0], HIGHEST_RATE)
+    while rate > ORDINARY_RATE and rate * seconds > MOST_TRAINING_SAMPLES:
+        rate = max(rate // 2, ORDINARY_RATE)
+    return rate
+
+
+def mel_edges(lowest: float, highest: float, bands: int) -> np.ndarray:
+    """Return the edges (Hz) of so many mel bands between two frequencies (Hz), float64 of shape `(bands + 2,)`.
+
+    References
+    ----------
+    The HTK formula, mel = 2595 log10(1 + f / 700), which torchaudio uses.
+    """
+    low, high = (2595 * np.log10(1 + hertz / 700) for hertz in (lowest, highest))
+    edges: np.ndarray = 700 * (10 ** (np.linspace(low, high, bands + 2) / 2595) - 1)
+    return edges

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from gridcnn.adapters.recordings import cancel
+from gridcnn.adapters.sound_frames import HIGHEST_RATE
 from gridcnn.adapters.sound_survey import is_clipped, is_silent, share_above
 
-__all__ = ["HIGHEST_RATE", "cautions", "remarks"]
+__all__ = ["cautions", "remarks"]
 
-HIGHEST_RATE = 1_000_000  # Hz, that can be set
 LONGER = 1.05  # windows; what is longer becomes several
 SHORTER = 0.9
 MUCH_SHORTER = 0.25
@@ -90,9 +90,10 @@ def _about_lengths(seen: Survey, window: float) -> list[str]:
             f"{durations[-1]:.3g} s): each is read in several windows, whose answers are averaged."
         )
     if shorter:
+        padded = "padded with silence"
         found.append(
             f"{_percent(shorter)} of the recordings are shorter than a window of {window:.3g} s (down to "
-            f"{durations[0]:.3g} s) and are padded with silence."
+            f"{durations[0]:.3g} s) and are {'read with what surrounds them' if seen.get('segments') else padded}."
         )
     return found
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gridcnn.adapters.sound_frames import MOST_SAMPLES, Frames, check_frames
-from gridcnn.adapters.sound_remarks import HIGHEST_RATE
+from gridcnn.adapters.sound_frames import HIGHEST_RATE, MOST_SAMPLES, Frames, check_frames
 from gridcnn.constraints import Constraint, Each, Number, Record
 
 __all__ = ["STATE", "check_together"]
@@ -33,7 +32,8 @@ STATE: Mapping[str, Constraint] = {
             "durations": Each(Number(low=0, high=1e12), fewest=1),
             "above": Number(low=0, high=1.001),
             **dict.fromkeys(("recordings", "heard", "silent", "clipped", "cancelling", "cut"), _COUNT),
-        }
+        },
+        also={"segments": _COUNT},
     ),
 }
 

@@ -11,6 +11,7 @@ import numpy as np
 from gridcnn.adapters.base import sample_of
 from gridcnn.adapters.recordings import cancel
 from gridcnn.errors import ItemError
+from gridcnn.segments import Segment
 
 __all__ = ["Load", "is_clipped", "is_silent", "listen", "share_above", "survey"]
 
@@ -32,14 +33,15 @@ def survey(headers: Sequence[tuple[Any, int, float]]) -> dict[str, Any]:
     Returns
     -------
     dict
-        JSON-ready: how many `recordings`, how many of each of the `rates` (pairs), and their `durations` from shortest
-        to longest, at most 1,000 of them at equal distances.
+        JSON-ready: how many `recordings`, how many of them are `segments` of others, how many have each of the `rates`
+        (pairs), and their `durations` from shortest to longest, at most 1,000 of them at equal distances.
     """
     durations = np.sort([duration for _, _, duration in headers])
     places = np.linspace(0, len(durations) - 1, min(len(durations), 1_000)).round().astype(int)
     rates = Counter(rate for _, rate, _ in headers)
     return {
         "recordings": len(headers),
+        "segments": sum(isinstance(item, Segment) for item, _, _ in headers),
         "rates": [list(pair) for pair in sorted(rates.items())],
         "durations": durations[places].round(4).tolist(),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -13,9 +13,8 @@ import numpy as np
 from gridcnn.adapters import text_remarks
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview
 from gridcnn.adapters.counts import epoch_count
-from gridcnn.adapters.limits import within
 from gridcnn.adapters.questions import Question
-from gridcnn.adapters.text_cells import LONGEST_PREVIEW, cells_of
+from gridcnn.adapters.text_cells import LONGEST_PREVIEW, cells_of, checked
 from gridcnn.adapters.text_graph import add_text, trial_texts
 from gridcnn.adapters.text_inspecting import TextInspector
 from gridcnn.adapters.text_settings import ANYWHERE_OR_EXACTLY, EPOCH_ITEMS, FEWEST_EPOCHS, MOST_EPOCHS, SETTINGS
@@ -23,9 +22,9 @@ from gridcnn.adapters.text_state import EARLIER, STATE
 from gridcnn.adapters.tokens import LONGEST_WORD, characters, folded, has_words, marked, normalised, well_formed, words
 from gridcnn.adapters.vectors import dim_of, first_vectors, read_vectors
 from gridcnn.adapters.vocabulary import FIRST_WORD, Vocabulary, common_pieces, common_runs
-from gridcnn.adapters.windows import cut_windows
+from gridcnn.adapters.windows import cut_windows, slid
 from gridcnn.constraints import FileName
-from gridcnn.errors import DataError, ItemError
+from gridcnn.errors import DataError
 from gridcnn.grid import Axis, Coordinates, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.parameters import Choice, Constraint, Flag, Number, Optional
@@ -209,8 +208,15 @@ class TextAdapter(Adapter):
         ItemError
             If it is no str.
         """
-        self._check(item)
+        checked(item)
         return cut_windows(self.known.rows_of(self.tokenise(item), self.length_), self.length_)
+
+    def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield places (tokens) and windows of one text of any length, step by step; see `Adapter.slide`."""
+        checked(item)
+        rows = self.known.rows_of(self.tokenise(item), self.length_)
+        for starts in slid(len(rows), self.length_, step):
+            yield starts.astype(float), rows[starts[:, None] + np.arange(self.length_)]
 
     def frontend(self) -> nn.Module:
         """Return the module that looks up the vectors of each token: int32 `(batch, length_, ids)` to grids.
@@ -242,7 +248,7 @@ class TextAdapter(Adapter):
 
     def decode(self, item: Any) -> str:
         """Return the text, with the replacement character for halves of surrogate pairs; ItemError if it is no str."""
-        return well_formed(self._check(item))
+        return well_formed(checked(item))
 
     def add_to(self, graph: Graph, frontend: nn.Module) -> Windows:
         """Add the input `text`, strings `(batch,)`, and all that turns it into grids; see the base class."""
@@ -255,13 +261,6 @@ class TextAdapter(Adapter):
     def describe_input(self) -> str:
         """Say that it takes strings."""
         return "`text`, strings `(batch,)`"
-
-    @staticmethod
-    def _check(item: Any) -> str:
-        if not isinstance(item, str):
-            raise ItemError(item, f"expected a text (str), got {type(item).__name__}")
-        within(f"{item[:60]}…", "characters", len(item))
-        return item
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit texts."""

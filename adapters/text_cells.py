@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 
+from gridcnn.adapters.limits import within
 from gridcnn.adapters.windows import cut_windows
+from gridcnn.errors import ItemError
 from gridcnn.grid import Coordinates
 
-__all__ = ["LONGEST_PREVIEW", "cells_of"]
+__all__ = ["LONGEST_PREVIEW", "cells_of", "checked"]
 
 LONGEST_PREVIEW = 600  # characters
 
@@ -27,3 +30,11 @@ def cells_of(tokens: Sequence[str], known: Collection[str], length: int, window:
     position = np.arange(first, first + length)
     shown = tuple(cell if len(cell) <= LONGEST_PREVIEW else f"{cell[: LONGEST_PREVIEW - 1]}…" for cell in cells)
     return Coordinates("token", "", position, position, position, shown, tuple(token in known for token in cells))
+
+
+def checked(item: Any) -> str:
+    """Return an item that is a text, and not longer than one may be; ItemError for any other."""
+    if not isinstance(item, str):
+        raise ItemError(item, f"expected a text (str), got {type(item).__name__}")
+    within(f"{item[:60]}…", "characters", len(item))
+    return item

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
-__all__ = ["cut_windows"]
+__all__ = ["cut_windows", "slid"]
+
+PART = 1_024  # windows
 
 
 def cut_windows(values: np.ndarray, length: int) -> np.ndarray:
@@ -37,3 +40,25 @@ def cut_windows(values: np.ndarray, length: int) -> np.ndarray:
     starts = np.linspace(0, len(values) - length, math.ceil(len(values) / length)).round().astype(np.int64)
     windows: np.ndarray = values[starts[:, None] + np.arange(length)]
     return windows
+
+
+def slid(n: int, length: int, step: float) -> Iterator[np.ndarray]:
+    """Yield where windows begin that slide over a sequence by `step`, some at a time; the last one ends with it.
+
+    Parameters
+    ----------
+    n, length : int
+        Lengths of the sequence and of a window; a sequence that is not longer than a window has one.
+    step : float
+        At least 1.
+
+    Examples
+    --------
+    >>> list(slid(11, 4, 3))
+    [array([0, 3, 6, 7])]
+    """
+    last = max(n - length, 0)
+    starts = np.arange(0, last + 1, max(step, 1.0)).round().astype(np.int64)
+    starts = starts if starts[-1] == last else np.append(starts, last)
+    for at in range(0, len(starts), PART):  # those of a long item are never in memory together
+        yield starts[at : at + PART]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -22,8 +23,10 @@ from gridcnn.datasets.cells import (
 )
 from gridcnn.datasets.dataset import Dataset, Modality
 from gridcnn.datasets.media import sort_media
+from gridcnn.datasets.segmented import drop_without_times, segment_of_text, with_groups
 from gridcnn.datasets.tables import read_table
 from gridcnn.errors import DataError
+from gridcnn.segments import Segment
 
 __all__ = ["load_manifest", "located_file"]
 
@@ -36,6 +39,8 @@ def load_manifest(
     text: str | None = None,
     group: str | None = None,
     split: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
     encoding: str | None = None,
     on_error: OnError = "raise",
 ) -> Dataset:
@@ -55,6 +60,9 @@ def load_manifest(
         Column that names what must stay together: speaker, site, patient.
     split : str, optional
         Column that says train, validation or test (or training, val, valid, dev, testing).
+    start, end : str, optional
+        Columns that say where an item begins and ends: seconds of a recording, which then becomes a `Segment`, or
+        numbers of words of a sentence. Without `group`, segments of one recording or stretch of time stay together.
     encoding : str, optional
         Encoding of a csv, tsv or jsonl file, by its Python name. Without it, a byte order mark, UTF-8 and Western
         European text are recognised.
@@ -82,13 +90,17 @@ def load_manifest(
             f"{source}: say which column holds the items, with either text= (sentences) or path_column= (files): "
             f"its columns are {some_names(table.columns)}."
         )
-    used = [name for name in (text, path_column, label, group, split) if name is not None]
+    if (start is None) != (end is None):
+        raise DataError(f"{source}: start and end go together: name both columns, or none.")
+    used = [name for name in (text, path_column, label, group, split, start, end) if name is not None]
     for name in used:
         require_column(table, name, source)
     rows = Rows(table, source, on_error)
     for name in used:
         rows.drop(rows.table[name].map(is_missing), f"no {name}")
 
+    if start is not None and end is not None:
+        drop_without_times(rows, start, end)
     modality: Modality = "text"
     elsewhere: list[str] = []
     if path_column is not None:
@@ -99,8 +111,15 @@ def load_manifest(
         rows.drop(~np.array(media.kept), lambda row: f"no {modality}: {row[path_column]}")
     table = rows.table
     labels = None if label is None else as_labels(table[label])
-    return Dataset(
-        table[path_column].tolist() if path_column is not None else [str(cell) for cell in table[text]],
+    items: list[Any] = table[path_column if path_column is not None else text].tolist()
+    items = items if path_column is not None else [str(cell) for cell in items]
+    if start is not None and end is not None:
+        if modality not in {"sound", "text"}:
+            raise DataError(f"{source}: start and end are for recordings and texts, and these are pictures.")
+        cut = segment_of_text if path_column is None else lambda path, *times: Segment(str(path), *times)
+        items = [cut(*each) for each in zip(items, table[start], table[end], strict=True)]
+    found = Dataset(
+        items,
         labels,
         modality,
         name=source.stem,
@@ -109,6 +128,7 @@ def load_manifest(
         skipped=tuple(rows.skipped),
         notes=tuple(_about(elsewhere)),
     )
+    return with_groups(found)
 
 
 def located_file(cell: str, folder: Path, elsewhere: list[str]) -> Path:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gridcnn.estimator import GridClassifier
     from gridcnn.evaluation.audit import Audit, audit
     from gridcnn.grid import Axis, GridSpec
-    from gridcnn.inference import Predictions, predict
+    from gridcnn.inference import Embeddings, Predictions, embed, predict
     from gridcnn.model import FittedModel
     from gridcnn.network.backbone import ConvPoolDense
     from gridcnn.network.config import BackboneConfig
@@ -32,6 +32,7 @@ _HOMES = {
     "BackboneConfig": "gridcnn.network.config",
     "Callback": "gridcnn.training.callbacks",
     "ConvPoolDense": "gridcnn.network.backbone",
+    "Embeddings": "gridcnn.inference",
     "FittedModel": "gridcnn.model",
     "GridClassifier": "gridcnn.estimator",
     "GridSpec": "gridcnn.grid",
@@ -41,6 +42,7 @@ _HOMES = {
     "audit": "gridcnn.evaluation.audit",
     "check_axes": "gridcnn.ordering",
     "check_order": "gridcnn.ordering",
+    "embed": "gridcnn.inference",
     "fit": "gridcnn.training.fit",
     "keep_freed_memory": "gridcnn.training.malloc",
     "load": "gridcnn.bundle",
@@ -59,6 +61,7 @@ __all__ = [
     "BackboneConfig",
     "Callback",
     "ConvPoolDense",
+    "Embeddings",
     "FittedModel",
     "GridClassifier",
     "GridSpec",
@@ -69,6 +72,7 @@ __all__ = [
     "audit",
     "check_axes",
     "check_order",
+    "embed",
     "explain",
     "fit",
     "keep_freed_memory",

@@ -73,6 +73,10 @@ DESCRIPTION: Mapping[str, Constraint] = {
             "class_counts": Named(_COUNT),
             "refit": Flag(),
             "versions": Named(Text(1_000)),
+            "from": Record(
+                {"digest": Text(100), "classes": Each(Text()), "new_classes": Each(Text())},
+                also={"name": Text(), "training_items": _COUNT, "without_items": Each(Text())},
+            ),
         }
     ),
     "recipe": _ANYTHING,

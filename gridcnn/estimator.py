@@ -121,10 +121,14 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         sample_weight: Any = None,
         groups: Any = None,
         validation: tuple[Any, Any] | None = None,
+        start: Any = None,
     ) -> Self:
-        """Train on raw items and labels; see `gridcnn.training.fit` for the parameters and errors."""
+        """Train on raw items and labels; see `gridcnn.training.fit` for the parameters and errors.
+
+        `start` is a fitted model, or a fitted classifier, to go on from.
+        """
         self.model_ = fit(
-            self._new_adapter(),
+            self._new_adapter(start),
             X,
             y,
             self._parameters(),
@@ -132,6 +136,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             groups=groups,
             validation=validation,
             callbacks=self.callbacks,
+            start=start,
         )
         self.ordering_report_ = getattr(self.model_.adapter, "report_", None)
         if self.model_.adapter.reads_rows:
@@ -198,6 +203,11 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 classifier.feature_names_in_ = np.array(columns, dtype=object)
         return classifier
 
+    def _html_repr(self) -> str:
+        """Show scikit-learn's diagram in a notebook, and below it what a fitted model is."""
+        diagram: str = super()._html_repr()
+        return diagram + (self.model_._repr_html_() if hasattr(self, "model_") else "")
+
     @property
     def classes_(self) -> np.ndarray:
         """Labels, sorted."""
@@ -248,7 +258,10 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Number of learned weights."""
         return fitted_model(self).n_parameters
 
-    def _new_adapter(self) -> Adapter:
+    def _new_adapter(self, start: Any = None) -> Adapter:
+        if self.adapter is None and start is not None:
+            adapter: Adapter = clone(fitted_model(start).adapter)
+            return adapter
         return TableAdapter(ordering=self.ordering) if self.adapter is None else self.adapter
 
     def _parameters(self) -> dict[str, Any]:

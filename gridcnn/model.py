@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import functools
+import hashlib
+import html
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -159,15 +162,78 @@ class FittedModel:
         return [str(label) for label in self.classes]
 
     @property
+    def digest(self) -> str:
+        """Twelve digits by which a model is told from others: of its weights and classes."""
+        digest = hashlib.blake2b("\n".join(self.class_names).encode("utf-8", "surrogatepass"), digest_size=6)
+        for name, tensor in sorted(self.network.state_dict().items()):
+            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    @property
     def n_parameters(self) -> int:
         """Number of learned weights of the network."""
         return sum(parameter.numel() for parameter in self.network.parameters())
+
+    def facts(self) -> dict[str, str]:
+        """Return what a person asks of a model, by name: what it reads and answers, and what it was made of."""
+        return facts_of(self)
+
+    def _repr_html_(self) -> str:
+        """Show the facts in a notebook."""
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in self.facts().items()
+        )
+        return f"<table>{rows}</table>"
 
     def trained_on(self, fingerprints: np.ndarray) -> np.ndarray:
         """Return which items, by the digests of their content `(n, 16)` uint8, are training items: bool `(n,)`."""
         known, asked = (np.ascontiguousarray(each).view("V16").ravel() for each in (self.fingerprints, fingerprints))
         found: np.ndarray = np.isin(asked, known)
         return found
+
+
+def facts_of(model: FittedModel) -> dict[str, str]:
+    """Return what a person asks of a model, see `FittedModel.facts`; what it was never told is left out."""
+    summary, scores, config = model.summary, model.scores, model.network.backbone.config
+    counts = summary.get("class_counts", {})
+    classes = [f"{name} {counts[name]:,}" if name in counts else name for name in model.class_names]
+    listed = classes if len(classes) <= MOST_LISTED else [*classes[:MOST_LISTED], "…"]
+    kernels = ", ".join(map(str, config.kernels))
+    bytes_ = sum(tensor.nbytes for tensor in model.network.state_dict().values())
+    facts = {
+        "reads": f"{model.adapter.noun}s ({type(model.adapter).__name__}), as grids of {model.adapter.spec_}",
+        "answers": f"{len(classes):,} classes: {', '.join(listed)}",
+        "network": f"kernels {kernels}; {model.n_parameters:,} parameters, {bytes_ / 1e6:.2f} MB",
+        "digest": model.digest,
+    }
+    if "training_items" in summary:
+        more = f", {summary['validation_items']:,} held out first" if summary.get("validation_items") else ""
+        skipped = f", {summary['skipped_items']:,} left out" if summary.get("skipped_items") else ""
+        again = ", then learned from as well" if more and summary.get("refit") else ""
+        facts["made of"] = f"{summary['training_items']:,} items{more}{again}{skipped}"
+    if origin := summary.get("from"):
+        name = f"{origin['name']}, " if origin.get("name") else ""
+        added = f"; added: {', '.join(origin['new_classes'][:MOST_LISTED])}" if origin["new_classes"] else ""
+        facts["came from"] = f"{name}digest {origin['digest']}, of {len(origin['classes']):,} classes{added}"
+    told = {name: value for name, value in model.parameters.items() if value is not None and value != "auto"}
+    told = {name: value for name, value in told.items() if name not in _OF_MACHINE}
+    settings = {name: value for name, value in model.adapter.settings().items() if value is not None}
+    facts["settings"] = ", ".join(f"{name}={value}" for name, value in {**settings, **told}.items()) or "defaults"
+    for name in ("validation_accuracy", "validation_balanced_accuracy", "test_accuracy"):
+        value = scores.get(name)
+        if isinstance(value, float) and not math.isnan(value):
+            facts[name.replace("_", " ")] = f"{value:.4f}"
+    if versions := summary.get("versions"):
+        facts["made with"] = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return facts
+
+
+MOST_LISTED = 30
+"""Classes that the facts list."""
+
+_OF_MACHINE = ("device", "n_jobs", "cache", "on_error")
 
 
 @functools.cache

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from gridcnn.answer_rule import AnswerRule
+from gridcnn.segments import Segment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +23,9 @@ NOT_FINITE = "the network's answer is not finite: the item holds numbers far out
 
 LABEL_KINDS = {"U": str, "i": int, "u": int, "f": float, "b": bool}
 """Python's type of the labels of each kind of array that a saved model may hold."""
+
+MOST_SHOWN = 20
+"""Rows that a notebook shows."""
 
 MOST_OF_LABELS = 2**28
 """Bytes of the labels of a model, which stand in an array as wide as the longest of them."""
@@ -56,6 +61,10 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.items)
 
+    def called(self, items: list[str]) -> Self:
+        """Return the same answers for items of other names."""
+        return dataclasses.replace(self, items=items)
+
     @property
     def good(self) -> np.ndarray:
         """Whether each item has an answer, bool `(n,)`."""
@@ -89,6 +98,12 @@ class Predictions:
         for at, value in zip(np.flatnonzero(self.good), values, strict=True):
             every[at] = value
         return every
+
+    def _repr_html_(self) -> str:
+        """Show the first and the last answers in a notebook."""
+        frame = self.to_frame()
+        shown: str = frame.to_html(max_rows=MOST_SHOWN, notebook=True, escape=True)
+        return shown
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table: `item`, `prediction`, `set` if there are sets, a column `p(LABEL)` for each class, `error`.
@@ -131,4 +146,4 @@ def stored_labels(kind: str, labels: Sequence[Any]) -> np.ndarray:
 
 def name_of(item: Any, position: int) -> str:
     """Return what answers call an item: its path or text, or else its position."""
-    return str(item) if isinstance(item, str | os.PathLike) else str(position)
+    return str(item) if isinstance(item, str | os.PathLike | Segment) else str(position)

@@ -375,8 +375,8 @@ def test_a_bad_row_is_an_error_or_listed_with_its_number(tmp_path: Path, row: st
 
 @pytest.mark.parametrize(
     "row",
-    ["5\t4\tx", "nan\t4\tx", "-1\t4\tx", "1\tx", "x", "1,5\t4\tx", "2\t3\tx\n\\\t500\t100", "2\t3\tx\n\\\t500",
-     "2\t3\tx\n\\\ta\tb"],
+    ["5\t4\tx", "nan\t4\tx", "-1\t4\tx", "1\tx", "x", "1,5\t4\tx",
+     "2\t3\tx\n\\\t500\t100", "2\t3\tx\n\\\t500", "2\t3\tx\n\\\ta\tb"],
 )  # fmt: skip
 def test_a_bad_label_of_audacity_is_left_out(tmp_path: Path, row: str) -> None:
     path = written(tmp_path / "a.txt", f"0.5\t1\ta\n{row}\n7\t8\tb\n")

@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "certainty": {"calibration", "errors"},
     "answer_rule": {"certainty", "errors"},
     "segments": {"errors"},
-    "predictions": {"answer_rule"},
+    "predictions": {"answer_rule", "segments"},
     "grid": {"errors"},
     "ordering": {"errors"},
     "datasets": {"durable", "errors", "segments"},

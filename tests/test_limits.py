@@ -159,7 +159,8 @@ def test_commands_have_the_options_and_models_hold_no_limit(tmp_path: Path, run:
     large = tmp_path / "set" / "a" / "large.png"
     assert ",," not in run("predict", model, large).out
     assert "more than 1,000 pixels" in run("predict", model, large, "--max-pixels", 1_000).out
-    for command in ("train", "evaluate", "predict", "explain", "report", "export", "audit", "check"):
+    commands = "train evaluate predict explain report embed search review export audit check"
+    for command in commands.split():
         assert all(f"--max-{name}" in run(command, "--help").out for name in OPTIONS)
 
 

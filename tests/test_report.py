@@ -259,3 +259,57 @@ def test_a_recording_of_several_windows_gives_its_first(tmp_path: Path) -> None:
     html = report_page(make_report(classifier, [long], [data.labels[0]]))
     assert "the first 0.4 s" in html
     assert "long.wav" in html
+
+
+# ---- the map of items ----------------------------------------------------------------------------------------------
+
+
+def test_items_that_are_alike_lie_near_each_other_on_the_map(shades: GridClassifier) -> None:
+    pictures = [shade(level, 70 + seed) for seed in range(30) for level in (0, 200)]
+    report = make_report(shades, pictures, ["dark", "light"] * 30)
+    found = report.item_map
+
+    assert found is not None
+    assert (found.method, len(found.points), found.classes, found.neighbours_alike) == (
+        "t-SNE",
+        60,
+        ["dark", "light"],
+        1,
+    )
+    dark, light = found.points[::2], found.points[1::2]
+    apart = np.linalg.norm(dark.mean(axis=0) - light.mean(axis=0))
+    assert apart > 2 * np.linalg.norm(dark - dark.mean(axis=0), axis=1).mean()
+    assert found.points.min() >= 0
+    assert found.points.max() <= 1
+    np.testing.assert_array_equal(make_report(shades, pictures, ["dark", "light"] * 30).item_map.points, found.points)
+
+
+def test_a_point_says_name_true_class_and_answer(shades: GridClassifier, tmp_path: Path) -> None:
+    places = [tmp_path / f"{at}{HOSTILE.replace('/', '')}.png" for at in range(4)]
+    for at, place in enumerate(places):
+        Image.fromarray(shade(200 * (at % 2), at)).save(place)
+    html = report_page(make_report(shades, places, ["dark", "light", "dark", "dark"]))
+
+    said = [unescape(each) for each in re.findall(r"<title>(.*?)</title>", html, re.DOTALL)]
+    assert f"{places[0].name}\ndark" in said
+    assert f"{places[3].name}\nis dark, said light" in said
+    assert "<script" not in html
+    assert "Placed by principal components" in html
+
+
+def test_a_map_of_very_many_items_draws_some_evenly(shades: GridClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gridcnn.evaluation.item_map.MOST_PLACED", 10)
+    pictures = [shade(200 * (at % 2), at) for at in range(24)]
+    html = report_page(make_report(shades, pictures, ["dark", "light"] * 12))
+
+    assert "Drawn are 10 of the 24 items" in html
+    assert len(re.findall(r'<circle class="c\d" cx', html)) == 10
+
+
+@pytest.mark.parametrize("n_items", [1, 2, 3, 4])
+def test_few_or_equal_items_have_a_map_or_none(shades: GridClassifier, n_items: int) -> None:
+    report = make_report(shades, [shade(0, 1)] * n_items, ["dark"] * n_items)
+
+    assert (report.item_map is None) == (n_items < 3)
+    assert report.item_map is None or np.isfinite(report.item_map.points).all()
+    assert "What it finds alike" in report_page(report) or n_items < 3

@@ -78,7 +78,7 @@ def _frequency(cell: str, commas: bool) -> float | None:
 
 
 def write(file: IO[bytes], events: Sequence[Event]) -> None:
-    """Write a label track, which has no names of files, confidences, channels and further columns."""
+    """Write a label track: no names of files, confidences, channels, further columns; ends of lines become spaces."""
     for event in events:
         label = event.label.replace("\r\n", " ").replace("\r", " ").replace("\n", " ")
         line = f"{float(event.start)!r}\t{float(event.end)!r}\t{label}\n"

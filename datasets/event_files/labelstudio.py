@@ -108,7 +108,8 @@ def _events(source: str, region: Mapping[str, Any], score: Any, predicted: bool)
     confidence = None if score is None else number_of(score, "score")
     if confidence is not None and confidence > 1:
         raise BadRowError(f"its score is {confidence:g}, more than 1")
-    meta = region.get("meta") if isinstance(region.get("meta"), dict) else {}
+    given = region.get("meta")
+    meta: dict[str, Any] = given if isinstance(given, dict) else {}
     low, high = (None if meta.get(name) is None else number_of(meta[name], name) for name in ("low", "high"))
     for label in labels or [""]:
         yield Event(

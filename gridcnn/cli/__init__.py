@@ -23,18 +23,24 @@ from gridcnn.cli import (
     cache,
     check,
     datasets,
+    detect,
+    embed,
     evaluate,
     explain,
     export,
+    info,
     keygen,
     predict,
     push,
     report,
+    review,
+    search,
     serve,
     sign,
     train,
     verify,
 )
+from gridcnn.cli.background import with_default_name
 from gridcnn.cli.limiting import with_limits
 from gridcnn.cli.output import note, survive_any_text
 from gridcnn.cli.stopping import exit_code, sigterm_like_ctrl_c
@@ -46,8 +52,13 @@ COMMANDS = (
     train.train,
     evaluate.evaluate,
     predict.predict,
+    detect.detect,
+    info.info,
     explain.explain,
     report.report,
+    embed.embed,
+    search.search,
+    review.review,
     export.export,
     push.push,
     serve.serve,
@@ -67,6 +78,9 @@ READ_ITEMS = {
     predict.predict,
     explain.explain,
     report.report,
+    embed.embed,
+    search.search,
+    review.review,
     export.export,
     audit.audit,
     check.check,
@@ -79,7 +93,7 @@ app = typer.Typer(
     name="gridcnn",
     help="Train, evaluate and use convolutional classifiers for images, sound, text and sampled series.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
 )
 
@@ -149,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     survive_any_text()
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: note(f"warning: {' '.join(str(message).split())}")
-        app(_debug_first(sys.argv[1:] if arguments is None else arguments))
+        app(with_default_name(_debug_first(sys.argv[1:] if arguments is None else arguments)))
 
 
 def _debug_first(arguments: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from gridcnn.cli.formats import Column, Format
 from gridcnn.cli.output import printable_lines
@@ -21,7 +21,25 @@ if TYPE_CHECKING:
     from gridcnn.answer_rule import AnswerRule
     from gridcnn.predictions import Predictions
 
-__all__ = ["Answers", "columns_of"]
+__all__ = ["Answers", "Columns", "Part", "columns_of"]
+
+
+class Part(Protocol):
+    """Some rows: predictions, or what else there is one of for each item."""
+
+    @property
+    def items(self) -> Sequence[str]:
+        """Their names."""
+
+    @property
+    def errors(self) -> Sequence[str]:
+        """Why they have no values; empty for those that have."""
+
+    def __len__(self) -> int: ...
+
+
+Columns = Sequence[tuple[Column, Callable[[Any], Sequence[Any]]]]
+"""The columns of a file, in order, each with what reads its values from a part."""
 
 
 def columns_of(rule: AnswerRule) -> list[tuple[Column, Callable[[Predictions], Sequence[Any]]]]:
@@ -60,8 +78,10 @@ class Answers:
         Its unfinished form, if it is a plain file.
     kind : type of Format
         How rows are written.
-    rule : AnswerRule
-        How probabilities become answers.
+    columns : sequence of (Column, callable)
+        What a row has, such as `columns_of(rule)`.
+    about : mapping of str to str
+        What the file says of itself, see `Format`.
 
     Attributes
     ----------
@@ -69,9 +89,15 @@ class Answers:
         Number of rows written, also by the run that this one goes on with, and of those with an error.
     """
 
-    def __init__(self, output: Path | None, unfinished: Partial | None, kind: type[Format], rule: AnswerRule) -> None:
-        columns = columns_of(rule)
-        self._format = kind([column for column, _ in columns])
+    def __init__(
+        self,
+        output: Path | None,
+        unfinished: Partial | None,
+        kind: type[Format],
+        columns: Columns,
+        about: Mapping[str, str] | None = None,
+    ) -> None:
+        self._format = kind([column for column, _ in columns], about)
         self._values = [values for _, values in columns]
         self._output, self._partial = output, unfinished
         self._write: Callable[[bytes], object] = _to_standard_output
@@ -158,7 +184,7 @@ class Answers:
                 f"same inputs as before, or remove {self._partial} to begin anew."
             )
 
-    def add(self, part: Predictions) -> None:
+    def add(self, part: Part) -> None:
         """Write the rows of some items, and hand them on at once."""
         self._write(self._format.rows([values(part) for values in self._values]))
         self.n_rows += len(part)

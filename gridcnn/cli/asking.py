@@ -37,10 +37,13 @@ class Asked(NamedTuple):
         What the answers call it: its path, its text, or its file and row, as a spreadsheet counts.
     item : object
         The raw item, as `Adapter.check_items` returns it; an `ItemError` if it is known to be unreadable already.
+    row : int or None
+        Its row in the file that lists it, as a spreadsheet counts; None where there is no such file.
     """
 
     name: str
     item: Any
+    row: int | None = None
 
 
 class Source(NamedTuple):
@@ -223,9 +226,9 @@ def _manifest(name: str, place: Path, adapter: Adapter, columns: Columns) -> Sou
         if malformed or is_missing(cell):
             return _unreadable(row, malformed or f"no {column}")
         if adapter.reads_texts:
-            return Asked(str(cell), str(cell))
+            return Asked(str(cell), str(cell), number)
         file = located_file(str(cell), place.parent, [])
-        return Asked(str(file), file) if os.path.isfile(file) else _unreadable(row, f"no such file: {file}")  # noqa: PTH113
+        return Asked(str(file), file, number) if os.path.isfile(file) else _unreadable(row, f"no such file: {file}")  # noqa: PTH113
 
     def items() -> Iterator[Asked]:
         for part in table.parts(column):
@@ -287,7 +290,7 @@ def _asked_rows(table: pd.DataFrame, adapter: Adapter, name: str) -> Iterator[tu
             yield from _asked_rows(table[at : at + 1], adapter, name)
         return
     for row, item in zip(table.index.tolist(), numbers, strict=True):
-        yield row, Asked(f"{name}, row {row}", copy.copy(item))  # a view would keep all of them
+        yield row, Asked(f"{name}, row {row}", copy.copy(item), row)  # a view would keep all of them
 
 
 def _numbers(table: pd.DataFrame, adapter: Adapter, name: str) -> Any:

@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gridcnn.cli.cautions import print_cautions
+from gridcnn.cli.detecting import ConfidenceOption, MergeOption, StepOption, confidence_of
+from gridcnn.cli.event_scores import evaluate_events
 from gridcnn.cli.models import load_model, score_items
 from gridcnn.cli.options import (
     AbstainOption,
+    AnnotationsOption,
     ByClassOption,
     EncodingOption,
+    EndOption,
     LabelOption,
     ModelArgument,
     PathOption,
     SetsOption,
     SourceArgument,
     SplitOption,
+    StartOption,
     TextOption,
     ThreadsOption,
 )
@@ -41,6 +46,19 @@ def evaluate(
     text: TextOption = None,
     path: PathOption = None,
     split: SplitOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    annotations: AnnotationsOption = None,
+    events: Annotated[
+        bool,
+        typer.Option("--events", help="Score events in long recordings, found as `gridcnn detect` finds them."),
+    ] = False,
+    collar: Annotated[
+        float, typer.Option("--collar", metavar="SECONDS", help="With --events: what onsets and offsets may be off.")
+    ] = 0.5,
+    step: StepOption = None,
+    min_confidence: ConfidenceOption = None,
+    merge: MergeOption = None,
     split_part: Annotated[
         str | None,
         typer.Option("--split-part", help="Part of a divided set to score.  \\[default: test]"),
@@ -55,10 +73,17 @@ def evaluate(
     """Score a model on items whose class is known."""
     fitted = load_model(model, threads)
     rule = fitted.rule(abstain=abstain, sets=sets, by_class=by_class)
-    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding)
+    times = {"start": start, "end": end, "annotations": annotations}
+    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, **times)
     data = read_labelled(source, columns, on_error="skip", adapter=fitted.adapter, allow_one_class=True)
     if split_part is not None or data.split is not None:
         data = replace(data.part(split_part or "test"), skipped=data.skipped)
+    if events:
+        from gridcnn.inference.detecting import Detecting
+
+        settings = Detecting(step, confidence_of(min_confidence), merge)
+        evaluate_events(fitted, data, settings, collar=collar, as_json=as_json)
+        return
     scored = score_items(fitted, data, rule)
     scores, n_trained_on = scored.scores, scored.n_trained_on
     skipped = [*data.skipped, *scored.unreadable]

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from gridcnn.cli.models import item_of_row, load_model
+from gridcnn.cli.models import load_model, one_item
 from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption
 from gridcnn.cli.output import note, prepare_output, written
-from gridcnn.cli.sources import Columns, holds_rows, located
+from gridcnn.cli.sources import Columns
 from gridcnn.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from gridcnn.model import FittedModel
 
 
 def explain(
@@ -56,7 +53,7 @@ def explain(
     else:
         prepare_output(output / "01-input.png")
     fitted = load_model(model)
-    raw, name = _find(fitted, item, row, Columns(text=text, path=path, encoding=encoding))
+    raw, name = one_item(fitted, item, row, Columns(text=text, path=path, encoding=encoding))
     if png:
         from gridcnn.explain import trace
         from gridcnn.render.plots import write_all
@@ -70,24 +67,3 @@ def explain(
     with written(output) as file:
         file.write(page)
     note(f"page: {output}")
-
-
-def _find(model: FittedModel, item: str, row: int | None, columns: Columns) -> tuple[Any, str | None]:
-    """Return the raw item, and its name if that does not follow from the item."""
-    from gridcnn.datasets.encoding import decode
-
-    place, is_table = located(item), not (model.adapter.reads_texts or model.adapter.reads_files)
-    is_file = os.path.isfile(place)  # noqa: PTH113  (a sentence may be too long for a name)
-    if row is not None:
-        return item_of_row(model, place, row, columns), f"{place.name}, row {row}" if is_table else None
-    if columns.given():
-        raise ConfigurationError(f"{', '.join(columns.given())}: for a row of a file, so say which one: --row NUMBER.")
-    if is_table:
-        raise ConfigurationError(f"{item}: this model reads rows of a table: name a file and a row, table.csv --row 2.")
-    if is_file and holds_rows(place):
-        raise ConfigurationError(f"{item} lists several items: say which row is meant, such as --row 2.")
-    if model.adapter.reads_texts and is_file:
-        return decode(place.read_bytes(), place, None), place.name
-    if model.adapter.reads_files and place.is_dir():
-        raise ConfigurationError(f"{item} is a folder: name one {model.adapter.noun} in it.")
-    return (str(place) if is_file else item), None

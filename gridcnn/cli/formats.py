@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, ClassVar, NamedTuple
@@ -35,11 +35,15 @@ class Column(NamedTuple):
     name : str
         Its name.
     kind : type
-        Of its values: str, int, float, bool, or list for lists of str. None among them stands for no value.
+        Of its values: str, int, float, bool, list for lists of str, or tuple for vectors of `size` numbers, float32.
+        None among them stands for no value.
+    size: int
+        Of a vector.
     """
 
     name: str
     kind: type
+    size: int = 0
 
 
 class Format(ABC):
@@ -49,14 +53,17 @@ class Format(ABC):
     ----------
     columns : sequence of Column
         What a row has.
+    about : mapping of str to str
+        What the file says of itself; only parquet has a place for it.
     """
 
     name: ClassVar[FormatName]
     is_text: ClassVar[bool] = True
     """Whether the unfinished file is the finished one already; otherwise `convert` makes that."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], about: Mapping[str, str] | None = None) -> None:
         self.columns = columns
+        self.about = dict(about or {})
 
     @abstractmethod
     def head(self) -> bytes:
@@ -72,27 +79,43 @@ class Format(ABC):
 
 
 class Csv(Format):
-    """Comma-separated values under a header; no value is an empty cell, and a list a line with semicolons."""
+    """Comma-separated values under a header; no value is an empty cell, and a list a line with semicolons.
+
+    A vector has a column for each of its numbers.
+    """
 
     name = FormatName.csv
 
     def head(self) -> bytes:
         """Return the names of the columns."""
-        return _encoded(f"{','.join(_cell(column.name) for column in self.columns)}\n")
+        names = [name for column in self.columns for name in _names(column)]
+        return _encoded(f"{','.join(map(_cell, names))}\n")
 
     def rows(self, values: Sequence[Sequence[Any]]) -> bytes:
         """Return a line for each row."""
-        cells = [_cells(each, column.kind) for each, column in zip(values, self.columns, strict=True)]
+        cells = [_cells(each, column) for each, column in zip(values, self.columns, strict=True)]
         return _encoded("".join(f"{','.join(row)}\n" for row in zip(*cells, strict=True)))
 
 
-def _cells(values: Sequence[Any], kind: type) -> list[str]:
+def _names(column: Column) -> list[str]:
+    return [f"{column.name}_{at}" for at in range(column.size)] if column.kind is tuple else [column.name]
+
+
+def _cells(values: Sequence[Any], column: Column) -> list[str]:
+    kind = column.kind
+    if kind is tuple:
+        nothing = "," * (column.size - 1)
+        return [nothing if value is None else ",".join(_numbers(value)) for value in values]
     if kind is float:
         return ["" if value is None else f"{value:.6g}" for value in values]
     if kind is list:
         lines = (None if value is None else ";".join(_cell(each, ";") for each in value) for value in values)
         return ["" if line is None else _cell(line) for line in lines]
     return ["" if value is None else _cell(str(value)) for value in values]
+
+
+def _numbers(vector: Any) -> list[str]:
+    return [f"{number:.9g}" for number in vector.tolist()]  # as many digits as a 32-bit float has
 
 
 _SPECIAL = re.compile('["\r\n]')  # Python's own writer leaves a lone carriage return without quotes
@@ -114,14 +137,17 @@ class JsonLines(Format):
     def rows(self, values: Sequence[Sequence[Any]]) -> bytes:
         """Return a line for each row."""
         keys = [f"{_json(column.name)}: " for column in self.columns]
-        cells = [
-            ["null" if value is None else f"{value:.6g}" for value in each]
-            if column.kind is float
-            else map(_json, each)
-            for each, column in zip(values, self.columns, strict=True)
-        ]
+        cells = [_json_cells(each, column.kind) for each, column in zip(values, self.columns, strict=True)]
         lines = (", ".join(map("".join, zip(keys, row, strict=True))) for row in zip(*cells, strict=True))
         return _encoded("".join(f"{{{line}}}\n" for line in lines))
+
+
+def _json_cells(values: Sequence[Any], kind: type) -> list[str]:
+    if kind is float:
+        return ["null" if value is None else f"{value:.6g}" for value in values]
+    if kind is tuple:
+        return ["null" if value is None else f"[{', '.join(_numbers(value))}]" for value in values]
+    return [_json(value) for value in values]
 
 
 def _json(value: Any) -> str:
@@ -143,12 +169,16 @@ class Parquet(Format):
     name = FormatName.parquet
     is_text = False
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], about: Mapping[str, str] | None = None) -> None:
         import pyarrow as pa
 
-        super().__init__(columns)
+        super().__init__(columns, about)
         types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(), list: pa.list_(pa.string())}
-        self._schema = pa.schema([(column.name, types[column.kind]) for column in columns])
+        kinds = [
+            pa.list_(pa.float32(), column.size) if column.kind is tuple else types[column.kind] for column in columns
+        ]
+        names = [column.name for column in columns]
+        self._schema = pa.schema(zip(names, kinds, strict=True), metadata=self.about or None)
 
     def head(self) -> bytes:
         """Return the schema as Arrow writes it."""
@@ -161,7 +191,10 @@ class Parquet(Format):
 
         kinds = zip(values, self.columns, strict=True)
         exact = [[_exact(value) for value in each] if column.kind in (str, list) else each for each, column in kinds]
-        arrays = [pa.array(each, field.type) for each, field in zip(exact, self._schema, strict=True)]
+        arrays = [
+            _vectors(each, column.size) if column.kind is tuple else pa.array(each, field.type)
+            for each, column, field in zip(exact, self.columns, self._schema, strict=True)
+        ]
         rows: bytes = pa.record_batch(arrays, schema=self._schema).serialize().to_pybytes()
         return rows
 
@@ -180,6 +213,19 @@ class Parquet(Format):
                     group, rows, size = [], 0, 0
             if group:
                 writer.write_table(pa.Table.from_batches(group, self._schema), row_group_size=rows)
+
+
+def _vectors(values: Sequence[Any], size: int) -> Any:
+    """Return vectors as a column of lists of one size; None is null."""
+    import numpy as np
+    import pyarrow as pa
+
+    missing = np.array([value is None for value in values], dtype=bool)
+    numbers = np.zeros((len(values), size), dtype=np.float32)
+    for row, value in zip(numbers, values, strict=True):
+        if value is not None:
+            row[:] = value
+    return pa.FixedSizeListArray.from_arrays(pa.array(numbers.ravel()), size, mask=pa.array(missing))
 
 
 def _exact(text: Any) -> Any:

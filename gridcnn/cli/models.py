@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, read_rows
-from gridcnn.errors import DataError, Skipped
+from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, read_rows
+from gridcnn.errors import ConfigurationError, DataError, Skipped
 
 if TYPE_CHECKING:
     from gridcnn.answer_rule import AnswerRule
@@ -76,6 +77,33 @@ def score_items(model: FittedModel, data: Dataset, rule: AnswerRule | None = Non
     trust = measure_trust(answers, data.labels)
     assert trust is not None  # for the type checker: without a known class, `evaluate` has raised
     return Scored(scores, trust, unreadable, int(model.trained_on(answers.fingerprints[good][scored]).sum()))
+
+
+def one_item(model: FittedModel, item: str, row: int | None, columns: Columns) -> tuple[Any, str | None]:
+    """Return the raw item that a person named, and its name if that does not follow from the item.
+
+    Parameters
+    ----------
+    item : str
+        A file, a sentence, or with `row` a file of rows.
+    """
+    from gridcnn.datasets.encoding import decode
+
+    place, is_table = located(item), not (model.adapter.reads_texts or model.adapter.reads_files)
+    is_file = os.path.isfile(place)  # noqa: PTH113  (a sentence may be too long for a name)
+    if row is not None:
+        return item_of_row(model, place, row, columns), f"{place.name}, row {row}" if is_table else None
+    if columns.given():
+        raise ConfigurationError(f"{', '.join(columns.given())}: for a row of a file, so say which one: --row NUMBER.")
+    if is_table:
+        raise ConfigurationError(f"{item}: this model reads rows of a table: name a file and a row, table.csv --row 2.")
+    if is_file and holds_rows(place):
+        raise ConfigurationError(f"{item} lists several items: say which row is meant, such as --row 2.")
+    if model.adapter.reads_texts and is_file:
+        return decode(place.read_bytes(), place, None), place.name
+    if model.adapter.reads_files and place.is_dir():
+        raise ConfigurationError(f"{item} is a folder: name one {model.adapter.noun} in it.")
+    return (str(place) if is_file else item), None
 
 
 def item_of_row(model: FittedModel, place: Path, number: int, columns: Columns) -> Any:

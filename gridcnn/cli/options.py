@@ -93,6 +93,14 @@ SourceArgument = Annotated[
 ModelArgument = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A model that `gridcnn train` saved, or hf://USER/NAME.")
 ]
+InputsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT...",
+        help="Files, folders, a table (csv, tsv, parquet, jsonl), a text file with one sentence a line, or - for "
+        "such lines on standard input.",
+    ),
+]
 LabelOption = Annotated[
     str | None, typer.Option("--label", metavar="COLUMN", help="Column of labels.  \\[default: label]")
 ]
@@ -103,6 +111,22 @@ PathOption = Annotated[
 ]
 SplitOption = Annotated[
     str | None, typer.Option("--split", metavar="COLUMN", help="Column that says train, validation or test.")
+]
+StartOption = Annotated[
+    str | None,
+    typer.Option(
+        "--start", metavar="COLUMN", help="With --end: column of the second at which a segment begins (text: word)."
+    ),
+]
+EndOption = Annotated[str | None, typer.Option("--end", metavar="COLUMN", help="Column of where a segment ends.")]
+AnnotationsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--annotations",
+        metavar="FORMAT",
+        help="SOURCE holds annotations of long recordings: raven, audacity, kaleidoscope, labelstudio, csv, parquet "
+        "or auto.",
+    ),
 ]
 EncodingOption = Annotated[
     str | None, typer.Option("--encoding", help="Encoding of the csv file, such as cp1252.  \\[default: detected]")

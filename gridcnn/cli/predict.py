@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from gridcnn.cli.answering import load_answering
-from gridcnn.cli.answers import Answers
-from gridcnn.cli.asking import Asked, Source, read_inputs
+from gridcnn.cli.answers import Answers, columns_of
+from gridcnn.cli.asking import read_inputs
 from gridcnn.cli.cautions import Cautions
 from gridcnn.cli.formats import FormatName, format_of
 from gridcnn.cli.options import (
     AbstainOption,
     ByClassOption,
     EncodingOption,
+    InputsArgument,
     PathOption,
     Precision,
     PrecisionOption,
@@ -28,17 +26,12 @@ from gridcnn.cli.options import (
     TextOption,
     ThreadsOption,
 )
-from gridcnn.cli.output import note, prepare_output
-from gridcnn.cli.partial import Partial
+from gridcnn.cli.output import note
 from gridcnn.cli.resuming import what_makes
+from gridcnn.cli.rows import count, each_item, kept, named, nothing, unfinished
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.stopping import exit_code
 from gridcnn.cli.waiting import Waiting
-from gridcnn.errors import ConfigurationError, ItemError
-
-if TYPE_CHECKING:
-    from gridcnn.cli.answering import Answering
-    from gridcnn.predictions import Predictions
 
 
 def predict(
@@ -49,14 +42,7 @@ def predict(
             help="A model that `gridcnn train` saved or `gridcnn export` wrote (.onnx), or hf://USER/NAME.",
         ),
     ],
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT...",
-            help="Files, folders, a table (csv, tsv, parquet, jsonl), a text file with one sentence a line, or - for "
-            "such lines on standard input.",
-        ),
-    ],
+    inputs: InputsArgument,
     *,
     output: Annotated[
         Path | None,
@@ -94,7 +80,7 @@ def predict(
     """
     from gridcnn.adapters.limits import current
 
-    partial = _partial(output, [model, *inputs], resume=resume)
+    partial = unfinished(output, [model, *inputs], resume=resume)
     kind = format_of(output, format_name)
     columns = Columns(text=text, path=path, encoding=encoding)
     watched = output is not None or not sys.stdout.isatty()  # answers that scroll by are progress enough
@@ -104,11 +90,11 @@ def predict(
     try:
         with Waiting(console, "reading") as waiting:
             answering = load_answering(model, threads, precision.value, promises)
-            sources = read_inputs(inputs, answering.adapter, columns, partial.is_one_of if partial else _nothing)
-            n_items = _count(sources)
+            sources = read_inputs(inputs, answering.adapter, columns, partial.is_one_of if partial else nothing)
+            n_items = count(sources)
             cautions = Cautions(answering.adapter)
-            asked = _each(sources, output, cautions)
-            answers = Answers(output, partial, kind, answering.rule)
+            asked = each_item(sources, output, cautions)
+            answers = Answers(output, partial, kind, columns_of(answering.rule))
             run = None
             if partial is not None:
                 options = {"--format": kind.name, "--text": text, "--path": path, "--encoding": encoding,
@@ -119,7 +105,7 @@ def predict(
             with answers.opened(run):
                 answers.pass_over(each.name for each in asked)
                 waiting.now("predicting")
-                for part in _answered(answering, asked):
+                for part in named(answering.in_parts, asked):
                     answers.add(part)
                     waiting.progress(answers.n_rows, n_items)
             cautions.print()
@@ -128,73 +114,14 @@ def predict(
     except KeyboardInterrupt as stopped:
         n_rows = 0 if answers is None else answers.n_rows
         note(
-            f"stopped: {n_rows:,} of {'all' if n_items is None else f'{n_items:,}'} items are answered{_kept(partial)}."
+            f"stopped: {n_rows:,} of {'all' if n_items is None else f'{n_items:,}'} items are answered{kept(partial)}."
         )
         raise typer.Exit(exit_code(stopped)) from None
     except Exception:
         if partial is not None and answers is not None and answers.is_ahead:
-            note(f"{answers.n_rows:,} items are answered{_kept(partial)}.")
+            note(f"{answers.n_rows:,} items are answered{kept(partial)}.")
         raise
     if answers.n_failed:
         note(f"{answers.n_failed} of {answers.n_rows} items could not be predicted: see their error column.")
     if answers.n_failed == answers.n_rows:
         raise typer.Exit(1)
-
-
-def _partial(output: Path | None, read: Sequence[str | Path], *, resume: bool) -> Partial | None:
-    """Return the unfinished form of a file, None if there is none; refuse to lose what is there."""
-    if output is not None:
-        prepare_output(output, read)
-    if output is None or (output.exists() and not output.is_file()):
-        if resume:
-            raise ConfigurationError("--resume goes on with a file: name it with -o FILE, as before.")
-        return None
-    partial = Partial(output)
-    if not resume:
-        partial.refuse_to_lose()
-    return partial
-
-
-def _kept(partial: Partial | None) -> str:
-    return f", in {partial}; the same command with --resume goes on" if partial is not None and partial.has_rows else ""
-
-
-def _nothing(place: Path) -> bool:
-    return False
-
-
-def _count(sources: Iterable[Source]) -> int | None:
-    """Return the number of all items; None if only the end of standard input will tell."""
-    counts = [source.n_items for source in sources]
-    return None if None in counts else sum(count for count in counts if count is not None)
-
-
-def _each(sources: Iterable[Source], output: Path | None, cautions: Cautions) -> Iterator[Asked]:
-    """Read item after item, and refuse an output that is one of the files in a folder or of those that a csv lists."""
-    for source in sources:
-        for each in source.items():
-            if output is not None and each.name.endswith(output.name) and _are_same(output, each.name):
-                raise ConfigurationError(f"{output} is one of the items to predict: give the result another name.")
-            if not isinstance(each.item, ItemError):
-                cautions.see(each.item)
-            yield each
-
-
-def _are_same(output: Path, name: str) -> bool:
-    try:
-        return output.samefile(name)
-    except (OSError, ValueError):  # one of them is no file; a name may also be a text
-        return False
-
-
-def _answered(model: Answering, asked: Iterator[Asked]) -> Iterator[Predictions]:
-    """Yield the answers for some hundred items at a time, in their order and under their names."""
-    names = deque[str]()  # of the items that are read and not answered yet
-
-    def items() -> Iterator[Any]:
-        for each in asked:
-            names.append(each.name)
-            yield each.item
-
-    for part in model.in_parts(items()):
-        yield dataclasses.replace(part, items=[names.popleft() for _ in range(len(part))])

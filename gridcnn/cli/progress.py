@@ -41,7 +41,8 @@ def progress_reporter(console: Console, *, quiet: bool = False) -> Messages:
     """
     if quiet:
         return Messages(console)
-    return LiveProgress(console) if console.is_terminal else PlainProgress(console)
+    moves = console.is_terminal or console.is_jupyter
+    return LiveProgress(console) if moves else PlainProgress(console)
 
 
 class Messages(Callback):

@@ -31,6 +31,9 @@ class Columns:
     path: str | None = None
     group: str | None = None
     split: str | None = None
+    start: str | None = None
+    end: str | None = None
+    annotations: str | None = None
     encoding: str | None = None
 
     def given(self, *without: str) -> list[str]:
@@ -49,7 +52,9 @@ def read_labelled(
 ) -> Dataset:
     """Read a labelled source; `adapter` is the one of a trained model, which decides what a file holds."""
     place = located(source)
-    if place.is_file():
+    if columns.annotations is not None and place.exists():
+        data = _read_annotations(place, columns, on_error)
+    elif place.is_file():
         data = read_file(place, replace(columns, label=columns.label or "label"), on_error, adapter)
     else:
         _refuse_columns(source, columns)
@@ -57,6 +62,22 @@ def read_labelled(
     if adapter is not None:
         require_kind(source, data.modality, adapter)
     return data
+
+
+def _read_annotations(place: Path, columns: Columns, on_error: str) -> Dataset:
+    """Read annotations of long recordings; which formats there are is said if one is unknown."""
+    from gridcnn.datasets.annotations import KINDS
+    from gridcnn.datasets.segmented import load_annotations
+
+    if others := columns.given("annotations", "label", "encoding"):
+        raise ConfigurationError(f"{', '.join(others)}: leave it out: the format of annotations says what is where.")
+    if columns.annotations not in (*KINDS, "auto"):
+        raise ConfigurationError(
+            f"--annotations: expected auto or one of {', '.join(KINDS)}, got {columns.annotations!r}"
+        )
+    kind = None if columns.annotations == "auto" else columns.annotations
+    bad_rows: Literal["raise", "skip"] = "raise" if on_error == "raise" else "skip"
+    return load_annotations(place, kind, label=columns.label, encoding=columns.encoding, on_error=bad_rows)
 
 
 def _read_folder(place: Path, source: str, allow_one_class: bool) -> Dataset:
@@ -212,6 +233,8 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
         text=text,
         group=columns.group,
         split=columns.split,
+        start=columns.start,
+        end=columns.end,
         encoding=columns.encoding,
         on_error=bad_rows,
     )

@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from gridcnn.cli.background import with_background
+from gridcnn.cli.earlier import FromOption, LikeOption, LogOption, earlier_models
 from gridcnn.cli.options import (
     AdapterOption,
+    AnnotationsOption,
     EncodingOption,
+    EndOption,
     LabelOption,
     OnError,
     Ordering,
     PathOption,
     SourceArgument,
     SplitOption,
+    StartOption,
     TextOption,
     ThreadsOption,
     input_option,
@@ -45,6 +50,7 @@ _TOO_MANY_SKIPPED, _INTERRUPTED = 1, 130
 
 @with_hyperparameters((BackboneConfig, "Network"), (TrainingConfig, "Training"), (FitConfig, "Training"))
 def train(
+    context: typer.Context,
     source: SourceArgument,
     *,
     output: Annotated[
@@ -62,6 +68,9 @@ def train(
             help="Where the csv of epochs is saved.  \\[default: OUTPUT's stem.history.csv]",
         ),
     ] = None,
+    start: FromOption = None,
+    like: LikeOption = None,
+    log: LogOption = None,
     compare: Annotated[
         bool,
         typer.Option("--compare", help="Fit the classic baseline of the modality as well, and say which is ahead."),
@@ -80,6 +89,9 @@ def train(
         ),
     ] = None,
     split: SplitOption = None,
+    begin: StartOption = None,
+    end: EndOption = None,
+    annotations: AnnotationsOption = None,
     encoding: EncodingOption = None,
     on_error: Annotated[
         OnError, typer.Option("--on-error", help="Skip and list items that cannot be read, or stop at the first.")
@@ -136,19 +148,11 @@ def train(
     hyperparameters: dict[str, Any],
 ) -> None:
     """Train a classifier and save it."""
-    if output is None and not dry_run:
-        raise ConfigurationError("say where the model goes, such as -o model.safetensors, or try --dry-run")
-    if "checkpoint_every" in hyperparameters and checkpoint_dir is None:
-        raise ConfigurationError("--checkpoint-every without --checkpoint-dir: name the folder for the checkpoints.")
-    if {"time_limit", "epochs"} <= hyperparameters.keys():
-        raise ConfigurationError("--time and --epochs both say how long to train: give one of them")
-    files = (
-        None
-        if output is None
-        else _files(output, history, [source, *([] if vectors is None else [vectors])], checkpoint_dir)
-    )
-    columns = Columns(label=label, text=text, path=path, group=group, split=split, encoding=encoding)
-    data = read_labelled(source, columns, on_error=on_error.value)
+    _check_flags(hyperparameters, output, checkpoint_dir, dry_run=dry_run)
+    files = None if output is None else _files(output, history, [source, vectors, start, like], checkpoint_dir)
+    earlier = earlier_models(start, like, compare=compare)
+    columns = Columns(label, text, path, group, split, start=begin, end=end, annotations=annotations, encoding=encoding)
+    data = read_labelled(source, columns, on_error=on_error.value, adapter=earlier.adapter)
     if on_error is OnError.raise_ and data.skipped:
         raise DataError(f"{data.skipped[0].item}: {data.skipped[0].reason}. Remove it, or use --on-error skip.")
     parts = parts_of(data)
@@ -163,7 +167,7 @@ def train(
         "tokens": tokens,
         "vectors": vectors,
     }
-    reader = adapter_for(data, options, adapter)
+    reader = adapter_for(data, earlier.options(options), earlier.adapter_name(adapter))
 
     import numpy as np
 
@@ -174,13 +178,14 @@ def train(
     from gridcnn.training.job import split as split_items
     from gridcnn.training.malloc import keep_freed_memory
     from gridcnn.training.plan import plan
+    from gridcnn.training.tracking import tracker
 
-    if Path(source).is_file() and parts["train"].labels is not None:
+    of_rows = Path(source).is_file() and annotations is None and earlier.start is None
+    if of_rows and parts["train"].labels is not None:
         check_classes(np.unique(parts["train"].labels), len(parts["train"]), f"the column {label or 'label'!r}")
     print_audit(reader, data)
     set_computing_threads(threads)
-    parameters = {
-        **hyperparameters,
+    written = {
         "augment": "auto" if augment else None,
         "class_weight": class_weight,
         "refit": _leave_out_refit() if compare and "test" not in parts else refit,
@@ -191,28 +196,39 @@ def train(
         "cache": cache,
         "checkpoint_dir": checkpoint_dir,
     }
-    learning, checking = parts["train"], parts.get("validation")
+    parameters = {**earlier.hyperparameters(hyperparameters), **earlier.settings(written, context)}
+    learning = with_background(parts["train"], data, parameters.get("background"), reader, seed)
+    checking = parts.get("validation")
     task: dict[str, Any] = {
         "groups": learning.groups,
         "validation": None if checking is None else (checking.items, checking.labels),
     }
-    started = time.perf_counter()
-    console = Console(stderr=True)
+    started, console = time.perf_counter(), Console(stderr=True)
     try:
         with keep_freed_memory(), sigterm_like_ctrl_c():
             if files is None or dry_run:
                 heard = [Messages(console)]
                 expected = plan(
-                    reader, learning.items, learning.labels, parameters, **task, measure_time=True, callbacks=heard
+                    reader,
+                    learning.items,
+                    learning.labels,
+                    parameters,
+                    **task,
+                    start=earlier.start,
+                    measure_time=True,
+                    callbacks=heard,
                 )
                 print_plan(expected)
                 return
-            shown = [progress_reporter(console, quiet=quiet)]
-            model = fit(reader, learning.items, learning.labels, parameters, **task, callbacks=shown)
+            shown = [progress_reporter(console, quiet=quiet), *([] if log is None else [tracker(log)])]
+            model = fit(
+                reader, learning.items, learning.labels, parameters, **task, start=earlier.start, callbacks=shown
+            )
     except OrderingError as refusal:
         command = f"gridcnn check {source}" + (f" --label {label or 'label'}" if Path(source).is_file() else "")
         why = f"{refusal}. `{command}` shows the evidence, and scores models that need no order."
         raise OrderingError(why, refusal.report) from None
+    earlier.name_in(model)
     print(f"trained in {time.perf_counter() - started:.1f} s{_expected(model)}, {model.n_parameters:,} parameters")
     place = save_model(model, files.model)  # before anything else can fail
     if compare:
@@ -229,8 +245,21 @@ class _Files:
     skipped: Path
 
 
-def _files(output: Path, history: Path | None, inputs: list[str | Path], checkpoints: Path | None) -> _Files:
+def _check_flags(
+    hyperparameters: dict[str, Any], output: Path | None, checkpoint_dir: Path | None, *, dry_run: bool
+) -> None:
+    """Refuse flags that lack another one, or contradict it."""
+    if output is None and not dry_run:
+        raise ConfigurationError("say where the model goes, such as -o model.safetensors, or try --dry-run")
+    if "checkpoint_every" in hyperparameters and checkpoint_dir is None:
+        raise ConfigurationError("--checkpoint-every without --checkpoint-dir: name the folder for the checkpoints.")
+    if {"time_limit", "epochs"} <= hyperparameters.keys():
+        raise ConfigurationError("--time and --epochs both say how long to train: give one of them")
+
+
+def _files(output: Path, history: Path | None, given: list[str | Path | None], checkpoints: Path | None) -> _Files:
     """Name the files of a training, and make sure that they can be written and are none of its inputs."""
+    inputs = [each for each in given if each is not None]
     source = Path(inputs[0])
     if checkpoints is not None and source.is_dir() and checkpoints.resolve().is_relative_to(source.resolve()):
         raise ConfigurationError(f"--checkpoint-dir {checkpoints} lies in {source}, among the items: name one outside.")

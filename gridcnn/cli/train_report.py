@@ -75,6 +75,8 @@ def _short(name: str) -> str:
 
 def print_plan(plan: Plan) -> None:
     """Print the layers, what they cost, and how long training takes."""
+    from gridcnn.training.cost import device_cost
+
     shown = table("layer", "output shape", "parameters", "multiply-adds", title=f"grid: {plan.spec}")
     for layer in plan.layers:
         shape = " × ".join(map(str, layer.shape))
@@ -84,6 +86,7 @@ def print_plan(plan: Plan) -> None:
     shown.add_section()
     add_row(shown, "sum", "", f"{parameters:,}", f"{multiply_adds:,}")
     print_table(shown)
+    print(device_cost(plan.layers))
     print(plan.schedule)
 
 

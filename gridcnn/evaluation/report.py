@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.stats
-import torch
 
 from gridcnn.adapters.records import Preview
 from gridcnn.calibration import Calibration, calibrate
@@ -16,7 +15,9 @@ from gridcnn.certainty import Certainty
 from gridcnn.errors import DataError, ItemError, Skipped
 from gridcnn.evaluation.baselines import fit_baseline
 from gridcnn.evaluation.comparison import Comparison, compare
+from gridcnn.evaluation.item_map import ItemMap, make_map
 from gridcnn.evaluation.metrics import Evaluation, evaluate
+from gridcnn.evaluation.seen import seen
 from gridcnn.grid import GridSpec
 from gridcnn.inference import predict
 from gridcnn.model import EpochRecord, FittedModel, fitted_model
@@ -82,6 +83,8 @@ class Report:
         Counts of the training items, versions, and the scores that were known then.
     configuration : dict
         Adapter, grid, network and training.
+    item_map : ItemMap or None
+        The items in a plane; None if there are fewer than three.
     """
 
     model: str
@@ -102,6 +105,7 @@ class Report:
     spec: GridSpec
     training: dict[str, Any]
     configuration: dict[str, dict[str, Any]]
+    item_map: ItemMap | None = None
 
     @property
     def warning(self) -> str:
@@ -221,6 +225,13 @@ def make_report(
         spec=model.adapter.spec_,
         training={**model.summary, **model.scores},
         configuration=_configuration(model),
+        item_map=make_map(
+            model,
+            [checked[at] for at in good.tolist()],
+            [answers.items[at] for at in good.tolist()],
+            truth,
+            prediction,
+        ),
     )
 
 
@@ -233,16 +244,10 @@ def _uncalibrated(model: FittedModel, items: Sequence[Any], truth: np.ndarray) -
 def _answer(model: FittedModel, item: Any, truth: str, prediction: str, confidence: float) -> Answer:
     """Return an answer with a preview of its item, or with its grid."""
     try:
-        preview = model.adapter.preview(item)
-        if preview.pixels is not None or preview.text:
-            return Answer(truth, prediction, confidence, item, preview)
-        window = model.adapter.encode(item)[:1]
+        preview, grid = seen(model, item)
     except ItemError as error:  # it could be read a moment ago
-        return Answer(truth, prediction, confidence, item, Preview(note=error.reason))
-    with torch.inference_mode():
-        grid = model.network.frontend(torch.from_numpy(window))[0].numpy()
-    measured = grid[: len(window[0])]  # a frontend may add copies of the channels in another scale
-    return Answer(truth, prediction, confidence, item, preview, measured)
+        preview, grid = Preview(note=error.reason), None
+    return Answer(truth, prediction, confidence, item, preview, grid)
 
 
 def _configuration(model: FittedModel) -> dict[str, dict[str, Any]]:

@@ -23,6 +23,7 @@ from gridcnn.model import Network, fitted_model
 from gridcnn.network.augment import flipped_copies
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.predictions import NOT_FINITE
+from gridcnn.segments import Segment
 
 __all__ = ["Trace", "trace"]
 
@@ -231,7 +232,7 @@ def _probabilities(network: Network, backbone: ConvPoolDense, windows: np.ndarra
 
 def name_of(item: Any) -> str:
     """Name an item: a path or sentence as it is, an array by its shape."""
-    if isinstance(item, str | os.PathLike):
+    if isinstance(item, str | os.PathLike | Segment):
         return str(item)
     return f"array of shape {np.asarray(item).shape}"
 

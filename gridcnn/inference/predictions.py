@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,10 @@ from gridcnn.inference.predictor import predictor
 from gridcnn.model import FittedModel, fitted_model
 from gridcnn.pipeline.cache import FINGERPRINT
 from gridcnn.pipeline.device import choose_device
-from gridcnn.pipeline.encode import encode_ahead
+from gridcnn.pipeline.encode import EncodedItems, encode_ahead
 from gridcnn.predictions import NOT_FINITE, Predictions, name_of
 
-__all__ = ["Predictions", "predict", "predict_in_parts"]
+__all__ = ["Predictions", "answers_of", "predict", "predict_in_parts", "raise_first"]
 
 PART, MOST = 128, 2048
 """Smallest and largest number of items whose windows are computed together, while the next ones are decoded."""
@@ -101,31 +101,50 @@ def predict_in_parts(
     part = min(max(PART, compute.batch_size), MOST)
     before = 0
     for some, encoded in encode_ahead(model.adapter, items, n_jobs=n_jobs, part=part):
-        errors = {index: each.reason for index, each in zip(encoded.skipped_index, encoded.skipped, strict=True)}
-        answered, first, windows = np.unique(encoded.item, return_index=True, return_counts=True)
-        n_items = len(some)
-        probabilities = np.full((n_items, len(model.classes)), np.nan)
-        fingerprints = np.zeros((n_items, FINGERPRINT), dtype=np.uint8)
-        if len(answered):
-            sums = np.add.reduceat(compute(encoded.windows), first)
-            probabilities[answered] = sums / windows[:, None]
-            fingerprints[answered] = encoded.fingerprints
-            errors |= dict.fromkeys(answered[~np.isfinite(sums).all(axis=1)].tolist(), NOT_FINITE)
-            probabilities[list(errors)] = np.nan
-        names = [name_of(_source(item), before + index) for index, item in enumerate(some)]
-        before += n_items
-        if errors and on_error == "raise":
-            at = min(errors)
-            of_a_table = isinstance(some[at], np.ndarray)
-            raise ItemError(f"row {names[at]}" if of_a_table else names[at], errors[at])
-        yield Predictions(
-            names,
-            probabilities,
-            [errors.get(index, "") for index in range(n_items)],
-            model.classes,
-            fingerprints,
-            rule,
-        )
+        answers = answers_of(model, compute, some, encoded, before, rule)
+        if on_error == "raise":
+            raise_first(answers, some)
+        before += len(some)
+        yield answers
+
+
+def answers_of(
+    model: FittedModel,
+    compute: Callable[[np.ndarray], np.ndarray],
+    some: Sequence[Any],
+    encoded: EncodedItems,
+    before: int,
+    rule: AnswerRule,
+) -> Predictions:
+    """Return the answers for some encoded items, of which `before` others came before the first one."""
+    errors = {index: each.reason for index, each in zip(encoded.skipped_index, encoded.skipped, strict=True)}
+    answered, first, windows = np.unique(encoded.item, return_index=True, return_counts=True)
+    n_items = len(some)
+    probabilities = np.full((n_items, len(model.classes)), np.nan)
+    fingerprints = np.zeros((n_items, FINGERPRINT), dtype=np.uint8)
+    if len(answered):
+        sums = np.add.reduceat(compute(encoded.windows), first)
+        probabilities[answered] = sums / windows[:, None]
+        fingerprints[answered] = encoded.fingerprints
+        errors |= dict.fromkeys(answered[~np.isfinite(sums).all(axis=1)].tolist(), NOT_FINITE)
+        probabilities[list(errors)] = np.nan
+    names = [name_of(_source(item), before + index) for index, item in enumerate(some)]
+    return Predictions(
+        names,
+        probabilities,
+        [errors.get(index, "") for index in range(n_items)],
+        model.classes,
+        fingerprints,
+        rule,
+    )
+
+
+def raise_first(answers: Predictions, some: Sequence[Any]) -> None:
+    """Raise the first error of some answers as `ItemError`, if there is one; `some` are their items."""
+    at = next((at for at, error in enumerate(answers.errors) if error), None)
+    if at is not None:
+        name = f"row {answers.items[at]}" if isinstance(some[at], np.ndarray) else answers.items[at]
+        raise ItemError(name, answers.errors[at])
 
 
 def _source(item: Any) -> Any:

@@ -29,15 +29,15 @@ from gridcnn.inference.folding import Logits, fold_batch_norm, folded_steps, pro
 from gridcnn.inference.onnx_runtime import in_onnxruntime
 from gridcnn.inference.openvino_runtime import in_openvino
 from gridcnn.inference.winograd import KERNEL, Tile, Winograd, cheapest_tile
-from gridcnn.inference.workers import side_by_side
+from gridcnn.inference.workers import batch_by_batch
 from gridcnn.model import Network, one_thread_in_forked_processes
 from gridcnn.network.augment import flipped_copies
-from gridcnn.network.backbone import ConvPoolDense, Layer
+from gridcnn.network.backbone import ConvPoolDense, Layer, Step
 from gridcnn.network.layers import ParallelBranches, to_channels_last
-from gridcnn.pipeline.bucketing import batches_in_order, lengths_needed, without_padding
+from gridcnn.pipeline.bucketing import lengths_needed, without_padding
 from gridcnn.pipeline.device import multiplies_bfloat16
 
-__all__ = ["Predictor", "predictor"]
+__all__ = ["LARGEST_BATCH", "Predictor", "first_maps", "predictor", "texts_at_once", "windows_at_once"]
 
 CACHE = 8 * 2**20
 """Bytes that the largest maps of a batch may take on a CPU, so that its caches hold the maps between two steps."""
@@ -117,9 +117,7 @@ class Predictor:
             self.batch_size, self._logits = distinct_words
         else:
             layers = backbone.layers()
-            largest_maps = 4 * max(math.prod(layer.shape) for layer in layers)  # bytes
-            in_one_thread = min(max(CACHE // largest_maps, 1), LARGEST_BATCH) if on_cpu else LARGEST_BATCH
-            self.batch_size = in_one_thread * self._n_threads
+            self.batch_size = self._n_threads * (windows_at_once(layers) if on_cpu else LARGEST_BATCH)
             self.runtime, logits = _fastest(backbone.to(device), layers, bfloat16=bfloat16)
             self._logits = _of_each_copy(frontend, logits, network, device)
 
@@ -136,13 +134,14 @@ class Predictor:
             by_copy = self._logits(without_padding(windows[batch], sizes, batch))
             answers[batch] = np.mean([probabilities(logits) for logits in by_copy], axis=0)
 
-        if self._n_threads == 1 or len(windows) < self._n_threads:  # too few to share
-            for batch in batches_in_order(len(windows), self.batch_size, sizes):
-                answer(batch)
-        else:
-            share = min(self.batch_size, len(windows)) // self._n_threads
-            side_by_side(answer, batches_in_order(len(windows), share, sizes), self._n_threads)
+        batch_by_batch(answer, len(windows), self.batch_size, sizes, self._n_threads)
         return answers
+
+
+def windows_at_once(layers: list[Layer]) -> int:
+    """Return how many windows a thread of a CPU computes together."""
+    largest_maps = 4 * max(math.prod(layer.shape) for layer in layers)  # bytes
+    return min(max(CACHE // largest_maps, 1), LARGEST_BATCH)
 
 
 def _of_each_copy(
@@ -250,11 +249,23 @@ def _by_distinct_words(
     frontend: nn.Module, folded: ConvPoolDense
 ) -> tuple[int, Callable[[np.ndarray], list[Tensor]]] | None:
     """Return the number of texts in a batch, and a function that computes their logits; None for other items."""
-    if not getattr(frontend, "cell_by_cell", False) or folded.config.padding != "same":
+    maps, others = first_maps(frontend, folded)
+    if maps is None:
         return None
-    first, *others = folded_steps(folded)
-    assert isinstance(first.run, ParallelBranches)  # for the type checker
-    maps = DistinctWords(frontend, first.run)
     logits = run_in_sequence(others)
-    at_once = max(MEMORY // (maps.bytes_a_cell * folded.spec.axes[0].size), 1)
-    return at_once, lambda windows: [logits(maps(windows))]
+    return texts_at_once(maps, folded), lambda windows: [logits(maps(windows))]
+
+
+def first_maps(frontend: nn.Module, folded: ConvPoolDense) -> tuple[DistinctWords | None, list[Step]]:
+    """Return what computes the first convolution of texts, and the steps after it; for other items None, and all."""
+    steps = list(folded_steps(folded))
+    if not getattr(frontend, "cell_by_cell", False) or folded.config.padding != "same":
+        return None, steps
+    first, *others = steps
+    assert isinstance(first.run, ParallelBranches)  # for the type checker
+    return DistinctWords(frontend, first.run), others
+
+
+def texts_at_once(maps: DistinctWords, folded: ConvPoolDense) -> int:
+    """Return how many texts may be computed together."""
+    return max(MEMORY // (maps.bytes_a_cell * folded.spec.axes[0].size), 1)

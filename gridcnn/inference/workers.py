@@ -13,11 +13,34 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
 import torch
 
-__all__ = ["side_by_side"]
+from gridcnn.pipeline.bucketing import batches_in_order
+
+__all__ = ["batch_by_batch", "side_by_side"]
 
 T = TypeVar("T")
+
+
+def batch_by_batch(
+    work: Callable[[np.ndarray], None], n_windows: int, batch_size: int, sizes: np.ndarray | None, n_threads: int
+) -> None:
+    """Call `work(batch)` for the indices of each batch of windows, in so many threads if there are enough windows.
+
+    Parameters
+    ----------
+    batch_size : int
+        Windows that all threads may compute together.
+    sizes : ndarray of shape (n_windows,) or None
+        Cells that each window needs, as `lengths_needed` returns them.
+    """
+    if n_threads == 1 or n_windows < n_threads:  # too few to share
+        for batch in batches_in_order(n_windows, batch_size, sizes):
+            work(batch)
+    else:
+        share = min(batch_size, n_windows) // n_threads
+        side_by_side(work, batches_in_order(n_windows, share, sizes), n_threads)
 
 
 def side_by_side(work: Callable[[T], None], batches: Iterable[T], n_threads: int) -> None:

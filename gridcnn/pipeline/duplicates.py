@@ -15,6 +15,7 @@ import numpy as np
 from gridcnn.pipeline.cache import note, recall
 from gridcnn.pipeline.encode import EncodedItems
 from gridcnn.pipeline.fingerprint import look_at
+from gridcnn.segments import Segment
 
 __all__ = ["content_keys", "contradictions", "identity", "without_known"]
 
@@ -27,6 +28,8 @@ def identity(item: Any, index: int) -> bytes:
     """Return what an item is known by: its path, text or numbers; for other objects, its place among the items."""
     if isinstance(item, str | os.PathLike):
         return os.fsencode(item) if isinstance(item, os.PathLike) else item.encode("utf-8", "surrogatepass")
+    if isinstance(item, Segment):  # in their order in the file
+        return f"{item.path} {item.start:020.6f} {item.end:020.6f}".encode("utf-8", "surrogatepass")
     if isinstance(item, np.ndarray):
         return hashlib.blake2b(item.tobytes() + str(item.shape).encode(), digest_size=DIGEST).digest()
     return b"item %012d" % index

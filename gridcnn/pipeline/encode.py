@@ -38,6 +38,7 @@ from gridcnn.pipeline.cache import (
 from gridcnn.pipeline.cache_key import cache_key
 from gridcnn.pipeline.fingerprint import fingerprint
 from gridcnn.pipeline.parallel import in_threads
+from gridcnn.segments import Segment
 
 __all__ = ["EncodedItems", "encode_ahead", "encode_items", "fit_adapter"]
 
@@ -340,4 +341,4 @@ def _name(item: Any) -> str:
 
 
 def _are_files(adapter: Adapter, items: Sequence[Any]) -> bool:
-    return adapter.reads_files and all(isinstance(item, str | os.PathLike) for item in items)
+    return adapter.reads_files and all(isinstance(item, str | os.PathLike | Segment) for item in items)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gridcnn.pipeline.cache import note, recall
 from gridcnn.pipeline.parallel import in_threads
+from gridcnn.segments import Segment
 
 __all__ = ["fingerprint", "look_at"]
 
@@ -26,12 +27,12 @@ DIGEST = 16  # bytes
 FilePath = str | os.PathLike[str]
 
 
-def fingerprint(paths: Sequence[FilePath], cache: Path | None, n_jobs: int | None = None) -> str:
-    """Return a digest of the contents of files, in their order.
+def fingerprint(items: Sequence[FilePath | Segment], cache: Path | None, n_jobs: int | None = None) -> str:
+    """Return a digest of the contents of files, or of segments of files, in their order.
 
     Parameters
     ----------
-    paths : sequence of path
+    items : sequence of path or Segment
         A file that cannot be read is represented by the kind of error.
     cache : Path or None
         Folder of the cache; None reads all files each time.
@@ -43,6 +44,14 @@ def fingerprint(paths: Sequence[FilePath], cache: Path | None, n_jobs: int | Non
     str
         Hexadecimal. It does not depend on the names and places of the files.
     """
+    paths = [each.path if isinstance(each, Segment) else each for each in items]
+    if any(isinstance(each, Segment) for each in items):
+        files = {path: at for at, path in enumerate(dict.fromkeys(os.fspath(path) for path in paths))}
+        where = (
+            f"{files[os.fspath(path)]} {(each.start, each.end) if isinstance(each, Segment) else ''}".encode()
+            for path, each in zip(paths, items, strict=True)
+        )
+        return _digest([fingerprint(list(files), cache, n_jobs).encode(), *where])
     state, settled = look_at(paths, n_jobs)  # before they are read: a later change will be seen
     if cache is not None and (known := recall(cache, state)):
         return str(known)

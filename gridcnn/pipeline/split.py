@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gridcnn.pipeline.duplicates import content_keys, identity
+from gridcnn.segments import Segment
 
 __all__ = [
     "SMALLEST_SPLIT",
@@ -61,7 +62,7 @@ class LabelledItems:
     def names(self) -> list[Any]:
         """What a person calls each item: its path or text, or else the row that it stands in."""
         return [
-            item if isinstance(item, str | os.PathLike) else f"row {row}"
+            item if isinstance(item, str | os.PathLike | Segment) else f"row {row}"
             for item, row in zip(self.items, self.rows.tolist(), strict=True)
         ]
 

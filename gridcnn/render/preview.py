@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import soxr
 from PIL import Image, ImageDraw
 
 from gridcnn.adapters.records import Preview
+from gridcnn.segments import Segment
 
 __all__ = ["Shown", "clip_uri", "draw_grid", "name_of", "picture_uri", "show", "tinted"]
 
@@ -76,6 +78,8 @@ def name_of(item: Any) -> str:
     """Name an item as a person would: a file without its folders, a sentence, the shape of an array."""
     if isinstance(item, os.PathLike):
         return Path(item).name
+    if isinstance(item, Segment):
+        return str(replace(item, path=Path(item.path).name))
     if isinstance(item, str):
         name = Path(item).name if len(item) < LONGEST_NAME and os.path.isfile(item) else item  # noqa: PTH113
         return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"

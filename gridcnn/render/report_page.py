@@ -9,6 +9,7 @@ import numpy as np
 from gridcnn.evaluation.metrics import Evaluation
 from gridcnn.evaluation.report import Answer, Report
 from gridcnn.model import EpochRecord
+from gridcnn.render.drawn_map import drawn_map
 from gridcnn.render.html import render
 from gridcnn.render.preview import Shown, draw_grid, name_of, picture_uri, show
 
@@ -27,6 +28,7 @@ def report_page(report: Report) -> str:
         hits=[(answer, _shown(report, answer)) for answer in report.hits],
         confusion=_confusion(report.scores),
         curves=_curves(report.history),
+        item_map=drawn_map(report.item_map),
     )
 
 

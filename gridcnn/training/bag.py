@@ -31,6 +31,7 @@ from gridcnn.model import Network
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.training.certainty import logits_of
 from gridcnn.training.loop import Examples
+from gridcnn.training.votes import shifted
 
 __all__ = ["Bag", "Mixture", "add_bag", "can_hold_bag", "learn_bag", "mixture_of", "with_bag"]
 
@@ -98,12 +99,20 @@ def can_hold_bag(adapter: Any, network: Network) -> bool:
     return hasattr(adapter, "counts") and network.backbone.config.has_one_convolution and not network.flip_axes
 
 
-def learn_bag(counts: csr_array, examples: Examples, n_classes: int, strength: float) -> Bag:
-    """Fit logistic regression to counts, in which what stands in fewer examples counts more."""
+def learn_bag(
+    counts: csr_array, examples: Examples, n_classes: int, strength: float, earlier: np.ndarray | None = None
+) -> Bag:
+    """Fit logistic regression to counts, in which what stands in fewer examples counts more.
+
+    `earlier` evidence is learned further, and pulls back what is learned.
+    """
     present = np.asarray((counts > 0).sum(axis=0)).ravel()
     scale = np.where(present > 0, np.log((1 + len(examples.target)) / (1 + present)) + 1, 0)
     scaled = counts @ diags_array(scale)
     norm = float(np.sqrt(scaled.multiply(scaled).sum(axis=1)).mean()) or 1.0
+    if earlier is not None:
+        more, bias = shifted(scaled / norm, counts @ earlier, examples, strength)
+        return Bag(earlier + more * (scale / norm)[:, None], bias)
     model = LogisticRegression(C=strength, max_iter=MOST_STEPS, tol=TOLERANCE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a little less than the optimum serves as well
@@ -174,7 +183,13 @@ def with_bag(network: Network, adapter: Any, bag: Bag, mixture: Mixture, leaning
 
 
 def add_bag(
-    network: Network, adapter: Any, examples: Examples, held: Examples | None, mixture: Mixture | None, batch_size: int
+    network: Network,
+    adapter: Any,
+    examples: Examples,
+    held: Examples | None,
+    mixture: Mixture | None,
+    batch_size: int,
+    earlier: np.ndarray | None = None,
 ) -> tuple[Network, Mixture]:
     """Learn a bag from examples, put it into the network, and return both how and the network, on the CPU.
 
@@ -192,12 +207,14 @@ def add_bag(
         What was chosen already.
     batch_size : int
         Windows at a time.
+    earlier : ndarray or None
+        Evidence that is learned further.
     """
     network.to("cpu").eval()
     n_classes, counts = network.backbone.n_classes, adapter.counts(examples.windows)
     strengths = STRENGTHS if held is not None and counts.nnz * n_classes <= MOST_TRIED else (USUAL,)
     strengths = strengths if mixture is None else (mixture.strength,)
-    bags = {strength: learn_bag(counts, examples, n_classes, strength) for strength in strengths}
+    bags = {strength: learn_bag(counts, examples, n_classes, strength, earlier) for strength in strengths}
     if mixture is None and held is not None:
         of_kernels = logits_of(network, held.windows, torch.device("cpu"), batch_size)[:, 0]
         counts = adapter.counts(held.windows)

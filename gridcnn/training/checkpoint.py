@@ -248,7 +248,8 @@ def _run(job: Job, training: LabelledItems, checking: LabelledItems | None) -> d
         "items to validate on": "none" if checking is None else _digest(job, checking),
         "classes": hashlib.blake2b("\n".join(map(str, job.classes)).encode("utf-8", "surrogatepass")).hexdigest()[:12],
     }
-    return {**parameters, "adapter": type(job.adapter).__name__, **settings, **_files_read(job), **data}
+    start = {} if job.start is None else {"model gone on from": job.start.model.digest}
+    return {**parameters, **start, "adapter": type(job.adapter).__name__, **settings, **_files_read(job), **data}
 
 
 def _files_read(job: Job) -> dict[str, str]:

@@ -107,6 +107,8 @@ class Choice:
 
 def open_questions(job: Job, surveyed: Adapter) -> tuple[Job, list[Question]]:
     """Return the job with the first options of all questions that no parameter answers, and these questions."""
+    if job.start is not None:  # it has answered them
+        return job, []
     usual = inspect.signature(type(job.adapter)).parameters
     given = {name for name, value in job.parameters.items() if value is not None}
     given = given - {"augment"} if job.config.augment == "auto" else given | {"augment"}  # None means no augmentation

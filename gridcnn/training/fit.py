@@ -17,7 +17,8 @@ from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.certainty import still_right
 from gridcnn.training.checkpoint import CHECKPOINTING, checkpoints_of
 from gridcnn.training.choose import Choice, decide, open_questions
-from gridcnn.training.folds import folds_of, survey
+from gridcnn.training.folds import survey
+from gridcnn.training.going_on import starting_folds
 from gridcnn.training.job import make_job
 from gridcnn.training.learn import answers_for, learn
 from gridcnn.training.lesson import Lesson, learn_folds
@@ -37,6 +38,7 @@ def fit(
     groups: Any = None,
     validation: tuple[Any, Any] | None = None,
     callbacks: Iterable[Callback] = (),
+    start: Any = None,
 ) -> FittedModel:
     """Train a classifier.
 
@@ -58,6 +60,10 @@ def fit(
         Items that choose the best weights, instead of a validation split of `X`.
     callbacks : iterable of Callback
         They observe the training, and may stop it.
+    start : FittedModel or GridClassifier, optional
+        A fitted one to go on from: its adapter reads the items, its weights are the first ones, its classes are kept
+        and those of the items added, and the training takes a quarter of the epochs. What is set about network and
+        adapter must be as in that model. `class_weight` and such are set anew.
 
     Returns
     -------
@@ -67,7 +73,7 @@ def fit(
     ------
     ConfigurationError
         If a parameter is out of its range, both `epochs` and `time_limit` are given, or `checkpoint_dir` cannot be
-        used or holds the checkpoints of another run.
+        used or holds the checkpoints of another run, or `start` is of another network or reads other items.
     DataError
         If fewer than two classes are left, or no item can be read.
     ItemError
@@ -80,11 +86,11 @@ def fit(
     config = fit_config(parameters or {})
     budget = None if config.time_limit is None else Budget(config.time_limit)
     kept = {name: value for name, value in (parameters or {}).items() if name not in CHECKPOINTING}
-    job = make_job(adapter, X, y, kept, config, sample_weight, groups, callbacks)
+    job = make_job(adapter, X, y, kept, config, sample_weight, groups, callbacks, start)
     seed = check_random_state(config.random_state).randint(2**31)
     job, surveyed = survey(job)
     job, questions = open_questions(job, surveyed)
-    folds = folds_of(job, surveyed, validation, seed)
+    folds = starting_folds(job, surveyed, validation, seed)
     job.say(about_input(job, folds, given=validation is not None))
     if budget is not None and validation is None and job.refits(surveyed):
         budget.refit = config.refit

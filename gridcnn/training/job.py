@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, _num_samples
 from gridcnn.adapters import Adapter
 from gridcnn.answer_rule import background_index
 from gridcnn.errors import ConfigurationError, DataError
+from gridcnn.model import fitted_model
 from gridcnn.pipeline.cache import default_cache_folder, usable
 from gridcnn.pipeline.encode import EncodedItems, encode_items, fit_adapter
 from gridcnn.pipeline.labels import check_class_weight, check_classes, check_labels
@@ -25,6 +27,7 @@ from gridcnn.pipeline.split import LabelledItems, few, merge_repeats, take, vali
 from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.config import FitConfig
 from gridcnn.training.recipe import fit_config, resolve
+from gridcnn.training.start import Start, require_adapter, start_from
 
 __all__ = ["Job", "Split", "make_job", "split", "split_job"]
 
@@ -48,6 +51,7 @@ class Job:
     callback: Callback
     chosen: Mapping[str, Any] = field(default_factory=dict)  # what the data decided
     ended: bool | None = None  # whether series end early, as all of them tell; a part may tell otherwise
+    start: Start | None = None  # the model that it goes on from
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -56,6 +60,8 @@ class Job:
 
     def fitted(self, adapter: Adapter, items: Sequence[Any], *, cached: bool = True) -> Adapter:
         """Fit an adapter; one that has checked the order of a whole table does not check it again."""
+        if self.start is not None:
+            return copy.deepcopy(self.start.adapter)
         of_numbers: Any = adapter  # whose `fit` takes more than the contract asks for
         fitted: Adapter
         if adapter.reads_rows:
@@ -109,16 +115,22 @@ def make_job(
     sample_weight: Any = None,
     groups: Any = None,
     callbacks: Iterable[Callback] = (),
+    start: Any = None,
 ) -> Job:
     """Check the input, index the labels, and merge repeats, which also fixes the order of the items."""
     fresh: Adapter = clone(adapter)
     fresh.check_parameters()
+    if start is not None:
+        require_adapter(fitted_model(start), fresh)
+        fresh = copy.deepcopy(fitted_model(start).adapter)  # which knows the columns of a table, and their order
     # A search draws numbers of numpy's types, which neither torch nor json take for numbers.
     parameters = {name: each.item() if isinstance(each, np.generic) else each for name, each in parameters.items()}
-    report = fresh.check_order(X, check_labels(y, _num_samples(X))) if fresh.reads_rows else None  # rows in their order
+    report = None
+    if fresh.reads_rows and start is None:
+        report = fresh.check_order(X, check_labels(y, _num_samples(X)))  # rows in their order
     items = fresh.check_items(X)
     columns = fresh.column_names(X)
-    if columns is not None:
+    if columns is not None and start is None:
         of_columns: Any = fresh
         of_columns.columns_ = columns  # so that those of validation items are taken by their names
     labels = check_labels(y, len(items))
@@ -133,7 +145,12 @@ def make_job(
             raise DataError(f"groups has {len(group_index)} entries for {len(items)} items; give one for each item")
     n_given = int((weight > 0).sum())
     classes = np.unique(labels[weight > 0])
+    goes_on = None
+    if start is not None:
+        goes_on, parameters = start_from(fitted_model(start), parameters, classes)
+        config = replace(config, background=parameters.get("background"))
     check_classes(classes, n_given)
+    classes = classes if goes_on is None else goes_on.classes
     check_class_weight(config.class_weight, classes)
     background_index(classes, config.background)
     given = LabelledItems(items, np.searchsorted(classes, labels), weight, _rows(X, len(items)), group_index)
@@ -150,6 +167,8 @@ def make_job(
         config,
         cache,
         CallbackList(callbacks),
+        chosen={} if goes_on is None else goes_on.settings(parameters, len(merged.target)),
+        start=goes_on,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,6 @@ from torch import nn
 from gridcnn.adapters import Adapter
 from gridcnn.errors import DataError
 from gridcnn.model import FittedModel, Network
-from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.duplicates import without_known
 from gridcnn.pipeline.encode import EncodedItems
@@ -31,7 +31,6 @@ from gridcnn.training.budget import Budget
 from gridcnn.training.certainty import (
     Answers,
     answers_of,
-    learn_certainty,
     pooled,
     scores_at,
     scores_by_class,
@@ -40,13 +39,13 @@ from gridcnn.training.certainty import (
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.flip_test import flip_test
+from gridcnn.training.going_on import certainty_of, first_network, known_after, training_of
 from gridcnn.training.job import Job
 from gridcnn.training.limit import announce, fit_to_budget, reduced
-from gridcnn.training.loop import Examples, Outcome, diverged, seeded, train
+from gridcnn.training.loop import Examples, Outcome, diverged, seeded
 from gridcnn.training.recipe import resolve
 from gridcnn.training.run_folder import Planned
 from gridcnn.training.schedule import Schedule
-from gridcnn.training.solve import solve
 from gridcnn.versions import versions
 
 __all__ = ["Learned", "answers_for", "learn"]
@@ -108,24 +107,24 @@ def learn(
     device, n_items = choose_device(job.config.device), len(training.target)
     adapter = job.fitted(clone(job.adapter), training.items)
     chosen: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-    solved = resolve(job.settings, adapter, n_items).training.solved  # in one step, which no limit can shorten
+    solved = resolve(job.settings, adapter, n_items).training.solved
+    at_once = solved or (job.start is not None and job.start.only_votes)  # in one step, which no limit can shorten
     planned = None if checkpoints is None or budget is None else checkpoints.planned()
     if planned is not None:
         adapter, chosen = reduced(job, adapter, planned.share, training) or (adapter, chosen)
-    elif budget is not None and not solved:
+    elif budget is not None and not at_once:
         share, adapter, chosen, _ = fit_to_budget(budget, job, adapter, training, checking, device)
     learning, held_out = _encode(job, adapter, training, checking, device, tell=tell)
     flip_axes = _flip_axes(job, adapter, learning, tell=tell)
     recipe = resolve({**job.settings, **chosen}, adapter, n_items, flip_axes)
     schedule = None
     with seeded(seed, device):
-        backbone = ConvPoolDense(adapter.spec_, recipe.backbone, len(job.classes))
-        network = Network(adapter.frontend(), backbone, recipe.training.augment.flip)
+        network = first_network(job, adapter, recipe)
         examples, held = _examples(job, learning, held_out)
         frontend = network.frontend
         if adapter.frontend_is_frozen:  # its grids are computed already
             network.frontend = nn.Identity()
-        if budget is not None and not solved:
+        if budget is not None and not at_once:
             if planned is None:
                 schedule = budget.schedule(network, examples, held, recipe.training, device, n_items)
             else:
@@ -139,12 +138,13 @@ def learn(
                 announce(job, schedule, chosen)
         if tell:
             job.say([about_network(adapter, recipe, n_items, job.parameters), *adapter.remarks()])
-        by = solve if solved else train
-        outcome = by(network, examples, recipe.training, validation=held, device=device, callback=job.callback)
+        outcome = training_of(job, solved=solved)(
+            network, examples, recipe.training, validation=held, device=device, callback=job.callback
+        )
     _require_finite(network, learning, recipe.training, device)
     network.frontend = frontend
     batch_size = recipe.training.batch_size
-    network, mixture = _with_bag(network, adapter, examples, held, mixture, batch_size)
+    network, mixture = _with_bag(job, network, adapter, examples, held, mixture, batch_size)
     network.frontend = nn.Identity() if adapter.frontend_is_frozen else network.frontend
     answers = None if held_out is None else answers_of(*held_out, network.to(device), device, batch_size)
     network.frontend = frontend
@@ -163,9 +163,9 @@ def learn(
         summary=summary,
         recipe={**recipe.to_dict(), **job.config.to_dict()},
         parameters=dict(job.parameters),
-        fingerprints=np.unique(np.concatenate([part.fingerprints for part in parts]), axis=0),
+        fingerprints=known_after(job, [part.fingerprints for part in parts]),
         interrupted=outcome.interrupted,
-        certainty=learn_certainty(answers),
+        certainty=certainty_of(job, answers),
         skipped=tuple(each for part in parts for each in part.skipped),
     )
     return Learned(model, answers)
@@ -180,6 +180,7 @@ def _spent(budget: Budget | None, schedule: Schedule | None, chosen: dict[str, A
 
 
 def _with_bag(
+    job: Job,
     network: Network,
     adapter: Adapter,
     examples: Examples,
@@ -188,9 +189,16 @@ def _with_bag(
     batch_size: int,
 ) -> tuple[Network, Mixture | None]:
     """Return the network with a bag in it, if it can hold one, and how they are mixed."""
+    start = job.start
+    if start is not None and start.only_votes:
+        return network, start.mixture
     if not can_hold_bag(adapter, network):
         return network, None
-    return add_bag(network, adapter, examples, held, mixture, batch_size)
+    earlier = None
+    if start is not None:
+        earlier = start.evidence
+        mixture = start.mixture if held is None and mixture is None else mixture
+    return add_bag(network, adapter, examples, held, mixture, batch_size, earlier)
 
 
 class _Part(NamedTuple):
@@ -240,7 +248,10 @@ def _encode(
         job.callback.on_message(about_unreadable(n_skipped, learning.counts(len(job.classes)), job.classes, n_held))
     if checking is None or held_out is None:
         return learning, None
-    left, indices = without_known(held_out.encoded, learning.encoded)
+    known_ones = learning.encoded
+    if job.start is not None:
+        known_ones = replace(known_ones, fingerprints=known_after(job, [known_ones.fingerprints]))
+    left, indices = without_known(held_out.encoded, known_ones)
     if known := len(held_out.encoded.fingerprints) - len(left.fingerprints):
         if tell:
             job.callback.on_message(about_unscored(known, len(indices)))
@@ -253,6 +264,8 @@ def _flip_axes(job: Job, adapter: Adapter, part: _Part, *, tell: bool) -> list[s
     kept: list[str] = []
     if job.config.augment != "auto":
         return kept
+    if job.start is not None:
+        return list(job.start.model.network.flip_axes)
     for axis in adapter.defaults(len(part.given.target)).get("augment", {}).get("flip", ()):
         frontend = nn.Identity() if adapter.frontend_is_frozen else adapter.frontend()
         test = flip_test(part.encoded.windows, part.given.target[part.encoded.item], frontend, adapter.spec_, axis)
@@ -285,7 +298,8 @@ def _scores(outcome: Outcome) -> dict[str, Any]:
 def _summary(job: Job, adapter: Adapter, learning: _Part, held_out: _Part | None) -> dict[str, Any]:
     parts = [learning, *([] if held_out is None else [held_out])]
     counts = learning.counts(len(job.classes))
-    return {
+    origin = {} if job.start is None else {"from": job.start.origin()}
+    return origin | {
         "training_items": sum(counts),
         "validation_items": 0 if held_out is None else len(held_out.encoded.fingerprints),
         "refit": False,

@@ -98,6 +98,8 @@ def reduced(job: Job, finest: Adapter, share: float, training: LabelledItems) ->
     """Return a coarser adapter, or else the same one and fewer kernels; None if a person set both."""
     if share == 1:
         return finest, {}
+    if job.start is not None:  # whose weights fit one grid and one network
+        return None
     coarser = finest.coarser(share)
     if coarser is not None:
         return job.fitted(coarser, training.items, cached=False), {}

@@ -21,7 +21,8 @@ from gridcnn.training.budget import Budget, Passes
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.choose import MOST_JUDGED, MOST_TRIED, open_questions
 from gridcnn.training.config import TrainingConfig
-from gridcnn.training.folds import Fold, folds_of, survey
+from gridcnn.training.folds import Fold, survey
+from gridcnn.training.going_on import starting_folds
 from gridcnn.training.job import Job, make_job
 from gridcnn.training.limit import count, fit_to_budget
 from gridcnn.training.recipe import fit_config, resolve
@@ -51,12 +52,13 @@ def plan(
     validation: tuple[Any, Any] | None = None,
     measure_time: bool = False,
     callbacks: Iterable[Callback] = (),
+    start: Any = None,
 ) -> Plan:
     """Return what `fit` would do with these items, without decoding them all or training.
 
     Parameters
     ----------
-    adapter, X, y, parameters, groups, validation
+    adapter, X, y, parameters, groups, validation, start
         As in `gridcnn.training.fit.fit`.
     measure_time : bool
         Measure the costs, which takes a few seconds, so that the plan has a schedule; a `time_limit` does so too.
@@ -65,19 +67,20 @@ def plan(
     """
     config = fit_config(parameters or {})
     budget = Budget(config.time_limit) if measure_time or config.time_limit is not None else None
-    job = make_job(adapter, X, y, parameters or {}, config, groups=groups, callbacks=callbacks)
+    job = make_job(adapter, X, y, parameters or {}, config, groups=groups, callbacks=callbacks, start=start)
     job, surveyed = survey(job)
     job, questions = open_questions(job, surveyed)
-    folds = folds_of(job, surveyed, validation, check_random_state(config.random_state).randint(2**31))
+    folds = starting_folds(job, surveyed, validation, check_random_state(config.random_state).randint(2**31))
     job.say(about_input(job, folds, given=validation is not None))
     training, checking = folds[0]
     fitted = job.fitted(clone(job.adapter), training.items, cached=False)
     recipe, schedule = resolve(job.settings, fitted, len(training.target)), None
     if budget is not None:
         device = choose_device(config.device)
-        refits = validation is None and job.refits(fitted)
+        refits = validation is None and job.refits(fitted) and (job.start is None or checking is not None)
         budget.refit = config.refit if refits else False
-        if recipe.training.solved:  # in one step, which no limit can shorten
+        only_votes = job.start is not None and job.start.only_votes
+        if recipe.training.solved or only_votes:  # in one step, which no limit can shorten
             budget = Budget(None)
         further = [*_usual(folds)[1:], *[Passes(count(job.items), 0)] * (refits and budget.limit is None)]
         fitting = fit_to_budget(budget, job, fitted, training, checking, device, further)

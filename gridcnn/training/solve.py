@@ -60,8 +60,11 @@ def solve(
     validation: Examples | None = None,
     device: torch.device | None = None,
     callback: Callback | None = None,
+    keep_kernels: bool = False,
 ) -> Outcome:
     """Set all weights of a network with one block in one step; leave it on `device`. The parameters are `train`'s.
+
+    `keep_kernels` leaves them and their thresholds as they are.
 
     Random numbers come from torch's global generator: run inside `seeded` for two identical runs.
 
@@ -76,7 +79,8 @@ def solve(
     network.to(device).eval()
     callbacks.on_start(1, 1)
     random = np.random.default_rng(int(torch.randint(2**31, ()).item()))
-    _set_kernels(network, examples, random, device)
+    if not keep_kernels:
+        _set_kernels(network, examples, random, device)
     features = _features(network, examples, config.batch_size, device)
     loss, accuracy = _set_logits(network, features, examples)
     scores = (math.nan, math.nan) if validation is None else evaluate(network, validation, device, config.batch_size)

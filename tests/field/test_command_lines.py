@@ -74,9 +74,11 @@ OPTIONS: dict[str, list[str]] = {
     "--encoding": ["utf-8", "utf-16", "ascii", "x", ""], "--split-part": ["test", "train", "x", ""],
     "--adapter": ["ImageAdapter", "TextAdapter", "TableAdapter", "x", ""], "--row": NUMBERS, "--class": ["a", "x", ""],
     "--compare": [], "--json": [], "--quiet": [], "--no-augment": [], "--refit": [], "--no-cache": [], "--dry-run": [],
+    "--strategy": ["confident", "uncertain", "different", "x"], "--most": NUMBERS, "--top": NUMBERS, "--resume": [],
+    "--start": ["label", "path", "x"], "--end": ["label", "x"], "--format": ["csv", "jsonl", "parquet", "x"],
     "--png": [], "--help": [], "--nonsense": [],
 }  # fmt: skip
-COMMANDS = ["train", "predict", "evaluate", "explain", "report", "check"]
+COMMANDS = ["train", "predict", "evaluate", "explain", "report", "check", "embed", "search", "review"]
 
 
 class World(NamedTuple):
@@ -119,6 +121,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         done = ended(
             "train", root / source, *options, "-o", root / f"{reads}.safetensors", "--epochs", 1, "--kernels", 4
         )
+        assert done[0] == 0, done
+        done = ended("embed", root / f"{reads}.safetensors", root / source, "-o", root / f"{reads}.vectors.parquet")
         assert done[0] == 0, done
     return World(root, scratch)
 
@@ -178,19 +182,25 @@ def command_lines(draw: Callable[[Any], Any], world: World) -> list[str]:
     elif name != "xo" and draw(st.booleans()):
         place = damaged(draw, place, world.scratch)
     line = [command]
-    if command in ("predict", "evaluate", "explain", "report"):
+    if command == "search":
+        vectors = world.root / f"{reads}.vectors.parquet"
+        line.append(str(damaged(draw, vectors, world.scratch) if draw(st.integers(0, 4)) == 0 else vectors))
+    if command in ("predict", "evaluate", "explain", "report", "embed", "review"):
         model = world.root / f"{reads if draw(st.integers(0, 5)) else draw(st.sampled_from(list(MODELS)))}.safetensors"
         line.append(str(damaged(draw, model, world.scratch) if draw(st.integers(0, 9)) == 0 else model))
-    if command in ("explain", "predict") and place.is_dir() and draw(st.booleans()):
+    if command in ("explain", "predict", "search") and place.is_dir() and draw(st.booleans()):
         place = sorted(path for path in place.rglob("*.*") if path.is_file())[0]
     line.append(str(place))
     line += columns if draw(st.integers(0, 7)) else ()
     if command == "train":
         line += ["-o", str(world.scratch / "new.safetensors"), "--epochs", "1", "--kernels", "4"]
         line += ["--ordering", "assume"] if reads == "table" and draw(st.booleans()) else []
-    elif command in ("explain", "report"):
+    elif command in ("explain", "report", "review"):
         line += ["-o", str(world.scratch / "page.html")]
-        line += ["--row", draw(st.sampled_from(["2", "3", "99"]))] if command == "explain" and place.suffix else []
+    elif command == "embed":
+        line += ["-o", str(world.scratch / draw(st.sampled_from(["e.parquet", "e.csv", "e.jsonl"])))]
+    if command in ("explain", "search") and place.suffix:
+        line += ["--row", draw(st.sampled_from(["2", "3", "99"]))]
     for option in draw(st.lists(st.sampled_from(list(OPTIONS)), max_size=2)):
         line.append(option)
         if values := OPTIONS[option]:

@@ -13,6 +13,7 @@ from gridcnn.adapters import Adapter
 from gridcnn.adapters.inspecting import Inspection, Inspector
 from gridcnn.errors import ItemError, Skipped
 from gridcnn.pipeline.parallel import in_threads
+from gridcnn.segments import Segment
 
 __all__ = ["Material", "Progress"]
 
@@ -78,7 +79,7 @@ class Material:
     def name(self, item: int) -> str:
         """Return what a person calls an item: its path or text, or else its number, from 0."""
         it = self.items[item]
-        if not isinstance(it, str | os.PathLike):
+        if not isinstance(it, str | os.PathLike | Segment):
             return f"row {item}"
         name = " ".join(str(it).split())
         return name if len(name) <= LONGEST_NAME or self.adapter.reads_files else f"{name[: LONGEST_NAME - 1]}…"

@@ -1,0 +1,24 @@
+"""Raw items, whatever they are: which of them names a file, and some of many."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["is_path", "sample_of"]
+
+
+def sample_of(items: Sequence[Any], n_items: int) -> list[Any]:
+    """Return at most `n_items` of `items`, in order, always the same ones."""
+    if len(items) <= n_items:
+        return list(items)
+    chosen = np.random.default_rng(0).choice(len(items), n_items, replace=False)
+    return [items[index] for index in np.sort(chosen)]
+
+
+def is_path(item: Any) -> bool:
+    """Whether an item names a file, for an adapter that reads files."""
+    return isinstance(item, str | os.PathLike)

@@ -1,0 +1,109 @@
+"""`gridcnn evaluate --events`: detected events beside annotated ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gridcnn.cli.output import add_row, note, print_table, table
+from gridcnn.errors import DataError
+from gridcnn.segments import Event, Segment
+
+if TYPE_CHECKING:
+    from gridcnn.datasets import Dataset
+    from gridcnn.inference.detecting import Detecting
+    from gridcnn.model import FittedModel
+
+__all__ = ["evaluate_events"]
+
+WANTED = 0.9
+"""Precision for which a confidence is looked for."""
+
+
+def evaluate_events(
+    model: FittedModel, data: Dataset, settings: Detecting, *, collar: float, as_json: bool = False
+) -> None:
+    """Detect in the annotated recordings of a data set, and print precision, recall and F1 of each class."""
+    from gridcnn.evaluation.events import score_events
+    from gridcnn.inference.detecting import detect
+
+    annotated = annotated_events(data, model)
+    files = list(dict.fromkeys(event.source for event in annotated))
+    found: list[Event] = []
+    unread = []
+    for path, one in zip(files, detect(model, files, settings), strict=True):
+        found += one.events
+        if one.error:
+            unread.append((path, one.error))
+    scores = score_events(annotated, found, collar=collar)
+    onsets = score_events(annotated, found, collar=collar, offsets=False)
+    enough = confidences(annotated, found, collar)
+    if as_json:
+        rows = {
+            name or "all": {
+                "annotated": each.annotated,
+                "detected": each.detected,
+                "precision": each.precision,
+                "recall": each.recall,
+                "f1": each.f1,
+                "f1_of_onsets": onsets[name].f1,
+                "confidence": enough.get(name),
+            }
+            for name, each in scores.items()
+        }
+        print(json.dumps({"collar": collar, "classes": rows, "errors": unread}, indent=2))
+        return
+    shown = table(
+        "class", "annotated", "detected", "precision", "recall", "F1", "F1 of onsets", f"confidence for {WANTED:.0%}"
+    )
+    for name, each in scores.items():
+        least = enough.get(name)
+        add_row(
+            shown,
+            name or "all",
+            each.annotated,
+            each.detected,
+            *(_share(value) for value in (each.precision, each.recall, each.f1, onsets[name].f1)),
+            "" if not name else "none" if least is None else f"{least:.2f}",
+        )
+    print(f"{len(annotated):,} annotated events in {len(files)} recordings, collar {collar:g} s")
+    print_table(shown)
+    if chosen := [f"{name}={least:.2f}" for name, least in enough.items() if least is not None]:
+        note(f"for a precision of {WANTED:.0%} where these recordings allow it: --min-confidence {','.join(chosen)}")
+    for path, why in unread:
+        note(f"{path}: {why}")
+
+
+def annotated_events(data: Dataset, model: FittedModel) -> list[Event]:
+    """Return the labelled segments of a data set as events, without those of the background."""
+    if data.labels is None or not all(isinstance(item, Segment) for item in data.items):
+        raise DataError(f"{data.name}: events need the times of annotations: give --start and --end, or --annotations.")
+    pairs = zip(data.items, map(str, data.labels), strict=True)
+    background = None if model.background is None else model.class_names[model.background]
+    events = [Event(item.path, item.start, item.end, label) for item, label in pairs if label != background]
+    if not events:
+        raise DataError(f"{data.name}: there is no annotated event to compare with.")
+    return events
+
+
+def confidences(annotated: Sequence[Event], found: Sequence[Event], collar: float) -> dict[str, float | None]:
+    """Return the lowest confidence of each class from which its events are as precise as wanted; None without one."""
+    from gridcnn.evaluation.events import score_events
+
+    least: dict[str, float | None] = {}
+    for name in sorted({event.label for event in (*annotated, *found)}):
+        truth = [event for event in annotated if event.label == name]
+        own = sorted((event for event in found if event.label == name), key=lambda event: event.confidence or 0.0)
+        levels: list[Any] = sorted({round(event.confidence or 0.0, 2) for event in own})
+        least[name] = None
+        for level in levels:
+            kept = [event for event in own if (event.confidence or 0.0) >= level]
+            if kept and score_events(truth, kept, collar=collar, offsets=False)[""].precision >= WANTED:
+                least[name] = max(level, 0.01)
+                break
+    return least
+
+
+def _share(value: float) -> str:
+    return "" if value != value else f"{value:.3f}"  # noqa: PLR0124  (NaN)

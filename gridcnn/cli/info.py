@@ -1,0 +1,54 @@
+"""`gridcnn info`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gridcnn.cli.options import ModelArgument
+from gridcnn.cli.output import printable
+
+if TYPE_CHECKING:
+    from gridcnn.model import FittedModel
+
+WIDEST = 30  # characters of the name of a fact
+
+
+def info(
+    model: ModelArgument,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON, for programs.")] = False,
+) -> None:
+    """Say what a model is: what it reads and answers, what it was made of, its scores, and how to use it."""
+    from gridcnn.cli.models import load_model
+
+    fitted = load_model(model)
+    facts = fitted.facts()
+    if as_json:
+        import json
+
+        print(json.dumps(facts))
+        return
+    for name, value in {"file": str(model), **facts}.items():
+        print(f"{name:<{WIDEST}}{printable(value)}")
+    for line in fitted.adapter.remarks():
+        print(f"{'note':<{WIDEST}}{printable(line)}")
+    for number, line in enumerate(_commands(model, fitted)):
+        print(f"{'' if number else 'to use it':<{WIDEST}}{printable(line)}")
+
+
+def _commands(place: Path, model: FittedModel) -> list[str]:
+    import shlex
+
+    file = shlex.quote(str(place))
+    several = "items.csv" if not model.adapter.reads_files else "FOLDER"
+    return [
+        f"gridcnn predict {file} {several}",
+        f"gridcnn evaluate {file} LABELLED",
+        f"gridcnn explain {file} ITEM -o why.html",
+        f"gridcnn export {file} -o model.onnx",
+        f"gridcnn train MORE --from {file} -o OUTPUT",
+        f"gridcnn train OTHERS --like {file} -o OUTPUT",
+    ]

@@ -1,0 +1,276 @@
+"""Events in items of any length: windows slide over them, and where the evidence for a class lies, there is an event.
+
+Nothing is kept of an item but the windows of one batch and the events that are not over, so that a recording of a day
+takes no more memory than one of a minute.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy.special import softmax
+
+from gridcnn.errors import ConfigurationError, ItemError
+from gridcnn.inference.cells import CellLogits, cell_logits, has_cells
+from gridcnn.inference.event_finding import Cells, EventFinder, without_echoes
+from gridcnn.inference.predictor import predictor
+from gridcnn.model import FittedModel
+from gridcnn.network.sizes import sizes_after_blocks
+from gridcnn.pipeline.device import choose_device
+from gridcnn.predictions import name_of
+from gridcnn.segments import Event
+
+__all__ = ["Detecting", "Detections", "detect"]
+
+COVERED = 2
+"""Windows that cover each place of an item, if cells tell what lies where in a window."""
+
+COVERED_BY_WHOLE = 8
+"""The same, if only the whole window has an answer."""
+
+EDGE, EDGE_WEIGHT, FEWEST_CELLS = 2, 0.05, 8
+"""Cells at each end of a window, which see zeros beyond it and hardly count if the window has enough others."""
+
+AT_ONCE = 64
+"""Windows that are computed together, at least."""
+
+
+@dataclass(frozen=True)
+class Detecting:
+    """What counts as an event.
+
+    Parameters
+    ----------
+    step : float or None
+        Distance between two windows, in seconds (samples or tokens of items without seconds), above 0; it is rounded to
+        whole cells of the last maps. None is half of a window, or an eighth if the network tells nothing of its cells.
+    confidence : float or mapping of str to float
+        Probability of a window from which there is an event, in (0, 1], for all classes or for each one by its name.
+    merge : float or None
+        Events of one class that are this near to each other are one, in the unit of `step`; None is a window.
+    shortest : float
+        Events that are shorter are left out.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value is out of its range.
+    """
+
+    step: float | None = None
+    confidence: float | Mapping[str, float] = 0.8
+    merge: float | None = None
+    shortest: float = 0.0
+
+    def __post_init__(self) -> None:
+        each = self.confidence.values() if isinstance(self.confidence, Mapping) else [self.confidence]
+        if not all(0 < value <= 1 for value in each):
+            raise ConfigurationError(f"confidence must lie in (0, 1], got {self.confidence!r}")
+        if self.step is not None and not 0 < self.step < math.inf:
+            raise ConfigurationError(f"step must be above 0, got {self.step!r}")
+        for name in ("merge", "shortest"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise ConfigurationError(f"{name} must be at least 0, got {value!r}")
+
+    def thresholds(self, classes: Sequence[str]) -> np.ndarray:
+        """Return the probability that each class needs, `(n_classes,)`."""
+        if not isinstance(self.confidence, Mapping):
+            return np.full(len(classes), float(self.confidence))
+        if unknown := sorted(set(self.confidence) - set(classes)):
+            raise ConfigurationError(f"confidence: there is no class {unknown[0]!r}; there are {', '.join(classes)}")
+        return np.array([self.confidence.get(name, type(self).confidence) for name in classes])
+
+
+class Detections(NamedTuple):
+    """What was found in one item.
+
+    `error` is empty if all of the item could be read; else `events` are those before what could not. `places` `(n,)`
+    are the middles of the cells and `curve` `(n, n_classes)` float32 their probabilities; both None unless they were
+    asked for.
+    """
+
+    item: Any
+    events: list[Event]
+    length: float
+    error: str = ""
+    places: np.ndarray | None = None
+    curve: np.ndarray | None = None
+
+
+def detect(
+    model: FittedModel,
+    items: Iterable[Any],
+    settings: Detecting | None = None,
+    *,
+    device: str = "auto",
+    curves: bool = False,
+) -> Iterator[Detections]:
+    """Find the events in items of any length, one item after another.
+
+    Parameters
+    ----------
+    model : FittedModel
+        A classifier of parts of such items, best one with a background class: without it every window is of some class.
+    items : iterable of raw items
+        Long recordings, series or texts, as the model's adapter reads them; taken as they are needed.
+    settings : Detecting, optional
+        What counts as an event.
+    device : str
+        As in `FitConfig`.
+    curves : bool
+        Whether to keep the probabilities of all cells, which takes memory in proportion to the length of an item.
+
+    Yields
+    ------
+    Detections
+        In the order of the items. The events of an item are sorted by their beginnings; the background is none.
+
+    Raises
+    ------
+    ConfigurationError
+        If the settings name a class that the model does not have, or the model reads items in which nothing can be
+        detected, such as pictures.
+    """
+    settings = settings or Detecting()
+    device_ = choose_device(device)
+    extent, localises = model.adapter.extent_, has_cells(model.network)
+    compute = cell_logits(model.network, device_) if localises else _of_whole_windows(model, device_)
+    step = settings.step or extent / (COVERED if localises else COVERED_BY_WHOLE)
+    spec, config = model.network.backbone.spec, model.network.backbone.config
+    n_cells = sizes_after_blocks(spec.sizes, config)[-1][-1] if localises else 1
+    width = extent / n_cells if localises else step
+    step = max(round(step / width), 1) * width
+    offset = 0.0 if localises else (extent - width) / 2
+    thresholds = settings.thresholds(model.class_names)
+    if model.background is not None:
+        thresholds[model.background] = np.inf
+    merge = extent if settings.merge is None else settings.merge
+    for position, item in enumerate(items):
+        name = name_of(item, position)
+        finder = EventFinder(name, model.class_names, thresholds, width, merge, settings.shortest)
+        yield _detect_in(_cells(model.adapter.slide(item, step), compute, width, offset), finder, item, curves=curves)
+
+
+def _of_whole_windows(model: FittedModel, device: torch.device) -> CellLogits:
+    """Return the logarithms of the probabilities of windows as those of their only cell."""
+    whole = predictor(model.network, device)
+
+    def compute(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        logits = np.log(np.maximum(whole(windows), np.finfo(float).tiny))
+        return logits[:, None], logits
+
+    return compute
+
+
+def _detect_in(parts: Iterator[Cells], finder: EventFinder, item: Any, *, curves: bool) -> Detections:
+    events: list[Event] = []
+    kept: list[Cells] = []
+    error = ""
+    try:
+        for some in parts:
+            events += finder.add(some)
+            if curves:
+                kept.append(Cells(some.starts, some.cells.astype(np.float32), some.windows[:0]))
+    except ItemError as failure:
+        error = failure.reason
+    events = without_echoes([*events, *finder.finish()], finder.merge / 2)
+    if not curves:
+        return Detections(item, events, finder.length, error)
+    places = np.concatenate([np.empty(0), *(some.starts + finder.width / 2 for some in kept)])
+    curve = np.concatenate([np.empty((0, len(finder.classes)), np.float32), *(some.cells for some in kept)])
+    return Detections(item, events, finder.length, error, places, curve)
+
+
+def _cells(
+    parts: Iterator[tuple[np.ndarray, np.ndarray]], compute: CellLogits, width: float, offset: float
+) -> Iterator[Cells]:
+    """Yield the cells of an item, each with what all windows that cover it say of it on average."""
+    open_: _Sums | None = None
+    failure: ItemError | None = None
+    batches = _batches(parts)
+    while True:
+        try:
+            batch = next(batches, None)
+        except ItemError as error:  # behind what was read before
+            failure, batch = error, None
+        if batch is None:
+            break
+        starts, windows = batch
+        cells, whole = compute(windows)
+        chances = softmax(whole, axis=1)
+        at = np.round((starts + offset) / width).astype(int)
+        open_ = open_ or _Sums.from_first(int(at[0]), cells.shape[2])
+        for first, logits, chance in zip(at.tolist(), cells, chances, strict=True):
+            if first > open_.first:
+                yield open_.take(first, width)
+            open_.add(first, logits, chance)
+    if open_ is not None:
+        yield open_.take(None, width)
+    if failure is not None:
+        raise failure
+
+
+@dataclass
+class _Sums:
+    """Cells that more windows may cover: the first of them, sums of logits, of weights, largest probabilities."""
+
+    first: int
+    logits: np.ndarray
+    weights: np.ndarray
+    largest: np.ndarray
+
+    @classmethod
+    def from_first(cls, first: int, n_classes: int) -> _Sums:
+        """Begin with a cell, by its number."""
+        return cls(first, np.zeros((0, n_classes)), np.zeros(0), np.zeros((0, n_classes)))
+
+    def add(self, first: int, logits: np.ndarray, chance: np.ndarray) -> None:
+        """Add a window whose first cell has this number."""
+        at = slice(max(first - self.first, 0), max(first - self.first, 0) + len(logits))
+        if missing := max(at.stop - len(self.weights), 0):
+            self.logits = np.pad(self.logits, ((0, missing), (0, 0)))
+            self.largest = np.pad(self.largest, ((0, missing), (0, 0)))
+            self.weights = np.pad(self.weights, (0, missing))
+        weights = np.ones(len(logits))
+        if len(logits) >= FEWEST_CELLS:
+            weights[:EDGE] = weights[-EDGE:] = EDGE_WEIGHT
+        self.logits[at] += weights[:, None] * logits
+        self.weights[at] += weights
+        self.largest[at] = np.maximum(self.largest[at], chance)
+
+    def take(self, behind: int | None, width: float) -> Cells:
+        """Remove and return the cells before a number, or all."""
+        n = len(self.weights) if behind is None else min(behind - self.first, len(self.weights))
+        mean = self.logits[:n] / np.maximum(self.weights[:n], EDGE_WEIGHT)[:, None]
+        taken = Cells((self.first + np.arange(n)) * width, softmax(mean, axis=1) if n else mean, self.largest[:n])
+        self.logits, self.weights, self.largest = self.logits[n:], self.weights[n:], self.largest[n:]
+        self.first += n
+        return taken
+
+
+def _batches(parts: Iterator[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the same windows in larger parts, so that each call of the network has enough to compute."""
+    starts: list[np.ndarray] = []
+    windows: list[np.ndarray] = []
+    failure: ItemError | None = None
+    while True:
+        try:
+            part = next(parts, None)
+        except ItemError as error:
+            failure, part = error, None
+        if part is not None:
+            starts.append(part[0])
+            windows.append(part[1])
+        if starts and (part is None or sum(map(len, starts)) >= AT_ONCE):
+            yield np.concatenate(starts), np.concatenate(windows)
+            starts, windows = [], []
+        if part is None:
+            break
+    if failure is not None:
+        raise failure

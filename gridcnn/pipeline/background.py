@@ -1,0 +1,115 @@
+"""Segments of background: stretches of annotated files in which nothing is annotated."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
+
+from gridcnn.errors import DataError
+from gridcnn.segments import Segment
+
+__all__ = ["background_segments", "neighbours"]
+
+TIMES, FEWEST = 2, 100
+"""Segments for each annotated one, and at least, if there is room: background has more sorts than any class."""
+
+MOST_TRIES = 50
+"""Draws for each wanted segment."""
+
+
+def background_segments(
+    annotated: Sequence[Segment],
+    length_of: Callable[[str], float],
+    *,
+    files: Collection[str] | None = None,
+    most: int | None = None,
+    seed: int = 0,
+) -> list[Segment]:
+    """Return segments of the same files that overlap none of those annotated, nor each other.
+
+    Their lengths are drawn from those annotated, and their places at random, so that a file has more of them the more
+    of it is not annotated.
+
+    Parameters
+    ----------
+    annotated : sequence of Segment
+        All that is annotated, of any class.
+    length_of : callable
+        Returns the length of a file (s).
+    files : collection of str, optional
+        The files to draw from; None is all of them.
+    most : int, optional
+        How many; None is twice as many as are annotated in these files, and at least 100.
+    seed : int
+        Of the random numbers.
+
+    Returns
+    -------
+    list of Segment
+        As many as there is room for, by file and time.
+
+    Raises
+    ------
+    DataError
+        If there is no room for a single one: everything is annotated.
+    """
+    random = np.random.default_rng(seed)
+    by_file: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for each in annotated:
+        if files is None or each.path in files:
+            by_file[each.path].append((each.start, each.end))
+    lengths = np.sort([end - start for taken in by_file.values() for start, end in taken])
+    gaps = [
+        (path, start, end)
+        for path, taken in sorted(by_file.items())
+        for start, end in _gaps(taken, length_of(path))
+        if end - start >= lengths[0]
+    ]
+    if not gaps:
+        raise DataError(
+            "there is no room for segments of background: the files are annotated from end to end. Leave it out, or "
+            "add files with stretches in which nothing is annotated"
+        )
+    wanted = most if most is not None else max(TIMES * len(lengths), FEWEST)
+    room = np.array([end - start for _, start, end in gaps])
+    drawn: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    n_drawn = 0
+    for _ in range(MOST_TRIES * wanted):
+        if n_drawn == wanted:
+            break
+        at = int(random.choice(len(gaps), p=room / room.sum()))
+        _, first, last = gaps[at]
+        fitting = lengths[: np.searchsorted(lengths, last - first, side="right")]
+        length = float(random.choice(fitting))
+        start = float(random.uniform(first, last - length))
+        if all(end <= start or begin >= start + length for begin, end in drawn[at]):
+            drawn[at].append((start, start + length))
+            n_drawn += 1
+    return [Segment(gaps[at][0], *each) for at in sorted(drawn) for each in sorted(drawn[at])]
+
+
+def _gaps(taken: Sequence[tuple[float, float]], length: float) -> list[tuple[float, float]]:
+    """Return the stretches of a file of this length that none of the others covers."""
+    found, free = [], 0.0
+    for start, end in sorted(taken):
+        if start > free:
+            found.append((free, min(start, length)))
+        free = max(free, end)
+    return [(start, end) for start, end in [*found, (free, length)] if end > start]
+
+
+def neighbours(drawn: Sequence[Segment], annotated: Sequence[Segment]) -> list[int]:
+    """Return the index of the annotated segment that is nearest to each drawn one, in its own file.
+
+    What belongs together in a split of the annotated segments then holds for those drawn between them, too.
+    """
+    places: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for at, each in enumerate(annotated):
+        places[each.path].append(((each.start + each.end) / 2, at))
+    middles = [(each.start + each.end) / 2 for each in drawn]
+    return [
+        min((abs(place - middle), at) for place, at in places[each.path])[1]
+        for each, middle in zip(drawn, middles, strict=True)
+    ]

@@ -1,0 +1,14 @@
+// Labels as a csv, and names of classes found by what is typed.
+
+// A csv that every reader takes apart alike: what might be read as anything but text stands in quotes.
+export function labelsCsv(columns, rows) {
+  const cell = (value) => (/[",;\t\r\n]|^\s|\s$|^sep=/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+  return [columns, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join("");
+}
+
+// The names that begin with what is typed, then those that have it within; an exact one first.
+export function matching(names, typed) {
+  const wanted = typed.toLocaleLowerCase();
+  const rank = (name) => { const plain = name.toLocaleLowerCase(); return name === typed ? 0 : plain === wanted ? 1 : plain.startsWith(wanted) ? 2 : plain.includes(wanted) ? 3 : 4; };
+  return names.map((name) => [rank(name), name]).filter(([at]) => at < 4).sort((a, b) => a[0] - b[0]).map(([, name]) => name);
+}

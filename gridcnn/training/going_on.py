@@ -1,0 +1,136 @@
+"""A training that goes on from a model: what it is validated on, and what a person should know about it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gridcnn.adapters import Adapter
+from gridcnn.certainty import Certainty
+from gridcnn.model import Network
+from gridcnn.network.backbone import ConvPoolDense
+from gridcnn.pipeline.device import choose_device
+from gridcnn.pipeline.split import SMALLEST_SPLIT, few, validation_indices
+from gridcnn.training.certainty import Answers, learn_certainty
+from gridcnn.training.config import TrainingConfig
+from gridcnn.training.folds import Fold, folds_of
+from gridcnn.training.job import Job, split_job
+from gridcnn.training.loop import Examples, Outcome, train
+from gridcnn.training.recipe import Recipe
+from gridcnn.training.solve import solve
+from gridcnn.training.start import Start
+from gridcnn.training.votes import learn_votes, shift_votes
+
+__all__ = [
+    "about_start",
+    "certainty_of",
+    "first_network",
+    "fold_of_new_items",
+    "known_after",
+    "starting_folds",
+    "training_of",
+]
+
+
+def starting_folds(job: Job, surveyed: Adapter, validation: tuple[Any, Any] | None, seed: int) -> list[Fold]:
+    """Return the folds of a fit, which may go on from a model; the callbacks hear of it."""
+    if job.start is None:
+        return folds_of(job, surveyed, validation, seed)
+    job.say(about_start(job, job.start))
+    if validation is not None:
+        return [Fold(*split_job(job, validation, seed))]
+    return [fold_of_new_items(job, job.start, seed)]
+
+
+def fold_of_new_items(job: Job, start: Start, seed: int) -> Fold:
+    """Return what is learned from and what is held out: only items that the model has not learned from tell anything.
+
+    Nothing is held out if these are few, or there are none of some class.
+    """
+    everything = Fold(job.items, None)
+    if not job.config.validation_fraction:
+        return everything
+    encoded = job.encode(start.adapter, job.items, choose_device(job.config.device))
+    readable = np.unique(encoded.item)
+    new = readable[~start.model.trained_on(encoded.fingerprints)]
+    present, target = np.unique(job.items.target, return_inverse=True)
+    if len(new) < len(readable):
+        job.callback.on_message(
+            f"{len(readable) - len(new):,} of {len(readable):,} items are among those that the model was trained on"
+        )
+    unseen = job.items.take(new)
+    if len(new) >= SMALLEST_SPLIT and len(np.unique(unseen.target)) < len(present):
+        without = [str(job.classes[each]) for each in np.setdiff1d(present, unseen.target)]
+        job.callback.on_message(f"none is held out: of {few(without)} the model has learned from all items already")
+        return everything
+    relabelled = replace(unseen, target=target[new])
+    held = validation_indices(relabelled, job.config.validation_fraction, seed, job.classes[present])
+    if not len(held):
+        return everything
+    rest = np.setdiff1d(np.arange(len(job.items.target)), new[held])
+    return Fold(job.items.take(rest), job.items.take(new[held]))
+
+
+def about_start(job: Job, start: Start) -> list[str]:
+    """Say what is gone on from, what is added, and what may be forgotten."""
+    before = start.model.classes
+    added = f", and {few(list(map(str, start.new_classes)))} added" if start.new_classes else ""
+    items = start.model.summary.get("training_items")
+    trained = f", trained on {items:,} items" if items else ""
+    lines = [f"going on from a model of {len(before):,} classes (digest {start.model.digest}{trained}){added}"]
+    if start.missing:
+        without = few([str(start.classes[index]) for index in start.missing])
+        lines.append(
+            f"no item is of {without}: so that these are not forgotten, the kernels stay as they are, and only the "
+            "votes for the other classes are learned. How well both are told apart nobody can say: add items of these "
+            "classes if you can"
+        )
+    elif items and len(job.items.target) < items:
+        lines.append(
+            f"these are {len(job.items.target):,} items, fewer than the {items:,} before: what only the others showed "
+            "may be forgotten in part"
+        )
+    return lines
+
+
+def known_after(job: Job, fingerprints: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the fingerprints of all items that a training, and those that it goes on from, have learned from."""
+    earlier = [] if job.start is None else [job.start.model.fingerprints]
+    every: np.ndarray = np.unique(np.concatenate([*fingerprints, *earlier]), axis=0)
+    return every
+
+
+def first_network(job: Job, adapter: Adapter, recipe: Recipe) -> Network:
+    """Return the network that a training begins with."""
+    flip_axes = recipe.training.augment.flip
+    if job.start is not None:
+        return job.start.first_network(flip_axes)
+    return Network(adapter.frontend(), ConvPoolDense(adapter.spec_, recipe.backbone, len(job.classes)), flip_axes)
+
+
+def training_of(job: Job, *, solved: bool) -> Callable[..., Outcome]:
+    """Return what trains a network."""
+    start = job.start
+    if start is not None and start.only_votes:
+        return functools.partial(learn_votes, fixed=start.missing)
+    if start is None or solved:
+        return functools.partial(solve, keep_kernels=start is not None) if solved else train
+
+    def further(network: Network, examples: Examples, config: TrainingConfig, **more: Any) -> Outcome:
+        known = np.searchsorted(job.classes, start.model.classes).tolist()
+        if len(known) < len(job.classes):  # a vote of zeros would take long to learn
+            shift_votes(network, examples, config.batch_size, known, more["device"])
+        return train(network, examples, config, **more)
+
+    return further
+
+
+def certainty_of(job: Job, answers: Answers | None) -> Certainty:
+    """Return what the items held out tell, or else the temperature of the model that is gone on from."""
+    if answers is None and job.start is not None:
+        return Certainty(job.start.model.certainty.temperature)
+    return learn_certainty(answers)

@@ -1,0 +1,340 @@
+"""Detection: events in long recordings, texts and series, and how they agree with annotations."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from gridcnn import fit, load
+from gridcnn.adapters import ArrayAdapter, TextAdapter
+from gridcnn.cli import main
+from gridcnn.datasets import load_manifest
+from gridcnn.datasets.annotations import read_annotations
+from gridcnn.errors import ConfigurationError
+from gridcnn.evaluation.events import score_events
+from gridcnn.inference.cells import cell_logits, has_cells
+from gridcnn.inference.detecting import Detecting, detect
+from gridcnn.inference.event_finding import Cells, EventFinder, without_echoes
+from gridcnn.model import FittedModel
+from gridcnn.pipeline.device import choose_device
+from gridcnn.segments import Event, Segment
+
+RATE = 8_000
+TONES = {"low": 500, "high": 1_500}
+
+
+def make_recording(path: Path, seed: int, events: list[tuple[float, float, str]], seconds: int = 120) -> None:
+    """Write noise in which tones stand."""
+    random = np.random.default_rng(seed)
+    samples = random.normal(0, 0.02, seconds * RATE)
+    for start, end, name in events:
+        at = np.arange(round(start * RATE), round(end * RATE))
+        samples[at] += 0.2 * np.sin(2 * np.pi * TONES[name] * at / RATE)
+    soundfile.write(path, samples, RATE)
+
+
+def drawn_events(seed: int, seconds: int = 120) -> list[tuple[float, float, str]]:
+    random = np.random.default_rng(seed)
+    starts = np.arange(1, seconds - 4, 4) + random.uniform(0, 1.5, len(range(1, seconds - 4, 4)))
+    return [
+        (float(start), float(start + random.uniform(0.5, 1.5)), ("low", "high")[at % 2])
+        for at, start in enumerate(starts)
+    ]
+
+
+@pytest.fixture(scope="module")
+def field(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two annotated recordings and a model trained on the first."""
+    folder = tmp_path_factory.mktemp("field")
+    for name, seed in (("first", 1), ("second", 2)):
+        events = drawn_events(seed)
+        make_recording(folder / f"{name}.wav", seed, events)
+        rows = "".join(f"{name}.wav,{start:.4f},{end:.4f},{label}\n" for start, end, label in events)
+        (folder / f"{name}.csv").write_text(f"file,begin,end,species\n{rows}")
+    columns = ("--path", "file", "--start", "begin", "--end", "end", "--label", "species")
+    arguments = (
+        "train",
+        folder / "first.csv",
+        *columns,
+        "--background",
+        "-o",
+        folder / "m.safetensors",
+        "--epochs",
+        12,
+    )
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), pytest.raises(SystemExit) as ended:
+        main([*map(str, arguments), "-q"])
+    assert ended.value.code == 0, said.getvalue()
+    assert "segments of 'background' are drawn" in said.getvalue()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(field: Path) -> FittedModel:
+    return load(field / "m.safetensors")
+
+
+def test_events_of_another_recording_are_found_where_they_are(field: Path, model: FittedModel) -> None:
+    annotated = [Event(str(field / "second.wav"), *each) for each in drawn_events(2)]
+
+    (found,) = detect(model, [str(field / "second.wav")])
+    scores = score_events(annotated, found.events, collar=0.3)
+
+    assert found.length == pytest.approx(120, abs=0.2)
+    assert scores[""].f1 > 0.9
+    assert "background" not in scores
+
+
+def test_the_command_writes_each_format_and_evaluates(field: Path, run: Callable[..., Any], tmp_path: Path) -> None:
+    output = tmp_path / "found.csv"
+    done = run("detect", field / "m.safetensors", field / "second.wav", "-o", output, "--format", "csv,raven,audacity",
+               "--curve", tmp_path / "curves")  # fmt: skip
+    events = read_annotations(output)
+    raven = read_annotations(tmp_path / "found.selections.txt")
+    track = read_annotations(tmp_path / "found.second.labels.txt", source=str(field / "second.wav"))
+    curve = np.load(tmp_path / "curves" / "second.wav.npz")
+
+    assert done.code == 0
+    assert len(events) == len(raven) == len(track) > 20
+    assert [each.start for each in events] == [each.start for each in raven] == [each.start for each in track]
+    assert all(each.confidence is not None and each.confidence >= 0.8 for each in events)
+    assert curve["probability"].shape == (len(curve["time"]), 3)
+    assert not output.with_name("found.csv.partial").exists()
+
+    columns = ("--path", "file", "--start", "begin", "--end", "end", "--label", "species")
+    scored = run("evaluate", field / "m.safetensors", field / "second.csv", *columns, "--events", "--json")
+    assert json.loads(scored.out)["classes"]["all"]["f1"] > 0.9
+
+
+def test_bad_recordings_are_listed_and_the_others_are_searched(
+    field: Path, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "text.wav").write_text("no sound")
+    whole = (field / "second.wav").read_bytes()
+    (tmp_path / "in" / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    output = tmp_path / "found.csv"
+
+    done = run("detect", field / "m.safetensors", tmp_path / "in", field / "second.wav", "-o", output)
+    listed = (tmp_path / "found.csv.skipped.csv").read_text()
+    sources = [Path(each.source).name for each in read_annotations(output)]
+
+    assert done.code == 0
+    assert "2 of 3 items could not be read" in done.err
+    assert "truncated" in listed
+    assert sources.count("second.wav") > sources.count("cut.wav") > 5
+
+
+def test_an_interrupted_run_goes_on_behind_what_is_done(
+    field: Path, run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gridcnn.inference import detecting
+
+    output = tmp_path / "found.csv"
+    inputs = (field / "first.wav", field / "second.wav")
+    expected = tmp_path / "expected.csv"
+    run("detect", field / "m.safetensors", *inputs, "-o", expected)
+    searched: list[str] = []
+
+    def stopping(model: Any, items: Any, *_: Any, **__: Any) -> Iterator[Any]:
+        for each in detect(model, items):
+            if len(searched) == 1:
+                raise KeyboardInterrupt
+            searched.append(each.item)
+            yield each
+
+    monkeypatch.setattr(detecting, "detect", stopping)
+    stopped = run("detect", field / "m.safetensors", *inputs, "-o", output)
+    monkeypatch.undo()
+    refused = run("detect", field / "m.safetensors", *inputs, "-o", output)
+    other = run("detect", field / "m.safetensors", *inputs, "-o", output, "--resume", "--merge", "3")
+    with output.with_name("found.csv.partial").open("ab") as file:
+        file.write(b'{"name": "half a li')
+    resumed = run("detect", field / "m.safetensors", *inputs, "-o", output, "--resume")
+
+    assert stopped.code == 130
+    assert "1 of 2 are done" in stopped.err
+    assert refused.code == 2
+    assert "go on with --resume" in refused.err
+    assert "other settings" in other.err
+    assert resumed.code == 0
+    assert output.read_bytes() == expected.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--min-confidence", "much"), "expected a probability"),
+        (("--min-confidence", "bird=0.5"), "there is no class 'bird'"),
+        (("--min-confidence", "1.5"), "must lie in (0, 1]"),
+        (("--step", "-1"), "step must be above 0"),
+        (("--format", "mp3"), "'mp3' is none of"),
+    ],
+)
+def test_bad_options_are_refused(
+    field: Path, run: Callable[..., Any], tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    done = run("detect", field / "m.safetensors", field / "second.wav", "-o", tmp_path / "a.csv", *options)
+
+    assert done.code == 2
+    assert said in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_without_background_says_so(field: Path, run: Callable[..., Any], tmp_path: Path) -> None:
+    columns = ("--path", "file", "--start", "begin", "--end", "end", "--label", "species")
+    run("train", field / "first.csv", *columns, "-o", tmp_path / "m.safetensors", "--epochs", 1, "-q")
+
+    done = run("detect", tmp_path / "m.safetensors", field / "second.wav", "-o", tmp_path / "a.csv")
+
+    assert "has no background class" in done.err
+
+
+def test_raven_tables_beside_their_recordings_are_trained_on(
+    field: Path, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    make_recording(tmp_path / "night.wav", 3, drawn_events(3))
+    rows = [f"{at}\t{start}\t{end}\t{label}" for at, (start, end, label) in enumerate(drawn_events(3), start=1)]
+    header = "Selection\tBegin Time (s)\tEnd Time (s)\tAnnotation"
+    (tmp_path / "night.Table.1.selections.txt").write_text("\n".join([header, *rows, ""]))
+
+    done = run("train", tmp_path, "--annotations", "raven", "-o", tmp_path / "m.safetensors", "--epochs", 1, "-q")
+
+    assert done.code == 0, done.err
+    assert load(tmp_path / "m.safetensors").class_names == ["high", "low"]
+
+
+def test_neighbours_in_time_are_on_one_side_of_the_split(field: Path) -> None:
+    data = load_manifest(field / "first.csv", label="species", path_column="file", start="begin", end="end")
+    assert data.groups is not None
+    by_time = [group for _, group in sorted(zip([item.start for item in data.items], data.groups, strict=True))]
+
+    assert all(isinstance(item, Segment) for item in data.items)
+    assert len(set(by_time)) == 10
+    assert sum(one != other for one, other in itertools.pairwise(by_time)) == 9
+
+
+def test_rows_whose_times_are_none_are_skipped(field: Path) -> None:
+    path = field / "bad.csv"
+    path.write_text(
+        "file,begin,end,species\nfirst.wav,1,2,low\nfirst.wav,3,2,low\nfirst.wav,x,2,low\nfirst.wav,5,6,high\n"
+    )
+    data = load_manifest(path, label="species", path_column="file", start="begin", end="end", on_error="skip")
+
+    assert [each.row for each in data.skipped] == [3, 4]
+    assert [item.start for item in data.items] == [1, 5]
+
+
+def test_cells_and_windows_have_the_logits_of_the_network(field: Path, model: FittedModel) -> None:
+    windows = np.concatenate([model.adapter.encode(Segment(str(field / "first.wav"), at, at + 0.5)) for at in range(9)])
+    cells, whole = cell_logits(model.network, choose_device("cpu"))(windows)
+    import torch
+
+    with torch.inference_mode():
+        expected = model.network(torch.from_numpy(windows)).numpy()
+
+    assert has_cells(model.network)
+    np.testing.assert_allclose(whole, expected, atol=1e-4)
+    np.testing.assert_allclose(cells.mean(axis=1), expected, atol=1e-4)  # the head is a mean
+
+
+def finder(merge: float = 0.0, shortest: float = 0.0, threshold: float = 0.8) -> EventFinder:
+    return EventFinder("a", ["x", "y"], np.array([threshold, np.inf]), 1.0, merge, shortest)
+
+
+def cells_of(first: int, chances: list[float], windows: list[float] | None = None) -> Cells:
+    both = np.stack([chances, 1 - np.array(chances)], axis=1)
+    whole = both if windows is None else np.stack([windows, 1 - np.array(windows)], axis=1)
+    return Cells(first + np.arange(len(chances), dtype=float), both, whole)
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_events_do_not_depend_on_the_parts_in_which_cells_come(cut: int) -> None:
+    chances = [0, 0.9, 0.5, 0, 0, 0.9, 0, 0.9, 0.1, 0.5, 0.6, 0.9]
+    search = finder(merge=1.0)
+    found = [*search.add(cells_of(0, chances[:cut])), *search.add(cells_of(cut, chances[cut:])), *search.finish()]
+
+    assert [(event.start, event.end) for event in found] == [(1, 3), (5, 12)]
+
+
+def test_an_event_begins_with_a_probable_window_and_lasts_while_cells_are_likely() -> None:
+    search = finder()
+    found = [*search.add(cells_of(0, [0.4, 0.4, 0.1, 0.4, 0.3], [0.9, 0.7, 0.9, 0.7, 0.7])), *search.finish()]
+
+    assert [(event.start, event.end, event.confidence) for event in found] == [(0, 2, 0.9)]
+
+
+def test_short_events_are_left_out_on_request() -> None:
+    search = finder(shortest=2.0)
+    found = [*search.add(cells_of(0, [0.9, 0, 0.9, 0.9])), *search.finish()]
+
+    assert [(event.start, event.end) for event in found] == [(2, 4)]
+
+
+def test_the_beginning_of_a_call_is_no_event_of_another_class() -> None:
+    call, beginning = Event("a", 2, 5, "rooster", 0.9), Event("a", 1.2, 1.9, "dog", 0.99)
+    far, same = Event("a", 0, 0.5, "dog", 0.9), Event("a", 5.1, 5.3, "rooster", 0.9)
+
+    assert without_echoes([call, same, beginning, far], near=0.5) == [far, call, same]
+    assert without_echoes([beginning], near=0.5) == [beginning]
+
+
+def test_texts_and_series_are_searched_too() -> None:
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 0.1, (120, 40))
+    bumps = noise.copy()
+    bumps[:60, 10:30] += 2 * np.hanning(20)
+    series = fit(ArrayAdapter(axes=("time",)), bumps, ["bump"] * 60 + ["none"] * 60,
+                 {"background": "none", "epochs": 15, "solved": False})  # fmt: skip
+    log = random.normal(0, 0.1, 1_000)
+    log[400:420] += 2 * np.hanning(20)
+    (found,) = detect(series, [log], Detecting(step=5))
+    words = ["red green blue", "one two three"]
+    sentences, labels = zip(*[(words[at % 2], ("colour", "number")[at % 2]) for at in range(60)], strict=True)
+    texts = fit(TextAdapter(length=4, min_count=1), sentences, labels, {"epochs": 8, "background": "number"})
+    text = "one two three two one two red green blue green red green one two three one two"
+    (colours,) = detect(texts, [text], Detecting(merge=0))
+
+    assert [event.label for event in found.events] == ["bump"]
+    assert abs((found.events[0].start + found.events[0].end) / 2 - 410) < 25
+    assert [event.label for event in colours.events] == ["colour"]
+    assert 2 <= colours.events[0].start <= 7
+    assert 10 <= colours.events[0].end <= 15
+
+
+def test_pictures_have_no_events(tmp_path: Path) -> None:
+    from gridcnn import datasets
+    from gridcnn.adapters import ImageAdapter
+
+    some = datasets.load("xo").take(range(60))
+    model = fit(ImageAdapter(), some.items, some.labels, {"epochs": 1})
+
+    with pytest.raises(ConfigurationError, match="no long items"):
+        list(detect(model, some.items[:1]))
+
+
+def test_events_match_one_to_one_and_offsets_may_be_off_by_half_of_the_event() -> None:
+    truth = [Event("a", 1, 5, "x"), Event("a", 10, 10.4, "x")]
+    found = [Event("a", 1.4, 3.1, "x"), Event("a", 1.2, 5, "x"), Event("a", 10, 11, "x")]
+    scores = score_events(truth, found)["x"]
+
+    assert (scores.annotated, scores.detected, scores.matched) == (2, 3, 1)
+    assert score_events(truth, found, offsets=False)["x"].matched == 2
+    assert score_events(truth, [found[0]])["x"].matched == 1
+    assert score_events(truth, [Event("b", 1, 5, "x")])["x"].matched == 0
+
+
+@pytest.mark.parametrize("collar", [-1.0, float("nan")])
+def test_a_collar_is_no_negative_number(collar: float) -> None:
+    with pytest.raises(ConfigurationError, match="collar"):
+        score_events([], [], collar=collar)

@@ -1,0 +1,178 @@
+"""Segments of long recordings: what is read of them, what surrounds them, and background between them."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from gridcnn.adapters import ArrayAdapter, AudioAdapter, TextAdapter, sound_stretches
+from gridcnn.errors import DataError, ItemError
+from gridcnn.pipeline.background import background_segments, neighbours
+from gridcnn.pipeline.encode import encode_items
+from gridcnn.segments import Event, Segment
+
+RATE = 8_000
+
+
+@pytest.fixture(scope="module")
+def hum(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of a minute whose samples tell their place."""
+    path = tmp_path_factory.mktemp("sounds") / "minute.wav"
+    soundfile.write(path, np.arange(60 * RATE) / (60 * RATE), RATE, subtype="FLOAT")
+    return path
+
+
+def adapter(hum: Path, seconds: float = 1.0) -> AudioAdapter:
+    return AudioAdapter(duration=seconds).fit([Segment(str(hum), at, at + seconds) for at in range(5)])
+
+
+@pytest.mark.parametrize(("start", "end"), [(10.0, 10.2), (0.0, 0.1), (59.95, 60.0), (30.0, 31.0)])
+def test_a_window_holds_a_short_segment_and_what_surrounds_it(hum: Path, start: float, end: float) -> None:
+    windows = adapter(hum).encode(Segment(str(hum), start, end))
+    first = min(max((start + end) / 2 - 0.5, 0), 59)
+
+    assert windows.shape == (1, RATE)
+    np.testing.assert_allclose(windows[0, [0, -1]], [first / 60, (first + 1 - 1 / RATE) / 60], atol=1e-6)
+
+
+def test_a_long_segment_becomes_the_windows_that_cover_it(hum: Path) -> None:
+    windows = adapter(hum).encode(Segment(str(hum), 20, 22.5))
+
+    np.testing.assert_allclose(windows[:, 0] * 60, [20, 20.75, 21.5], atol=1e-3)
+
+
+def test_cells_of_a_segment_lie_at_their_times_in_the_recording(hum: Path) -> None:
+    time = adapter(hum).coordinates(Segment(str(hum), 30.4, 30.6))[1]
+
+    assert time.centre[0] == pytest.approx(30.0)
+    assert time.centre[-1] == pytest.approx(31.0)
+
+
+def test_a_segment_behind_the_end_is_an_error_of_that_segment(hum: Path) -> None:
+    reader = adapter(hum)
+    done = encode_items(reader, [Segment(str(hum), 5, 6), Segment(str(hum), 61, 62)], on_error="skip")
+
+    assert done.item.tolist() == [0]
+    assert done.skipped[0].item == f"{hum}, 61 to 62 s"
+    assert "ends before that, after 60 s" in done.skipped[0].reason
+
+
+def test_files_that_cannot_be_read_from_any_place_are_decoded_once(
+    hum: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    samples, rate = soundfile.read(hum, dtype="float32")
+    path = tmp_path / "minute.voc"
+    soundfile.write(path, samples, rate)
+    decoded: list[str] = []
+    read = sound_stretches.read_sound
+    shape = (rate, len(samples), 1, False)
+    monkeypatch.setattr(sound_stretches, "_shape", lambda *_: shape)
+    monkeypatch.setattr(sound_stretches, "read_sound", lambda path: (decoded.append(path), read(path))[1])
+    segments = [Segment(str(path), at, at + 0.5) for at in range(50)]
+
+    reader = adapter(hum)
+    decoded.clear()
+    encode_items(reader, segments, on_error="raise", n_jobs=4)
+
+    assert decoded == [str(path)]
+
+
+def test_encoded_segments_are_kept_and_known_again_by_their_times(hum: Path, tmp_path: Path) -> None:
+    reader = adapter(hum)
+    first, again, other = (encode_items(reader, [Segment(str(hum), start, 6)], cache=tmp_path) for start in (5, 5, 5.5))
+
+    assert first.key == again.key != other.key
+    np.testing.assert_array_equal(first.windows, again.windows)
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1, 2), (2, 2), (3, 1), (0, np.inf), (np.nan, 1)])
+def test_times_that_are_none_are_refused(start: float, end: float) -> None:
+    with pytest.raises(DataError, match="begins at 0 or later"):
+        Segment("a.wav", start, end)
+
+
+def test_an_event_does_not_end_before_it_begins() -> None:
+    with pytest.raises(DataError, match=r"a\.wav: an event begins"):
+        Event("a.wav", 2, 1)
+
+
+@pytest.mark.parametrize("step", [0.25, 0.3, 1.0, 7.0])
+def test_windows_slide_from_the_beginning_to_the_end(hum: Path, step: float) -> None:
+    starts, windows = (np.concatenate(each) for each in zip(*adapter(hum).slide(str(hum), step), strict=True))
+    expected = [*np.arange(0, 59.0001, step), *([59.0] if 59 % step else [])]
+
+    np.testing.assert_allclose(starts, expected, atol=1 / RATE)
+    np.testing.assert_allclose(windows[:, 0] * 60, starts, atol=1e-3)
+
+
+def test_windows_of_another_rate_are_those_of_the_whole_resampled_recording(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 30 * 11_025)
+    path = tmp_path / "noise.flac"
+    soundfile.write(path, noise, 11_025)
+    reader = AudioAdapter(sample_rate=RATE, duration=1.0).fit([str(path)])
+    whole = reader.decode(str(path))
+
+    for starts, windows in reader.slide(str(path), 0.5):
+        for start, window in zip(starts, windows, strict=True):
+            at = round(start * RATE)
+            np.testing.assert_allclose(window[200:-200], whole[at + 200 : at + RATE - 200], atol=2e-3)
+
+
+def test_what_comes_before_damage_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "cut.wav"
+    soundfile.write(path, np.zeros(20 * RATE), RATE)
+    path.write_bytes(path.read_bytes()[: 10 * RATE * 2])
+    reader = AudioAdapter(duration=1.0, sample_rate=RATE).fit([np.zeros(RATE, np.float32)])
+    places: list[float] = []
+
+    def read() -> None:
+        for starts, _ in reader.slide(str(path), 1.0):
+            places.extend(starts.tolist())
+
+    with pytest.raises(ItemError, match="truncated"):
+        read()
+    assert places[:9] == [float(at) for at in range(9)]
+
+
+def test_texts_and_series_have_windows_that_slide_too() -> None:
+    texts = TextAdapter(length=4, min_count=1).fit(["a b c d", "e f g h"])
+    starts, rows = next(texts.slide("a b c d e f g h", 3))
+    series = ArrayAdapter(axes=("time",)).fit(np.random.default_rng(0).normal(size=(20, 5)))
+    places, windows = next(series.slide(np.arange(12.0), 4))
+
+    assert starts.tolist() == [0, 3, 4]
+    np.testing.assert_array_equal(rows[1], texts.encode("d e f g")[0])
+    assert places.tolist() == [0, 4, 7]
+    assert windows[:, 0].tolist() == [[0, 1, 2, 3, 4], [4, 5, 6, 7, 8], [7, 8, 9, 10, 11]]
+
+
+def test_background_lies_between_what_is_annotated() -> None:
+    annotated = [Segment("a.wav", at, at + 2) for at in range(0, 1_000, 10)]
+    drawn = background_segments(annotated, lambda _: 1_000.0)
+    everything = sorted([*annotated, *drawn], key=lambda each: each.start)
+
+    assert len(drawn) == 200
+    assert all(one.end <= other.start for one, other in itertools.pairwise(everything))
+    assert {annotated[at].path for at in neighbours(drawn, annotated)} == {"a.wav"}
+    assert all(
+        abs(annotated[at].start - each.start) <= 8 for at, each in zip(neighbours(drawn, annotated), drawn, strict=True)
+    )
+
+
+def test_background_is_drawn_from_the_named_files_only_and_the_seed_decides() -> None:
+    annotated = [Segment(name, at, at + 1) for name in ("a.wav", "b.wav") for at in range(0, 300, 3)]
+    first, again, other = (
+        background_segments(annotated, lambda _: 300.0, files={"b.wav"}, most=20, seed=seed) for seed in (0, 0, 1)
+    )
+
+    assert {each.path for each in first} == {"b.wav"}
+    assert first == again != other
+
+
+def test_files_that_are_annotated_from_end_to_end_have_no_background() -> None:
+    with pytest.raises(DataError, match="no room for segments of background"):
+        background_segments([Segment("a.wav", at, at + 1) for at in range(10)], lambda _: 10.0)
