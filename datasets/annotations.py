@@ -4,16 +4,6 @@
 | --- | --- | --- | --- | --- | --- | --- | --- |
 | `csv` | .csv (read: also .tsv, .jsonl, .json, .xlsx) | yes | yes | yes | yes | yes | as text |
 | `parquet` | .parquet | yes | yes | yes | yes | yes | yes |
-<<<<<<< HEAD
-| `raven` | .txt, a selection table | no tabs, one line | yes | yes | yes | yes | as text, no tabs, one line |
-| `audacity` | .txt, a label track | one line | no | no | yes | no | no |
-| `kaleidoscope` | .csv | yes | yes | yes | yes | yes | as text |
-| `labelstudio` | .json, tasks | yes | yes | yes | in `meta` | yes | in `meta` |
-
-Times are held exactly by all of them. What a format cannot hold is left out; tabs and ends of lines that it cannot hold
-become spaces. An empty cell is no value: a further column whose value is an empty text is not there when it is read
-again. Kaleidoscope knows no doubled slashes in a path. In Label Studio, the events of a file that have a confidence come
-=======
 | `raven` | .txt, a selection table | yes (2) | yes | yes | yes | yes | as text (2) |
 | `audacity` | .txt, a label track | yes (1) | no | no | yes | no | no |
 | `kaleidoscope` | .csv | yes | yes | yes | yes | yes | as text |
@@ -22,7 +12,6 @@ again. Kaleidoscope knows no doubled slashes in a path. In Label Studio, the eve
 Times are held exactly by all of them. What a format cannot hold is left out; ends of lines (1), also tabs (2), become
 spaces. An empty cell is no value: a further column whose value is an empty text is not there when it is read again.
 Kaleidoscope knows a path without doubled slashes. In Label Studio, the events of a file that have a confidence come
->>>>>>> main
 after those that have none.
 """
 
@@ -187,13 +176,8 @@ def write_annotations(
     events : iterable of Event
         In the order of the rows.
     kind : str, optional
-<<<<<<< HEAD
-        As for `read_annotations`; without it, the suffix says which: .csv, .parquet, .json (Label Studio) or
-        .txt (Raven).
-=======
         As for `read_annotations`; without it, the suffix says which: .csv, .parquet, .json (Label Studio) or .txt
         (Raven).
->>>>>>> main
 
     Raises
     ------

@@ -458,6 +458,8 @@ WRITERS = {
     "gridcnn/export/hub.py": {"TemporaryDirectory"},  # read back at once
     "gridcnn/export/precision.py": {"TemporaryDirectory"},
     "gridcnn/export/web_runtime.py": {"TemporaryDirectory", "TemporaryFile"},
+    "datasets/annotations.py": {"mkstemp", "fdopen"},  # then synced and renamed
+    "datasets/event_files/plain.py": {"ParquetWriter", "write_table"},  # to what `annotations` opened
     "datasets/archives.py": {"mkdtemp", "extract", "extractall", "open"},  # unpacked as long as the program runs
     "datasets/formats.py": {"TemporaryDirectory", "extractall"},  # then synced and renamed
     "datasets/public.py": {"TemporaryDirectory", "retrieve"},  # then synced and renamed

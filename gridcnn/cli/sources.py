@@ -69,7 +69,7 @@ def _read_annotations(place: Path, columns: Columns, on_error: str) -> Dataset:
     from gridcnn.datasets.annotations import KINDS
     from gridcnn.datasets.segmented import load_annotations
 
-    if others := columns.given("annotations", "label", "encoding"):
+    if others := columns.given("annotations", "label", "group", "split", "encoding"):
         raise ConfigurationError(f"{', '.join(others)}: leave it out: the format of annotations says what is where.")
     if columns.annotations not in (*KINDS, "auto"):
         raise ConfigurationError(
@@ -77,7 +77,15 @@ def _read_annotations(place: Path, columns: Columns, on_error: str) -> Dataset:
         )
     kind = None if columns.annotations == "auto" else columns.annotations
     bad_rows: Literal["raise", "skip"] = "raise" if on_error == "raise" else "skip"
-    return load_annotations(place, kind, label=columns.label, encoding=columns.encoding, on_error=bad_rows)
+    return load_annotations(
+        place,
+        kind,
+        label=columns.label,
+        group=columns.group,
+        split=columns.split,
+        encoding=columns.encoding,
+        on_error=bad_rows,
+    )
 
 
 def _read_folder(place: Path, source: str, allow_one_class: bool) -> Dataset:
