@@ -23,9 +23,10 @@ from gridcnn.datasets.cells import (
     some_names,
 )
 from gridcnn.datasets.dataset import Dataset, Modality
+from gridcnn.datasets.hub_parquet import read_with_files
 from gridcnn.datasets.manifest_segments import cut_logs, cut_texts, document_names, names_logs, read_times
 from gridcnn.datasets.media import sort_media
-from gridcnn.datasets.tables import read_table
+from gridcnn.datasets.tables import read_table, require_file
 from gridcnn.errors import DataError
 from gridcnn.segments import Segment
 
@@ -56,8 +57,9 @@ def load_manifest(
         Column of labels. Without it the set has no labels, which is enough for a prediction.
     path_column, text : str
         Column of files, relative to the folder of the manifest, or column of sentences; give one of the two. Files are
-        pictures, recordings or logs (.csv, .tsv, .parquet, .npy or .npz, see `read_log`). Sentences are kept
-        verbatim, including words such as "NA" and "None".
+        pictures, recordings or logs (.csv, .tsv, .parquet, .npy or .npz, see `read_log`); a parquet file may also hold
+        their bytes in that column, alone or as Hugging Face does, and names of classes beside their numbers. Sentences
+        are kept verbatim, including words such as "NA" and "None".
     group : str, optional
         Column that names what must stay together: speaker, site, patient.
     split : str, optional
@@ -89,7 +91,12 @@ def load_manifest(
         spreadsheet: the header of a csv is row 1.
     """
     source = Path(path)
-    table = read_table(source, encoding)
+    require_file(source)
+    if source.suffix.lower() == ".parquet":
+        table = read_with_files(source, path_column)
+        table.columns = [str(column).strip() for column in table.columns]
+    else:
+        table = read_table(source, encoding)
     if (text is None) == (path_column is None):
         raise DataError(
             f"{source}: say which column holds the items, with either text= (sentences) or path_column= (files): "
@@ -143,7 +150,7 @@ def _items_of(rows: Rows, path_column: str | None, text: str | None, times: tupl
         if start is None or end is None:
             return _Items([str(cell) for cell in rows.table[text]], "text", [])
         items = cut_texts(rows, str(text), start, end)
-        return _Items(items, "text", document_names(rows.table[text], rows.source))
+        return _Items(items, "text", document_names(rows.table[text].tolist(), rows.source))
     elsewhere: list[str] = []
     rows.replace(path_column, lambda cell: located_file(str(cell), rows.source.parent, elsewhere))
     rows.drop(~rows.table[path_column].map(os.path.isfile), lambda row: f"no such file: {row[path_column]}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from gridcnn.cli.hub_sources import downloaded, is_hub_folder, is_on_hub, read_hub_folder, told_columns
 from gridcnn.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def read_labelled(
         data = _read_annotations(place, columns, on_error)
     elif place.is_file():
         data = read_file(place, replace(columns, label=columns.label or "label"), on_error, adapter)
+    elif place.is_dir() and is_hub_folder(place):
+        data = read_hub_folder(place, source, vars(columns), on_error)
     else:
         _refuse_columns(source, columns)
         data = _read_folder(place, source, allow_one_class) if place.is_dir() else _named(source)
@@ -142,8 +145,11 @@ def located(source: str) -> Path:
     """Return the file or folder that a SOURCE means, also if it is written as a URL, with ~ or with backslashes.
 
     What exists under its literal name is taken literally. Without anything of that name the path is returned as it is.
-    An archive of several files is the folder in which it is unpacked.
+    An archive of several files is the folder in which it is unpacked, and `hf://datasets/USER/NAME` the one to which it
+    is downloaded.
     """
+    if is_on_hub(source):
+        return downloaded(source)
     return _opened(_spelt(source))
 
 
@@ -227,6 +233,9 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
         text, path = text or "text", None
     elif adapter is not None and adapter.reads_files:
         text, path = None, path or "path"
+    label = columns.label
+    if text is None and path is None:
+        path, text, label = told_columns(place, label)
     if text is None and path is None:
         if columns.given("label", "encoding"):
             raise ConfigurationError(
@@ -236,7 +245,7 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
         return load_table(place, label=columns.label, encoding=columns.encoding, on_error=bad_rows)
     return load_manifest(
         place,
-        label=columns.label,
+        label=label,
         path_column=path,
         text=text,
         group=columns.group,
