@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gridcnn.datasets.limits import require_cells
-from gridcnn.datasets.media import is_media_name
+from gridcnn.datasets.media import kind_by_name, kind_by_start
 from gridcnn.datasets.parquet import BATCH, opened_parquet
 from gridcnn.errors import DataError
 
@@ -208,7 +208,10 @@ class _Folder:
         if not buffer.size:
             return None
         self._require_room(buffer.size)
-        suffix = os.path.splitext(name)[1] if isinstance(name, str) and is_media_name(name) else ""  # noqa: PTH122
+        told = kind_by_start(buffer.slice(0, min(buffer.size, 16)).to_pybytes())
+        named = kind_by_name(name) if isinstance(name, str) else None
+        fits = named is not None and told in (None, named)  # or the content says what it is
+        suffix = os.path.splitext(str(name))[1] if fits else ""  # noqa: PTH122
         suffix = suffix if suffix[1:].isalnum() and len(suffix) <= LONGEST_SUFFIX else ""
         path = self._folder / f"row {row}{suffix}"
         try:

@@ -52,7 +52,7 @@ def load_manifest(
     ----------
     path : path
         A .csv (separated by comma, semicolon or tab), .tsv, .parquet, .jsonl, .json or .xlsx file with named columns,
-        or one of these as .gz or in a .zip.
+        or one of these as .gz, .bz2, .xz or .zst, or in a .zip.
     label : str, optional
         Column of labels. Without it the set has no labels, which is enough for a prediction.
     path_column, text : str

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _UNPACKERS = {".gz": "gunzip", ".bz2": "bunzip2", ".xz": "unxz", ".zst": "unzstd", ".7z": "7z x", ".rar": "unrar x"}
 TABLE_FILES = ".csv, .tsv, .parquet, .jsonl, .json or .xlsx"
-"""Files that hold one row per item; each may also be compressed, as .gz or alone in a .zip."""
+"""Files that hold one row per item; each may also be compressed, as .gz, .bz2, .xz or .zst, or alone in a .zip."""
 
 
 @dataclass(frozen=True)
