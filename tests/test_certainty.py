@@ -423,7 +423,7 @@ def test_after_a_refit_the_scores_are_those_of_the_model_before() -> None:
 
 
 def test_a_training_on_all_items_that_learns_less_is_not_kept(digits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gridcnn.training import learn as fitting
+    from gridcnn.training import going_on as fitting
 
     train, calls, told = fitting.train, [], []
 

@@ -14,7 +14,7 @@ import soundfile
 import torch
 
 import gridcnn
-from gridcnn.adapters import AudioAdapter, audio, from_state
+from gridcnn.adapters import AudioAdapter, from_state, sound_frames
 from gridcnn.adapters.sound_files import read_header, read_sound
 from gridcnn.bundle import load, save
 from gridcnn.cli import main
@@ -133,7 +133,7 @@ def test_a_few_recordings_of_a_high_rate_among_many_of_a_low_one(tmp_path):
 
 
 def test_a_rate_too_costly_for_a_large_set_gives_way_and_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(audio, "MOST_TRAINING_SAMPLES", 100_000)
+    monkeypatch.setattr(sound_frames, "MOST_TRAINING_SAMPLES", 100_000)
     path = written(tmp_path / "a.wav", tone(10e3, 0.5, 256_000) + tone(100e3, 0.5, 256_000), 256_000)
     adapter = AudioAdapter().fit([path])
     assert adapter.sample_rate_ == 128_000
