@@ -79,8 +79,8 @@ def read_table(source: Path, encoding: str | None) -> pd.DataFrame:
     reader = _READERS.get(suffix)
     if reader is None:
         raise DataError(
-            f"{source}: expected a file that ends in {', '.join(_READERS)}, also with .gz or .zst: save the table as one "
-            "of these."
+            f"{source}: expected a file that ends in {', '.join(_READERS)}, also with .gz or .zst: save the table as "
+            "one of these."
         )
     table = reader(data, source, encoding)
     table.columns = [str(column).strip() for column in table.columns]
