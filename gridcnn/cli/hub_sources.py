@@ -12,7 +12,7 @@ from gridcnn.errors import ConfigurationError
 if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
 
-__all__ = ["downloaded", "is_hub_folder", "is_on_hub", "read_hub_folder", "told_columns"]
+__all__ = ["column_of_bytes", "downloaded", "is_hub_folder", "is_on_hub", "read_hub_folder", "told_columns"]
 
 
 def is_on_hub(source: str) -> bool:
@@ -55,6 +55,18 @@ def read_hub_folder(place: Path, source: str, columns: Mapping[str, str | None],
         on_error="raise" if on_error == "raise" else "skip",
     )
     return replace(data, name=source.rstrip("/").rpartition("/")[2]) if is_on_hub(source) else data
+
+
+def column_of_bytes(place: Path, named: str | None) -> str | None:
+    """Return the column in which a parquet file holds pictures or sounds: the named one, or the only one; else None."""
+    from gridcnn.datasets.hub_parquet import features_of
+
+    if place.suffix.lower() != ".parquet":
+        return None
+    files = features_of(place).files
+    if named is None and len(files) == 1:
+        return files[0]
+    return named if named in files else None
 
 
 def told_columns(place: Path, label: str | None) -> tuple[str | None, str | None, str | None]:

@@ -228,14 +228,13 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
             f"{f': unpack the archive first, {advice} {place}' if advice else ''}."
         )
     bad_rows: Literal["raise", "skip"] = "raise" if on_error == "raise" else "skip"
-    text, path = columns.text, columns.path
+    text, path, label = columns.text, columns.path, columns.label
+    if text is None and path is None:
+        path, text, label = told_columns(place, label)
     if adapter is not None and adapter.reads_texts:
         text, path = text or "text", None
     elif adapter is not None and adapter.reads_files:
         text, path = None, path or "path"
-    label = columns.label
-    if text is None and path is None:
-        path, text, label = told_columns(place, label)
     if text is None and path is None:
         if columns.given("label", "encoding"):
             raise ConfigurationError(
