@@ -273,6 +273,13 @@ def test_folders_of_class_folders_stay_what_they_are(tmp_path: Path) -> None:
     assert read_labelled(str(tmp_path), Columns(), on_error="skip").counts == {"cat": 1, "dog": 1}
 
 
+def test_columns_that_a_folder_of_shards_cannot_have_are_refused(tmp_path: Path) -> None:
+    shard(tmp_path / "train.parquet", [0, 1])
+
+    with pytest.raises(ConfigurationError, match="--start, --end: for one csv or parquet file"):
+        read_labelled(str(tmp_path), Columns(start="a", end="b"), on_error="skip")
+
+
 def test_a_parquet_file_that_says_what_it_is_needs_no_flags(tmp_path: Path) -> None:
     path = shard(tmp_path / "a.parquet", [0, 1, 1])
     data = read_labelled(str(path), Columns(), on_error="skip")

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["column_of_bytes", "downloaded", "is_hub_folder", "is_on_hub", "read_hub_folder", "told_columns"]
 
 
+_OF_FOLDERS = ("label", "path", "text", "group", "split", "encoding")
+"""Columns that may be named of a folder of such files."""
+
+
 def is_on_hub(source: str) -> bool:
     """Whether a SOURCE is the name of a data set on the hub."""
     return source.replace("\\", "/").startswith("hf:/")
@@ -42,8 +46,8 @@ def read_hub_folder(place: Path, source: str, columns: Mapping[str, str | None],
     """Read such a folder, which is called as the person called it; `columns` are the fields of `Columns`."""
     from gridcnn.datasets.hub_folder import load_hub_folder
 
-    if times := [f"--{name}" for name in ("start", "end") if columns[name] is not None]:
-        raise ConfigurationError(f"{', '.join(times)}: for one csv or parquet file, and {source} is a folder.")
+    if others := [f"--{name}" for name, given in columns.items() if given is not None and name not in _OF_FOLDERS]:
+        raise ConfigurationError(f"{', '.join(others)}: for one csv or parquet file, and {source} is a folder.")
     data = load_hub_folder(
         place,
         label=columns["label"],
