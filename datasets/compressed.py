@@ -1,7 +1,8 @@
-"""Files of rows that are compressed: .csv.gz and the like, and a .zip with one such file in it."""
+"""Files of rows that are compressed: .csv.gz, .csv.zst and the like, and a .zip with one such file in it."""
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import gzip
 import io
@@ -9,7 +10,7 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
@@ -70,9 +71,31 @@ class BoundedReader(io.RawIOBase):
         return len(block)
 
 
+@contextlib.contextmanager
+def _opened_zstd(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that Zstandard has compressed, by Arrow, which has it built in."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    with path.open("rb") as packed:
+        if not packed.read(1):
+            raise EOFError("the file is empty")
+    with pa.OSFile(str(path)) as packed, pa.CompressedInputStream(packed, "zstd") as stream:
+        yield cast(IO[bytes], stream)
+
+
+_OPENERS: dict[str, Callable[[Path], Any]] = {
+    ".gz": gzip.GzipFile,
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+    ".zst": _opened_zstd,
+}
+"""How a compressed file is opened, by the end of its name."""
+
+
 def table_suffix(path: Path) -> str | None:
-    """Return which kind of table a file is by its name, without .gz; ".zip" if only its content can say; else None."""
-    name = path.name.lower().removesuffix(".gz")
+    """Return which kind of table a file is by its name, without .gz or alike; ".zip" if only its content can say."""
+    name = path.name.lower()
+    name = name.removesuffix(next((end for end in _OPENERS if name.endswith(end)), ""))
     suffix = PurePosixPath(name).suffix
     return suffix if suffix in SUFFIXES or suffix == ".zip" else None
 
@@ -119,7 +142,7 @@ def opened(path: Path) -> Iterator[tuple[IO[bytes], str]]:
                 yield closing.enter_context(path.open("rb")), suffix
                 return
             else:
-                content = cast(IO[bytes], closing.enter_context(gzip.GzipFile(path)))
+                content = cast(IO[bytes], closing.enter_context(_OPENERS[path.suffix.lower()](path)))
             bounded = BoundedReader(content, path, path.stat().st_size)
             yield cast(IO[bytes], io.BufferedReader(bounded, BLOCK)), suffix
     except (NotImplementedError, RuntimeError, *DAMAGE) as error:
@@ -136,7 +159,7 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
 
 def is_plain(path: Path) -> bool:
     """Whether a table file is not compressed."""
-    return not path.name.lower().endswith((".gz", ".zip"))
+    return not path.name.lower().endswith((*_OPENERS, ".zip"))
 
 
 @contextlib.contextmanager

@@ -6,11 +6,12 @@ import contextlib
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
+from gridcnn.datasets.blocks import about_groups, blocks_of_time
 from gridcnn.datasets.cells import (
     OnError,
     Rows,
@@ -22,9 +23,10 @@ from gridcnn.datasets.cells import (
     some_names,
 )
 from gridcnn.datasets.dataset import Dataset, Modality
+from gridcnn.datasets.hub_parquet import read_with_files
+from gridcnn.datasets.manifest_segments import cut_logs, cut_texts, document_names, names_logs, read_times
 from gridcnn.datasets.media import sort_media
-from gridcnn.datasets.segmented import drop_without_times, segment_of_text, with_groups
-from gridcnn.datasets.tables import read_table
+from gridcnn.datasets.tables import read_table, require_file
 from gridcnn.errors import DataError
 from gridcnn.segments import Segment
 
@@ -50,19 +52,23 @@ def load_manifest(
     ----------
     path : path
         A .csv (separated by comma, semicolon or tab), .tsv, .parquet, .jsonl, .json or .xlsx file with named columns,
-        or one of these as .gz or in a .zip.
+        or one of these as .gz, .bz2, .xz or .zst, or in a .zip.
     label : str, optional
         Column of labels. Without it the set has no labels, which is enough for a prediction.
     path_column, text : str
-        Column of files, relative to the folder of the manifest, or column of sentences; give one of the two.
-        Sentences are kept verbatim, including words such as "NA" and "None".
+        Column of files, relative to the folder of the manifest, or column of sentences; give one of the two. Files are
+        pictures, recordings or logs (.csv, .tsv, .parquet, .npy or .npz, see `read_log`); a parquet file may also hold
+        their bytes in that column, alone or as Hugging Face does, and names of classes beside their numbers. Sentences
+        are kept verbatim, including words such as "NA" and "None".
     group : str, optional
         Column that names what must stay together: speaker, site, patient.
     split : str, optional
         Column that says train, validation or test (or training, val, valid, dev, testing).
     start, end : str, optional
-        Columns that say where an item begins and ends: seconds of a recording, which then becomes a `Segment`, or
-        numbers of words of a sentence. Without `group`, segments of one recording or stretch of time stay together.
+        Columns that say where an item begins and ends: seconds of a recording, of which it is a `Segment`; samples of
+        a log; words of a text, which white space separates. Samples and words count from 0, and the end is not part of
+        the item. Without `group`, what one recording, log or text holds stays together in a split, or stretches of
+        time in them if they are fewer than five.
     encoding : str, optional
         Encoding of a csv, tsv or jsonl file, by its Python name. Without it, a byte order mark, UTF-8 and Western
         European text are recognised.
@@ -73,8 +79,9 @@ def load_manifest(
     Returns
     -------
     Dataset
-        Items are paths or sentences in the order of the rows. Labels are int64 if all of them are written as integers,
-        and strings otherwise.
+        Items are paths, `Segment`s or sentences in the order of the rows; of logs an array `(n, channels, samples)`, or
+        `(n, samples)` of one channel, NaN behind the ends of shorter ones. Labels are int64 if all of them are written
+        as integers, and strings otherwise.
 
     Raises
     ------
@@ -84,7 +91,12 @@ def load_manifest(
         spreadsheet: the header of a csv is row 1.
     """
     source = Path(path)
-    table = read_table(source, encoding)
+    require_file(source)
+    if source.suffix.lower() == ".parquet":
+        table = read_with_files(source, path_column)
+        table.columns = [str(column).strip() for column in table.columns]
+    else:
+        table = read_table(source, encoding)
     if (text is None) == (path_column is None):
         raise DataError(
             f"{source}: say which column holds the items, with either text= (sentences) or path_column= (files): "
@@ -99,36 +111,64 @@ def load_manifest(
     for name in used:
         rows.drop(rows.table[name].map(is_missing), f"no {name}")
 
-    if start is not None and end is not None:
-        drop_without_times(rows, start, end)
-    modality: Modality = "text"
-    elsewhere: list[str] = []
-    if path_column is not None:
-        rows.replace(path_column, lambda cell: located_file(str(cell), source.parent, elsewhere))
-        rows.drop(~rows.table[path_column].map(os.path.isfile), lambda row: f"no such file: {row[path_column]}")
-        media = sort_media(rows.table[path_column].tolist(), str(source))
-        modality = media.modality
-        rows.drop(~np.array(media.kept), lambda row: f"no {modality}: {row[path_column]}")
+    found = _items_of(rows, path_column, text, (start, end))
     table = rows.table
-    labels = None if label is None else as_labels(table[label])
-    items: list[Any] = table[path_column if path_column is not None else text].tolist()
-    items = items if path_column is not None else [str(cell) for cell in items]
-    if start is not None and end is not None:
-        if modality not in {"sound", "text"}:
-            raise DataError(f"{source}: start and end are for recordings and texts, and these are pictures.")
-        cut = segment_of_text if path_column is None else lambda path, *times: Segment(str(path), *times)
-        items = [cut(*each) for each in zip(items, table[start], table[end], strict=True)]
-    found = Dataset(
-        items,
-        labels,
-        modality,
+    groups, notes = None if group is None else np.array([as_word(cell) for cell in table[group]]), found.notes
+    if group is None and start is not None and end is not None:
+        groups = blocks_of_time(found.sources, table[start].tolist(), table[end].tolist())
+        notes = (*notes, *about_groups(found.sources))
+    return Dataset(
+        found.items,
+        None if label is None else as_labels(table[label]),
+        found.modality,
         name=source.stem,
-        groups=None if group is None else np.array([as_word(cell) for cell in table[group]]),
+        groups=groups,
         split=None if split is None else as_splits(table[split], source),
+        axes=found.axes,
         skipped=tuple(rows.skipped),
-        notes=tuple(_about(elsewhere)),
+        notes=notes,
     )
-    return with_groups(found)
+
+
+class _Items(NamedTuple):
+    """The items of the rows that are left, and what each is part of."""
+
+    items: Any
+    modality: Modality
+    sources: list[str]
+    notes: tuple[str, ...] = ()
+    axes: tuple[str, ...] = ()
+
+
+def _items_of(rows: Rows, path_column: str | None, text: str | None, times: tuple[str | None, str | None]) -> _Items:
+    """Read the items of a manifest, and leave out the rows that have none."""
+    start, end = times
+    logs = path_column is not None and names_logs(rows.table[path_column])
+    if start is not None and end is not None:
+        read_times(rows, start, end, whole=logs or path_column is None)
+    if path_column is None:
+        if start is None or end is None:
+            return _Items([str(cell) for cell in rows.table[text]], "text", [])
+        items = cut_texts(rows, str(text), start, end)
+        return _Items(items, "text", document_names(rows.table[text].tolist(), rows.source))
+    elsewhere: list[str] = []
+    rows.replace(path_column, lambda cell: located_file(str(cell), rows.source.parent, elsewhere))
+    rows.drop(~rows.table[path_column].map(os.path.isfile), lambda row: f"no such file: {row[path_column]}")
+    if logs:
+        series = cut_logs(rows, path_column, start, end)
+        sources = list(map(str, rows.table[path_column]))
+        axes = ("channels", "length")[-series.ndim + 1 :]
+        return _Items(series, "array", sources, tuple(_about(elsewhere)), axes)
+    media = sort_media(rows.table[path_column].tolist(), str(rows.source))
+    rows.drop(~np.array(media.kept), lambda row: f"no {media.modality}: {row[path_column]}")
+    paths, notes = rows.table[path_column].tolist(), tuple(_about(elsewhere))
+    if start is None or end is None:
+        return _Items(paths, media.modality, [], notes)
+    if media.modality in {"image"}:
+        raise DataError(f"{rows.source}: start and end are for recordings, logs and texts, and these are pictures.")
+    columns = (rows.table[name] for name in (path_column, start, end))
+    segments = [Segment(str(path), float(first), float(last)) for path, first, last in zip(*columns, strict=True)]
+    return _Items(segments, media.modality, list(map(str, paths)), notes)
 
 
 def located_file(cell: str, folder: Path, elsewhere: list[str]) -> Path:

@@ -44,7 +44,8 @@ def load_table(
     Parameters
     ----------
     path : path
-        A .csv, .tsv, .parquet, .jsonl, .json or .xlsx file with named columns, or one of these as .gz or in a .zip.
+        A .csv, .tsv, .parquet, .jsonl, .json or .xlsx file with named columns, or one of these as .gz, .bz2,
+        .xz or .zst, or in a .zip.
     label : str, optional
         Column of labels.
     encoding : str, optional

@@ -146,7 +146,12 @@ def kind_of(path: Path) -> Literal["image", "sound"] | None:
 
 def is_media_name(name: str) -> bool:
     """Return whether a name ends as those of pictures or sounds do."""
-    return os.path.splitext(name)[1].lower() in _kinds_by_suffix()  # noqa: PTH122  (of text that may be no path)
+    return kind_by_name(name) is not None
+
+
+def kind_by_name(name: str) -> Literal["image", "sound"] | None:
+    """Return whether a name ends as that of a picture, of a sound, or of neither."""
+    return _kinds_by_suffix().get(os.path.splitext(name)[1].lower())  # noqa: PTH122  (of text that may be no path)
 
 
 def _kind_by_content(path: Path) -> Literal["image", "sound"] | None:
@@ -155,6 +160,11 @@ def _kind_by_content(path: Path) -> Literal["image", "sound"] | None:
             start = file.read(16)
     except OSError:
         return None
+    return kind_by_start(start)
+
+
+def kind_by_start(start: bytes) -> Literal["image", "sound"] | None:
+    """Return whether content that begins with these 16 bytes is a picture, a sound, or neither, as far as they tell."""
     if start.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")):
         return "image"
     if start.startswith((b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b".snd")):

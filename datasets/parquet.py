@@ -89,9 +89,8 @@ def opened_parquet(file: IO[bytes], source: Path) -> Iterator[tuple[Any, Stated]
     except Exception as error:  # Arrow has errors of many kinds, pandas and its JSON others
         if isinstance(error, MemoryError) and not str(error):
             raise
-        raise DataError(
-            f"{source}: not a readable parquet file ({shortened(error) or type(error).__name__}): write it again."
-        ) from error
+        said = shortened(" ".join(str(error).split())) or type(error).__name__
+        raise DataError(f"{source}: not a readable parquet file ({said}): write it again.") from error
 
 
 def read_parquet(file: IO[bytes], source: Path) -> pd.DataFrame:

@@ -57,7 +57,8 @@ def read_table(source: Path, encoding: str | None) -> pd.DataFrame:
     Parameters
     ----------
     source : Path
-        A .csv, .tsv, .parquet, .jsonl, .json or .xlsx file, or one of these as .gz, or alone in a .zip.
+        A .csv, .tsv, .parquet, .jsonl, .json or .xlsx file, or one of these as .gz, .bz2, .xz or .zst, or
+        alone in a .zip.
     encoding : str or None
         Encoding of a csv, tsv or json file; None detects it, see `gridcnn.datasets.encoding.decode`.
 
@@ -78,8 +79,8 @@ def read_table(source: Path, encoding: str | None) -> pd.DataFrame:
     reader = _READERS.get(suffix)
     if reader is None:
         raise DataError(
-            f"{source}: expected a file that ends in {', '.join(_READERS)}, also with .gz: save the table as one of "
-            "these."
+            f"{source}: expected a file that ends in {', '.join(_READERS)}, also with .gz or .zst: save the table as "
+            "one of these."
         )
     table = reader(data, source, encoding)
     table.columns = [str(column).strip() for column in table.columns]

@@ -460,6 +460,7 @@ WRITERS = {
     "gridcnn/export/web_runtime.py": {"TemporaryDirectory", "TemporaryFile"},
     "datasets/annotations.py": {"mkstemp", "fdopen"},  # then synced and renamed
     "datasets/event_files/plain.py": {"ParquetWriter", "write_table"},  # to the file that annotations.py opened
+    "datasets/hub_parquet.py": {"mkdtemp", "write_bytes"},  # unpacked as long as the program runs
     "datasets/archives.py": {"mkdtemp", "extract", "extractall", "open"},  # unpacked as long as the program runs
     "datasets/formats.py": {"TemporaryDirectory", "extractall"},  # then synced and renamed
     "datasets/public.py": {"TemporaryDirectory", "retrieve"},  # then synced and renamed

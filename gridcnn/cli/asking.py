@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gridcnn.cli.hub_sources import column_of_bytes
 from gridcnn.cli.output import note
 from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, require_kind
 from gridcnn.errors import ConfigurationError, DataError, GridcnnError, ItemError
@@ -217,6 +218,8 @@ def _manifest(name: str, place: Path, adapter: Adapter, columns: Columns) -> Sou
     from gridcnn.datasets.manifest import located_file
     from gridcnn.datasets.streamed import StreamedTable
 
+    if not adapter.reads_texts and (stored := column_of_bytes(place, columns.path)) is not None:
+        return _stored_files(name, place, stored)
     table = StreamedTable(place, columns.encoding)
     column = (columns.text or "text") if adapter.reads_texts else (columns.path or "path")
     require_column(next(table.parts()), column, place)
@@ -237,6 +240,24 @@ def _manifest(name: str, place: Path, adapter: Adapter, columns: Columns) -> Sou
                 yield asked(number, cell, malformed.get(number))
 
     return Source(name, items, table.n_rows, place)
+
+
+def _stored_files(name: str, place: Path, column: str) -> Source:
+    """Read the pictures or sounds that a parquet file holds in a column."""
+    from gridcnn.datasets.cells import is_missing
+    from gridcnn.datasets.hub_parquet import read_with_files
+    from gridcnn.datasets.manifest import located_file
+
+    cells = read_with_files(place, column)[column]
+
+    def asked(row: int, cell: Any) -> Asked:
+        item = f"{place}, row {row}"
+        if is_missing(cell):
+            return _unreadable(item, f"no {column}")
+        file = located_file(str(cell), place.parent, [])
+        return Asked(item, file, row) if os.path.isfile(file) else _unreadable(item, f"no such file: {file}")  # noqa: PTH113
+
+    return Source(name, lambda: itertools.starmap(asked, cells.items()), len(cells), place)
 
 
 def _rows_of_table(name: str, place: Path, adapter: Adapter, encoding: str | None) -> Source:

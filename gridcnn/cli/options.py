@@ -87,7 +87,7 @@ SourceArgument = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="A folder of class folders (images, sound or text) or a zip or tar of one; a csv, tsv, parquet, jsonl, "
-        "json or xlsx file; or the name of a set that `gridcnn datasets` lists.",
+        "json or xlsx file; the name of a set that `gridcnn datasets` lists; or hf://datasets/USER/NAME.",
     ),
 ]
 ModelArgument = Annotated[

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from gridcnn.cli.hub_sources import downloaded, is_hub_folder, is_on_hub, read_hub_folder, told_columns
 from gridcnn.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _UNPACKERS = {".gz": "gunzip", ".bz2": "bunzip2", ".xz": "unxz", ".zst": "unzstd", ".7z": "7z x", ".rar": "unrar x"}
 TABLE_FILES = ".csv, .tsv, .parquet, .jsonl, .json or .xlsx"
-"""Files that hold one row per item; each may also be compressed, as .gz or alone in a .zip."""
+"""Files that hold one row per item; each may also be compressed, as .gz, .bz2, .xz or .zst, or alone in a .zip."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ def read_labelled(
         data = _read_annotations(place, columns, on_error)
     elif place.is_file():
         data = read_file(place, replace(columns, label=columns.label or "label"), on_error, adapter)
+    elif place.is_dir() and is_hub_folder(place):
+        data = read_hub_folder(place, source, vars(columns), on_error)
     else:
         _refuse_columns(source, columns)
         data = _read_folder(place, source, allow_one_class) if place.is_dir() else _named(source)
@@ -69,7 +72,7 @@ def _read_annotations(place: Path, columns: Columns, on_error: str) -> Dataset:
     from gridcnn.datasets.annotations import KINDS
     from gridcnn.datasets.segmented import load_annotations
 
-    if others := columns.given("annotations", "label", "encoding"):
+    if others := columns.given("annotations", "label", "group", "split", "encoding"):
         raise ConfigurationError(f"{', '.join(others)}: leave it out: the format of annotations says what is where.")
     if columns.annotations not in (*KINDS, "auto"):
         raise ConfigurationError(
@@ -77,7 +80,15 @@ def _read_annotations(place: Path, columns: Columns, on_error: str) -> Dataset:
         )
     kind = None if columns.annotations == "auto" else columns.annotations
     bad_rows: Literal["raise", "skip"] = "raise" if on_error == "raise" else "skip"
-    return load_annotations(place, kind, label=columns.label, encoding=columns.encoding, on_error=bad_rows)
+    return load_annotations(
+        place,
+        kind,
+        label=columns.label,
+        group=columns.group,
+        split=columns.split,
+        encoding=columns.encoding,
+        on_error=bad_rows,
+    )
 
 
 def _read_folder(place: Path, source: str, allow_one_class: bool) -> Dataset:
@@ -134,8 +145,11 @@ def located(source: str) -> Path:
     """Return the file or folder that a SOURCE means, also if it is written as a URL, with ~ or with backslashes.
 
     What exists under its literal name is taken literally. Without anything of that name the path is returned as it is.
-    An archive of several files is the folder in which it is unpacked.
+    An archive of several files is the folder in which it is unpacked, and `hf://datasets/USER/NAME` the one to which it
+    is downloaded.
     """
+    if is_on_hub(source):
+        return downloaded(source)
     return _opened(_spelt(source))
 
 
@@ -214,7 +228,9 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
             f"{f': unpack the archive first, {advice} {place}' if advice else ''}."
         )
     bad_rows: Literal["raise", "skip"] = "raise" if on_error == "raise" else "skip"
-    text, path = columns.text, columns.path
+    text, path, label = columns.text, columns.path, columns.label
+    if text is None and path is None:
+        path, text, label = told_columns(place, label)
     if adapter is not None and adapter.reads_texts:
         text, path = text or "text", None
     elif adapter is not None and adapter.reads_files:
@@ -228,7 +244,7 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
         return load_table(place, label=columns.label, encoding=columns.encoding, on_error=bad_rows)
     return load_manifest(
         place,
-        label=columns.label,
+        label=label,
         path_column=path,
         text=text,
         group=columns.group,

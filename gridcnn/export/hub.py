@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gridcnn.evaluation.report import Report
     from gridcnn.model import FittedModel
 
-__all__ = ["HubName", "Pushed", "fetch", "is_hub_name", "push"]
+__all__ = ["REPOSITORY", "REVISION", "HubName", "Pushed", "fetch", "is_hub_name", "push", "without_progress"]
 
 BUNDLE, EXPORTED, CARD = "model.safetensors", "model.onnx", "README.md"
 """The files of a model on the hub."""
@@ -32,9 +32,9 @@ SUFFIXES = (".safetensors", ".onnx")
 
 _FORM = "hf://USER/NAME, also with a revision and a file: hf://USER/NAME@v1/model.onnx"
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
-_REPOSITORY = re.compile(rf"(?!.*(?:--|\.\.))(?=.{{3,96}}$){_PART}/{_PART}(?<!\.git)")
+REPOSITORY = re.compile(rf"(?!.*(?:--|\.\.))(?=.{{3,96}}$){_PART}/{_PART}(?<!\.git)")
 _NAME = re.compile(r"hf:/{1,2}(?P<repository>[^/@]+/[^/@]+)(?:@(?P<revision>[^/@]+))?(?:/(?P<file>.+))?")
-_REVISION = re.compile(r"(?!.*\.\.)[\w-][\w.-]*(?:/[\w-][\w.-]*)*")
+REVISION = re.compile(r"(?!.*\.\.)[\w-][\w.-]*(?:/[\w-][\w.-]*)*")
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,10 @@ class HubName:
         text = Path(text).as_posix() if isinstance(text, os.PathLike) else text
         found = _NAME.fullmatch(text)
         shown = text if text.isprintable() else repr(text)
-        if found is None or not _REPOSITORY.fullmatch(found["repository"]):
+        if found is None or not REPOSITORY.fullmatch(found["repository"]):
             raise ConfigurationError(f"{shown} is not the name of a model on the hub: expected {_FORM}")
         revision, file = found["revision"] and unquote(found["revision"]), found["file"] or BUNDLE
-        if revision is not None and not _REVISION.fullmatch(revision):
+        if revision is not None and not REVISION.fullmatch(revision):
             raise ConfigurationError(
                 f"{shown}: a revision is a branch, a tag or a commit, of letters, digits, - _ . and %2F, without '..' "
                 f"and without parts that begin with a dot: expected {_FORM}"
@@ -124,7 +124,7 @@ def fetch(name: str | os.PathLike[str], *, token: str | None = None, endpoint: s
     """
     asked = HubName.parse(name)
     hub, endpoint = package(), endpoint or os.environ.get("HF_ENDPOINT")
-    with in_one_line(str(asked), "read"), _without_progress():
+    with in_one_line(str(asked), "read"), without_progress():
         url = hub.hf_hub_url(asked.repository, asked.file, revision=asked.revision, endpoint=endpoint)
         path = Path(
             hub.hf_hub_download(
@@ -223,7 +223,7 @@ def push(
         for an upload that failed stays behind, empty.
     """
     repo_id = repo_id.removeprefix("hf://")
-    if not _REPOSITORY.fullmatch(repo_id):
+    if not REPOSITORY.fullmatch(repo_id):
         raise ConfigurationError(
             f"{repo_id} is not the name of a repository: expected USER/NAME of letters, digits, - _ and ., such as "
             "me/birds"
@@ -259,7 +259,7 @@ def push(
             )
     added = [hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in contents.items()]
     try:
-        with in_one_line(repo_id, "written"), _without_progress():
+        with in_one_line(repo_id, "written"), without_progress():
             api.create_commit(repo_id, added, commit_message="Upload a gridcnn model")
     except BundleError as error:
         raise BundleError(f"{error}. An empty repository may be left behind: {url}") from error.__cause__
@@ -280,7 +280,7 @@ def _exported(model: FittedModel, texts: Mapping[str, str]) -> tuple[bytes, str]
 
 
 @contextlib.contextmanager
-def _without_progress() -> Iterator[None]:
+def without_progress() -> Iterator[None]:
     """Draw no progress bars meanwhile: a model is small, and the commands have their own."""
     utils = package("utils")
     drawn = not utils.are_progress_bars_disabled()
