@@ -43,10 +43,9 @@ class AudioAdapter(Adapter):
     Items are paths (wav, flac, ogg, mp3 and what else libsndfile reads), a `Segment` of such a file, or arrays or
     tensors of shape `(samples,)` or `(channels, samples)` at `sample_rate`; integers are scaled to [-1, 1]. An array or
     tensor of shape `(n, samples)` or `(n, channels, samples)` is n items. Channels are mixed to one; if they cancel
-    out, the strongest is taken.
-    The whole recording is resampled (soxr, high quality) before anything is cut from it. A shorter recording stands in
-    the middle of zeros; a longer one becomes the fewest windows that cover it, at equal distances, unless it is longer
-    by less than 5 %: then both ends are trimmed.
+    out, the strongest is taken. A recording is resampled (soxr, high quality) before windows are cut from it. A shorter
+    one stands in the middle of zeros; a longer one becomes the fewest windows that cover it, at equal distances, unless
+    it is longer by less than 5 %: then both ends are trimmed.
 
     Parameters
     ----------
@@ -215,11 +214,12 @@ class AudioAdapter(Adapter):
 
     def _widened(self, item: Any) -> Any:
         """Return an item; a short segment with what is heard around it, as in windows that slide over a recording."""
-        window = self.extent_
-        if not isinstance(item, Segment) or item.end - item.start >= window:
+        if not isinstance(item, Segment) or item.end - item.start >= (window := self.extent_):
             return item
-        start = min((item.start + item.end - window) / 2, duration_of(item.path)[1] - window)
-        return Segment(item.path, max(start, 0.0), max(start, 0.0) + window)
+        if item.start >= (duration := self.length_of(item.path)):
+            return item  # behind the end, as whoever reads it will say
+        start = max(min((item.start + item.end - window) / 2, duration - window), 0.0)
+        return Segment(item.path, start, start + window)
 
     def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield places and windows of a recording of any length, which is read piece by piece; see `Adapter.slide`."""

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import gridcnn
 from gridcnn import FittedModel, GridClassifier
 from gridcnn.adapters import ArrayAdapter, ImageAdapter, TextAdapter
 from gridcnn.datasets import load
 from gridcnn.errors import ConfigurationError, DataError
+from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.training.callbacks import Callback
+from gridcnn.training.going_on import first_network
+from gridcnn.training.loop import seeded
 from gridcnn.training.plan import plan
+from gridcnn.training.recipe import resolve
 
 QUICK: dict[str, Any] = {"epochs": 6, "cache": False, "refit": False}
 
@@ -267,3 +273,16 @@ def test_the_estimator_goes_on_from_a_fitted_one_and_a_plan_tells_what_it_would_
     assert len(classifier.classes_) == 10
     assert planned.backbone.kernels == of_nine().network.backbone.config.kernels
     assert planned.training.epochs == classifier.model_.recipe["epochs"]
+
+
+def test_weights_of_the_backbone_are_drawn_before_those_of_the_frontend() -> None:
+    texts = TextAdapter(min_count=1).fit(["one two three four", "five six seven eight"])
+    recipe = resolve({}, texts, n_items=2)
+    job: Any = SimpleNamespace(start=None, classes=np.array(["a", "b"]))
+
+    with seeded(3, torch.device("cpu")):
+        network = first_network(job, texts, recipe)
+    with seeded(3, torch.device("cpu")):
+        backbone = ConvPoolDense(texts.spec_, recipe.backbone, 2)
+
+    assert torch.equal(network.backbone.output.weight, backbone.output.weight)

@@ -44,6 +44,7 @@ IMPORTERS = {
     "gridcnn/ordering/__init__.py": "the public names, which are written there",
     "gridcnn/export/hub_errors.py": "modules of huggingface_hub",
     "gridcnn/export/exported_model.py": "onnx and onnxruntime, by the callers' constants",
+    "gridcnn/training/tracking.py": "torch's TensorBoard and mlflow, by constants in that file",
 }
 """Files that import a module whose name stands in a variable, and where the name comes from."""
 

@@ -12,6 +12,7 @@ detection by a classifier of windows.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -43,7 +44,7 @@ def has_cells(network: Network) -> bool:
 def cell_logits(network: Network, device: torch.device) -> CellLogits:
     """Return a function that computes the logits of cells and of windows, at the temperature of the network."""
     backbone = fold_batch_norm(network.calibrated()).to(device)
-    frontend = network.frontend.to(device)
+    frontend = network.frontend if device.type == "cpu" else copy.deepcopy(network.frontend).to(device)
     steps = list(folded_steps(backbone))
     at = next(index for index, step in enumerate(steps) if step.kind == "features")
     for parameter in backbone.parameters():

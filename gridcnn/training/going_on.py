@@ -109,7 +109,8 @@ def first_network(job: Job, adapter: Adapter, recipe: Recipe) -> Network:
     flip_axes = recipe.training.augment.flip
     if job.start is not None:
         return job.start.first_network(flip_axes)
-    return Network(adapter.frontend(), ConvPoolDense(adapter.spec_, recipe.backbone, len(job.classes)), flip_axes)
+    backbone = ConvPoolDense(adapter.spec_, recipe.backbone, len(job.classes))  # it draws its weights first
+    return Network(adapter.frontend(), backbone, flip_axes)
 
 
 def training_of(job: Job, *, solved: bool) -> Callable[..., Outcome]:
