@@ -49,22 +49,19 @@ def slide(
     first = taken = 0  # the sample that `held` begins with; windows yielded
     failure: ItemError | None = None
     parts = _resampled(pieces(item) if is_path(item) else iter([load(item, rate_of_arrays)]), rate)
-    while True:
-        try:
-            part = next(parts, None)
-        except ItemError as error:  # raised below, behind what was read
-            failure, part = error, None
-        if part is None:
-            break
-        held = np.concatenate([held, part])
-        starts: list[int] = []
-        while round((taken + len(starts)) * step * rate) + window <= first + len(held):
-            starts.append(round((taken + len(starts)) * step * rate))
-        if starts:
-            yield np.array(starts) / rate, np.stack([held[at - first : at - first + window] for at in starts])
-            taken += len(starts)
-            kept = max(min(round(taken * step * rate), first + len(held) - window) - first, 0)
-            held, first = held[kept:], first + kept
+    try:
+        for part in parts:
+            held = np.concatenate([held, part])
+            starts: list[int] = []
+            while round((taken + len(starts)) * step * rate) + window <= first + len(held):
+                starts.append(round((taken + len(starts)) * step * rate))
+            if starts:
+                yield np.array(starts) / rate, np.stack([held[at - first : at - first + window] for at in starts])
+                taken += len(starts)
+                kept = max(min(round(taken * step * rate), first + len(held) - window) - first, 0)
+                held, first = held[kept:], first + kept
+    except ItemError as error:  # raised below, behind what was read
+        failure = error
     total = first + len(held)
     if total >= window:
         before = round((taken - 1) * step * rate)
@@ -83,20 +80,16 @@ def _resampled(parts: Iterator[tuple[np.ndarray, int]], rate: int) -> Iterator[n
     """Yield the samples of pieces, mixed to one channel, at another rate."""
     stream: soxr.ResampleStream | None = None
     failure: ItemError | None = None
-    while True:
-        try:
-            channels, own = next(parts)
-        except StopIteration:
-            break
-        except ItemError as error:
-            failure = error
-            break
-        mono = mixed(channels)
-        if own != rate:
-            stream = stream or soxr.ResampleStream(own, rate, 1, dtype="float32", quality="HQ")
-            mono = stream.resample_chunk(mono)
-        if len(mono):
-            yield mono
+    try:
+        for channels, own in parts:
+            mono = mixed(channels)
+            if own != rate:
+                stream = stream or soxr.ResampleStream(own, rate, 1, dtype="float32", quality="HQ")
+                mono = stream.resample_chunk(mono)
+            if len(mono):
+                yield mono
+    except ItemError as error:
+        failure = error
     if stream is not None and len(rest := stream.resample_chunk(np.zeros(0, np.float32), last=True)):
         yield rest
     if failure is not None:

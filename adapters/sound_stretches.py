@@ -6,6 +6,7 @@ import functools
 import os
 import threading
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -45,16 +46,16 @@ def read_stretch(segment: Segment) -> tuple[np.ndarray, int]:
         If the file cannot be decoded, is damaged, or ends before the segment begins.
     """
     path = segment.path
-    _require_whole(path, *_version(path))
-    rate, n_samples, channels, jumps = _shape(path, *_version(path))
+    rate, n_samples, channels, jumps, damaged = _look_at(path, version := _version(path))
+    if damaged:
+        raise ItemError(path, damaged)
     start, end = (min(round(each * rate), n_samples) for each in (segment.start, segment.end))
     if start >= n_samples:
         raise ItemError(segment, f"the recording ends before that, after {n_samples / rate:.6g} s")
     end = max(end, start + 1)
     check_length(segment, end - start, rate, channels)
     if not jumps:
-        samples, _ = _whole(path, *_version(path))
-        return samples[start:end], rate
+        return _whole(path, version)[0][start:end], rate
     try:
         with open_sound(path) as file:
             file.seek(start)
@@ -68,8 +69,8 @@ def read_stretch(segment: Segment) -> tuple[np.ndarray, int]:
 
 def duration_of(path: str) -> tuple[int, float]:
     """Return the sample rate (Hz) of a file and its duration (s); ItemError if it is no sound file."""
-    rate, n_samples, _, _ = _shape(path, *_version(path))
-    return rate, n_samples / rate
+    found = _look_at(path, _version(path))
+    return found.rate, found.n_samples / found.rate
 
 
 def pieces(path: str | os.PathLike[str]) -> Iterator[tuple[np.ndarray, int]]:
@@ -117,38 +118,33 @@ def _version(path: str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
+class _Look(NamedTuple):
+    """What a file is: its rate (Hz), samples and channels; whether it can be read from any place on; its damage."""
+
+    rate: int
+    n_samples: int
+    channels: int
+    jumps: bool
+    damage: str | None
+
+
 @functools.lru_cache(maxsize=1_024)
-def _shape(path: str, size: int, changed: int) -> tuple[int, int, int, bool]:
-    """Return the rate of a file, its samples, its channels, and whether it can be read from any place on."""
+def _look_at(path: str, version: tuple[int, int]) -> _Look:
     try:
         with open_sound(path) as file:
             if file.seekable():
-                return file.samplerate, samples_in(file), file.channels, True
+                return _Look(file.samplerate, samples_in(file), file.channels, True, damage(path, file))
     except ItemError:
         pass  # another decoder may read it
-    samples, rate = _whole(path, size, changed)
-    return rate, len(samples), samples.shape[1], False
+    samples, rate = _whole(path, version)
+    return _Look(rate, len(samples), samples.shape[1], False, None)
 
 
-@functools.lru_cache(maxsize=1_024)
-def _damage(path: str, size: int, changed: int) -> str | None:
-    try:
-        with open_sound(path) as file:
-            return damage(path, file)
-    except ItemError:
-        return None  # another decoder reads it, or says why it cannot
-
-
-def _require_whole(path: str, size: int, changed: int) -> None:
-    if found := _damage(path, size, changed):
-        raise ItemError(path, found)
-
-
-def _whole(path: str, size: int, changed: int) -> tuple[np.ndarray, int]:
+def _whole(path: str, version: tuple[int, int]) -> tuple[np.ndarray, int]:
     with _LOCK:  # files are read in threads, of which one should decode it
-        return _decoded(path, size, changed)
+        return _decoded(path, version)
 
 
 @functools.lru_cache(maxsize=1)
-def _decoded(path: str, size: int, changed: int) -> tuple[np.ndarray, int]:
+def _decoded(path: str, version: tuple[int, int]) -> tuple[np.ndarray, int]:
     return read_sound(path)

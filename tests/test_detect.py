@@ -135,6 +135,28 @@ def test_bad_recordings_are_listed_and_the_others_are_searched(
     assert sources.count("second.wav") > sources.count("cut.wav") > 5
 
 
+def test_recordings_of_one_name_in_two_folders_keep_a_file_each(
+    field: Path, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    places = [tmp_path / folder / "night.wav" for folder in ("a", "b")]
+    for place, name in zip(places, ("first.wav", "second.wav"), strict=True):
+        place.parent.mkdir()
+        place.write_bytes((field / name).read_bytes())
+
+    run("detect", field / "m.safetensors", *places, "-o", tmp_path / "found.csv", "--format", "csv,audacity",
+        "--curve", tmp_path / "curves")  # fmt: skip
+    tracks = [read_annotations(tmp_path / f"found.{name}.labels.txt", source=name) for name in ("night", "night-2")]
+    curves = [np.load(tmp_path / "curves" / f"{name}.npz")["probability"] for name in ("night.wav", "night.wav-2")]
+
+    assert sum(map(len, tracks)) == len(read_annotations(tmp_path / "found.csv"))
+    assert not np.array_equal(*curves)
+
+
+def test_a_step_that_leaves_something_unread_is_refused(field: Path, model: FittedModel) -> None:
+    with pytest.raises(ConfigurationError, match="at most a window"):
+        list(detect(model, [str(field / "second.wav")], Detecting(step=2 * model.adapter.extent_)))
+
+
 def test_an_interrupted_run_goes_on_behind_what_is_done(
     field: Path, run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,12 @@ def test_a_segment_behind_the_end_is_an_error_of_that_segment(hum: Path) -> None
     assert "ends before that, after 60 s" in done.skipped[0].reason
 
 
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 3.0])
+def test_a_segment_behind_the_end_is_never_replaced_by_what_comes_before(hum: Path, seconds: float) -> None:
+    with pytest.raises(ItemError, match="ends before that"):
+        adapter(hum, seconds).encode(Segment(str(hum), 60.5, 60.7))
+
+
 def test_files_that_cannot_be_read_from_any_place_are_decoded_once(
     hum: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -69,8 +75,8 @@ def test_files_that_cannot_be_read_from_any_place_are_decoded_once(
     soundfile.write(path, samples, rate)
     decoded: list[str] = []
     read = sound_stretches.read_sound
-    shape = (rate, len(samples), 1, False)
-    monkeypatch.setattr(sound_stretches, "_shape", lambda *_: shape)
+    seen = sound_stretches._Look(rate, len(samples), 1, jumps=False, damage=None)
+    monkeypatch.setattr(sound_stretches, "_look_at", lambda *_: seen)
     monkeypatch.setattr(sound_stretches, "read_sound", lambda path: (decoded.append(path), read(path))[1])
     segments = [Segment(str(path), at, at + 0.5) for at in range(50)]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,14 +81,12 @@ def detect(
     kinds = _kinds(output, formats)
     prepare_output(output, [model, *inputs])
     settings = Detecting(step, confidence_of(min_confidence), merge, shortest)
-    fitted = load_model(model, threads)
+    file = located_model(model)
+    fitted = load_model(file, threads)
     settings.thresholds(fitted.class_names)
     items = long_items(inputs, fitted.adapter)
-    made_by = {
-        "model": located_model(model),
-        "inputs": inputs,
-        "settings": repr(settings),
-    }
+    names = _apart({each.name: Path(each.name).name for each in items})
+    made_by = {"model": file, "inputs": inputs, "settings": repr(settings)}
     _about_background(fitted)
     with Run.begun(output, made_by, resume=resume) as run:
         try:
@@ -95,7 +94,7 @@ def detect(
             found = detect(fitted, (each.item for each in waiting), settings, curves=curve is not None)
             for each, one in zip(waiting, found, strict=False):
                 if curve is not None and one.curve is not None:
-                    _save_curve(curve, each.name, one.places, one.curve, fitted.class_names)
+                    _save_curve(curve / f"{names[each.name]}.npz", one.places, one.curve, fitted.class_names)
                 run.add(each.name, one)
         except KeyboardInterrupt as stopped:
             note(f"stopped: {len(run.names)} of {len(items)} are done; the same command with --resume goes on.")
@@ -136,10 +135,11 @@ def _write(output: Path, kinds: Sequence[str], events: Sequence[Any]) -> list[Pa
     from gridcnn.datasets.annotations import write_annotations
 
     places = []
+    names = _apart({event.source: Path(event.source).stem for event in events})
     for at, kind in enumerate(kinds):
         if kind == "audacity":  # a label track belongs to one recording
             for source, some in _by_source(events):
-                place = output.with_name(f"{output.stem}.{Path(source).stem}{_SUFFIXES[kind]}")
+                place = output.with_name(f"{output.stem}.{names[source]}{_SUFFIXES[kind]}")
                 write_annotations(place, some, kind)
                 places.append(place)
             continue
@@ -149,6 +149,21 @@ def _write(output: Path, kinds: Sequence[str], events: Sequence[Any]) -> list[Pa
     return places
 
 
+def _apart(names: Mapping[str, str]) -> dict[str, str]:
+    """Return the names of recordings, by their paths; those of one name in several folders are numbered.
+
+    >>> _apart({"a/night.wav": "night", "b/night.wav": "night"})
+    {'a/night.wav': 'night', 'b/night.wav': 'night-2'}
+    """
+    apart: dict[str, str] = {}
+    taken: set[str] = set()
+    for path, name in names.items():
+        numbered = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+        apart[path] = next(each for each in numbered if each not in taken)
+        taken.add(apart[path])
+    return apart
+
+
 def _by_source(events: Sequence[Any]) -> Iterable[tuple[str, list[Any]]]:
     groups: dict[str, list[Any]] = {}
     for event in events:
@@ -156,8 +171,8 @@ def _by_source(events: Sequence[Any]) -> Iterable[tuple[str, list[Any]]]:
     return groups.items()
 
 
-def _save_curve(folder: Path, name: str, places: Any, curve: Any, classes: Sequence[str]) -> None:
+def _save_curve(file: Path, places: Any, curve: Any, classes: Sequence[str]) -> None:
     import numpy as np
 
-    folder.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(folder / f"{Path(name).name}.npz", time=places, probability=curve, classes=np.array(classes))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(file, time=places, probability=curve, classes=np.array(classes))

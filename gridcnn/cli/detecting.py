@@ -140,7 +140,7 @@ class Run:
         Raises
         ------
         ConfigurationError
-            If there is an unfinished run and `resume` is not asked for, or the other way round, or it is another one.
+            If there is an unfinished run and `resume` is not asked for, or it is another one.
         """
         place = output.with_name(f"{output.name}.partial")
         if place.exists() and not resume:

@@ -142,6 +142,8 @@ def detect(
     extent, localises = model.adapter.extent_, has_cells(model.network)
     compute = cell_logits(model.network, device_) if localises else _of_whole_windows(model, device_)
     step = settings.step or extent / (COVERED if localises else COVERED_BY_WHOLE)
+    if step > extent:
+        raise ConfigurationError(f"step must be at most a window, {extent:.6g}, or something goes unread; got {step!r}")
     spec, config = model.network.backbone.spec, model.network.backbone.config
     n_cells = sizes_after_blocks(spec.sizes, config)[-1][-1] if localises else 1
     width = extent / n_cells if localises else step
@@ -193,23 +195,18 @@ def _cells(
     """Yield the cells of an item, each with what all windows that cover it say of it on average."""
     open_: _Sums | None = None
     failure: ItemError | None = None
-    batches = _batches(parts)
-    while True:
-        try:
-            batch = next(batches, None)
-        except ItemError as error:  # behind what was read before
-            failure, batch = error, None
-        if batch is None:
-            break
-        starts, windows = batch
-        cells, whole = compute(windows)
-        chances = softmax(whole, axis=1)
-        at = np.round((starts + offset) / width).astype(int)
-        open_ = open_ or _Sums.from_first(int(at[0]), cells.shape[2])
-        for first, logits, chance in zip(at.tolist(), cells, chances, strict=True):
-            if first > open_.first:
-                yield open_.take(first, width)
-            open_.add(first, logits, chance)
+    try:
+        for starts, windows in _batches(parts):
+            cells, whole = compute(windows)
+            chances = softmax(whole, axis=1)
+            at = np.round((starts + offset) / width).astype(int)
+            open_ = open_ or _Sums.from_first(int(at[0]), cells.shape[2])
+            for first, logits, chance in zip(at.tolist(), cells, chances, strict=True):
+                if first > open_.first:
+                    yield open_.take(first, width)
+                open_.add(first, logits, chance)
+    except ItemError as error:  # raised below, behind what was read
+        failure = error
     if open_ is not None:
         yield open_.take(None, width)
     if failure is not None:
@@ -259,18 +256,16 @@ def _batches(parts: Iterator[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[n
     starts: list[np.ndarray] = []
     windows: list[np.ndarray] = []
     failure: ItemError | None = None
-    while True:
-        try:
-            part = next(parts, None)
-        except ItemError as error:
-            failure, part = error, None
-        if part is not None:
-            starts.append(part[0])
-            windows.append(part[1])
-        if starts and (part is None or sum(map(len, starts)) >= AT_ONCE):
-            yield np.concatenate(starts), np.concatenate(windows)
-            starts, windows = [], []
-        if part is None:
-            break
+    try:
+        for some_starts, some_windows in parts:
+            starts.append(some_starts)
+            windows.append(some_windows)
+            if sum(map(len, starts)) >= AT_ONCE:
+                yield np.concatenate(starts), np.concatenate(windows)
+                starts, windows = [], []
+    except ItemError as error:
+        failure = error
+    if starts:
+        yield np.concatenate(starts), np.concatenate(windows)
     if failure is not None:
         raise failure

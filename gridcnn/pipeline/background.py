@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 
@@ -108,8 +109,11 @@ def neighbours(drawn: Sequence[Segment], annotated: Sequence[Segment]) -> list[i
     places: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for at, each in enumerate(annotated):
         places[each.path].append(((each.start + each.end) / 2, at))
-    middles = [(each.start + each.end) / 2 for each in drawn]
-    return [
-        min((abs(place - middle), at) for place, at in places[each.path])[1]
-        for each, middle in zip(drawn, middles, strict=True)
-    ]
+    for known in places.values():
+        known.sort()
+    found = []
+    for each in drawn:
+        middle, known = (each.start + each.end) / 2, places[each.path]
+        behind = bisect.bisect_left(known, (middle, -1))
+        found.append(min((abs(place - middle), at) for place, at in known[max(behind - 1, 0) : behind + 1])[1])
+    return found
