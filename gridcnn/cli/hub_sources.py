@@ -67,10 +67,10 @@ def column_of_bytes(place: Path, named: str | None) -> str | None:
 
     if place.suffix.lower() != ".parquet":
         return None
-    files = features_of(place).files
-    if named is None and len(files) == 1:
-        return files[0]
-    return named if named in files else None
+    features = features_of(place)
+    if named is None and len(features.files) == 1:
+        return features.files[0]
+    return named if named in (*features.files, *features.binary) else None
 
 
 def told_columns(place: Path, label: str | None) -> tuple[str | None, str | None, str | None]:
