@@ -1,7 +1,7 @@
 """Raven tables and csv files of Kaleidoscope with the columns that those programs, and others, write.
 
-The columns follow tables of Raven in the tests of the Acoustic Workbench of QUT (a row for each view, a measurement that
-only the spectrogram has); BirdNET-Analyzer's headers RAVEN_TABLE_HEADER and KALEIDOSCOPE_HEADER and its row "nocall";
+The columns follow tables of Raven in the tests of the Acoustic Workbench of QUT (a row for each view, a measurement
+that only the spectrogram has); BirdNET-Analyzer's headers RAVEN_TABLE_HEADER and KALEIDOSCOPE_HEADER and its row "nocall";
 opensoundscape and crowsetta, which read Raven; and descriptions of id.csv and cluster.csv beside published data. The
 contents are made up.
 """
@@ -130,8 +130,8 @@ def test_birdnet_in_the_form_of_kaleidoscope_has_common_names_and_confidences(tm
 
 ID = (
     "INDIR,OUTDIR,FOLDER,IN FILE,CHANNEL,OFFSET,DURATION,OUT FILE FS,OUT FILE ZC,DATE,TIME,HOUR,DATE-12,TIME-12,"
-    "HOUR-12,AUTO ID*,PULSES,MATCHING,MATCH RATIO,MARGIN,ALTERNATE 1,ALTERNATE 2,N,Fc,Sc,Dur,Fmax,Fmin,Fmean,TBC,Fk,Tk,S1,Tc,"
-    "Qual,FILES,MANUAL ID\n"
+    "HOUR-12,AUTO ID*,PULSES,MATCHING,MATCH RATIO,MARGIN,ALTERNATE 1,ALTERNATE 2,N,Fc,Sc,Dur,Fmax,Fmin,Fmean,TBC,"
+    "Fk,Tk,S1,Tc,Qual,FILES,MANUAL ID\n"
 )
 
 

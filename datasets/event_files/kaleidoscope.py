@@ -3,9 +3,9 @@
 References
 ----------
 Columns of Kaleidoscope Pro (Wildlife Acoustics), as published beside data made by it: FOLDER is relative to INDIR,
-CHANNEL is 0 for left and 1 for right, OFFSET and DURATION are seconds in the input file; id.csv has AUTO ID and columns of
-bats, cluster.csv TOP1MATCH and TOP1DIST, a distance; some names end in a star. BirdNET-Analyzer (`KALEIDOSCOPE_HEADER`) writes
-scientific_name, common_name and confidence instead.
+CHANNEL is 0 for left and 1 for right, OFFSET and DURATION are seconds in the input file; id.csv has AUTO ID and columns
+of bats, cluster.csv TOP1MATCH and TOP1DIST, a distance; some names end in a star. BirdNET-Analyzer
+(`KALEIDOSCOPE_HEADER`) writes scientific_name, common_name and confidence instead.
 """
 
 from __future__ import annotations
