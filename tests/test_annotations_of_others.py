@@ -1,7 +1,8 @@
 """Raven tables and csv files of Kaleidoscope with the columns that those programs, and others, write.
 
 The columns follow tables of Raven in the tests of the Acoustic Workbench of QUT (a row for each view, a measurement
-that only the spectrogram has); BirdNET-Analyzer's headers RAVEN_TABLE_HEADER and KALEIDOSCOPE_HEADER and its row "nocall";
+that only the spectrogram has); BirdNET-Analyzer's headers RAVEN_TABLE_HEADER and KALEIDOSCOPE_HEADER and its
+row "nocall";
 opensoundscape and crowsetta, which read Raven; and descriptions of id.csv and cluster.csv beside published data. The
 contents are made up.
 """
