@@ -5,12 +5,10 @@ The metadata of such a file holds JSON that says what its columns are. A file of
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import json
 import os
 import shutil
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gridcnn.datasets.limits import require_cells
 from gridcnn.datasets.media import kind_by_name, kind_by_start
 from gridcnn.datasets.parquet import BATCH, opened_parquet
+from gridcnn.datasets.temporary import temporary_folder
 from gridcnn.errors import DataError
 
 if TYPE_CHECKING:
@@ -199,10 +198,7 @@ class _Folder:
 
     def __init__(self, source: Path) -> None:
         self._source = source
-        root = Path(tempfile.mkdtemp(prefix="gridcnn-"))
-        atexit.register(shutil.rmtree, root, ignore_errors=True)
-        self._folder = root / source.stem
-        self._folder.mkdir()
+        self._folder = temporary_folder(source.stem)
         self._unlooked = LOOKED_AT
 
     def written(self, cells: Any, first: int) -> list[str | None]:

@@ -286,6 +286,52 @@ def test_an_archive_of_class_folders_is_a_source(tmp_path, run: Callable, packin
     assert "items              8" in done.out
 
 
+def zstandard(tmp_path, tree_of: Path) -> Path:
+    pa = pytest.importorskip("pyarrow")
+    plain = Path(shutil.make_archive(str(tmp_path / "pets"), "tar", tree_of))
+    with pa.OSFile(str(tmp_path / "pets.tar.zst"), "wb") as file, pa.CompressedOutputStream(file, "zstd") as packed:
+        packed.write(plain.read_bytes())
+    return tmp_path / "pets.tar.zst"
+
+
+def test_an_archive_of_zstandard_is_read_and_a_half_one_is_damaged(tmp_path, run: Callable):
+    """tar --zstd, as newer data sets are packed."""
+    archive = zstandard(tmp_path, tree(tmp_path / "d", "set/cat", "set/dog", n=9))
+    assert "2 classes: cat 9, dog 9" in run("train", archive, "--dry-run").out
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    assert "archive is damaged" in run("train", archive, "--dry-run").err
+
+
+def test_a_full_disk_says_where_there_must_be_room(tmp_path, run: Callable, monkeypatch):
+    """/tmp is small, and in memory."""
+    archive = shutil.make_archive(str(tmp_path / "pets"), "zip", tree(tmp_path / "d", "cat", "dog", n=4))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "rooms"))
+    (tmp_path / "rooms").mkdir()
+
+    def extractall(self, folder):
+        (folder / "half").write_bytes(b"x")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", extractall)
+    done = run("train", archive, "--dry-run")
+    assert done.code == 2
+    assert f"cannot be unpacked to {tmp_path / 'rooms'} (No space left on device): set TMPDIR" in done.err
+    assert list((tmp_path / "rooms").iterdir()) == []
+
+
+def test_what_a_mac_packs_beside_the_files_and_umlauts_are_no_trouble(tmp_path, run: Callable):
+    """A zip from the Finder: __MACOSX, ._files, .DS_Store, names in decomposed Unicode."""
+    tree(tmp_path / "d", "set/K\u0061\u0308fer", "set/M\u00f6we", n=4)
+    archive = Path(shutil.make_archive(str(tmp_path / "pets"), "zip", tmp_path / "d"))
+    with zipfile.ZipFile(archive, "a") as more:
+        for name in ("__MACOSX/set/M\u00f6we/._0.png", "set/.DS_Store", "set/M\u00f6we/._0.png", "__MACOSX/._set"):
+            more.writestr(name, b"\0\5\x16\7")
+    done = run("train", archive, "--dry-run")
+    assert done.code == 0
+    assert "2 classes: K\u00e4fer 4, M\u00f6we 4" in done.out
+    assert "left out" not in done.out + done.err
+
+
 def test_no_member_of_an_archive_leaves_its_folder(tmp_path):
     """Names that climb out, and a link to elsewhere."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
