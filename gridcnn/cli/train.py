@@ -171,13 +171,13 @@ def train(
 
     import numpy as np
 
-    from gridcnn.cli.progress import Messages, progress_reporter
     from gridcnn.pipeline.labels import check_classes
     from gridcnn.pipeline.parallel import set_computing_threads
     from gridcnn.training.fit import fit
     from gridcnn.training.job import split as split_items
     from gridcnn.training.malloc import keep_freed_memory
     from gridcnn.training.plan import plan
+    from gridcnn.training.progress import Messages, progress_reporter
     from gridcnn.training.tracking import tracker
 
     of_rows = Path(source).is_file() and annotations is None and earlier.start is None
