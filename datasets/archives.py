@@ -34,6 +34,9 @@ DEEPEST = 100
 LONGEST_HEADER = 2**20
 """Bytes; names and attributes of a member have no more."""
 
+NAME_IS_UTF8 = 0x800
+"""A bit among the flags of a member of a zip file; without it, its name is in the encoding of old DOS."""
+
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 
 
@@ -100,11 +103,22 @@ def _cannot(archive: Path, error: OSError) -> DataError:
 
 
 def _unpack_zip(archive: Path, folder: Path, room: _Room) -> None:
-    with zipfile.ZipFile(archive) as opened:
+    with zipfile.ZipFile(archive, metadata_encoding=_encoding_of_names(archive)) as opened:
         require_whole(opened)
         for member in opened.infolist():
             room.take(member.filename, member.file_size)
         opened.extractall(folder)  # drops drives, leading slashes and ".."; reads no more than the stated sizes
+
+
+def _encoding_of_names(archive: Path) -> str | None:
+    """Return "utf-8" if names are in it although the file does not say so, as macOS packs; None for what it says."""
+    with zipfile.ZipFile(archive) as opened:
+        untold = [member.filename for member in opened.infolist() if not member.flag_bits & NAME_IS_UTF8]
+    try:
+        told = [name.encode("cp437").decode("utf-8") for name in untold if not name.isascii()]
+    except UnicodeError:
+        return None
+    return "utf-8" if told else None
 
 
 def _unpack_tar(archive: Path, folder: Path, room: _Room) -> None:

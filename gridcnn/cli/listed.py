@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.asked import Asked, Source, unreadable
-from gridcnn.cli.hub_sources import column_of_bytes, told_columns
+from gridcnn.cli.hub_sources import column_of_bytes, hub_folder_in, told_columns
 from gridcnn.cli.sources import Columns
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def tables_of(place: Path, adapter: Adapter) -> tuple[list[Path], list[Path]]:
     """
     from gridcnn.datasets.hub_folder import hub_files
 
-    files = hub_files(place) or []
+    home = hub_folder_in(place)
+    files = [] if home is None else hub_files(home) or []
     tables = [each.path for each in files if not each.lists_files]
     if not adapter.reads_texts:
         tables = [each for each in tables if each.suffix.lower() == ".parquet"]
