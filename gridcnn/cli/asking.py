@@ -147,10 +147,11 @@ def _documents(name: str, folder: Path, encoding: str | None) -> Source:
 
     def items() -> Iterator[Asked]:
         for place in places():
+            called = _called(name, folder, place)
             try:
-                yield Asked(str(place), read_document(place, encoding))
+                yield Asked(called, read_document(place, encoding))
             except DataError as error:
-                yield unreadable(str(place), error)
+                yield unreadable(called, error)
 
     n_items = sum(1 for _ in places())
     if not n_items:
@@ -174,9 +175,15 @@ def _folder(name: str, folder: Path, adapter: Adapter, without: Callable[[Path],
     def items() -> Iterator[Asked]:
         for place in places():
             why = stray(place, modality)
-            yield Asked(str(place), place) if not why else unreadable(str(place), why)
+            called = _called(name, folder, place)
+            yield Asked(called, place) if not why else unreadable(called, why)
 
     return Source(name, items, n_files)
+
+
+def _called(name: str, folder: Path, place: Path) -> str:
+    """Return what the answers call a file: its path, or its place in an archive, which is unpacked for a while."""
+    return str(Path(name, place.relative_to(folder))) if os.path.isfile(name) else str(place)  # noqa: PTH113
 
 
 # ---- tables of numbers ----------------------------------------------------------------------------------------------

@@ -31,10 +31,11 @@ from gridcnn.cli.options import (
     training_option,
     with_hyperparameters,
 )
-from gridcnn.cli.output import note, prepare_output, printable, save_model
+from gridcnn.cli.output import note, prepare_output, save_model
 from gridcnn.cli.sources import Columns, adapter_for, parts_of, read_labelled
 from gridcnn.cli.stopping import sigterm_like_ctrl_c
 from gridcnn.cli.train_report import print_audit, print_plan, print_read, print_scores, report_skipped, write_history
+from gridcnn.display import printable
 from gridcnn.errors import ConfigurationError, DataError, OrderingError
 from gridcnn.network.config import BackboneConfig
 from gridcnn.training.config import FitConfig, TrainingConfig

@@ -370,6 +370,17 @@ def test_a_table_beside_a_folder_of_all_files_is_offered(tmp_path, run: Callable
     assert "if labels.csv says which class each file has, give that file" in run("train", folder, "--dry-run").err
 
 
+def test_an_archive_is_checked_and_its_items_are_called_by_their_places_in_it(tmp_path, run: Callable):
+    """The answers named temporary files that were gone."""
+    archive = shutil.make_archive(str(tmp_path / "pets"), "zip", tree(tmp_path / "d", "cat", "dog", n=4))
+    assert run("check", archive).code in {0, 4}
+    assert run("train", archive, "-o", tmp_path / "m.safetensors", *QUICK).code == 0
+    answers = run("predict", tmp_path / "m.safetensors", archive).out.splitlines()
+    assert [line.partition(",")[0] for line in answers[1:]] == [
+        f"{archive}/{label}/{at}.png" for label in ("cat", "dog") for at in range(4)
+    ]
+
+
 def test_a_set_of_the_hub_in_an_archive_is_found(tmp_path, run: Callable):
     """pets.zip with pets/train/metadata.csv."""
     folder = tree(tmp_path / "d", "pets/train", n=4)
