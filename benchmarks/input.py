@@ -186,7 +186,7 @@ def run_start(folder: str) -> None:
     import torch._dynamo  # noqa: F401, PLC0415  (torch imports it when it makes the first optimiser)
 
     import gridcnn.cli  # noqa: PLC0415
-    from gridcnn.cli.progress import PlainProgress  # noqa: PLC0415
+    from gridcnn.training.progress import PlainProgress  # noqa: PLC0415
 
     def ready(*_: Any) -> None:
         now = time.monotonic()

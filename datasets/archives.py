@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import bz2
 import contextlib
 import gzip
@@ -18,6 +17,7 @@ from typing import IO, cast
 
 from gridcnn.datasets.compressed import DAMAGE, require_whole
 from gridcnn.datasets.limits import most
+from gridcnn.datasets.temporary import remove_folder, temporary_folder
 from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError, GridcnnError
 
@@ -34,7 +34,10 @@ DEEPEST = 100
 LONGEST_HEADER = 2**20
 """Bytes; names and attributes of a member have no more."""
 
-SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+NAME_IS_UTF8 = 0x800
+"""A bit among the flags of a member of a zip file; without it, its name is in the encoding of old DOS."""
+
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 
 
 def is_archive(path: Path) -> bool:
@@ -50,7 +53,7 @@ def unpacked(archive: Path) -> Path:
     Parameters
     ----------
     archive : path
-        A .zip or .tar file, the latter also with .gz, .bz2 or .xz.
+        A .zip or .tar file, the latter also with .gz, .bz2, .xz or .zst.
 
     Returns
     -------
@@ -69,12 +72,15 @@ def unpacked(archive: Path) -> Path:
 
 @cache
 def _unpack(archive: Path, size: int, _changed: int) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="gridcnn-"))
+    try:
+        folder = temporary_folder(archive.stem)
+    except OSError as error:
+        raise _cannot(archive, error) from None
     room = _Room(archive, size, shutil.disk_usage(folder).free * 9 // 10)
     unpack = _unpack_zip if archive.name.lower().endswith(".zip") else _unpack_tar
     try:
         with contextlib.ExitStack() as undoing:
-            undoing.callback(shutil.rmtree, folder, ignore_errors=True)
+            undoing.callback(remove_folder, folder)
             unpack(archive, folder, room)
             undoing.pop_all()
     except (tarfile.TarError, *DAMAGE) as error:
@@ -84,17 +90,35 @@ def _unpack(archive: Path, size: int, _changed: int) -> Path:
     except (RuntimeError, ValueError) as error:  # a password, an unusual compression, a name that none can have
         raise DataError(f"{archive}: {error}: unpack it yourself, and give the folder.") from None
     except OSError as error:
-        raise DataError(f"{archive}: cannot be unpacked ({error.strerror or error}): unpack it yourself.") from None
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        raise _cannot(archive, error) from None
     return folder
 
 
+def _cannot(archive: Path, error: OSError) -> DataError:
+    where = tempfile.gettempdir()
+    return DataError(
+        f"{archive}: cannot be unpacked to {where} ({error.strerror or error}): set TMPDIR to a folder where there is "
+        "room, or unpack it yourself, and give the folder."
+    )
+
+
 def _unpack_zip(archive: Path, folder: Path, room: _Room) -> None:
-    with zipfile.ZipFile(archive) as opened:
+    with zipfile.ZipFile(archive, metadata_encoding=_encoding_of_names(archive)) as opened:
         require_whole(opened)
         for member in opened.infolist():
             room.take(member.filename, member.file_size)
         opened.extractall(folder)  # drops drives, leading slashes and ".."; reads no more than the stated sizes
+
+
+def _encoding_of_names(archive: Path) -> str | None:
+    """Return "utf-8" if names are in it although the file does not say so, as macOS packs; None for what it says."""
+    with zipfile.ZipFile(archive) as opened:
+        untold = [member.filename for member in opened.infolist() if not member.flag_bits & NAME_IS_UTF8]
+    try:
+        told = [name.encode("cp437").decode("utf-8") for name in untold if not name.isascii()]
+    except UnicodeError:
+        return None
+    return "utf-8" if told else None
 
 
 def _unpack_tar(archive: Path, folder: Path, room: _Room) -> None:
@@ -127,10 +151,46 @@ def _decompressed(archive: Path) -> IO[bytes]:
     """Open a tar file, whatever it is compressed by: its first bytes say so, not its name."""
     with archive.open("rb") as file:
         start = file.read(6)
+    if start.startswith(b"\x28\xb5\x2f\xfd"):
+        return cast(IO[bytes], _Zstandard(archive))
     for mark, opener in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open)):
         if start.startswith(mark):
             return cast(IO[bytes], opener(archive))
     return archive.open("rb")
+
+
+class _Zstandard(contextlib.AbstractContextManager["_Zstandard"]):
+    """The content of a file that Zstandard has compressed, which is read from its beginning to its end."""
+
+    def __init__(self, archive: Path) -> None:
+        import pyarrow as pa  # noqa: PLC0415
+
+        self._file = pa.OSFile(str(archive))
+        self._stream = pa.CompressedInputStream(self._file, "zstd")
+        self._at = 0
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+        self._file.close()
+
+    def tell(self) -> int:
+        """Return how much was read."""
+        return self._at
+
+    def read(self, size: int) -> bytes:
+        """Read so many bytes, or fewer at the end."""
+        try:
+            content = bytes(self._stream.read(size))
+        except OSError as error:
+            raise tarfile.ReadError(" ".join(str(error).split())) from None
+        self._at += len(content)
+        return content
+
+    def seek(self, at: int) -> int:
+        """Read on up to a place."""
+        while self._at < at and self.read(min(at - self._at, LONGEST_HEADER)):
+            pass
+        return self._at
 
 
 class _Portions:

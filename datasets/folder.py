@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from gridcnn.datasets.compressed import is_table_file
 from gridcnn.datasets.dataset import Dataset
 from gridcnn.datasets.encoding import decode
 from gridcnn.datasets.media import sort_media, walk, what_else
@@ -82,7 +83,9 @@ def _dataset(
     # Some file systems store é as two characters.
     names = [unicodedata.normalize("NFC", leaf.label) for leaf in tree.leaves]
     if len(set(names)) == 1 and not allow_one_class:
-        raise DataError(f"{root}: one class only, {names[0]!r}: add a folder with examples of another class.")
+        raise DataError(
+            f"{root}: one class only, {names[0]!r}: add a folder with examples of another class{_or_table(tree)}."
+        )
     parts = [leaf.part for leaf in tree.leaves]
     return Dataset(
         items,
@@ -96,6 +99,14 @@ def _dataset(
         ),
         notes=tuple(tree.notes),
     )
+
+
+def _or_table(tree: Tree) -> str:
+    """Say that a table beside the folders may know the classes, if there is one."""
+    tables = [path.name for path in tree.loose if is_table_file(path) and not path.name.endswith(_RESULTS)]
+    if not tables:
+        return ""
+    return f"; or, if {tables[0]} says which class each file has, give that file (of an archive, once it is unpacked)"
 
 
 def _documents(root: Path, tree: Tree, files: Sequence[Sequence[Path]], allow_one_class: bool) -> Dataset:

@@ -5,12 +5,10 @@ The metadata of such a file holds JSON that says what its columns are. A file of
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import json
 import os
 import shutil
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,12 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gridcnn.datasets.limits import require_cells
 from gridcnn.datasets.media import kind_by_name, kind_by_start
 from gridcnn.datasets.parquet import BATCH, opened_parquet
+from gridcnn.datasets.temporary import temporary_folder
 from gridcnn.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Features", "features_of", "read_with_files"]
+__all__ = ["Features", "features_of", "read_with_files", "rows_of"]
 
 LONGEST_SUFFIX = 8  # characters
 LOOKED_AT = 64 * 2**20
@@ -39,6 +38,8 @@ class Features(NamedTuple):
         All columns.
     files : tuple of str
         Columns whose cells are pictures or sounds.
+    binary : tuple of str
+        Columns whose cells are bytes, of which nothing says what they are.
     texts : tuple of str
         Columns of texts.
     classes : dict of str to tuple of str
@@ -47,6 +48,7 @@ class Features(NamedTuple):
 
     names: tuple[str, ...]
     files: tuple[str, ...]
+    binary: tuple[str, ...]
     texts: tuple[str, ...]
     classes: dict[str, tuple[str, ...]]
 
@@ -63,11 +65,24 @@ def features_of(path: Path) -> Features:
         return _features(opened.schema_arrow)
 
 
+def rows_of(path: Path) -> int:
+    """Return how many rows a file says that it has.
+
+    Raises
+    ------
+    DataError
+        If it is damaged.
+    """
+    with path.open("rb") as file, opened_parquet(file, path) as (_, stated):
+        return stated.rows
+
+
 def _features(schema: Any) -> Features:
     import pyarrow as pa  # noqa: PLC0415
 
     said = _said(schema.metadata)
     files = [field.name for field in schema if _holds_files(field.type)]
+    binary = [field.name for field in schema if _is_binary(field.type)]
     texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
     classes = {}
     for field in schema:
@@ -75,7 +90,7 @@ def _features(schema: Any) -> Features:
         names = feature.get("names") if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" else None
         if isinstance(names, list) and all(isinstance(each, str) for each in names):
             classes[field.name] = tuple(names)
-    return Features(tuple(schema.names), tuple(files), tuple(texts), classes)
+    return Features(tuple(schema.names), tuple(files), tuple(binary), tuple(texts), classes)
 
 
 def _said(metadata: dict[bytes, bytes] | None) -> dict[str, Any]:
@@ -183,10 +198,7 @@ class _Folder:
 
     def __init__(self, source: Path) -> None:
         self._source = source
-        root = Path(tempfile.mkdtemp(prefix="gridcnn-"))
-        atexit.register(shutil.rmtree, root, ignore_errors=True)
-        self._folder = root / source.stem
-        self._folder.mkdir()
+        self._folder = temporary_folder(source.stem)
         self._unlooked = LOOKED_AT
 
     def written(self, cells: Any, first: int) -> list[str | None]:

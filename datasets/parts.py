@@ -37,6 +37,16 @@ def part_of(name: str) -> str | None:
     return found[0] if len(found) == 1 and not others else None
 
 
+_ABOUT = frozenset({".csv", ".tsv", ".json", ".jsonl", ".xlsx", ".parquet", ".md", ".rst", ".pdf", ".html", ".xml",
+                    ".yaml", ".yml", ".toml", ".py", ".ipynb", ".log", ".safetensors"})  # fmt: skip
+"""Suffixes of files that tell of a set, beside its folders."""
+
+
+def _is_about(file: Path) -> bool:
+    """Whether a file tells of a set, and is no item of it."""
+    return file.suffix.lower() in _ABOUT or file.stem.lower() in {"readme", "license", "licence", "citation"}
+
+
 class Leaf(NamedTuple):
     """A folder whose files, with those below it, have one class and one part."""
 
@@ -116,7 +126,7 @@ def _is_wrapper(folder: Path, allow_one_class: bool) -> bool:
     for _ in range(MOST_LEVELS):
         folders, files = inside(folder)
         parts = [part_of(each.name) for each in folders]
-        if files or not folders:
+        if not folders or not all(map(_is_about, files)):
             return False
         if len(folders) > 1 or any(parts):
             return any(parts) or len(folders) > 1 or not allow_one_class

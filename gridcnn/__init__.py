@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gridcnn.training.callbacks import Callback
     from gridcnn.training.fit import fit
     from gridcnn.training.malloc import keep_freed_memory
+    from gridcnn.training.progress import Progress
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,7 @@ _HOMES = {
     "GridcnnError": "gridcnn.errors",
     "OrderReport": "gridcnn.ordering",
     "Predictions": "gridcnn.inference",
+    "Progress": "gridcnn.training.progress",
     "audit": "gridcnn.evaluation.audit",
     "check_axes": "gridcnn.ordering",
     "check_order": "gridcnn.ordering",
@@ -68,6 +70,7 @@ __all__ = [
     "GridcnnError",
     "OrderReport",
     "Predictions",
+    "Progress",
     "__version__",
     "audit",
     "check_axes",

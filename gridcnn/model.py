@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import hashlib
-import html
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from gridcnn.adapters import Adapter
 from gridcnn.answer_rule import AnswerRule, background_index
 from gridcnn.certainty import Certainty
+from gridcnn.display import as_facts
 from gridcnn.errors import Skipped
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.layers import to_channels_last
@@ -180,12 +180,7 @@ class FittedModel:
 
     def _repr_html_(self) -> str:
         """Show the facts in a notebook."""
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for name, value in self.facts().items()
-        )
-        return f"<table>{rows}</table>"
+        return as_facts(self.facts())
 
     def trained_on(self, fingerprints: np.ndarray) -> np.ndarray:
         """Return which items, by the digests of their content `(n, 16)` uint8, are training items: bool `(n,)`."""

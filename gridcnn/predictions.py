@@ -102,7 +102,7 @@ class Predictions:
     def _repr_html_(self) -> str:
         """Show the first and the last answers in a notebook."""
         frame = self.to_frame()
-        shown: str = frame.to_html(max_rows=MOST_SHOWN, notebook=True, escape=True)
+        shown: str = frame.to_html(max_rows=MOST_SHOWN, notebook=True, escape=True, float_format="{:.4f}".format)
         return shown
 
     def to_frame(self) -> pd.DataFrame:

@@ -15,6 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 GROUND = {
+    "display",
     "durable",
     "errors",
     "constraints",
@@ -34,6 +35,7 @@ PARTS = {*GROUND, "ordering", "adapters", "network"}
 MODEL = {*PARTS, "pipeline", "model"}
 
 MAY_IMPORT = {
+    "display": set(),
     "durable": set(),
     "errors": set(),
     "versions": set(),
@@ -47,7 +49,7 @@ MAY_IMPORT = {
     "segments": {"errors"},
     "predictions": {"answer_rule", "segments"},
     "grid": {"errors"},
-    "ordering": {"errors"},
+    "ordering": {"display", "errors"},
     "datasets": {"durable", "errors", "segments"},
     "adapters": {*GROUND, "ordering"},
     "network": GROUND,

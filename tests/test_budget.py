@@ -15,7 +15,6 @@ from gridcnn import GridClassifier
 from gridcnn.adapters import AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.adapters.questions import Option, Question
 from gridcnn.cli.options import seconds_of
-from gridcnn.cli.progress import LiveProgress, PlainProgress
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.grid import GridSpec
 from gridcnn.model import EpochRecord, Network
@@ -26,6 +25,7 @@ from gridcnn.training.callbacks import Callback
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.contention import Contention
 from gridcnn.training.loop import Examples
+from gridcnn.training.progress import LiveProgress, PlainProgress
 from gridcnn.training.recipe import Recipe
 from gridcnn.training.schedule import Schedule
 
@@ -380,7 +380,7 @@ def test_the_live_bar_fits_80_columns():
 
 def test_plain_lines_count_all_the_time_that_an_epoch_takes(monkeypatch, capsys):
     now = [0.0]
-    monkeypatch.setattr("gridcnn.cli.progress.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("gridcnn.training.progress.time.perf_counter", lambda: now[0])
     display = PlainProgress(Console())
     display.on_start(epochs=10, steps_per_epoch=1)
     now[0] = 20.0  # two seconds of steps, the rest on validation
@@ -390,7 +390,7 @@ def test_plain_lines_count_all_the_time_that_an_epoch_takes(monkeypatch, capsys)
 
 def test_plain_lines_of_short_epochs_come_once_a_second_and_the_last_always(monkeypatch, capsys):
     now = [5.0]
-    monkeypatch.setattr("gridcnn.cli.progress.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("gridcnn.training.progress.time.perf_counter", lambda: now[0])
     display = PlainProgress(Console())
     display.on_start(epochs=9, steps_per_epoch=1)
     for epoch in range(1, 10):

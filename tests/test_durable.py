@@ -460,8 +460,9 @@ WRITERS = {
     "gridcnn/export/web_runtime.py": {"TemporaryDirectory", "TemporaryFile"},
     "datasets/annotations.py": {"mkstemp", "fdopen"},  # then synced and renamed
     "datasets/event_files/plain.py": {"ParquetWriter", "write_table"},  # to the file that annotations.py opened
-    "datasets/hub_parquet.py": {"mkdtemp", "write_bytes"},  # unpacked as long as the program runs
-    "datasets/archives.py": {"mkdtemp", "extract", "extractall", "open"},  # unpacked as long as the program runs
+    "datasets/temporary.py": {"mkdtemp", "open"},  # as long as the program runs, and its lock
+    "datasets/hub_parquet.py": {"write_bytes"},  # unpacked as long as the program runs
+    "datasets/archives.py": {"extract", "extractall", "open"},  # unpacked as long as the program runs
     "datasets/formats.py": {"TemporaryDirectory", "extractall"},  # then synced and renamed
     "datasets/public.py": {"TemporaryDirectory", "retrieve"},  # then synced and renamed
 }

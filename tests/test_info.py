@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,39 +134,3 @@ def test_a_dry_run_prints_the_cost_on_a_small_device(run: Run, tmp_path: Path) -
     source = texts(tmp_path / "b.csv", ("praise", "complaint"))
 
     assert "on a small device: " in run("train", str(source), "--text", "text", "--dry-run").out
-
-
-def test_each_epoch_is_logged_to_tensorboard(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[tuple[str, int]] = []
-
-    class SummaryWriter:
-        def __init__(self, folder: str) -> None:
-            assert folder == "logs"
-
-        def add_scalar(self, name: str, value: float, step: int) -> None:
-            written.append((name, step))
-
-        def flush(self) -> None:
-            pass
-
-    fake = types.ModuleType("torch.utils.tensorboard")
-    fake.SummaryWriter = SummaryWriter  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", fake)
-    source = texts(tmp_path / "b.csv", ("praise", "complaint"))
-
-    run("train", str(source), "--text", "text", "--epochs", "2", "--no-refit", "-q", "--log", "tensorboard:logs",
-        "-o", str(tmp_path / "b.safetensors"))  # fmt: skip
-
-    assert ("training 1/loss", 1) in written
-    assert ("training 1/validation_accuracy", 2) in written
-
-
-def test_a_tracker_that_is_not_installed_or_unknown_is_named(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "mlflow", None)
-    source, output = texts(tmp_path / "b.csv", ("praise", "complaint")), str(tmp_path / "b.safetensors")
-    command = ["train", str(source), "--text", "text", "-o", output]
-
-    assert "pip install mlflow" in run(*command, "--log", "mlflow:here").err
-    assert "tensorboard:FOLDER" in run(*command, "--log", "wandb").err

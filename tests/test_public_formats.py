@@ -16,18 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
 from PIL import Image
 
-import gridcnn
-from gridcnn.adapters import ImageAdapter
 from gridcnn.cli import main
 from gridcnn.cli.sources import Columns, located, read_labelled
-from gridcnn.datasets import load, load_manifest
+from gridcnn.datasets import load_manifest
 from gridcnn.datasets.annotations import read_annotations
 from gridcnn.datasets.hub_folder import hub_files, load_hub_folder
 from gridcnn.datasets.tables import read_table
@@ -157,24 +154,6 @@ def test_more_bytes_than_there_is_room_for_are_refused(tmp_path: Path, monkeypat
 
     with pytest.raises(DataError, match="need more room among the temporary files"):
         load_manifest(path, path_column="image", label="label")
-
-
-def test_predict_answers_the_pictures_in_a_parquet_file_row_by_row(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    digits = load("digits").take(range(60))
-    model, output = tmp_path / "m.safetensors", tmp_path / "answers.csv"
-    gridcnn.save(gridcnn.fit(ImageAdapter(), digits.items, digits.labels, {"epochs": 1, "kernels": (2,)}), model)
-    cells = [{"bytes": picture(9), "path": None}, None, {"bytes": b"no picture", "path": "x.png"}]
-    pq.write_table(pa.table({"image": pa.array(cells, IMAGE)}), tmp_path / "a.parquet")
-    with pytest.raises(SystemExit):
-        main(["predict", str(model), str(tmp_path / "a.parquet"), "-o", str(output)])
-    capsys.readouterr()
-    rows = pd.read_csv(output)
-
-    assert [item.rpartition(", ")[2] for item in rows["item"]] == ["row 1", "row 2", "row 3"]
-    assert rows["prediction"].notna().tolist() == [True, False, False]
-    assert rows["error"][1].endswith("no image")
 
 
 # ---- folders --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,12 @@
-"""Csv files of Kaleidoscope: folders and name of the file, offset and duration, automatic and manual identification."""
+"""Csv files of Kaleidoscope: folders and name of the file, offset and duration, automatic and manual identification.
+
+References
+----------
+Columns of Kaleidoscope Pro (Wildlife Acoustics), as published beside data made by it: FOLDER is relative to INDIR,
+CHANNEL is 0 for left and 1 for right, OFFSET and DURATION are seconds in the input file; id.csv has AUTO ID and columns
+of bats, cluster.csv TOP1MATCH and TOP1DIST, a distance; some names end in a star. BirdNET-Analyzer
+(`KALEIDOSCOPE_HEADER`) writes scientific_name, common_name and confidence instead.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +30,8 @@ _COLUMNS = ("INDIR", "FOLDER", "IN FILE", "CHANNEL", "OFFSET", "DURATION", "Fmin
             "MANUAL ID")  # fmt: skip
 _FOUND = "TOP1MATCH"
 """Column of what a program found, which stays beside what a person said."""
-_LABELS = ("MANUAL ID", "AUTO ID", "TOP1MATCH", "common_name", "scientific_name")
+_LABELS = ("MANUAL ID*", "MANUAL ID", "AUTO ID*", "AUTO ID", "TOP1MATCH*", "TOP1MATCH", "common_name",
+           "scientific_name")  # fmt: skip
 _OF_BATS = ("PULSES", "Fc", "Fk")
 """Columns that only the analysis of bats has, whose frequencies are in kHz."""
 
@@ -38,7 +47,9 @@ def read(reading: Reading) -> None:
     table = rows_or_none(reading.path, reading.encoding)
     if table is None:
         return
-    table.columns = [str(name).removesuffix("*").strip() for name in table.columns]
+    given = [str(name).strip() for name in table.columns]
+    plain = [name.removesuffix("*").strip() for name in given]
+    table.columns = [short if plain.count(short) == 1 else name for name, short in zip(given, plain, strict=True)]
     names = list(table.columns)
     if missing := [name for name in NEEDED if name not in names]:
         raise DataError(

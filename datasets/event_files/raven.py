@@ -1,8 +1,17 @@
-"""Selection tables of Raven: text with tabs, one or two rows a selection."""
+"""Selection tables of Raven: text with tabs, a row for each selection and each view of it.
+
+References
+----------
+Raven Pro 1.4 User's Manual (Cornell Lab of Ornithology), chapter 7 on sequences of files. How others read
+and write such tables: opensoundscape (`BoxedAnnotations.from_raven_files`: the annotation is the first column of
+a person's own), crowsetta (`formats.bbox.raven`), BirdNET-Analyzer (`generate_raven_table`: Begin Path, File Offset,
+and a row "nocall" for a recording in which nothing was found).
+"""
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,18 +20,27 @@ from typing import IO, Any
 
 from gridcnn.datasets.event_files.plain import values_of
 from gridcnn.datasets.event_files.reading import Reading
-from gridcnn.datasets.event_files.roles import Roles, read_events, require_free, used_columns
+from gridcnn.datasets.event_files.roles import Roles, field_of, read_events, require_free, used_columns
 from gridcnn.datasets.folder import read_document
 from gridcnn.datasets.tables import csv_table
+from gridcnn.datasets.wording import listed
 from gridcnn.errors import DataError
 from gridcnn.segments import Event
 
 __all__ = ["BEGIN", "read", "write"]
 
-BEGIN, END = "Begin Time (s)", "End Time (s)"
-_LABELS = ("Annotation", "Species", "Common Name", "Label", "Class", "Tags", "Tag", "Call Type", "Call", "Species Code")
-_OFFSET, _PATH, _FILE, _LAST_FILE = "File Offset (s)", "Begin Path", "Begin File", "End File"
+BEGIN, END, _DELTA = "Begin Time (s)", "End Time (s)", "Delta Time (s)"
+_LABELS = ("annotation", "annotations", "species", "commonname", "label", "class", "tags", "tag", "tag1", "calltype",
+           "call", "soundtype", "type", "speciescode")  # fmt: skip
+"""Usual names of the column of labels, as `field_of` writes them, the first of which that is there counts."""
+_OFFSET, _PATH, _FILE, _LAST_FILE, _LAST_PATH = "File Offset (s)", "Begin Path", "Begin File", "End File", "End Path"
 _OWN = frozenset({"Selection", "View", BEGIN, END})
+_MEASURED = re.compile(
+    r".*\(.*\)|(Begin|End|Peak|Center|Max|Min) .*|Length.*|Occupancy|Sound Window|DetectionID|Notes?"
+)
+"""Columns that Raven can add by itself, most of which have a unit, and those that hold anything."""
+_NOTHING = "nocall"
+"""The label and the code of BirdNET for a recording in which it found nothing."""
 
 
 def read(reading: Reading) -> None:
@@ -37,7 +55,7 @@ def read(reading: Reading) -> None:
         If it cannot be read, has no times, or names several files and does not say what its times count from.
     """
     header, *rows = [_cells(line) for line in _lines(read_document(reading.path, reading.encoding))] or [[]]
-    if BEGIN not in header or END not in header:
+    if BEGIN not in header or (END not in header and _DELTA not in header):
         raise DataError(f"{reading.path}: no Raven selection table: the columns {BEGIN!r} and {END!r} are expected.")
     while rows and not any(rows[-1]):
         rows.pop()
@@ -45,23 +63,26 @@ def read(reading: Reading) -> None:
     source = next((name for name in (_PATH, _FILE) if name in header and any(map(str.strip, table[name]))), None)
     roles = Roles(
         start=_OFFSET if _OFFSET in header and source else BEGIN,
-        end=END,
-        since=BEGIN if _OFFSET in header and source else None,
+        end=END if END in header else None,
+        since=BEGIN if _OFFSET in header and source and END in header else None,
+        duration=None if END in header else _DELTA,
         source=() if source is None else (source,),
-        label=tuple(name for name in _LABELS if name in header)[:1],
+        label=_label(table, reading),
         confidence=next((name for name in ("Confidence", "Score") if name in header), None),
         low=next((name for name in ("Low Freq (Hz)",) if name in header), None),
         high=next((name for name in ("High Freq (Hz)",) if name in header), None),
         channel="Channel" if "Channel" in header else None,
-        own=_OWN | {_FILE, _PATH, _OFFSET, _LAST_FILE},
+        own=_OWN | {_FILE, _PATH, _OFFSET, _LAST_FILE, _LAST_PATH},
     )
-    if _LAST_FILE in header and _FILE in header:
-        _refuse_spanning(table)
+    for first, last in ((_FILE, _LAST_FILE), (_PATH, _LAST_PATH)):
+        if first in header and last in header:
+            _refuse_spanning(table, first, last)
     read_events(table, roles, reading)
     if source is not None and _OFFSET not in header:
         _require_one_scale(reading)
     if "Selection" in header and "View" in header:
         _merge_views(reading, table)
+    _leave_out_nothing(reading)
 
 
 def _lines(text: str) -> list[str]:
@@ -79,9 +100,53 @@ def _unquoted(cell: str) -> str:
     return inner.replace('""', '"') if quoted else cell
 
 
-def _refuse_spanning(table: Any) -> None:
+def _label(table: Any, reading: Reading) -> tuple[str, ...]:
+    """Return the column of labels: the usual one, or the only one of a person's own that holds words."""
+    names = list(map(str, table.columns))
+    by_field = {field_of(name): name for name in reversed(names)}
+    usual = next((by_field[each] for each in _LABELS if each in by_field), None)
+    if usual is not None or reading.label is not None:
+        return () if usual is None else (usual,)
+    known = {*_OWN, _OFFSET, _PATH, _FILE, _LAST_FILE, _LAST_PATH, "Channel", "Confidence", "Score", ""}
+    own = [name for name in names if name not in known and not _MEASURED.fullmatch(name)]
+    words = [name for name in own if any(cell.strip() and not _is_number(cell) for cell in table[name])]
+    if len(words) == 1:
+        reading.notes.append(f"{reading.path}: labels are in the column {words[0]!r}, the only one that holds words")
+        return (words[0],)
+    if words:
+        reading.notes.append(
+            f"{reading.path}: no column is called Annotation, and {listed(words[:9])} may all hold labels: say which "
+            "with --label"
+        )
+    return ()
+
+
+def _is_number(cell: str) -> bool:
+    return bool(re.fullmatch(r"[-+.,:\d\s]+", cell))
+
+
+def _leave_out_nothing(reading: Reading) -> None:
+    """Leave out rows that say that nothing was found."""
+    kept = [
+        at
+        for at, event in enumerate(reading.events)
+        if not (event.label == _NOTHING and event.more.get("Species Code") == _NOTHING)
+    ]
+    if left_out := len(reading.events) - len(kept):
+        reading.notes.append(
+            f"{reading.path}: {left_out:,} rows {_NOTHING!r} say that nothing was found, and are no events"
+        )
+    _keep(reading, kept)
+
+
+def _keep(reading: Reading, kept: Sequence[int]) -> None:
+    reading.events[:] = [reading.events[at] for at in kept]
+    reading.rows[:] = [reading.rows[at] for at in kept]
+
+
+def _refuse_spanning(table: Any, begins: str, ends: str) -> None:
     """Mark selections that reach into another file as bad rows."""
-    for row, first, last in zip(table.index.tolist(), table[_FILE], table[_LAST_FILE], strict=True):
+    for row, first, last in zip(table.index.tolist(), table[begins], table[ends], strict=True):
         if last.strip() and last.strip() != first.strip():
             table.attrs["malformed"].setdefault(row, f"it begins in {first} and ends in another file, {last}")
 
@@ -103,26 +168,26 @@ def _require_one_scale(reading: Reading) -> None:
 
 
 def _merge_views(reading: Reading, table: Any) -> None:
-    """Count a selection once that has a row for the waveform and one for the spectrogram."""
+    """Count a selection once that has a row for each view in which Raven showed it, such as waveform and spectrogram.
+
+    The row of a spectrogram is kept, which has the frequencies. Rows of one view are never the same selection.
+    """
     number = dict(zip(table.index.tolist(), table["Selection"], strict=True))
     view = dict(zip(table.index.tolist(), table["View"], strict=True))
-    shown: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    shown: dict[tuple[Any, ...], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for at, (row, event) in enumerate(zip(reading.rows, reading.events, strict=True)):
-        shown[number[row], event.source, event.start, event.end, event.channel].append(at)
+        place = number[row], event.source, event.start, event.end, event.channel
+        shown[place][view[row].strip().lower()].append(at)
     left_out = set[int]()
-    for places in shown.values():
-        waves = [at for at in places if view[reading.rows[at]].lower().startswith("waveform")]
-        spectra = [at for at in places if at not in waves]
-        for wave, spectrum in zip(waves, spectra, strict=False):
-            label = reading.events[wave].label
-            if reading.events[spectrum].label in ("", label) or not label:
-                reading.events[spectrum] = replace(
-                    reading.events[spectrum], label=reading.events[spectrum].label or label
-                )
-                left_out.add(wave)
-    kept = [at for at in range(len(reading.events)) if at not in left_out]
-    reading.events[:] = [reading.events[at] for at in kept]
-    reading.rows[:] = [reading.rows[at] for at in kept]
+    for views in shown.values():
+        best, *others = sorted(views, key=lambda name: (name.startswith("waveform"), name))
+        for other in others:
+            for kept, at in zip(views[best], views[other], strict=False):
+                labels = {reading.events[kept].label, reading.events[at].label} - {""}
+                if len(labels) < 2:
+                    reading.events[kept] = replace(reading.events[kept], label=next(iter(labels), ""))
+                    left_out.add(at)
+    _keep(reading, [at for at in range(len(reading.events)) if at not in left_out])
 
 
 def write(file: IO[bytes], events: Sequence[Event]) -> None:

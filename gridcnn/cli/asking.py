@@ -11,12 +11,13 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from gridcnn.cli.hub_sources import column_of_bytes
+from gridcnn.cli.asked import Asked, Source, unreadable
+from gridcnn.cli.listed import listed, tables_of
 from gridcnn.cli.output import note
 from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, require_kind
-from gridcnn.errors import ConfigurationError, DataError, GridcnnError, ItemError
+from gridcnn.errors import ConfigurationError, DataError, GridcnnError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,45 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "Source", "read_inputs"]
 
 STANDARD_INPUT = "-"
-
-
-class Asked(NamedTuple):
-    """One item of the inputs.
-
-    Parameters
-    ----------
-    name : str
-        What the answers call it: its path, its text, or its file and row, as a spreadsheet counts.
-    item : object
-        The raw item, as `Adapter.check_items` returns it; an `ItemError` if it is known to be unreadable already.
-    row : int or None
-        Its row in the file that lists it, as a spreadsheet counts; None where there is no such file.
-    """
-
-    name: str
-    item: Any
-    row: int | None = None
-
-
-class Source(NamedTuple):
-    """One input.
-
-    Parameters
-    ----------
-    name : str
-        As it was given.
-    items : callable
-        Reads its items, in their order.
-    n_items : int or None
-        How many it has; None if only the end of standard input will tell.
-    listed_in : Path or None
-        The file whose content says which items there are.
-    """
-
-    name: str
-    items: Callable[[], Iterator[Asked]]
-    n_items: int | None = 1
-    listed_in: Path | None = None
 
 
 def read_inputs(
@@ -93,15 +55,27 @@ def read_inputs(
     inputs = list(inputs)
     if inputs.count(STANDARD_INPUT) > 1:
         raise ConfigurationError("'-' is given twice, and standard input can be read only once: give it once.")
-    return [_source(name, adapter, columns, without) for name in inputs]
+    return list(itertools.chain.from_iterable(_sources(name, adapter, columns, without) for name in inputs))
 
 
-def _source(name: str, adapter: Adapter, columns: Columns, without: Callable[[Path], bool]) -> Source:
+def _sources(name: str, adapter: Adapter, columns: Columns, without: Callable[[Path], bool]) -> list[Source]:
+    """Return one input, or each table of a folder of them."""
+    if name == STANDARD_INPUT:
+        return [_source(name, Path(), adapter, columns, without)]
+    place = located(name)
+    if not os.path.isdir(place) or not (adapter.reads_texts or adapter.reads_files):  # noqa: PTH112
+        return [_source(name, place, adapter, columns, without)]
+    tables, listings = tables_of(place, adapter)
+    if tables:
+        return [listed(str(table), table, adapter, columns) for table in tables]
+    return [_source(name, place, adapter, columns, lambda file: file in listings or without(file))]
+
+
+def _source(name: str, place: Path, adapter: Adapter, columns: Columns, without: Callable[[Path], bool]) -> Source:
     if name == STANDARD_INPUT:
         if not adapter.reads_texts:
             raise DataError(f"'-' reads sentences, and this model reads {adapter.modality}: give files or a folder.")
         return _standard_input(columns.encoding)
-    place = located(name)
     if not (adapter.reads_texts or adapter.reads_files):
         return _rows_of_table(name, place, adapter, columns.encoding)
     if os.path.isdir(place):  # noqa: PTH112  (a name may be too long, or a sentence)
@@ -109,7 +83,7 @@ def _source(name: str, adapter: Adapter, columns: Columns, without: Callable[[Pa
             _documents(name, place, columns.encoding) if adapter.reads_texts else _folder(name, place, adapter, without)
         )
     if holds_rows(place):
-        return _manifest(name, place, adapter, columns)
+        return listed(name, place, adapter, columns)
     if not adapter.reads_texts:
         return Source(name, lambda: iter([Asked(name, str(place))]))
     if not os.path.isfile(place):  # noqa: PTH113
@@ -153,15 +127,11 @@ def _file_of_lines(name: str, place: Path, encoding: str | None) -> Source:
 
 def _asked_lines(lines: Iterable[str | DataError], place: Path) -> Iterator[Asked]:
     for number, line in enumerate(lines, start=1):
-        yield Asked(line, line) if isinstance(line, str) else _unreadable(f"{place}, line {number}", line)
+        yield Asked(line, line) if isinstance(line, str) else unreadable(f"{place}, line {number}", line)
 
 
 def _empty(place: Path) -> DataError:
     return DataError(f"{place}: empty: give one sentence a line.")
-
-
-def _unreadable(name: str, why: object) -> Asked:
-    return Asked(name, ItemError(name, str(why)))
 
 
 # ---- folders --------------------------------------------------------------------------------------------------------
@@ -177,10 +147,11 @@ def _documents(name: str, folder: Path, encoding: str | None) -> Source:
 
     def items() -> Iterator[Asked]:
         for place in places():
+            called = _called(name, folder, place)
             try:
-                yield Asked(str(place), read_document(place, encoding))
+                yield Asked(called, read_document(place, encoding))
             except DataError as error:
-                yield _unreadable(str(place), error)
+                yield unreadable(called, error)
 
     n_items = sum(1 for _ in places())
     if not n_items:
@@ -204,60 +175,18 @@ def _folder(name: str, folder: Path, adapter: Adapter, without: Callable[[Path],
     def items() -> Iterator[Asked]:
         for place in places():
             why = stray(place, modality)
-            yield Asked(str(place), place) if not why else _unreadable(str(place), why)
+            called = _called(name, folder, place)
+            yield Asked(called, place) if not why else unreadable(called, why)
 
     return Source(name, items, n_files)
 
 
-# ---- files of rows --------------------------------------------------------------------------------------------------
+def _called(name: str, folder: Path, place: Path) -> str:
+    """Return what the answers call a file: its path, or its place in an archive, which is unpacked for a while."""
+    return str(Path(name, place.relative_to(folder))) if os.path.isfile(name) else str(place)  # noqa: PTH113
 
 
-def _manifest(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source:
-    """Read the cells of one column: sentences, or names of files."""
-    from gridcnn.datasets.cells import is_missing, require_column
-    from gridcnn.datasets.manifest import located_file
-    from gridcnn.datasets.streamed import StreamedTable
-
-    if not adapter.reads_texts and (stored := column_of_bytes(place, columns.path)) is not None:
-        return _stored_files(name, place, stored)
-    table = StreamedTable(place, columns.encoding)
-    column = (columns.text or "text") if adapter.reads_texts else (columns.path or "path")
-    require_column(next(table.parts()), column, place)
-
-    def asked(number: Any, cell: Any, malformed: str | None) -> Asked:
-        row = f"{place}, row {number}"
-        if malformed or is_missing(cell):
-            return _unreadable(row, malformed or f"no {column}")
-        if adapter.reads_texts:
-            return Asked(str(cell), str(cell), number)
-        file = located_file(str(cell), place.parent, [])
-        return Asked(str(file), file, number) if os.path.isfile(file) else _unreadable(row, f"no such file: {file}")  # noqa: PTH113
-
-    def items() -> Iterator[Asked]:
-        for part in table.parts(column):
-            malformed = part.attrs.get("malformed", {})
-            for number, cell in zip(part.index.tolist(), part[column].tolist(), strict=True):
-                yield asked(number, cell, malformed.get(number))
-
-    return Source(name, items, table.n_rows, place)
-
-
-def _stored_files(name: str, place: Path, column: str) -> Source:
-    """Read the pictures or sounds that a parquet file holds in a column."""
-    from gridcnn.datasets.cells import is_missing
-    from gridcnn.datasets.hub_parquet import read_with_files
-    from gridcnn.datasets.manifest import located_file
-
-    cells = read_with_files(place, column)[column]
-
-    def asked(row: int, cell: Any) -> Asked:
-        item = f"{place}, row {row}"
-        if is_missing(cell):
-            return _unreadable(item, f"no {column}")
-        file = located_file(str(cell), place.parent, [])
-        return Asked(item, file, row) if os.path.isfile(file) else _unreadable(item, f"no such file: {file}")  # noqa: PTH113
-
-    return Source(name, lambda: itertools.starmap(asked, cells.items()), len(cells), place)
+# ---- tables of numbers ----------------------------------------------------------------------------------------------
 
 
 def _rows_of_table(name: str, place: Path, adapter: Adapter, encoding: str | None) -> Source:
@@ -279,7 +208,7 @@ def _rows_of_table(name: str, place: Path, adapter: Adapter, encoding: str | Non
     def items() -> Iterator[Asked]:
         for part, malformed in measurements.parts():
             asked = dict(_asked_rows(part, adapter, name))
-            asked |= {number: _unreadable(f"{name}, row {number}", why) for number, why in malformed.items()}
+            asked |= {number: unreadable(f"{name}, row {number}", why) for number, why in malformed.items()}
             yield from (asked[number] for number in sorted(asked))
 
     return Source(name, items, table.n_rows, place)
@@ -305,7 +234,7 @@ def _asked_rows(table: pd.DataFrame, adapter: Adapter, name: str) -> Iterator[tu
         numbers = _numbers(table, adapter, name) if len(table) else []
     except DataError as error:
         if len(table) == 1:
-            yield int(table.index[0]), _unreadable(f"{name}, row {table.index[0]}", error)
+            yield int(table.index[0]), unreadable(f"{name}, row {table.index[0]}", error)
             return
         for at in range(len(table)):
             yield from _asked_rows(table[at : at + 1], adapter, name)

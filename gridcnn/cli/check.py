@@ -12,7 +12,7 @@ from rich.console import Console
 
 from gridcnn.cli.options import EncodingOption, PathOption, TextOption
 from gridcnn.cli.output import list_skipped, note, prepare_output, printable_lines, written
-from gridcnn.cli.sources import Columns, adapter_for, read_unlabelled
+from gridcnn.cli.sources import Columns, adapter_for, located, read_unlabelled
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError, DataError
 
@@ -92,7 +92,7 @@ def _check(
         array = load_array(place)
         waiting.now("checking")
         return (check_order if array.ndim <= 2 else check_axes)(array, **how)
-    if place.is_file() and columns.text is None and columns.path is None:
+    if place.is_file() and columns.text is None and columns.path is None and not located(source).is_dir():
         return _check_table(place, columns, how, waiting)
     data = read_unlabelled(source, columns)
     for sentence in data.notes:

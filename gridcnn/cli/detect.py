@@ -14,7 +14,7 @@ from gridcnn.cli.models import load_model, located_model
 from gridcnn.cli.options import ModelArgument, ThreadsOption
 from gridcnn.cli.output import note, prepare_output, write_csv
 from gridcnn.cli.stopping import exit_code
-from gridcnn.errors import ConfigurationError
+from gridcnn.errors import ConfigurationError, ItemError
 
 if TYPE_CHECKING:
     from gridcnn.model import FittedModel
@@ -38,7 +38,8 @@ def detect(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT...", help="Long recordings, or folders of them; text files; csv or npy files of a series."
+            metavar="INPUT...",
+            help="Long recordings, folders or parquet files of them; text files; csv or npy files of a series.",
         ),
     ],
     *,
@@ -76,7 +77,7 @@ def detect(
     the probability of a class is high enough; it lasts as long as the cells of the window tell. The background class is
     never an event. Recordings that cannot be read are listed in FILE.skipped.csv; what was found before damage is kept.
     """
-    from gridcnn.inference.detecting import Detecting, detect
+    from gridcnn.inference.detecting import Detecting, Detections, detect
 
     kinds = _kinds(output, formats)
     prepare_output(output, [model, *inputs])
@@ -90,6 +91,9 @@ def detect(
     _about_background(fitted)
     with Run.begun(output, made_by, resume=resume) as run:
         try:
+            for each in items:
+                if isinstance(each.item, ItemError) and each.name not in run.names:
+                    run.add(each.name, Detections(each.item, [], 0.0, each.item.reason))
             waiting = [each for each in items if each.name not in run.names]
             found = detect(fitted, (each.item for each in waiting), settings, curves=curve is not None)
             for each, one in zip(waiting, found, strict=False):

@@ -19,6 +19,7 @@ from gridcnn.segments import Event
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
+    from gridcnn.cli.asked import Asked
     from gridcnn.inference.detecting import Detections
 
 __all__ = ["ConfidenceOption", "LongItem", "MergeOption", "Run", "StepOption", "confidence_of", "long_items"]
@@ -67,14 +68,17 @@ def confidence_of(text: str | None) -> float | dict[str, float]:
 
 
 class LongItem(NamedTuple):
-    """An item in which something may be detected: its name in the results, and what the adapter reads."""
+    """An item in which something may be detected: its name in the results, and what the adapter reads.
+
+    `item` is an ItemError if it is known to be unreadable already.
+    """
 
     name: str
     item: Any
 
 
 def long_items(inputs: Sequence[str], adapter: Adapter) -> list[LongItem]:
-    """Return the long items that files and folders hold, each once, in their order.
+    """Return the long items that files and folders hold, each once, in their order; of parquet files, their rows.
 
     Raises
     ------
@@ -89,12 +93,34 @@ def long_items(inputs: Sequence[str], adapter: Adapter) -> list[LongItem]:
         place = located(each)
         if not place.exists():
             raise DataError(f"{each}: no such file or folder, seen from {Path.cwd()}: check the spelling.")
+        if tables := _tables(place, adapter):
+            rows = ((f"{table}, row {row.row}", row.item) for table in tables for row in _rows(table, adapter))
+            found |= {name: LongItem(name, item) for name, item in rows}
+            continue
         files = sorted(list_media_files(place).items) if place.is_dir() else [place]
         for file in files:
             found.setdefault(os.path.realpath(file), LongItem(str(file), _read(Path(file), adapter)))
     if not found:
         raise DataError(f"there is nothing in {', '.join(inputs)} to look through.")
     return list(found.values())
+
+
+def _tables(place: Path, adapter: Adapter) -> list[Path]:
+    """Return the parquet files that hold the items; none if these are files themselves."""
+    from gridcnn.cli.listed import tables_of
+
+    if not (adapter.reads_files or adapter.reads_texts):
+        return []
+    tables = tables_of(place, adapter)[0] if place.is_dir() else [place]
+    return [table for table in tables if table.suffix.lower() == ".parquet"]
+
+
+def _rows(table: Path, adapter: Adapter) -> Iterator[Asked]:
+    from gridcnn.cli.listed import listed
+    from gridcnn.cli.sources import Columns
+
+    for number, asked in enumerate(listed(str(table), table, adapter, Columns()).items(), start=1):
+        yield asked._replace(row=number, item=str(asked.item) if isinstance(asked.item, Path) else asked.item)
 
 
 def _read(file: Path, adapter: Adapter) -> Any:

@@ -28,8 +28,9 @@ from gridcnn.cli.options import (
     TextOption,
     ThreadsOption,
 )
-from gridcnn.cli.output import add_row, list_skipped, note, print_table, printable, table
+from gridcnn.cli.output import add_row, list_skipped, note, print_table, table
 from gridcnn.cli.sources import Columns, read_labelled
+from gridcnn.display import printable
 
 if TYPE_CHECKING:
     from gridcnn.cli.models import Scored

@@ -12,11 +12,15 @@ from gridcnn.errors import ConfigurationError
 if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
 
-__all__ = ["column_of_bytes", "downloaded", "is_hub_folder", "is_on_hub", "read_hub_folder", "told_columns"]
+__all__ = ["column_of_bytes", "downloaded", "hub_folder_in", "is_on_hub", "read_hub_folder", "told_columns"]
 
 
 _OF_FOLDERS = ("label", "path", "text", "group", "split", "encoding")
 """Columns that may be named of a folder of such files."""
+
+
+WRAPPED = 4
+"""Folders, each alone in the other, in which a set is looked for."""
 
 
 def is_on_hub(source: str) -> bool:
@@ -35,11 +39,22 @@ def downloaded(source: str) -> Path:
     return fetch_dataset(source)
 
 
-def is_hub_folder(place: Path) -> bool:
-    """Whether a folder holds tables in shards, or files that metadata.csv lists."""
-    from gridcnn.datasets.hub_folder import hub_files
+def hub_folder_in(place: Path) -> Path | None:
+    """Return the folder that holds tables in shards, or files that metadata.csv lists; None if it is another one.
 
-    return hub_files(place) is not None
+    It is the given folder, or lies in it alone, as in an archive.
+    """
+    from gridcnn.datasets.hub_folder import hub_files
+    from gridcnn.datasets.parts import inside
+
+    for _ in range(WRAPPED):
+        if hub_files(place) is not None:
+            return place
+        folders, files = inside(place)
+        if len(folders) != 1 or files:
+            return None
+        place = folders[0]
+    return None
 
 
 def read_hub_folder(place: Path, source: str, columns: Mapping[str, str | None], on_error: str) -> Dataset:
@@ -67,10 +82,10 @@ def column_of_bytes(place: Path, named: str | None) -> str | None:
 
     if place.suffix.lower() != ".parquet":
         return None
-    files = features_of(place).files
-    if named is None and len(files) == 1:
-        return files[0]
-    return named if named in files else None
+    features = features_of(place)
+    if named is None and len(features.files) == 1:
+        return features.files[0]
+    return named if named in (*features.files, *features.binary) else None
 
 
 def told_columns(place: Path, label: str | None) -> tuple[str | None, str | None, str | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gridcnn.cli.options import ModelArgument
-from gridcnn.cli.output import printable
+from gridcnn.display import printable
 
 if TYPE_CHECKING:
     from gridcnn.model import FittedModel

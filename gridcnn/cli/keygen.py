@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gridcnn.cli.output import printable
 from gridcnn.cli.sign import PASSWORD, password_of_key
+from gridcnn.display import printable
 
 
 def keygen(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gridcnn.cli.asking import Asked, Source
+from gridcnn.cli.asked import Asked, Source
 from gridcnn.cli.sources import Columns
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.segments import Segment

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gridcnn.display import printable
 from gridcnn.durable import make_folder
 from gridcnn.errors import ConfigurationError, GridcnnError, Skipped
 from gridcnn.pipeline.replacing import replacing
@@ -32,18 +33,9 @@ MOST_LISTED = 20  # left-out items named on a terminal; the file beside the mode
 LONGEST_LINE = 300  # characters of a reason
 
 
-def printable(text: object) -> str:
-    """Return text with its control characters escaped, in one line: names of files and classes may hold any."""
-    return "".join(each if each.isprintable() else _escaped(each) for each in str(text))
-
-
 def printable_lines(text: object) -> str:
     """Return text of several lines with its other control characters escaped."""
     return "\n".join(map(printable, str(text).split("\n")))
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def survive_any_text() -> None:

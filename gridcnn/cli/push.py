@@ -15,8 +15,9 @@ from gridcnn.cli.options import (
     SplitOption,
     TextOption,
 )
-from gridcnn.cli.output import note, printable
+from gridcnn.cli.output import note
 from gridcnn.cli.sources import Columns, read_labelled
+from gridcnn.display import printable
 from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from gridcnn.cli.asking import Source
+from gridcnn.cli.asked import Source
 
 __all__ = ["differences", "what_makes"]
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from gridcnn.cli.asking import Asked, Source, read_inputs
+from gridcnn.cli.asked import Asked, Source
+from gridcnn.cli.asking import read_inputs
 from gridcnn.cli.labelled_rows import LabelledRows, not_writable
 from gridcnn.cli.models import load_model
 from gridcnn.cli.options import EncodingOption, InputsArgument, ModelArgument, PathOption, TextOption, ThreadsOption

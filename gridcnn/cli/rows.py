@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-from gridcnn.cli.asking import Asked, Source
+from gridcnn.cli.asked import Asked, Source
 from gridcnn.cli.output import prepare_output
 from gridcnn.cli.partial import Partial
 from gridcnn.errors import ConfigurationError, ItemError

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gridcnn.cli.asking import Asked, Source
+from gridcnn.cli.asked import Asked, Source
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.segments import Segment
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gridcnn.cli.output import printable
+from gridcnn.display import printable
 from gridcnn.errors import ConfigurationError
 
 PASSWORD = "GRIDCNN_KEY_PASSWORD"

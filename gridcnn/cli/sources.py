@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from gridcnn.cli.hub_sources import downloaded, is_hub_folder, is_on_hub, read_hub_folder, told_columns
+from gridcnn.cli.hub_sources import downloaded, hub_folder_in, is_on_hub, read_hub_folder, told_columns
 from gridcnn.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def read_labelled(
         data = _read_annotations(place, columns, on_error)
     elif place.is_file():
         data = read_file(place, replace(columns, label=columns.label or "label"), on_error, adapter)
-    elif place.is_dir() and is_hub_folder(place):
-        data = read_hub_folder(place, source, vars(columns), on_error)
+    elif place.is_dir() and (hub := hub_folder_in(place)) is not None:
+        data = read_hub_folder(hub, source, vars(columns), on_error)
     else:
         _refuse_columns(source, columns)
         data = _read_folder(place, source, allow_one_class) if place.is_dir() else _named(source)

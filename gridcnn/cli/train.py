@@ -31,10 +31,11 @@ from gridcnn.cli.options import (
     training_option,
     with_hyperparameters,
 )
-from gridcnn.cli.output import note, prepare_output, printable, save_model
+from gridcnn.cli.output import note, prepare_output, save_model
 from gridcnn.cli.sources import Columns, adapter_for, parts_of, read_labelled
 from gridcnn.cli.stopping import sigterm_like_ctrl_c
 from gridcnn.cli.train_report import print_audit, print_plan, print_read, print_scores, report_skipped, write_history
+from gridcnn.display import printable
 from gridcnn.errors import ConfigurationError, DataError, OrderingError
 from gridcnn.network.config import BackboneConfig
 from gridcnn.training.config import FitConfig, TrainingConfig
@@ -171,13 +172,13 @@ def train(
 
     import numpy as np
 
-    from gridcnn.cli.progress import Messages, progress_reporter
     from gridcnn.pipeline.labels import check_classes
     from gridcnn.pipeline.parallel import set_computing_threads
     from gridcnn.training.fit import fit
     from gridcnn.training.job import split as split_items
     from gridcnn.training.malloc import keep_freed_memory
     from gridcnn.training.plan import plan
+    from gridcnn.training.progress import Messages, progress_reporter
     from gridcnn.training.tracking import tracker
 
     of_rows = Path(source).is_file() and annotations is None and earlier.start is None

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gridcnn.cli.output import note, printable
+from gridcnn.cli.output import note
+from gridcnn.display import printable
 from gridcnn.errors import SignatureError
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from gridcnn.adapters.base import Adapter, sample_of
+from gridcnn.display import as_text
 from gridcnn.errors import DataError, Skipped
 from gridcnn.grid import Axis, GridSpec
 from gridcnn.ordering import OrderReport, Verdict, check_axes, check_order
@@ -73,6 +74,10 @@ class GridReport:
             "exchangeable": "An axis that kernels would slide along could be shuffled without losing anything.",
             "undecided": "Not every axis that kernels would slide along could be shown to be ordered.",
         }[self.verdict]
+
+    def _repr_html_(self) -> str:
+        """Show the report in a notebook."""
+        return as_text(str(self))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-ready values."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support, recall_score
 
+from gridcnn.display import as_facts, as_table
 from gridcnn.errors import DataError
 
 __all__ = ["ClassScore", "Evaluation", "evaluate"]
@@ -62,6 +63,22 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Return the scores as JSON-ready values."""
         return {**asdict(self), "classes": [row._asdict() for row in self.classes]}
+
+    def _repr_html_(self) -> str:
+        """Show the scores in a notebook: of all items, and of each class."""
+        facts: dict[str, object] = {
+            "items": f"{self.n_items:,}",
+            "accuracy": f"{self.accuracy:.4f}",
+            "balanced accuracy": f"{self.balanced_accuracy:.4f}",
+            "macro F1": f"{self.macro_f1:.4f}",
+        }
+        if self.unseen:
+            facts["not scored"] = ", ".join(f"{count:,} of {name}" for name, count in self.unseen.items())
+        return as_facts(facts) + self.table()
+
+    def table(self) -> str:
+        """Return the scores of each class as HTML."""
+        return as_table(("class", "precision", "recall", "F1", "items"), self.classes)
 
 
 def evaluate(truth: Iterable[object], predictions: Iterable[object], classes: Sequence[object]) -> Evaluation:

@@ -12,6 +12,7 @@ import scipy.stats
 from gridcnn.adapters.records import Preview
 from gridcnn.calibration import Calibration, calibrate
 from gridcnn.certainty import Certainty
+from gridcnn.display import as_text
 from gridcnn.errors import DataError, ItemError, Skipped
 from gridcnn.evaluation.baselines import fit_baseline
 from gridcnn.evaluation.comparison import Comparison, compare
@@ -119,6 +120,10 @@ class Report:
         if self.accuracy_on_others is not None:
             sentence += f"; accuracy on the other {n_others}: {self.accuracy_on_others:.4f}"
         return f"{sentence}."
+
+    def _repr_html_(self) -> str:
+        """Show the scores in a notebook."""
+        return as_text(str(self)) + self.scores.table()
 
     def __str__(self) -> str:
         low, high = self.interval

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from gridcnn.answer_rule import AnswerRule
+from gridcnn.display import as_facts
 from gridcnn.errors import ConfigurationError
 from gridcnn.inference.folding import fold_batch_norm, folded_steps, run_in_sequence
 from gridcnn.inference.predictions import PART, answers_of, raise_first
@@ -98,6 +99,11 @@ class Embeddings:
     def nearest(self, vector: np.ndarray, top: int = 20) -> tuple[np.ndarray, np.ndarray]:
         """Return the positions and cosine similarities of the items that are most like a feature vector."""
         return nearest(vector, [self.vectors], top)
+
+    def _repr_html_(self) -> str:
+        """Show how many vectors there are, and the answers, in a notebook."""
+        about = {"vectors": f"{len(self):,} of {self.vectors.shape[-1]:,} numbers", "model": self.model}
+        return as_facts(about) + self.answers._repr_html_()
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table: `item`, `prediction`, `confidence`, `embedding` (an array, or None), `error`."""

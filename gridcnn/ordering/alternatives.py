@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
+from gridcnn.display import as_table, as_text
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.ordering.random_kernels import RandomKernel, random_features, sizes_for
 from gridcnn.ordering.similarity import Floats
@@ -103,6 +104,16 @@ class Alternatives:
             "rows_used": self.rows_used,
             "conclusion": self.conclusion,
         }
+
+    def _repr_html_(self) -> str:
+        """Show the scores in a notebook."""
+        rows = [
+            (each.model, f"{each.accuracy:.1%}", f"± {each.spread:.1%}")
+            for each in (*self.scores, self.given, self.shuffled)
+        ]
+        return as_table(
+            ("model", "accuracy", "spread"), [*rows, ("largest class", f"{self.chance:.1%}", "")]
+        ) + as_text(self.conclusion)
 
     def __str__(self) -> str:
         rows = [

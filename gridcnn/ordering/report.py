@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gridcnn.display import as_text
 from gridcnn.ordering.alternatives import Alternatives
 from gridcnn.ordering.layout import Layout
 
@@ -145,6 +146,19 @@ class OrderReport:
         filled = [textwrap.fill(line, 88, subsequent_indent=" " * 12) if line else "" for line in lines]
         return "\n".join(filled + (["", str(self.alternatives)] if self.alternatives else []))
 
+    def _repr_html_(self) -> str:
+        """Show the report in a notebook."""
+        return _as_html(self)
+
+
+_COLOURS = {"ordered": "#1a7f37", "exchangeable": "#b42318", "undecided": "#9a6700"}
+
+
+def _as_html(report: OrderReport | AxesReport) -> str:
+    return (
+        f"<div style='border-left:4px solid {_COLOURS[report.verdict]};padding-left:8px'>{as_text(str(report))}</div>"
+    )
+
 
 def _p(value: float) -> str:
     return f"= {value:.3f}" if value >= 0.001 else "< 0.001"
@@ -224,6 +238,10 @@ class AxesReport:
             for at, axis in enumerate(self.axes, 1)
         ]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Show the report in a notebook."""
+        return _as_html(self)
 
 
 def _axes(numbers: list[str]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
+import warnings
 from typing import Any
 
 from gridcnn.errors import ConfigurationError
@@ -50,6 +52,8 @@ class TensorBoard(Callback):
 class MLflow(Callback):
     """Logs the figures of each training of a fit as a run.
 
+    A server that fails while a training runs ends the logging, with a warning, and not the training.
+
     Parameters
     ----------
     address : str
@@ -58,26 +62,51 @@ class MLflow(Callback):
     Raises
     ------
     ConfigurationError
-        If the package mlflow is not installed.
+        If the package mlflow is not installed, or cannot log there.
     """
 
     def __init__(self, address: str = "") -> None:
+        if address and (address.startswith("file:") or "://" not in address):
+            os.environ.setdefault(
+                "MLFLOW_ALLOW_FILE_STORE", "true"
+            )  # MLflow 3 refuses folders that it was not asked for
         self._mlflow: Any = _imported("mlflow", "mlflow")
-        if address:
-            self._mlflow.set_tracking_uri(address)
+        self._training, self._fails = 0, False
+        try:
+            if address:
+                self._mlflow.set_tracking_uri(address)
+            self._mlflow.search_experiments(max_results=1)
+        except Exception as error:  # of MLflow, of the network, of a database
+            raise ConfigurationError(
+                f"--log mlflow:{address}: MLflow cannot log there ({_first_line(error)}): give a folder, the address "
+                "of a server, or sqlite:///FILE, which needs the whole package (pip install mlflow)."
+            ) from error
 
     def on_start(self, epochs: int, steps_per_epoch: int) -> None:
         """Begin a run."""
-        self._mlflow.start_run(nested=True)
-        self._mlflow.log_params({"epochs": epochs, "steps_per_epoch": steps_per_epoch})
+        self._training += 1
+        self._ask("start_run", run_name=f"training {self._training}", nested=True)
+        self._ask("log_params", {"epochs": epochs, "steps_per_epoch": steps_per_epoch})
 
     def on_epoch(self, record: EpochRecord, network: Network) -> None:
         """Log the figures."""
-        self._mlflow.log_metrics(_figures(record), step=record.epoch)
+        self._ask("log_metrics", _figures(record), step=record.epoch)
 
     def on_end(self) -> None:
         """End the run."""
-        self._mlflow.end_run()
+        self._ask("end_run")
+
+    def _ask(self, what: str, *given: Any, **named: Any) -> None:
+        """Call a function of MLflow, unless one has failed before."""
+        if self._fails:
+            return
+        try:
+            getattr(self._mlflow, what)(*given, **named)
+        except Exception as error:
+            self._fails = True
+            warnings.warn(
+                f"MLflow does not log any more ({_first_line(error)}); the training goes on without it.", stacklevel=3
+            )
 
 
 def tracker(text: str) -> Callback:
@@ -107,3 +136,7 @@ def _imported(module: str, package: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise ConfigurationError(f"this needs the package {package}: pip install {package}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]

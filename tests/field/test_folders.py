@@ -286,6 +286,111 @@ def test_an_archive_of_class_folders_is_a_source(tmp_path, run: Callable, packin
     assert "items              8" in done.out
 
 
+def zstandard(tmp_path, tree_of: Path) -> Path:
+    pa = pytest.importorskip("pyarrow")
+    plain = Path(shutil.make_archive(str(tmp_path / "pets"), "tar", tree_of))
+    with pa.OSFile(str(tmp_path / "pets.tar.zst"), "wb") as file, pa.CompressedOutputStream(file, "zstd") as packed:
+        packed.write(plain.read_bytes())
+    return tmp_path / "pets.tar.zst"
+
+
+def test_an_archive_of_zstandard_is_read_and_a_half_one_is_damaged(tmp_path, run: Callable):
+    """tar --zstd, as newer data sets are packed."""
+    archive = zstandard(tmp_path, tree(tmp_path / "d", "set/cat", "set/dog", n=9))
+    assert "2 classes: cat 9, dog 9" in run("train", archive, "--dry-run").out
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    assert "archive is damaged" in run("train", archive, "--dry-run").err
+
+
+def test_a_full_disk_says_where_there_must_be_room(tmp_path, run: Callable, monkeypatch):
+    """/tmp is small, and in memory."""
+    archive = shutil.make_archive(str(tmp_path / "pets"), "zip", tree(tmp_path / "d", "cat", "dog", n=4))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "rooms"))
+    (tmp_path / "rooms").mkdir()
+
+    def extractall(self, folder):
+        (folder / "half").write_bytes(b"x")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", extractall)
+    done = run("train", archive, "--dry-run")
+    assert done.code == 2
+    assert f"cannot be unpacked to {tmp_path / 'rooms'} (No space left on device): set TMPDIR" in done.err
+    assert list((tmp_path / "rooms").iterdir()) == []
+
+
+def test_what_a_mac_packs_beside_the_files_and_umlauts_are_no_trouble(tmp_path, run: Callable):
+    """A zip from the Finder: __MACOSX, ._files, .DS_Store, names in decomposed Unicode."""
+    tree(tmp_path / "d", "set/K\u0061\u0308fer", "set/M\u00f6we", n=4)
+    archive = Path(shutil.make_archive(str(tmp_path / "pets"), "zip", tmp_path / "d"))
+    with zipfile.ZipFile(archive, "a") as more:
+        for name in ("__MACOSX/set/M\u00f6we/._0.png", "set/.DS_Store", "set/M\u00f6we/._0.png", "__MACOSX/._set"):
+            more.writestr(name, b"\0\5\x16\7")
+    done = run("train", archive, "--dry-run")
+    assert done.code == 0
+    assert "2 classes: K\u00e4fer 4, M\u00f6we 4" in done.out
+    assert "left out" not in done.out + done.err
+
+
+class Untold(zipfile.ZipInfo):
+    """A member whose name is written in an encoding that the file does not tell."""
+
+    encoding = "utf-8"
+
+    def _encodeFilenameFlags(self):  # noqa: N802  (of zipfile)
+        return self.filename.encode(self.encoding), self.flag_bits & ~0x800
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp437"])
+def test_names_in_a_zip_that_does_not_tell_their_encoding_are_read(tmp_path, run: Callable, monkeypatch, encoding):
+    """The archive utility of macOS, and the Explorer of Windows."""
+    monkeypatch.setattr(Untold, "encoding", encoding)
+    folder = tree(tmp_path / "d", "K\u00e4fer", "dog", n=4)
+    with zipfile.ZipFile(tmp_path / "pets.zip", "w") as archive:
+        for path in sorted(folder.rglob("*.png")):
+            archive.writestr(Untold(str(path.relative_to(folder))), path.read_bytes())
+    with zipfile.ZipFile(tmp_path / "pets.zip") as archive:
+        assert not any(member.flag_bits & 0x800 for member in archive.infolist())
+    assert "2 classes: K\u00e4fer 4, dog 4" in run("train", tmp_path / "pets.zip", "--dry-run").out
+
+
+def test_a_table_and_a_readme_beside_wrapped_class_folders_change_nothing(tmp_path, run: Callable):
+    """An archive with set/labels.csv, set/README and set/cat/..."""
+    tree(tmp_path / "d", "set/cat", "set/dog", n=4)
+    (tmp_path / "d/set/labels.csv").write_text("path,label\n")
+    (tmp_path / "d/set/README.txt").write_text("about")
+    archive = shutil.make_archive(str(tmp_path / "pets"), "zip", tmp_path / "d")
+    assert "2 classes: cat 4, dog 4" in run("train", archive, "--dry-run").out
+
+
+def test_a_table_beside_a_folder_of_all_files_is_offered(tmp_path, run: Callable):
+    """labels.csv and images/."""
+    folder = tree(tmp_path / "d", "images", n=4)
+    (folder / "labels.csv").write_text("path,label\nimages/0.png,cat\n")
+    assert "if labels.csv says which class each file has, give that file" in run("train", folder, "--dry-run").err
+
+
+def test_an_archive_is_checked_and_its_items_are_called_by_their_places_in_it(tmp_path, run: Callable):
+    """The answers named temporary files that were gone."""
+    archive = shutil.make_archive(str(tmp_path / "pets"), "zip", tree(tmp_path / "d", "cat", "dog", n=4))
+    assert run("check", archive).code in {0, 4}
+    assert run("train", archive, "-o", tmp_path / "m.safetensors", *QUICK).code == 0
+    answers = run("predict", tmp_path / "m.safetensors", archive).out.splitlines()
+    assert [line.partition(",")[0] for line in answers[1:]] == [
+        f"{archive}/{label}/{at}.png" for label in ("cat", "dog") for at in range(4)
+    ]
+
+
+def test_a_set_of_the_hub_in_an_archive_is_found(tmp_path, run: Callable):
+    """pets.zip with pets/train/metadata.csv."""
+    folder = tree(tmp_path / "d", "pets/train", n=4)
+    files = sorted((folder / "pets/train").glob("*.png"))
+    rows = [f"{path.name},{('cat', 'dog')[at % 2]}\n" for at, path in enumerate(files)]
+    (folder / "pets/train/metadata.csv").write_text("file_name,label\n" + "".join(rows))
+    archive = shutil.make_archive(str(tmp_path / "pets"), "zip", folder)
+    assert "2 classes: cat 2, dog 2" in run("train", archive, "--dry-run").out
+
+
 def test_no_member_of_an_archive_leaves_its_folder(tmp_path):
     """Names that climb out, and a link to elsewhere."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:

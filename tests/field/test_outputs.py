@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from gridcnn.bundle import load
-from gridcnn.cli.output import printable
+from gridcnn.display import printable
 
 QUICK = ("--epochs", "1", "--kernels", "4", "--quiet")
 

@@ -8,6 +8,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from gridcnn.display import as_table
+
 __all__ = ["MOST_EXAMPLES", "SEVERITIES", "Audit", "Example", "Finding", "NotAskedError", "Severity", "items_are"]
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
@@ -148,3 +150,12 @@ class Audit:
             f"{finding.severity}: {finding.message} ({finding.count:,}). {finding.advice}" for finding in self.findings
         ]
         return "\n".join(lines or ["nothing was found"])
+
+    def _repr_html_(self) -> str:
+        """Show the findings in a notebook."""
+        if not self.findings:
+            return f"<p>{len(self.names):,} items, and nothing was found.</p>"
+        return as_table(
+            ("severity", "found", "count", "what to do"),
+            [(each.severity, each.message, each.count, each.advice) for each in self.findings],
+        )

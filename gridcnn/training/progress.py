@@ -1,4 +1,4 @@
-"""The display of a training: a live bar on a terminal, one plain line per epoch elsewhere."""
+"""The display of a training: a live bar on a terminal or in a notebook, one plain line per epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from gridcnn.cli.output import printable
+from gridcnn.display import printable
 from gridcnn.training.callbacks import Callback
+from gridcnn.training.notebook import notebook_progress
 from gridcnn.training.schedule import in_words
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from gridcnn.model import EpochRecord, Network
 
-__all__ = ["LiveProgress", "Messages", "PlainProgress", "progress_reporter"]
+__all__ = ["LiveProgress", "Messages", "PlainProgress", "Progress", "progress_reporter"]
 
 SECONDS_BETWEEN_LINES = 1.0
 
@@ -41,8 +42,58 @@ def progress_reporter(console: Console, *, quiet: bool = False) -> Messages:
     """
     if quiet:
         return Messages(console)
-    moves = console.is_terminal or console.is_jupyter
-    return LiveProgress(console) if moves else PlainProgress(console)
+    return LiveProgress(console) if console.is_terminal else PlainProgress(console)
+
+
+class Progress(Callback):
+    """Shows how a training goes on: in a notebook, on a terminal, or line by line on standard error.
+
+    Examples
+    --------
+    >>> import gridcnn
+    >>> classifier = gridcnn.GridClassifier(callbacks=[gridcnn.Progress()])
+    """
+
+    def __init__(self) -> None:
+        self._display: Callback | None = None
+
+    def __reduce__(self) -> tuple[type[Progress], tuple[()]]:
+        """Copy no display: a copy, such as scikit-learn's clone, has one of its own."""
+        return type(self), ()
+
+    def _shown(self) -> Callback:
+        if self._display is None:
+            notebook = notebook_progress()
+            self._display = progress_reporter(Console(stderr=True)) if notebook is None else notebook
+        return self._display
+
+    def on_message(self, line: str) -> None:
+        """Show the line."""
+        self._shown().on_message(line)
+
+    def on_encode(self, done: int, total: int) -> None:
+        """Show how many items are read."""
+        self._shown().on_encode(done, total)
+
+    def on_start(self, epochs: int, steps_per_epoch: int) -> None:
+        """Begin a bar."""
+        self._shown().on_start(epochs, steps_per_epoch)
+
+    def on_resume(self, history: Sequence[EpochRecord], steps: int) -> None:
+        """Move the bar to where the training goes on."""
+        self._shown().on_resume(history, steps)
+
+    def on_step(self, n_samples: int) -> None:
+        """Move the bar by a batch."""
+        self._shown().on_step(n_samples)
+
+    def on_epoch(self, record: EpochRecord, network: Network) -> None:
+        """Show the scores."""
+        self._shown().on_epoch(record, network)
+
+    def on_end(self) -> None:
+        """Leave the last state."""
+        self._shown().on_end()
 
 
 class Messages(Callback):

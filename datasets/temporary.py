@@ -1,0 +1,81 @@
+"""Folders of temporary files, which are removed when the program ends; after a kill, when the next one begins."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+__all__ = ["remove_folder", "temporary_folder"]
+
+PREFIX = "gridcnn-"
+LOCK = ".in-use"
+"""A file that the program holds locked as long as it runs: the kernel gives it free, however the program ends."""
+
+JUST_MADE = 60.0
+"""Seconds in which a folder may not be locked yet by the program that made it."""
+
+
+def temporary_folder(name: str) -> Path:
+    """Return a new, empty folder of this name among the temporary files, where only this user can look.
+
+    Folders that programs of this user have left there, because they were killed, are removed. `TMPDIR` says where.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    _remove_abandoned(Path(tempfile.gettempdir()))
+    home = Path(tempfile.mkdtemp(prefix=PREFIX))
+    _lock(home)  # until this process ends
+    folder = home / name
+    folder.mkdir()
+    atexit.register(_remove_at_end, home, os.getpid())
+    return folder
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder that `temporary_folder` made, before the program ends."""
+    shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+def _remove_at_end(home: Path, made_by: int) -> None:
+    if os.getpid() == made_by:  # a process that was forked from it may end earlier
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _lock(home: Path) -> int | None:
+    """Lock a folder as long as a file is open, and return its number; None if it cannot be locked, as on Windows."""
+    try:
+        import fcntl  # noqa: PLC0415
+    except ImportError:
+        return None
+    descriptor = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another process holds it, or the file system knows no locks
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _remove_abandoned(place: Path) -> None:
+    """Remove the folders of this user whose programs have ended."""
+    with contextlib.suppress(OSError, AttributeError):  # Windows has no numbers of users
+        user = os.getuid()
+        for entry in os.scandir(place):
+            with contextlib.suppress(OSError):
+                if not entry.name.startswith(PREFIX) or not entry.is_dir(follow_symlinks=False):
+                    continue
+                lock = (Path(entry.path) / LOCK).lstat()
+                old = time.time() - lock.st_mtime > JUST_MADE
+                if not old or not entry.stat(follow_symlinks=False).st_uid == lock.st_uid == user:
+                    continue
+                if (locked := _lock(Path(entry.path))) is not None:
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                    os.close(locked)

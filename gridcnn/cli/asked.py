@@ -1,0 +1,55 @@
+"""One item of the inputs of a command, and one input: what the modules that read inputs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gridcnn.errors import ItemError
+
+__all__ = ["Asked", "Source", "unreadable"]
+
+
+class Asked(NamedTuple):
+    """One item of the inputs.
+
+    Parameters
+    ----------
+    name : str
+        What the answers call it: its path, its text, or its file and row, as a spreadsheet counts.
+    item : object
+        The raw item, as `Adapter.check_items` returns it; an `ItemError` if it is known to be unreadable already.
+    row : int or None
+        Its row in the file that lists it, as a spreadsheet counts; None where there is no such file.
+    """
+
+    name: str
+    item: Any
+    row: int | None = None
+
+
+class Source(NamedTuple):
+    """One input.
+
+    Parameters
+    ----------
+    name : str
+        As it was given.
+    items : callable
+        Reads its items, in their order.
+    n_items : int or None
+        How many it has; None if only the end of standard input will tell.
+    listed_in : Path or None
+        The file whose content says which items there are.
+    """
+
+    name: str
+    items: Callable[[], Iterator[Asked]]
+    n_items: int | None = 1
+    listed_in: Path | None = None
+
+
+def unreadable(name: str, why: object) -> Asked:
+    """Return an item that is known to be unreadable."""
+    return Asked(name, ItemError(name, str(why)))

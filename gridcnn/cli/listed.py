@@ -1,0 +1,103 @@
+"""INPUTs of `predict` that are files of rows: a column holds texts, names of files, or the bytes of these."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gridcnn.cli.asked import Asked, Source, unreadable
+from gridcnn.cli.hub_sources import column_of_bytes, hub_folder_in, told_columns
+from gridcnn.cli.sources import Columns
+
+if TYPE_CHECKING:
+    from gridcnn.adapters import Adapter
+    from gridcnn.datasets.streamed import StreamedTable
+
+__all__ = ["listed", "tables_of"]
+
+
+def tables_of(place: Path, adapter: Adapter) -> tuple[list[Path], list[Path]]:
+    """Return the tables in a folder that hold items of this adapter, and those that only list the files beside them.
+
+    Raises
+    ------
+    DataError
+        If there are several sets in it, of which one has to be chosen.
+    """
+    from gridcnn.datasets.hub_folder import hub_files
+
+    home = hub_folder_in(place)
+    files = [] if home is None else hub_files(home) or []
+    tables = [each.path for each in files if not each.lists_files]
+    if not adapter.reads_texts:
+        tables = [each for each in tables if each.suffix.lower() == ".parquet"]
+    return tables, [each.path for each in files if each.lists_files]
+
+
+def listed(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source:
+    """Read the cells of one column: sentences, or names of files."""
+    from gridcnn.datasets.cells import is_missing
+    from gridcnn.datasets.manifest import located_file
+    from gridcnn.datasets.streamed import StreamedTable
+
+    if not adapter.reads_texts and (stored := column_of_bytes(place, columns.path)) is not None:
+        return _stored_files(name, place, stored)
+    table = StreamedTable(place, columns.encoding)
+    column = _column(place, table, adapter, columns)
+
+    def asked(number: Any, cell: Any, malformed: str | None) -> Asked:
+        row = f"{place}, row {number}"
+        if malformed or is_missing(cell):
+            return unreadable(row, malformed or f"no {column}")
+        if adapter.reads_texts:
+            return Asked(str(cell), str(cell), number)
+        file = located_file(str(cell), place.parent, [])
+        return Asked(str(file), file, number) if os.path.isfile(file) else unreadable(row, f"no such file: {file}")  # noqa: PTH113
+
+    def items() -> Iterator[Asked]:
+        for part in table.parts(column):
+            malformed = part.attrs.get("malformed", {})
+            for number, cell in zip(part.index.tolist(), part[column].tolist(), strict=True):
+                yield asked(number, cell, malformed.get(number))
+
+    return Source(name, items, table.n_rows, place)
+
+
+def _column(place: Path, table: StreamedTable, adapter: Adapter, columns: Columns) -> str:
+    """Return the column of items: the named one, the usual one, or the one that the file says it is.
+
+    Raises
+    ------
+    DataError
+        If the file has no such column.
+    """
+    from gridcnn.datasets.cells import require_column
+
+    named, usual = (columns.text, ["text"]) if adapter.reads_texts else (columns.path, ["path", "file_name"])
+    path, text, _ = told_columns(place, None)
+    told = text if adapter.reads_texts else path
+    column = named or next((each for each in (*usual, told) if each in table.columns), None) or usual[0]
+    require_column(next(table.parts()), column, place)
+    return column
+
+
+def _stored_files(name: str, place: Path, column: str) -> Source:
+    """Read the pictures or sounds that a parquet file holds in a column, which become files when they are needed."""
+    from gridcnn.datasets.cells import is_missing
+    from gridcnn.datasets.hub_parquet import read_with_files, rows_of
+    from gridcnn.datasets.manifest import located_file
+
+    def asked(row: int, cell: Any) -> Asked:
+        item = f"{place}, row {row}"
+        if is_missing(cell):
+            return unreadable(item, f"no {column}")
+        file = located_file(str(cell), place.parent, [])
+        return Asked(item, file, row) if os.path.isfile(file) else unreadable(item, f"no such file: {file}")  # noqa: PTH113
+
+    def items() -> Iterator[Asked]:
+        return itertools.starmap(asked, read_with_files(place, column)[column].items())
+
+    return Source(name, items, rows_of(place), place)

@@ -1,0 +1,57 @@
+"""What people see of values: text without control characters, and HTML for notebooks, in which all text is escaped."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = ["as_facts", "as_table", "as_text", "printable"]
+
+LEFT = " style='text-align:left'"
+TEXT = " style='white-space:pre-wrap;overflow-x:auto;max-width:100ch;line-height:1.3'"
+
+
+def printable(text: object) -> str:
+    """Return text with its control characters escaped, in one line: names of files and classes may hold any."""
+    return "".join(each if each.isprintable() else _escaped(each) for each in str(text))
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def as_facts(facts: Mapping[str, object]) -> str:
+    """Return an HTML table of names and values.
+
+    Examples
+    --------
+    >>> as_facts({"reads": "<b>"})
+    "<table><tr><th style='text-align:left'>reads</th><td style='text-align:left'>&lt;b&gt;</td></tr></table>"
+    """
+    rows = "".join(
+        f"<tr><th{LEFT}>{_safe(name)}</th><td{LEFT}>{_safe(value)}</td></tr>" for name, value in facts.items()
+    )
+    return f"<table>{rows}</table>"
+
+
+def as_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return an HTML table with a header; numbers stand on the right."""
+    head = "".join(f"<th>{_safe(name)}</th>" for name in columns)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def as_text(text: str) -> str:
+    """Return text of several lines as HTML, its first line bold."""
+    first, _, rest = text.partition("\n")
+    return f"<pre{TEXT}><b>{_safe(first)}</b>\n{html.escape(rest)}</pre>"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"<td{LEFT}>{_safe(value)}</td>"
+    return f"<td>{value:,}</td>" if isinstance(value, int) else f"<td>{value:.4f}</td>"
+
+
+def _safe(value: object) -> str:
+    return html.escape(printable(value))

@@ -1,0 +1,108 @@
+"""Folders of temporary files: they go when the program ends, and after a kill when the next one begins."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gridcnn.datasets import temporary
+from gridcnn.datasets.temporary import remove_folder, temporary_folder
+
+pytest.importorskip("fcntl", reason="Windows has no locks that end with their process")
+
+HOLDING = """
+import sys, tempfile
+tempfile.tempdir = sys.argv[1]
+from gridcnn.datasets.temporary import temporary_folder
+folder = temporary_folder("pets")
+(folder / "cat.png").write_bytes(b"x" * 9)
+print(folder, flush=True)
+if sys.argv[2] == "wait":
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(temporary, "JUST_MADE", -1.0)
+    return tmp_path
+
+
+def holding(rooms: Path, how: str) -> tuple[subprocess.Popen[str], Path]:
+    command = [sys.executable, "-c", HOLDING, str(rooms), how]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, Path(process.stdout.readline().strip())
+
+
+def test_a_folder_goes_with_the_program(rooms: Path) -> None:
+    process, folder = holding(rooms, "end")
+
+    assert process.wait(60) == 0
+    assert folder.name == "pets"
+    assert list(rooms.iterdir()) == []
+
+
+def test_the_next_program_removes_what_a_killed_one_left(rooms: Path) -> None:
+    process, folder = holding(rooms, "wait")
+    process.send_signal(signal.SIGKILL)
+    process.wait(60)
+    assert (folder / "cat.png").exists()
+
+    mine = temporary_folder("dogs")
+
+    assert [each.name for each in rooms.iterdir()] == [mine.parent.name]
+    remove_folder(mine)
+    assert list(rooms.iterdir()) == []
+
+
+def test_the_folder_of_a_program_that_runs_is_left_alone(rooms: Path) -> None:
+    process, folder = holding(rooms, "wait")
+    try:
+        remove_folder(temporary_folder("dogs"))
+        assert (folder / "cat.png").exists()
+    finally:
+        process.communicate()
+    assert list(rooms.iterdir()) == []
+
+
+def test_folders_without_a_lock_and_links_and_new_ones_are_left_alone(
+    rooms: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (rooms / "gridcnn-mine").mkdir()
+    other = rooms / "other"
+    other.mkdir()
+    (other / ".in-use").touch()
+    (rooms / "gridcnn-link").symlink_to(other)
+    (rooms / "gridcnn-file").touch()
+    young = rooms / "gridcnn-young"
+    young.mkdir()
+    (young / ".in-use").touch()
+    monkeypatch.setattr(temporary, "JUST_MADE", 60.0)
+    remove_folder(temporary_folder("a"))
+    assert len(list(rooms.iterdir())) == 5
+
+    os.utime(young / ".in-use", (time.time() - 99,) * 2)
+    remove_folder(temporary_folder("a"))
+    assert not young.exists()
+    assert len(list(rooms.iterdir())) == 4
+
+
+def test_a_process_that_was_forked_does_not_remove_what_its_parent_uses(rooms: Path) -> None:
+    folder = temporary_folder("a")
+    child = os.fork()
+    if not child:
+        temporary._remove_at_end(folder.parent, os.getppid())
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    assert folder.exists()
+    temporary._remove_at_end(folder.parent, os.getpid())
+    assert not folder.exists()
