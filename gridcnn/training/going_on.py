@@ -39,6 +39,9 @@ __all__ = [
 MOST_WEIGHT = 16.0
 """Of an item of a new class, beside an item of a known one."""
 
+MOST_SHARE = 0.5
+"""Of the weight of an average known class, for a new class whose items weigh more."""
+
 
 def starting_folds(job: Job, surveyed: Adapter, validation: tuple[Any, Any] | None, seed: int) -> list[Fold]:
     """Return the folds of a fit, which may go on from a model; the callbacks hear of it."""
@@ -121,13 +124,13 @@ def caught_up(examples: Examples, n_classes: int, known: Sequence[int]) -> Examp
     """Return the examples with more weight for those of new classes.
 
     The kernels were learned without these classes, and go on with small steps for a short time: ten items of a new
-    class among thousands of known ones would move them too little. Together they weigh at most as much as an average
-    class that the model knows.
+    class among thousands of known ones would move them too little. Together they weigh at most half as much as an
+    average class that the model knows: with more, others are taken for the new class.
     """
     total = np.bincount(examples.target, examples.weight, minlength=n_classes)
     more = np.ones(n_classes)
     new = np.setdiff1d(np.flatnonzero(total), known)
-    more[new] = np.clip(total[known].mean() / total[new], 1, MOST_WEIGHT)
+    more[new] = np.clip(MOST_SHARE * total[known].mean() / total[new], 1, MOST_WEIGHT)
     return examples._replace(weight=(examples.weight * more[examples.target]).astype(np.float32))
 
 
