@@ -32,10 +32,11 @@ from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.config import BackboneConfig
 from gridcnn.network.sizes import check_sizes, weight_shapes
 from gridcnn.parameters import check
-from gridcnn.pipeline.sealed import Sealed, is_sealed, plain, read_sealed, write_sealed
+from gridcnn.pipeline.sealed import Sealed, is_sealed, read_sealed, write_sealed
 from gridcnn.predictions import LABEL_KINDS, stored_labels
+from gridcnn.stored_json import plain
 
-__all__ = ["FORMAT_VERSION", "adapter_and_classes", "is_bundle", "load", "plain", "save"]
+__all__ = ["FORMAT_VERSION", "adapter_and_classes", "is_bundle", "load", "save"]
 
 FORMAT_VERSION = 5
 """Formats 1 to 4 were written before 0.1, with other names and less of the fitted state; they are not read."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import hashlib
+import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from gridcnn.display import as_facts
 from gridcnn.errors import Skipped
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.layers import to_channels_last
+from gridcnn.stored_json import plain
 
 __all__ = ["EpochRecord", "FittedModel", "Network", "fitted_model", "one_thread_in_forked_processes"]
 
@@ -163,10 +165,22 @@ class FittedModel:
 
     @property
     def digest(self) -> str:
-        """Twelve digits by which a model is told from others: of its weights and classes."""
-        digest = hashlib.blake2b("\n".join(self.class_names).encode("utf-8", "surrogatepass"), digest_size=6)
+        """Twelve digits by which a model is told from others: of its fitted adapter, weights and classes.
+
+        They stay the same when it is saved and loaded.
+        """
+        made_of = {
+            "adapter": type(self.adapter).__name__,
+            "settings": self.adapter.settings(),
+            "state": self.adapter.state(),
+            "classes": self.class_names,
+            "backbone": vars(self.network.backbone.config),
+            "flip_axes": self.network.flip_axes,
+        }
+        digest = hashlib.blake2b(json.dumps(made_of, sort_keys=True, default=plain).encode(), digest_size=6)
         for name, tensor in sorted(self.network.state_dict().items()):
-            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+            digest.update(f"{name} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
     @property

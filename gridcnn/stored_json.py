@@ -1,12 +1,18 @@
-"""JSON that a stranger may have written: read with limits, so that it takes a small multiple of its own size."""
+"""JSON that is stored: what is written, and what a stranger may have written, read with limits.
+
+Reading takes a small multiple of the size of the text.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["LARGEST", "is_small_enough", "parsed"]
+import numpy as np
+
+__all__ = ["LARGEST", "is_small_enough", "parsed", "plain"]
 
 LARGEST = 2**26
 """Bytes of a text: some five million words of a vocabulary."""
@@ -42,6 +48,15 @@ def parsed(text: bytes) -> dict[str, Any]:
     if _depth(values) > DEEPEST:
         raise ValueError("JSON that is nested too deeply")
     return values
+
+
+def plain(value: Any) -> Any:
+    """Turn values that JSON does not know (numpy numbers, paths) into values that it does."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return str(value)
 
 
 def _depth(values: Any) -> int:

@@ -19,7 +19,7 @@ from gridcnn import datasets, embed, fit, load, predict, save
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.cli.answers import Answers
 from gridcnn.errors import DataError, ItemError
-from gridcnn.inference.embedding import digest_of, length_of
+from gridcnn.inference.embedding import length_of
 from gridcnn.inference.similarity import farthest_first, nearest
 from gridcnn.model import FittedModel
 
@@ -111,12 +111,12 @@ def test_a_digest_survives_saving_and_tells_trainings_apart(
 ) -> None:
     model, _ = kind
     save(model, tmp_path / "m.safetensors")
-    digest = digest_of(model)
+    digest = model.digest
 
-    assert digest_of(load(tmp_path / "m.safetensors")) == digest
+    assert load(tmp_path / "m.safetensors").digest == digest
     with torch.no_grad():
         next(iter(model.network.backbone.parameters())).view(-1)[0] += 1
-        changed = digest_of(model)
+        changed = model.digest
         next(iter(model.network.backbone.parameters())).view(-1)[0] -= 1
     assert changed != digest
 

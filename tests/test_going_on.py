@@ -18,8 +18,8 @@ from gridcnn.datasets import load
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.training.callbacks import Callback
-from gridcnn.training.going_on import first_network
-from gridcnn.training.loop import seeded
+from gridcnn.training.going_on import MOST_WEIGHT, caught_up, first_network
+from gridcnn.training.loop import Examples, seeded
 from gridcnn.training.plan import plan
 from gridcnn.training.recipe import resolve
 
@@ -126,7 +126,7 @@ def test_items_that_the_old_model_has_learned_from_are_not_held_out_nor_scored()
     assert len(new) >= 50
     assert "the model has learned from all items already" in heard.text
     assert model.scores == {}
-    assert model.certainty.temperature == of_nine().certainty.temperature
+    assert model.certainty.temperature == of_nine().certainty.temperature != 1
     assert given.scores == {}
     assert model.trained_on(of_nine().fingerprints).all()
 
@@ -238,6 +238,38 @@ def test_a_text_model_keeps_its_bag_for_classes_without_items() -> None:
     assert told.labels.tolist() == ["r", "p", "q"]
     evidence = [each.network.state_dict()["frontend.evidence.weight"] for each in (first, model)]
     assert evidence[0].equal(evidence[1])
+
+
+def of_words(n_items: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sentences of three kinds, in which the same sixty words are more or less frequent."""
+    chances = np.exp(0.8 * np.random.default_rng(7).normal(size=(3, 60)))
+    words, random = [f"w{first}{last}" for first in "abcdef" for last in "mnopqrstuv"], np.random.default_rng(seed)
+    texts = [" ".join(random.choice(words, 10, p=each / each.sum())) for each in chances for _ in range(n_items)]
+    return np.array(texts), np.repeat(["praise", "blame", "plea"], n_items)
+
+
+def test_ten_texts_of_a_new_class_among_hundreds_are_learned_as_well_as_from_scratch() -> None:
+    texts, labels = of_words(200, seed=0)
+    rows = np.concatenate([np.flatnonzero(labels != "plea"), np.flatnonzero(labels == "plea")[:10]])
+    asked, truth = of_words(100, seed=1)
+    usual = {"cache": False, "folds": 1}
+    first = gridcnn.fit(TextAdapter(), texts[rows[:-10]], labels[rows[:-10]], usual)
+
+    model = gridcnn.fit(TextAdapter(), texts[rows], labels[rows], usual, start=first)
+    scratch = gridcnn.fit(TextAdapter(), texts[rows], labels[rows], usual)
+
+    right, as_well = (gridcnn.predict(each, asked).labels == truth for each in (model, scratch))
+    assert right.mean() >= as_well.mean()
+    assert right[truth == "plea"].mean() >= as_well[truth == "plea"].mean() + 0.05
+
+
+def test_items_of_a_new_class_weigh_more_up_to_half_an_average_class_and_to_a_limit() -> None:
+    target = np.repeat([0, 1, 2, 3, 4], [40, 80, 10, 1, 200])
+    examples = Examples(np.zeros((len(target), 1)), target, np.ones(len(target), np.float32))
+
+    weight = caught_up(examples, 5, known=[0, 1]).weight
+
+    np.testing.assert_allclose([weight[target == each][0] for each in range(5)], [1, 1, 3, MOST_WEIGHT, 1])
 
 
 def waves(kinds: str, n_items: int) -> tuple[np.ndarray, np.ndarray]:

@@ -81,11 +81,13 @@ def test_a_training_like_another_takes_its_settings_and_given_flags_win(
 def test_going_on_by_the_command_line_names_the_model(run: Run, trained: Path, tmp_path: Path) -> None:
     source, place = texts(tmp_path / "b.csv", ("praise", "complaint", "question")), tmp_path / "b.safetensors"
 
-    run("train", str(source), "--from", str(trained), "-q", "-o", str(place))
+    told = run("train", str(source), "--from", str(trained), "-q", "-o", str(place)).out
     shown = run("info", str(place)).out
 
     assert gridcnn.load(place).class_names == ["complaint", "praise", "question"]
     assert f"a.safetensors, digest {gridcnn.load(trained).digest}" in shown
+    temperature = gridcnn.load(trained).certainty.temperature
+    assert f"no item was held out, so probabilities keep the temperature of the model before, {temperature:.2f}" in told
 
 
 @pytest.mark.parametrize(

@@ -68,13 +68,12 @@ def embed(
         with Waiting(Console(stderr=True), "reading") as waiting:
             fitted = load_model(model, threads)
             from gridcnn.inference import embed_in_parts
-            from gridcnn.inference.embedding import digest_of
 
             sources = read_inputs(inputs, fitted.adapter, columns, partial.is_one_of)
             n_items = count(sources)
             cautions = Cautions(fitted.adapter)
             asked = each_item(sources, output, cautions)
-            about = {MODEL_KEY: _as_stored(model), DIGEST_KEY: digest_of(fitted)}
+            about = {MODEL_KEY: _as_stored(model), DIGEST_KEY: fitted.digest}
             answers = Answers(output, partial, kind, _columns(fitted), about)
             options: dict[str, Any] = {"--format": kind.name, "--text": text, "--path": path, "--encoding": encoding}
             options |= {f"--max-{name}": most for name, most in current().items()}

@@ -31,7 +31,7 @@ class EmbeddingFile:
     model : str
         Where the model was.
     digest : str
-        Of the model, see `gridcnn.inference.embedding.digest_of`.
+        Of the model, see `gridcnn.model.FittedModel.digest`.
     n_features, n_rows : int
         Length of the vectors, and how many rows there are.
     """

@@ -82,7 +82,7 @@ def search(
 
 def _model_of(file: EmbeddingFile, place: Path, model: Path | None, threads: int | None) -> FittedModel:
     """Load the model that made a file of vectors, and refuse another one: its vectors mean something else."""
-    from gridcnn.inference.embedding import digest_of, length_of
+    from gridcnn.inference.embedding import length_of
 
     named = Path(file.model) if model is None else model
     if model is None and not file.model.startswith("hf:") and not named.is_file():
@@ -93,7 +93,7 @@ def _model_of(file: EmbeddingFile, place: Path, model: Path | None, threads: int
             )
         named = beside
     fitted = load_model(named, threads)
-    if digest_of(fitted) != file.digest or length_of(fitted.network) != file.n_features:
+    if fitted.digest != file.digest or length_of(fitted.network) != file.n_features:
         raise ConfigurationError(
             f"{named} is another model than the one that made {place}, and vectors of different models cannot be "
             f"compared: embed the items again, gridcnn embed {named} INPUTS -o {place}."

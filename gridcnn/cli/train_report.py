@@ -105,7 +105,7 @@ def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
             note(hint)
         print(_calibrated(model))
     else:
-        print("validation accuracy unknown: there is no validation split, so probabilities are not calibrated")
+        print(f"validation accuracy unknown: no item was held out, so {_calibrated(model)}")
     if test is None or model.interrupted:
         if refitted:
             print(
@@ -151,6 +151,8 @@ def _calibrated(model: FittedModel) -> str:
     """Say what the held-out items did for the probabilities."""
     learned = model.certainty
     if learned.before is None or learned.after is None:
+        if model.summary.get("from") and learned.temperature != 1:
+            return f"probabilities keep the temperature of the model before, {learned.temperature:.2f}"
         return "probabilities are not calibrated"
     before, after = learned.before, learned.after
     why = f", for their log loss: {before.loss:.4f}, now {after.loss:.4f}" if after.error > before.error else ""

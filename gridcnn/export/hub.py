@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from gridcnn.evaluation.report import Report
     from gridcnn.model import FittedModel
 
-__all__ = ["REPOSITORY", "REVISION", "HubName", "Pushed", "fetch", "is_hub_name", "push", "without_progress"]
+__all__ = [
+    "HubName",
+    "Pushed",
+    "as_shown",
+    "fetch",
+    "is_hub_name",
+    "parts_of_name",
+    "push",
+    "without_progress",
+]
 
 BUNDLE, EXPORTED, CARD = "model.safetensors", "model.onnx", "README.md"
 """The files of a model on the hub."""
@@ -32,9 +41,9 @@ SUFFIXES = (".safetensors", ".onnx")
 
 _FORM = "hf://USER/NAME, also with a revision and a file: hf://USER/NAME@v1/model.onnx"
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
-REPOSITORY = re.compile(rf"(?!.*(?:--|\.\.))(?=.{{3,96}}$){_PART}/{_PART}(?<!\.git)")
-_NAME = re.compile(r"hf:/{1,2}(?P<repository>[^/@]+/[^/@]+)(?:@(?P<revision>[^/@]+))?(?:/(?P<file>.+))?")
-REVISION = re.compile(r"(?!.*\.\.)[\w-][\w.-]*(?:/[\w-][\w.-]*)*")
+_REPOSITORY = re.compile(rf"(?!.*(?:--|\.\.))(?=.{{3,96}}$){_PART}/{_PART}(?<!\.git)")
+_NAME = re.compile(r"hf:/{1,2}(?P<repository>[^/@]+/[^/@]+)(?:@(?P<revision>[^/@]+))?(?:/(?P<inside>.+))?")
+_REVISION = re.compile(r"(?!.*\.\.)[\w-][\w.-]*(?:/[\w-][\w.-]*)*")
 
 
 @dataclass(frozen=True)
@@ -75,20 +84,46 @@ class HubName:
             If it has another form, a revision that leads elsewhere, or names a file that is no model.
         """
         text = Path(text).as_posix() if isinstance(text, os.PathLike) else text
-        found = _NAME.fullmatch(text)
-        shown = text if text.isprintable() else repr(text)
-        if found is None or not REPOSITORY.fullmatch(found["repository"]):
-            raise ConfigurationError(f"{shown} is not the name of a model on the hub: expected {_FORM}")
-        revision, file = found["revision"] and unquote(found["revision"]), found["file"] or BUNDLE
-        if revision is not None and not REVISION.fullmatch(revision):
-            raise ConfigurationError(
-                f"{shown}: a revision is a branch, a tag or a commit, of letters, digits, - _ . and %2F, without '..' "
-                f"and without parts that begin with a dot: expected {_FORM}"
-            )
+        repository, revision, file = parts_of_name(text, _NAME, "a model", _FORM)
+        file, shown = file or BUNDLE, as_shown(text)
         odd = ".." in PurePosixPath(file).parts or "\\" in file or not file.isprintable()
         if odd or not file.lower().endswith(SUFFIXES):
             raise ConfigurationError(f"{shown}: only {' and '.join(SUFFIXES)} files are downloaded: expected {_FORM}")
-        return cls(found["repository"], revision, file)
+        return cls(repository, revision, file)
+
+
+def parts_of_name(text: str, pattern: re.Pattern[str], what: str, form: str) -> tuple[str, str | None, str]:
+    """Return the repository, the revision or None, and what is named in it, or an empty string.
+
+    Parameters
+    ----------
+    text : str
+        A name on the hub.
+    pattern : pattern
+        Its form, with groups called `repository`, `revision` and `inside`.
+    what, form : str
+        What it is the name of, and its form in words.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has another form, or a revision that leads elsewhere.
+    """
+    found = pattern.fullmatch(text)
+    if found is None or not _REPOSITORY.fullmatch(found["repository"]):
+        raise ConfigurationError(f"{as_shown(text)} is not the name of {what} on the hub: expected {form}")
+    revision = found["revision"] and unquote(found["revision"])
+    if revision is not None and not _REVISION.fullmatch(revision):
+        raise ConfigurationError(
+            f"{as_shown(text)}: a revision is a branch, a tag or a commit, of letters, digits, - _ . and %2F, without "
+            f"'..' and without parts that begin with a dot: expected {form}"
+        )
+    return found["repository"], revision, found["inside"] or ""
+
+
+def as_shown(text: str) -> str:
+    """Return a name as messages show it."""
+    return text if text.isprintable() else repr(text)
 
 
 def is_hub_name(text: str | os.PathLike[str]) -> bool:
@@ -223,7 +258,7 @@ def push(
         for an upload that failed stays behind, empty.
     """
     repo_id = repo_id.removeprefix("hf://")
-    if not REPOSITORY.fullmatch(repo_id):
+    if not _REPOSITORY.fullmatch(repo_id):
         raise ConfigurationError(
             f"{repo_id} is not the name of a repository: expected USER/NAME of letters, digits, - _ and ., such as "
             "me/birds"

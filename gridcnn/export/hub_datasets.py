@@ -13,10 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import unquote
 
 from gridcnn.errors import BundleError, ConfigurationError, DataError
-from gridcnn.export.hub import REPOSITORY, REVISION, without_progress
+from gridcnn.export.hub import as_shown, parts_of_name, without_progress
 from gridcnn.export.hub_errors import in_one_line, package
 
 __all__ = ["DatasetName", "fetch_dataset", "is_dataset_name"]
@@ -68,19 +67,12 @@ class DatasetName:
         ConfigurationError
             If it has another form, or leads elsewhere.
         """
-        found = _NAME.fullmatch(text)
-        shown = text if text.isprintable() else repr(text)
-        if found is None or not REPOSITORY.fullmatch(found["repository"]):
-            raise ConfigurationError(f"{shown} is not the name of a data set on the hub: expected {_FORM}")
-        revision, inside = found["revision"] and unquote(found["revision"]), found["inside"] or ""
-        if revision is not None and not REVISION.fullmatch(revision):
-            raise ConfigurationError(
-                f"{shown}: a revision is a branch, a tag or a commit, of letters, digits, - _ . and %2F: expected "
-                f"{_FORM}"
-            )
+        repository, revision, inside = parts_of_name(text, _NAME, "a data set", _FORM)
         if inside and not _is_plain(inside):
-            raise ConfigurationError(f"{shown}: a folder or file of the set has no '..' and no backslash in its name")
-        return cls(found["repository"], revision, inside)
+            raise ConfigurationError(
+                f"{as_shown(text)}: a folder or file of the set has no '..' and no backslash in its name"
+            )
+        return cls(repository, revision, inside)
 
 
 def is_dataset_name(text: str | os.PathLike[str]) -> bool:

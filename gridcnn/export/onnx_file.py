@@ -26,8 +26,8 @@ from gridcnn.inference.onnx_network import add_network
 from gridcnn.model import FittedModel, fitted_model
 from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.pipeline.replacing import replacing
-from gridcnn.pipeline.sealed import plain
 from gridcnn.predictions import Predictions
+from gridcnn.stored_json import plain
 from gridcnn.versions import versions
 
 __all__ = ["TOLERANCE", "Exported", "add_answer", "export_onnx", "flipped_copies", "share_of_classes", "write_graph"]

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import hashlib
 import itertools
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -35,13 +33,12 @@ from gridcnn.network.sizes import sizes_after_blocks
 from gridcnn.pipeline.bucketing import lengths_needed, without_padding
 from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.encode import EncodedItems, encode_ahead
-from gridcnn.pipeline.sealed import plain
 from gridcnn.predictions import NOT_FINITE, Predictions
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Embeddings", "digest_of", "embed", "embed_in_parts", "length_of"]
+__all__ = ["Embeddings", "embed", "embed_in_parts", "length_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +52,7 @@ class Embeddings:
     vectors : ndarray of shape (n, n_features), float32
         NaN for an item that has an error.
     model : str
-        Digest of the model that made them, see `digest_of`; vectors of different models cannot be compared.
+        Digest of the model that made them, see `FittedModel.digest`; vectors of different models cannot be compared.
 
     Examples
     --------
@@ -160,7 +157,7 @@ def embed(
             rule=model.rule(),
         ),
         np.concatenate([np.empty((0, length_of(model.network)), np.float32), *(part.vectors for part in parts)]),
-        digest_of(model),
+        model.digest,
     )
 
 
@@ -189,7 +186,7 @@ def embed_in_parts(
         raise ConfigurationError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
     rule = rule or model.rule()
     chosen = choose_device(device)
-    answer, embedder, digest = predictor(model.network, chosen), _Embedder(model.network, chosen), digest_of(model)
+    answer, embedder, digest = predictor(model.network, chosen), _Embedder(model.network, chosen), model.digest
     before = 0
     for some, encoded in encode_ahead(model.adapter, items, n_jobs=n_jobs, part=PART):
         answers = answers_of(model, answer, some, encoded, before, rule)
@@ -228,27 +225,6 @@ def length_of(network: Network) -> int:
     maps = config.kernels[-1] * len(config.branches)
     last_sizes = sizes_after_blocks(backbone.spec.sizes, config)[-1]
     return n_features(config.head, maps, last_sizes) + config.summed_kernels
-
-
-def digest_of(model: Any) -> str:
-    """Return a digest of what makes feature vectors, hexadecimal: the fitted adapter and the weights.
-
-    It stays the same when the model is saved and loaded; two trainings have different ones.
-    """
-    model = fitted_model(model)
-    adapter, network = model.adapter, model.network
-    made_of = {
-        "adapter": type(adapter).__name__,
-        "settings": adapter.settings(),
-        "state": adapter.state(),
-        "backbone": vars(network.backbone.config),
-        "flip_axes": network.flip_axes,
-    }
-    digest = hashlib.blake2b(json.dumps(made_of, sort_keys=True, default=plain).encode(), digest_size=16)
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
-    return digest.hexdigest()
 
 
 class _Embedder:

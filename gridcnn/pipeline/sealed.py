@@ -10,7 +10,6 @@ that the header announces are compared with the size of the file before the tens
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -19,7 +18,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -33,10 +31,10 @@ from gridcnn.errors import (
     TruncatedBundleError,
 )
 from gridcnn.pipeline.replacing import replacing
-from gridcnn.stored_json import LARGEST, is_small_enough, parsed
+from gridcnn.stored_json import LARGEST, is_small_enough, parsed, plain
 from gridcnn.versions import versions
 
-__all__ = ["Sealed", "is_sealed", "plain", "read_sealed", "unsealed", "write_sealed"]
+__all__ = ["Sealed", "is_sealed", "read_sealed", "unsealed", "write_sealed"]
 
 LONGEST_VERSION = 9  # digits
 
@@ -163,15 +161,6 @@ def is_sealed(path: str | Path, kind: str) -> bool:
     with Path(path).open("rb") as file:
         beginning = file.read(8 + len(start) + len('_format":'))[8:]
     return any(beginning.startswith(start + end) for end in (b'":', b'_format":', b'_digest":'))
-
-
-def plain(value: Any) -> Any:
-    """Turn values that JSON does not know (numpy numbers, paths) into values that it does."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    return str(value)
 
 
 def _header_length(content: bytes) -> int:

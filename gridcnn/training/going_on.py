@@ -27,6 +27,7 @@ from gridcnn.training.votes import learn_votes, shift_votes
 
 __all__ = [
     "about_start",
+    "caught_up",
     "certainty_of",
     "first_network",
     "fold_of_new_items",
@@ -34,6 +35,12 @@ __all__ = [
     "starting_folds",
     "training_of",
 ]
+
+MOST_WEIGHT = 16.0
+"""Of an item of a new class, beside an item of a known one."""
+
+MOST_SHARE = 0.5
+"""Of the weight of an average known class, for a new class whose items weigh more."""
 
 
 def starting_folds(job: Job, surveyed: Adapter, validation: tuple[Any, Any] | None, seed: int) -> list[Fold]:
@@ -113,6 +120,20 @@ def first_network(job: Job, adapter: Adapter, recipe: Recipe) -> Network:
     return Network(adapter.frontend(), backbone, flip_axes)
 
 
+def caught_up(examples: Examples, n_classes: int, known: Sequence[int]) -> Examples:
+    """Return the examples with more weight for those of new classes.
+
+    The kernels were learned without these classes, and go on with small steps for a short time: ten items of a new
+    class among thousands of known ones would move them too little. Together they weigh at most half as much as an
+    average class that the model knows: with more, others are taken for the new class.
+    """
+    total = np.bincount(examples.target, examples.weight, minlength=n_classes)
+    more = np.ones(n_classes)
+    new = np.setdiff1d(np.flatnonzero(total), known)
+    more[new] = np.clip(MOST_SHARE * total[known].mean() / total[new], 1, MOST_WEIGHT)
+    return examples._replace(weight=(examples.weight * more[examples.target]).astype(np.float32))
+
+
 def training_of(job: Job, *, solved: bool) -> Callable[..., Outcome]:
     """Return what trains a network."""
     start = job.start
@@ -125,6 +146,7 @@ def training_of(job: Job, *, solved: bool) -> Callable[..., Outcome]:
         known = np.searchsorted(job.classes, start.model.classes).tolist()
         if len(known) < len(job.classes):  # a vote of zeros would take long to learn
             shift_votes(network, examples, config.batch_size, known, more["device"])
+            examples = caught_up(examples, len(job.classes), known)
         return train(network, examples, config, **more)
 
     return further
