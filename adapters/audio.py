@@ -21,12 +21,13 @@ from gridcnn.adapters.sound_sliding import slide
 from gridcnn.adapters.sound_stretches import duration_of
 from gridcnn.adapters.sound_survey import listen, survey
 from gridcnn.adapters.sound_trials import hisses
+from gridcnn.adapters.sound_varied import varied
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.errors import DataError, ItemError
 from gridcnn.grid import Axis, Coordinates, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.parameters import Constraint, Number, Optional
-from gridcnn.segments import Segment
+from gridcnn.segments import Segment, Varied
 
 if TYPE_CHECKING:
     from torch import nn
@@ -195,6 +196,8 @@ class AudioAdapter(Adapter):
 
     def encode(self, item: Any) -> np.ndarray:
         """Return the windows of what `decode` returns, float32, shape `(windows, samples_)`."""
+        if isinstance(item, Varied) and (length := self.length_of(item.path)) >= self.extent_:
+            return varied(item, self.samples_, self.sample_rate_, length, self.decode)
         return np.ascontiguousarray(self._windows(self.decode(item)))
 
     def decode(self, item: Any) -> np.ndarray:
@@ -274,7 +277,7 @@ class AudioAdapter(Adapter):
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit spectrograms of this size."""
-        return settings(min(self.spec_.sizes), n_items)
+        return settings(min(self.spec_.sizes), n_items, self.survey_.get("views", 1))
 
     def preview(self, item: Any) -> Preview:
         """Return the first window as a clip."""

@@ -40,7 +40,7 @@ def with_background(learning: Dataset, every: Dataset, name: str | None, reader:
         return learning
     if name in set(map(str, labels)):
         return learning
-    from gridcnn.pipeline.background import background_segments, neighbours
+    from gridcnn.pipeline.background import background_segments, neighbours, varied
 
     annotated = list(learning.items)
     files = {each.path for each in annotated}
@@ -49,7 +49,7 @@ def with_background(learning: Dataset, every: Dataset, name: str | None, reader:
     note(f"{len(drawn):,} segments of {name!r} are drawn from where nothing is annotated")
     return replace(
         learning,
-        items=[*annotated, *drawn],
+        items=varied(annotated, drawn, seed),
         labels=np.array([*map(str, labels), *[name] * len(drawn)]),
         groups=None if learning.groups is None else np.concatenate([learning.groups, learning.groups[near]]),
         split=None if learning.split is None else np.concatenate([learning.split, learning.split[near]]),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gridcnn.cli.detecting import ConfidenceOption, MergeOption, Run, StepOption, confidence_of, long_items
+from gridcnn.cli.detecting import ConfidenceOption, MergeOption, Run, StepOption, confidence_of, long_items, read_long
 from gridcnn.cli.models import load_model, located_model
 from gridcnn.cli.options import ModelArgument, ThreadsOption
 from gridcnn.cli.output import note, prepare_output, write_csv
@@ -89,19 +89,28 @@ def detect(
     made_by = {"model": file, "inputs": inputs, "settings": repr(settings)}
     _about_background(fitted)
     with Run.begun(output, made_by, resume=resume) as run:
+        waiting = [each for each in items if not run.knows(each)]
+        states: list[list[int]] = []
+
+        def opened() -> Iterator[Any]:
+            for each in waiting:
+                states.append(each.state)
+                yield read_long(each, fitted.adapter)
+
         try:
-            waiting = [each for each in items if each.name not in run.names]
-            found = detect(fitted, (each.item for each in waiting), settings, curves=curve is not None)
+            found = detect(fitted, opened(), settings, curves=curve is not None)
             for each, one in zip(waiting, found, strict=False):
                 if curve is not None and one.curve is not None:
                     _save_curve(curve / f"{names[each.name]}.npz", one.places, one.curve, fitted.class_names)
-                run.add(each.name, one)
+                run.add(each, states.pop(0), one)
         except KeyboardInterrupt as stopped:
-            note(f"stopped: {len(run.names)} of {len(items)} are done; the same command with --resume goes on.")
+            done = sum(map(run.knows, items))
+            note(f"stopped: {done} of {len(items)} are done; the same command with --resume goes on.")
             raise typer.Exit(exit_code(stopped)) from None
-        events, errors = run.finish()
+        length = run.length
+        events, errors = run.finish(items)
     places = _write(output, kinds, events)
-    seconds = f", {run.length / 3600:.2f} hours of sound" if fitted.adapter.spec_.axes[-1].unit == "s" else ""
+    seconds = f", {length / 3600:.2f} hours of sound" if fitted.adapter.spec_.axes[-1].unit == "s" else ""
     print(f"{len(events):,} events in {len(items)} items{seconds}, saved to {', '.join(map(str, places))}")
     if errors:
         listed = output.with_name(f"{output.name}.skipped.csv")

@@ -9,12 +9,18 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 
 from gridcnn.errors import DataError
-from gridcnn.segments import Segment
+from gridcnn.segments import Segment, Varied
 
-__all__ = ["background_segments", "neighbours"]
+__all__ = ["background_segments", "neighbours", "varied"]
 
 TIMES, FEWEST = 2, 100
 """Segments for each annotated one, and at least, if there is room: background has more sorts than any class."""
+
+VIEWS, MOST_VIEWED, FEWEST_VIEWS = 8, 8_000, 2
+"""Windows that training has of each annotated segment; fewer of many, so that these are not more than so many."""
+
+INSIDE = 0.6
+"""Share of an annotated segment, or of a window, that is in each window."""
 
 MOST_TRIES = 50
 """Draws for each wanted segment."""
@@ -62,6 +68,7 @@ def background_segments(
         if files is None or each.path in files:
             by_file[each.path].append((each.start, each.end))
     lengths = np.sort([end - start for taken in by_file.values() for start, end in taken])
+    lengths = np.maximum(lengths, np.percentile(lengths, 25))  # at least a window, which would reach into an event
     gaps = [
         (path, start, end)
         for path, taken in sorted(by_file.items())
@@ -117,3 +124,31 @@ def neighbours(drawn: Sequence[Segment], annotated: Sequence[Segment]) -> list[i
         behind = bisect.bisect_left(known, (middle, -1))
         found.append(min((abs(place - middle), at) for place, at in known[max(behind - 1, 0) : behind + 1])[1])
     return found
+
+
+def varied(annotated: Sequence[Segment], drawn: Sequence[Segment], seed: int = 0) -> list[Segment]:
+    """Return segments as training meets them, several times and in other backgrounds.
+
+    Parameters
+    ----------
+    annotated, drawn : sequence of Segment
+        Those of a class, and those of background.
+    seed : int
+        Of the random numbers.
+
+    Returns
+    -------
+    list of Segment
+        The annotated ones and those of background, in their order.
+    """
+    views = min(VIEWS, MOST_VIEWED // max(len(annotated), 1))
+    if views < FEWEST_VIEWS or not drawn:
+        return [*annotated, *drawn]
+    random = np.random.default_rng(seed)
+
+    def beside(n: int) -> tuple[Segment, ...]:
+        return tuple(drawn[at] for at in random.integers(len(drawn), size=n).tolist())
+
+    events = [Varied(each.path, each.start, each.end, beside(views), INSIDE, seed) for each in annotated]
+    others = [Varied(each.path, each.start, each.end, beside(views // TIMES), 1.0, seed) for each in drawn]
+    return [*events, *others]
