@@ -200,6 +200,12 @@ class AudioAdapter(Adapter):
             return varied(item, self.samples_, self.sample_rate_, length, self.decode)
         return np.ascontiguousarray(self._windows(self.decode(item)))
 
+    def content(self, item: Any, windows: np.ndarray) -> bytes:
+        """Return the windows, of an item that training meets several times those that are met of it later."""
+        if isinstance(item, Varied):
+            windows = self.encode(Segment(item.path, item.start, item.end))
+        return super().content(item, windows)
+
     def decode(self, item: Any) -> np.ndarray:
         """Decode, mix and resample one recording, float32, shape `(samples,)`, nominally in [-1, 1].
 

@@ -29,9 +29,7 @@ SILENCE = 1e-6
 """Root mean square of what is not scaled up."""
 
 
-def varied(
-    item: Varied, window: int, rate: int, length: float, read: Callable[[Segment], np.ndarray]
-) -> np.ndarray:
+def varied(item: Varied, window: int, rate: int, length: float, read: Callable[[Segment], np.ndarray]) -> np.ndarray:
     """Return a window for each background beside an event.
 
     Parameters
@@ -59,11 +57,11 @@ def varied(
     around = read(Segment(item.path, earliest, latest + seconds))
     around = np.pad(around, (0, max(window - len(around), 0)))
     windows = np.empty((len(item.beside), window), np.float32)
-    for into, background in zip(windows, item.beside, strict=True):
+    for at, background in enumerate(item.beside):
         first = int(random.integers(len(around) - window + 1))
-        into[:] = around[first : first + window]
+        windows[at] = around[first : first + window]
         if random.random() < MIXED:
             other = np.resize(read(background), window)  # a shorter one is repeated
-            level = float(np.sqrt(np.square(into).mean())) * 10 ** (random.uniform(QUIETEST, LOUDEST) / 20)
-            into += np.float32(level / max(float(np.sqrt(np.square(other).mean())), SILENCE)) * other
+            level = float(np.sqrt(np.square(windows[at]).mean())) * 10 ** (random.uniform(QUIETEST, LOUDEST) / 20)
+            windows[at] += np.float32(level / max(float(np.sqrt(np.square(other).mean())), SILENCE)) * other
     return windows

@@ -16,7 +16,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -39,6 +38,13 @@ KINDS = {
 LOWEST, HIGHEST = -5.0, 20.0
 LONGEST, QUIET = 3.0, 25.0  # seconds; dB below the loudest moment, where an event ends
 COLLAR = 0.5
+COMMAND = """
+import atexit
+from pathlib import Path
+from gridcnn.cli import main
+atexit.register(lambda: print(Path("/proc/self/status").read_text()))
+main()
+"""
 
 
 def noise(seconds: int, colour: str, random: np.random.Generator) -> np.ndarray:
@@ -51,7 +57,9 @@ def noise(seconds: int, colour: str, random: np.random.Generator) -> np.ndarray:
             spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
             white = np.fft.irfft(spectrum, len(white))
         parts.append(white / white.std())
-    level = np.interp(np.arange(seconds * RATE), np.arange(0, seconds * RATE + 1, 30 * RATE), random.uniform(-6, 6, seconds // 30 + 1))
+    level = np.interp(
+        np.arange(seconds * RATE), np.arange(0, seconds * RATE + 1, 30 * RATE), random.uniform(-6, 6, seconds // 30 + 1)
+    )
     return (0.02 * 10 ** (level / 20) * np.concatenate(parts)).astype(np.float32)
 
 
@@ -90,7 +98,15 @@ def plant(folder: Path, name: str, clips: dict[str, list[np.ndarray]], colour: s
         wanted = random.uniform(LOWEST, HIGHEST)
         gain = np.sqrt((sound[there] ** 2).mean() / max((clip**2).mean(), 1e-12)) * 10 ** (wanted / 20)
         sound[there] += gain * clip
-        events.append(Event(f"{name}.wav", start / RATE, (start + len(clip)) / RATE, kind.split(" - ")[1], more={"snr": f"{wanted:.1f}"}))
+        events.append(
+            Event(
+                f"{name}.wav",
+                start / RATE,
+                (start + len(clip)) / RATE,
+                kind.split(" - ")[1],
+                more={"snr": f"{wanted:.1f}"},
+            )
+        )
     soundfile.write(folder / f"{name}.wav", np.clip(sound, -1, 1), RATE)
     if events:
         write_annotations(folder / f"{name}.selections.txt", events, "raven")
@@ -100,15 +116,11 @@ def plant(folder: Path, name: str, clips: dict[str, list[np.ndarray]], colour: s
 def gridcnn(*arguments: str | Path) -> tuple[float, float]:
     """Run a command; return its seconds and the peak of its memory (MB)."""
     began = time.perf_counter()
-    program = "from gridcnn.cli import main; main()"
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)], stdout=said, stderr=said)
-        _, status, usage = os.wait4(process.pid, 0)
-        said.seek(0)
-        text = said.read().decode()
-    if status:
-        raise SystemExit(text)
-    return time.perf_counter() - began, usage.ru_maxrss / 1024
+    done = subprocess.run([sys.executable, "-c", COMMAND, *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    peak = next(line for line in done.stdout.splitlines()[::-1] if line.startswith("VmHWM:"))
+    return time.perf_counter() - began, int(peak.split()[1]) / 1024
 
 
 def wrong(truth: list[Event], found: list[Event]) -> dict[str, int]:
@@ -151,13 +163,21 @@ def tried(folder: Path, name: str, colour: str, seed: int, options: list[str], *
     """Train, detect, score."""
     truth = hours(folder, name, colour, seed)[1]
     model = folder / "model.safetensors"
-    trained = gridcnn("train", folder / "first", "--annotations", "raven", "-o", model, "--quiet", "--seed", str(seed), *options)
+    trained = gridcnn(
+        "train", folder / "first", "--annotations", "raven", "-o", model, "--quiet", "--seed", str(seed), *options
+    )
     row: dict[str, object] = {"set": name, "noise": colour, "seed": seed, "training": round(trained[0])}
-    row["seconds"], row["memory"] = map(round, gridcnn("detect", model, folder / "second" / "second.wav", "-o", folder / "found.csv"))
+    row["seconds"], row["memory"] = map(
+        round, gridcnn("detect", model, folder / "second" / "second.wav", "-o", folder / "found.csv")
+    )
     found = [event_at(event) for event in read_annotations(folder / "found.csv", kind="csv").events]
     scores, onsets = score_events(truth, found, collar=COLLAR), score_events(truth, found, collar=COLLAR, offsets=False)
     row |= {key: round(getattr(scores[""], key), 3) for key in ("f1", "precision", "recall")}
-    row |= {"onsets": round(onsets[""].f1, 3), "kinds": {k: round(v.f1, 2) for k, v in scores.items() if k}, "errors": wrong(truth, found)}
+    row |= {
+        "onsets": round(onsets[""].f1, 3),
+        "kinds": {k: round(v.f1, 2) for k, v in scores.items() if k},
+        "errors": wrong(truth, found),
+    }
     if quiet:
         gridcnn("detect", model, folder / "third" / "third.wav", "-o", folder / "none.csv")
         row["in noise"] = sum(1 for _ in (folder / "none.csv").open()) - 1

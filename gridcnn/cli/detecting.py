@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
     from gridcnn.inference.detecting import Detections
 
-__all__ = ["ConfidenceOption", "LongItem", "MergeOption", "Run", "StepOption", "confidence_of", "long_items", "read_long"]
+__all__ = [
+    "ConfidenceOption",
+    "LongItem",
+    "MergeOption",
+    "Run",
+    "StepOption",
+    "confidence_of",
+    "long_items",
+    "read_long",
+]
 
 TEXT_FILES = frozenset({".txt", ".md", ".text"})
 """Suffixes of files in a folder that are read as texts."""

@@ -1,7 +1,7 @@
 """Events in items of any length: windows slide over them, and where the evidence for a class lies, there is an event.
 
-Nothing is kept of an item but the windows of one batch and its events, so that a recording of a day takes no more memory
-than one of a minute. A batch may hold windows of several items.
+Nothing is kept of an item but the windows of one batch and its events, so that a recording of a day takes no more
+memory than one of a minute. A batch may hold windows of several items.
 """
 
 from __future__ import annotations
@@ -152,15 +152,12 @@ def detect(
     step = max(round(step / width), 1) * width
     offset = 0.0 if localises else (extent - width) / 2
     thresholds = settings.thresholds(model.class_names)
-    if model.background is not None:
-        thresholds[model.background] = np.inf
     merge = extent if settings.merge is None else settings.merge
     waiting = _Waiting(compute)
     looks: deque[_Look] = deque()
     for position, item in enumerate(items):
-        finder = EventFinder(
-            name_of(item, position), model.class_names, thresholds, width, merge, settings.shortest
-        )
+        name = name_of(item, position)
+        finder = EventFinder(name, model.class_names, thresholds, width, merge, settings.shortest, model.background)
         look = _Look(item, finder, offset, curves=curves)
         looks.append(look)
         try:
@@ -234,7 +231,7 @@ class _Look:
         return self.read and not self.waiting
 
     def take(self, starts: np.ndarray, cells: np.ndarray, chances: np.ndarray) -> None:
-        """Take what the network says of some windows: logits `(n, cells, n_classes)`, probabilities `(n, n_classes)`."""
+        """Take what is said of windows: logits of cells `(n, cells, n_classes)`, probabilities `(n, n_classes)`."""
         at = np.round((starts + self._offset) / self.finder.width).astype(int)
         self._sums = self._sums or _Sums.from_first(int(at[0]), cells.shape[2])
         for first, logits, chance in zip(at.tolist(), cells, chances, strict=True):

@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
-from gridcnn.errors import DataError
+from gridcnn.errors import DataError, ItemError
 from gridcnn.segments import Segment, Varied
 
-__all__ = ["background_segments", "neighbours", "varied"]
+__all__ = ["background_segments", "neighbours", "share_annotated", "varied"]
 
 TIMES, FEWEST = 2, 100
 """Segments for each annotated one, and at least, if there is room: background has more sorts than any class."""
@@ -63,16 +63,13 @@ def background_segments(
         If there is no room for a single one: everything is annotated.
     """
     random = np.random.default_rng(seed)
-    by_file: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for each in annotated:
-        if files is None or each.path in files:
-            by_file[each.path].append((each.start, each.end))
+    by_file = _by_file(annotated, files)
     lengths = np.sort([end - start for taken in by_file.values() for start, end in taken])
     lengths = np.maximum(lengths, np.percentile(lengths, 25))  # at least a window, which would reach into an event
     gaps = [
         (path, start, end)
         for path, taken in sorted(by_file.items())
-        for start, end in _gaps(taken, length_of(path))
+        for start, end in _gaps(taken, _length(path, length_of))
         if end - start >= lengths[0]
     ]
     if not gaps:
@@ -96,6 +93,34 @@ def background_segments(
             drawn[at].append((start, start + length))
             n_drawn += 1
     return [Segment(gaps[at][0], *each) for at in sorted(drawn) for each in sorted(drawn[at])]
+
+
+def share_annotated(
+    annotated: Sequence[Segment], length_of: Callable[[str], float], *, files: Collection[str] | None = None
+) -> float:
+    """Return the share of the time of files that is annotated, in [0, 1]; 1 if none of them can be read."""
+    total = free = 0.0
+    for path, taken in _by_file(annotated, files).items():
+        length = _length(path, length_of)
+        total += length
+        free += sum(end - start for start, end in _gaps(taken, length))
+    return 1 - free / total if total else 1.0
+
+
+def _by_file(annotated: Sequence[Segment], files: Collection[str] | None) -> dict[str, list[tuple[float, float]]]:
+    by_file: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for each in annotated:
+        if files is None or each.path in files:
+            by_file[each.path].append((each.start, each.end))
+    return by_file
+
+
+def _length(path: str, length_of: Callable[[str], float]) -> float:
+    """Return the length of a file; 0 if it cannot be read, as whoever reads its segments will say."""
+    try:
+        return length_of(path)
+    except ItemError:
+        return 0.0
 
 
 def _gaps(taken: Sequence[tuple[float, float]], length: float) -> list[tuple[float, float]]:

@@ -49,8 +49,7 @@ def fingerprint(items: Sequence[FilePath | Segment], cache: Path | None, n_jobs:
     if any(isinstance(each, Segment) for each in items):
         files = {path: at for at, path in enumerate(dict.fromkeys(os.fspath(path) for path in paths))}
         where = (
-            f"{files[os.fspath(path)]} {_part(each, files)}".encode()
-            for path, each in zip(paths, items, strict=True)
+            f"{files[os.fspath(path)]} {_part(each, files)}".encode() for path, each in zip(paths, items, strict=True)
         )
         return _digest([fingerprint(list(files), cache, n_jobs).encode(), *where])
     state, settled = look_at(paths, n_jobs)  # before they are read: a later change will be seen
