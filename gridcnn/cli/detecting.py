@@ -50,7 +50,7 @@ ConfidenceOption = Annotated[
         "--min-confidence",
         metavar="P",
         help="Probability from which there is an event, such as 0.8, or for each class, dog=0.8,cat=0.6.  "
-        "\\[default: 0.8]",
+        "\\[default: 0.6]",
     ),
 ]
 MergeOption = Annotated[
@@ -58,7 +58,7 @@ MergeOption = Annotated[
     typer.Option(
         "--merge",
         metavar="SECONDS",
-        help="Events of one class that are this near to each other are one.  \\[default: a window]",
+        help="Events of one class that are this near to each other are one.  \\[default: half of a window]",
     ),
 ]
 
@@ -66,7 +66,7 @@ MergeOption = Annotated[
 def confidence_of(text: str | None) -> float | dict[str, float]:
     """Parse "0.8" or "dog=0.8,cat=0.6"; None is the default."""
     if text is None:
-        return 0.8
+        return 0.6
     try:
         if "=" not in text:
             return float(text)

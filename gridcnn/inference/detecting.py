@@ -53,7 +53,7 @@ class Detecting:
     confidence : float or mapping of str to float
         Probability of a window from which there is an event, in (0, 1], for all classes or for each one by its name.
     merge : float or None
-        Events of one class that are this near to each other are one, in the unit of `step`; None is a window.
+        Events of one class that are this near to each other are one, in the unit of `step`; None is half of a window.
     shortest : float
         Events that are shorter are left out.
 
@@ -64,7 +64,7 @@ class Detecting:
     """
 
     step: float | None = None
-    confidence: float | Mapping[str, float] = 0.8
+    confidence: float | Mapping[str, float] = 0.6
     merge: float | None = None
     shortest: float = 0.0
 
@@ -152,7 +152,7 @@ def detect(
     step = max(round(step / width), 1) * width
     offset = 0.0 if localises else (extent - width) / 2
     thresholds = settings.thresholds(model.class_names)
-    merge = extent if settings.merge is None else settings.merge
+    merge = extent / 2 if settings.merge is None else settings.merge
     waiting = _Waiting(compute)
     looks: deque[_Look] = deque()
     for position, item in enumerate(items):
