@@ -22,7 +22,7 @@ from gridcnn.adapters.sound_stretches import duration_of
 from gridcnn.adapters.sound_survey import listen, survey
 from gridcnn.adapters.sound_trials import hisses
 from gridcnn.adapters.sound_varied import varied
-from gridcnn.adapters.windows import cut_windows
+from gridcnn.adapters.windows import fitted_windows
 from gridcnn.errors import DataError, ItemError
 from gridcnn.grid import Axis, Coordinates, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
@@ -198,7 +198,7 @@ class AudioAdapter(Adapter):
         """Return the windows of what `decode` returns, float32, shape `(windows, samples_)`."""
         if isinstance(item, Varied) and (length := self.length_of(item.path)) >= self.extent_:
             return varied(item, self.samples_, self.sample_rate_, length, self.decode)
-        return np.ascontiguousarray(self._windows(self.decode(item)))
+        return np.ascontiguousarray(fitted_windows(self.decode(item), self.samples_, TRIMMED_SHARE))
 
     def content(self, item: Any, windows: np.ndarray) -> bytes:
         """Return the windows, of an item that training meets several times those that are met of it later."""
@@ -346,14 +346,3 @@ class AudioAdapter(Adapter):
 
     def _load(self, item: Any, most: int | None = None) -> tuple[np.ndarray, int]:
         return load(item, self.sample_rate, most)
-
-    def _windows(self, mono: np.ndarray) -> np.ndarray:
-        excess = len(mono) - self.samples_
-        if excess <= 0:
-            window = np.zeros((1, self.samples_), mono.dtype)
-            before = -excess // 2
-            window[0, before : before + len(mono)] = mono
-            return window
-        if excess <= TRIMMED_SHARE * self.samples_:
-            return mono[None, excess // 2 : excess // 2 + self.samples_]
-        return cut_windows(mono, self.samples_)

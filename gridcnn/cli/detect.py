@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gridcnn.cli.detecting import ConfidenceOption, MergeOption, Run, StepOption, confidence_of, long_items, read_long
+from gridcnn.cli.detecting import (
+    ConfidenceOption,
+    MergeOption,
+    PrecisionOption,
+    Run,
+    StepOption,
+    confidence_for,
+    confidence_of,
+    long_items,
+    read_long,
+)
 from gridcnn.cli.models import load_model, located_model
 from gridcnn.cli.options import ModelArgument, ThreadsOption
 from gridcnn.cli.output import note, prepare_output, write_csv
@@ -48,6 +59,7 @@ def detect(
     ],
     step: StepOption = None,
     min_confidence: ConfidenceOption = None,
+    precision: PrecisionOption = None,
     merge: MergeOption = None,
     shortest: ShortestOption = 0.0,
     formats: Annotated[
@@ -80,9 +92,13 @@ def detect(
 
     kinds = _kinds(output, formats)
     prepare_output(output, [model, *inputs])
+    if precision is not None and min_confidence is not None:
+        raise ConfigurationError("--precision and --min-confidence both say what counts as an event: give one of them")
     settings = Detecting(step, confidence_of(min_confidence), merge, shortest)
     file = located_model(model)
     fitted = load_model(file, threads)
+    if precision is not None:
+        settings = replace(settings, confidence=confidence_for(precision, fitted))
     settings.thresholds(fitted.class_names)
     items = long_items(inputs, fitted.adapter)
     names = _apart({each.name: Path(each.name).name for each in items})

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from gridcnn.cli.output import note
 from gridcnn.durable import sync
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.segments import Event
@@ -20,13 +21,16 @@ from gridcnn.segments import Event
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
     from gridcnn.inference.detecting import Detections
+    from gridcnn.model import FittedModel
 
 __all__ = [
     "ConfidenceOption",
     "LongItem",
     "MergeOption",
+    "PrecisionOption",
     "Run",
     "StepOption",
+    "confidence_for",
     "confidence_of",
     "long_items",
     "read_long",
@@ -35,6 +39,17 @@ __all__ = [
 TEXT_FILES = frozenset({".txt", ".md", ".text"})
 """Suffixes of files in a folder that are read as texts."""
 
+LEAST_CONFIDENCE = 0.01
+
+PrecisionOption = Annotated[
+    float | None,
+    typer.Option(
+        "--precision",
+        metavar="P",
+        help="In place of --min-confidence: choose the confidence of each class so that this share of the events is "
+        "right, such as 0.9, as far as items tell that were held out in training.",
+    ),
+]
 StepOption = Annotated[
     float | None,
     typer.Option(
@@ -76,6 +91,23 @@ def confidence_of(text: str | None) -> float | dict[str, float]:
         raise ConfigurationError(
             f"--min-confidence: expected a probability such as 0.8, or one a class, dog=0.8,cat=0.6; got {text!r}"
         ) from None
+
+
+def confidence_for(precision: float, model: FittedModel) -> dict[str, float]:
+    """Return the confidence that each class needs to be right that often, as held-out items tell; say where none is."""
+    found = model.certainty.thresholds(precision, len(model.class_names))
+    names = {at: name for at, name in enumerate(model.class_names) if at != model.background}
+    chosen = {name: max(least, LEAST_CONFIDENCE) for at, name in names.items() if (least := found[at]) is not None}
+    if chosen:
+        listed = ", ".join(f"{name} {least:.2f}" for name, least in chosen.items())
+        note(f"confidence for a precision of {precision:g}, as held-out items tell: {listed}")
+    if missing := [name for name in names.values() if name not in chosen]:
+        note(
+            f"warning: a precision of {precision:g} cannot be promised for {', '.join(missing)}: too few of the items "
+            "held out in training were answered so, or too few of these answers were right. They keep the usual "
+            "confidence; train with more segments, or with --folds 5, which holds out each once"
+        )
+    return chosen
 
 
 class LongItem(NamedTuple):
