@@ -196,7 +196,7 @@ class AudioAdapter(Adapter):
 
     def encode(self, item: Any) -> np.ndarray:
         """Return the windows of what `decode` returns, float32, shape `(windows, samples_)`."""
-        if isinstance(item, Varied) and (length := self.length_of(item.path)) >= self.extent_:
+        if isinstance(item, Varied) and max(item.start, self.extent_) < (length := self.length_of(item.path)):
             return varied(item, self.samples_, self.sample_rate_, length, self.decode)
         return np.ascontiguousarray(fitted_windows(self.decode(item), self.samples_, TRIMMED_SHARE))
 

@@ -62,11 +62,11 @@ def with_background(
     why = ""
     if name is None and usual and DEFAULT_NAME not in known:
         share = share_annotated(list(every.items), reader.length_of, files=files)
-        if share <= 1 - MOSTLY:
+        if share <= 1 - MOSTLY or every.quiet:
             name, why = DEFAULT_NAME, f", which is {1 - share:.0%} of the time (--no-background draws none)"
     if name is None or name in known:
         return learning, name
-    drawn = background_segments(list(every.items), reader.length_of, files=files, most=None, seed=seed)
+    drawn = background_segments(list(every.items), reader.length_of, files=files, quiet=every.quiet, seed=seed)
     near = neighbours(drawn, annotated)
     note(f"{len(drawn):,} segments of {name!r} are drawn from where nothing is annotated{why}")
     return replace(

@@ -31,6 +31,7 @@ def background_segments(
     length_of: Callable[[str], float],
     *,
     files: Collection[str] | None = None,
+    quiet: Collection[str] = (),
     most: int | None = None,
     seed: int = 0,
 ) -> list[Segment]:
@@ -47,6 +48,8 @@ def background_segments(
         Returns the length of a file (s).
     files : collection of str, optional
         The files to draw from; None is all of them.
+    quiet : collection of str
+        Further files, in which there is nothing at all.
     most : int, optional
         How many; None is twice as many as are annotated in these files, and at least 100.
     seed : int
@@ -63,7 +66,7 @@ def background_segments(
         If there is no room for a single one: everything is annotated.
     """
     random = np.random.default_rng(seed)
-    by_file = _by_file(annotated, files)
+    by_file = {**{path: [] for path in quiet}, **_by_file(annotated, files)}
     lengths = np.sort([end - start for taken in by_file.values() for start, end in taken])
     lengths = np.maximum(lengths, np.percentile(lengths, 25))  # at least a window, which would reach into an event
     gaps = [
@@ -136,13 +139,17 @@ def _gaps(taken: Sequence[tuple[float, float]], length: float) -> list[tuple[flo
 def neighbours(drawn: Sequence[Segment], annotated: Sequence[Segment]) -> list[int]:
     """Return the index of the annotated segment that is nearest to each drawn one, in its own file.
 
-    What belongs together in a split of the annotated segments then holds for those drawn between them, too.
+    What belongs together in a split of the annotated segments then holds for those drawn between them, too. All of a
+    file in which nothing is annotated go with one annotated segment.
     """
     places: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for at, each in enumerate(annotated):
         places[each.path].append(((each.start + each.end) / 2, at))
     for known in places.values():
         known.sort()
+    quiet = [path for path in dict.fromkeys(each.path for each in drawn) if path not in places]
+    for number, path in enumerate(quiet):
+        places[path] = [(0.0, number % len(annotated))]
     found = []
     for each in drawn:
         middle, known = (each.start + each.end) / 2, places[each.path]
