@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import soundfile
 from gridcnn import fit, load
 from gridcnn.adapters import ArrayAdapter, TextAdapter
 from gridcnn.adapters.recordings import Recording
+from gridcnn.bundle import save
+from gridcnn.certainty import Certainty, Quality
 from gridcnn.cli import main
 from gridcnn.cli.detecting import Run, long_items
 from gridcnn.datasets import load_manifest
@@ -317,7 +320,7 @@ def test_texts_of_a_folder_are_read_one_by_one_and_a_bad_one_is_a_row(run: Calla
     words = ["red green blue", "one two three"]
     sentences, labels = zip(*[(words[at % 2], ("colour", "number")[at % 2]) for at in range(60)], strict=True)
     model = fit(TextAdapter(length=4, min_count=1), sentences, labels, {"epochs": 8, "background": "number"})
-    model.save(tmp_path / "m.safetensors")
+    save(model, tmp_path / "m.safetensors")
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("one two three two one two red green blue green red green one two three")
     (tmp_path / "texts" / "b.txt").write_bytes(b"\xff\xfe\x00 no text")
@@ -332,15 +335,18 @@ def test_texts_of_a_folder_are_read_one_by_one_and_a_bad_one_is_a_row(run: Calla
 
 
 def test_a_precision_is_kept_by_a_confidence_for_each_class(
-    field: Path, run: Callable[..., Any], tmp_path: Path
+    field: Path, model: FittedModel, run: Callable[..., Any], tmp_path: Path
 ) -> None:
-    command = ("detect", field / "m.safetensors", field / "second.wav", "-o", tmp_path / "a.csv")
-    usual = run(*command, "--precision", "0.6")
-    high = run(*command, "--precision", "0.999")
-    both = run(*command, "--precision", "0.6", "--min-confidence", "0.5")
+    quality, low = Quality(1, 1), np.tile([0.1, 0.2, 0.7], (20, 1))
+    certainty = Certainty.learned(1.0, quality, quality, low, np.repeat([2, 0], [19, 1]))
+    save(replace(model, certainty=certainty), tmp_path / "m.safetensors")
+    command = ("detect", tmp_path / "m.safetensors", field / "second.wav", "-o", tmp_path / "a.csv")
+    done = run(*command, "--precision", "0.9")
+    both = run(*command, "--precision", "0.9", "--min-confidence", "0.5")
 
-    assert re.search(r"confidence for a precision of 0.6.*: high 0\.\d\d, low 0\.\d\d", usual.err)
-    assert "a precision of 0.999 cannot be promised for high, low" in high.err
+    assert model.class_names == ["background", "high", "low"]
+    assert "confidence for a precision of 0.9, as held-out items tell: low 0.70" in done.err
+    assert "a precision of 0.9 cannot be promised for high:" in done.err
     assert both.code == 2
 
 
