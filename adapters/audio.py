@@ -21,12 +21,13 @@ from gridcnn.adapters.sound_sliding import slide
 from gridcnn.adapters.sound_stretches import duration_of
 from gridcnn.adapters.sound_survey import listen, survey
 from gridcnn.adapters.sound_trials import hisses
-from gridcnn.adapters.windows import cut_windows
+from gridcnn.adapters.sound_varied import varied
+from gridcnn.adapters.windows import fitted_windows
 from gridcnn.errors import DataError, ItemError
 from gridcnn.grid import Axis, Coordinates, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.parameters import Constraint, Number, Optional
-from gridcnn.segments import Segment
+from gridcnn.segments import Segment, Varied
 
 if TYPE_CHECKING:
     from torch import nn
@@ -195,7 +196,15 @@ class AudioAdapter(Adapter):
 
     def encode(self, item: Any) -> np.ndarray:
         """Return the windows of what `decode` returns, float32, shape `(windows, samples_)`."""
-        return np.ascontiguousarray(self._windows(self.decode(item)))
+        if isinstance(item, Varied) and max(item.start, self.extent_) < (length := self.length_of(item.path)):
+            return varied(item, self.samples_, self.sample_rate_, length, self.decode)
+        return np.ascontiguousarray(fitted_windows(self.decode(item), self.samples_, TRIMMED_SHARE))
+
+    def content(self, item: Any, windows: np.ndarray) -> bytes:
+        """Return the windows, of an item that training meets several times those that are met of it later."""
+        if isinstance(item, Varied):
+            windows = self.encode(Segment(item.path, item.start, item.end))
+        return super().content(item, windows)
 
     def decode(self, item: Any) -> np.ndarray:
         """Decode, mix and resample one recording, float32, shape `(samples,)`, nominally in [-1, 1].
@@ -274,7 +283,7 @@ class AudioAdapter(Adapter):
 
     def defaults(self, n_items: int) -> dict[str, Any]:
         """Return the parameters of `GridClassifier` that suit spectrograms of this size."""
-        return settings(min(self.spec_.sizes), n_items)
+        return settings(min(self.spec_.sizes), n_items, self.survey_.get("views", 1))
 
     def preview(self, item: Any) -> Preview:
         """Return the first window as a clip."""
@@ -337,14 +346,3 @@ class AudioAdapter(Adapter):
 
     def _load(self, item: Any, most: int | None = None) -> tuple[np.ndarray, int]:
         return load(item, self.sample_rate, most)
-
-    def _windows(self, mono: np.ndarray) -> np.ndarray:
-        excess = len(mono) - self.samples_
-        if excess <= 0:
-            window = np.zeros((1, self.samples_), mono.dtype)
-            before = -excess // 2
-            window[0, before : before + len(mono)] = mono
-            return window
-        if excess <= TRIMMED_SHARE * self.samples_:
-            return mono[None, excess // 2 : excess // 2 + self.samples_]
-        return cut_windows(mono, self.samples_)

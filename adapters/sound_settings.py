@@ -29,6 +29,7 @@ EPOCH_ITEMS = 36_000  # recordings heard in training, between the two bounds
 FEWEST_EPOCHS, MOST_EPOCHS = 6, 40
 FEW_EPOCH_ITEMS, MOST_EPOCHS_OF_FEW = 8_000, 80  # the same below 200 recordings, which are learned better so
 MOST_REFITTED = 8_000  # recordings up to which a second training, on all of them, takes no more than minutes
+VIEWED = 48_000  # windows met in training, if each event is met in several
 AUGMENT: dict[str, Any] = {
     # Frequencies move by little more than a band: pitch tells toms, vowels and bats apart, and far moves hurt even
     # where it does not, as for dogs and rain (docs/RESULTS.md).
@@ -41,7 +42,7 @@ AUGMENT: dict[str, Any] = {
 }
 
 
-def settings(cells: int, n_items: int) -> dict[str, Any]:
+def settings(cells: int, n_items: int, n_views: int = 1) -> dict[str, Any]:
     """Return the parameters of `GridClassifier` for recordings.
 
     Parameters
@@ -50,12 +51,15 @@ def settings(cells: int, n_items: int) -> dict[str, Any]:
         Size of the shorter axis of a spectrogram.
     n_items : int
         Number of recordings in training.
+    n_views : int
+        Windows of each, other than those that its length takes.
     """
+    epochs = epoch_count(VIEWED, n_items * n_views, FEWEST_EPOCHS, MOST_EPOCHS) if n_views > 1 else None
     most = epoch_count(FEW_EPOCH_ITEMS, n_items, MOST_EPOCHS, MOST_EPOCHS_OF_FEW)
     return {
         **SETTINGS,
         "kernels": KERNELS[: block_count(cells, len(KERNELS))],
-        "epochs": epoch_count(EPOCH_ITEMS, n_items, FEWEST_EPOCHS, most),
+        "epochs": epochs or epoch_count(EPOCH_ITEMS, n_items, FEWEST_EPOCHS, most),
         "augment": AUGMENT,
         "refit": n_items <= MOST_REFITTED,
     }

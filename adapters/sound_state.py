@@ -33,7 +33,7 @@ STATE: Mapping[str, Constraint] = {
             "above": Number(low=0, high=1.001),
             **dict.fromkeys(("recordings", "heard", "silent", "clipped", "cancelling", "cut"), _COUNT),
         },
-        also={"segments": _COUNT},
+        also={"segments": _COUNT, "views": _COUNT},
     ),
 }
 

@@ -11,7 +11,7 @@ import numpy as np
 from gridcnn.adapters.base import sample_of
 from gridcnn.adapters.recordings import cancel
 from gridcnn.errors import ItemError
-from gridcnn.segments import Segment
+from gridcnn.segments import Segment, Varied
 
 __all__ = ["Load", "is_clipped", "is_silent", "listen", "share_above", "survey"]
 
@@ -34,7 +34,8 @@ def survey(headers: Sequence[tuple[Any, int, float]]) -> dict[str, Any]:
     -------
     dict
         JSON-ready: how many `recordings`, how many of them are `segments` of others, how many have each of the `rates`
-        (pairs), and their `durations` from shortest to longest, at most 1,000 of them at equal distances.
+        (pairs), their `durations` from shortest to longest, at most 1,000 of them at equal distances, and how many
+        `views` training has of each.
     """
     durations = np.sort([duration for _, _, duration in headers])
     places = np.linspace(0, len(durations) - 1, min(len(durations), 1_000)).round().astype(int)
@@ -44,6 +45,7 @@ def survey(headers: Sequence[tuple[Any, int, float]]) -> dict[str, Any]:
         "segments": sum(isinstance(item, Segment) for item, _, _ in headers),
         "rates": [list(pair) for pair in sorted(rates.items())],
         "durations": durations[places].round(4).tolist(),
+        "views": max((len(item.beside) for item, _, _ in headers if isinstance(item, Varied)), default=1),
     }
 
 

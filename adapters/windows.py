@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-__all__ = ["cut_windows", "slid"]
+__all__ = ["cut_windows", "fitted_windows", "slid"]
 
 PART = 1_024  # windows
 
@@ -40,6 +40,28 @@ def cut_windows(values: np.ndarray, length: int) -> np.ndarray:
     starts = np.linspace(0, len(values) - length, math.ceil(len(values) / length)).round().astype(np.int64)
     windows: np.ndarray = values[starts[:, None] + np.arange(length)]
     return windows
+
+
+def fitted_windows(values: np.ndarray, length: int, trimmed: float) -> np.ndarray:
+    """Return a sequence `(n,)` as windows `(windows, length)`.
+
+    A shorter one stands in the middle of zeros, one that is longer by at most the share `trimmed` of a window loses
+    that at both ends, and a longer one is cut.
+
+    Examples
+    --------
+    >>> fitted_windows(np.arange(1, 4), 5, 0.2), fitted_windows(np.arange(6), 5, 0.2)
+    (array([[0, 1, 2, 3, 0]]), array([[0, 1, 2, 3, 4]]))
+    """
+    excess = len(values) - length
+    if excess <= 0:
+        window = np.zeros((1, length), values.dtype)
+        before = -excess // 2
+        window[0, before : before + len(values)] = values
+        return window
+    if excess <= trimmed * length:
+        return values[None, excess // 2 : excess // 2 + length]
+    return cut_windows(values, length)
 
 
 def slid(n: int, length: int, step: float) -> Iterator[np.ndarray]:

@@ -55,6 +55,8 @@ class Dataset:
     notes : tuple of str
         What a person should know about how the set was read, one sentence each: how its parts were recognised, a column
         that was taken for an index.
+    quiet : tuple of str
+        Recordings whose annotations are empty: nothing is in them.
 
     Raises
     ------
@@ -79,6 +81,7 @@ class Dataset:
     skipped: tuple[Skipped, ...] = ()
     description: str = ""
     notes: tuple[str, ...] = ()
+    quiet: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field, column in (("labels", self.labels), ("groups", self.groups), ("split", self.split)):

@@ -13,6 +13,7 @@ from gridcnn.datasets.blocks import about_groups, blocks_of_time
 from gridcnn.datasets.cells import OnError, as_splits, as_word, is_missing
 from gridcnn.datasets.dataset import Dataset
 from gridcnn.datasets.media import is_media_name, kind_of, walk
+from gridcnn.datasets.sounds_of_tables import SoundsOf
 from gridcnn.errors import DataError, Skipped
 from gridcnn.segments import Event, Segment
 
@@ -66,6 +67,7 @@ def load_annotations(
     skipped: list[Skipped] = []
     notes: list[str] = []
     events: list[Event] = []
+    quiet: list[str] = []
     files = _files_of_annotations(place, kind, skipped) if place.is_dir() else [place]
     for file in files:
         try:
@@ -84,6 +86,8 @@ def load_annotations(
             continue
         skipped += read.skipped
         notes += read.notes
+        if not read.events and not read.skipped and (recording := SoundsOf(file).beside()) is not None:
+            quiet.append(recording)
         events += _usable(read, file, [each for each in (group, split) if each is not None], skipped, on_error)
     if not events:
         these = "; ".join(f"{each.item}: {each.reason}" for each in skipped[:_NAMED])
@@ -106,6 +110,7 @@ def load_annotations(
         split=None if split is None else _splits(events, split, place),
         skipped=tuple(skipped),
         notes=tuple(dict.fromkeys(notes)),
+        quiet=tuple(dict.fromkeys(quiet)),
     )
 
 

@@ -72,6 +72,8 @@ class Certainty:
         1 less the probability of the true class, with the temperature.
     doubt : ndarray of shape (n_kept,), float64
         1 less the probability of the most probable class.
+    guess : ndarray of shape (n_kept,), int
+        Index of the most probable class; empty in models that were saved without.
     """
 
     temperature: float = 1.0
@@ -81,6 +83,7 @@ class Certainty:
     target: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
     miss: np.ndarray = field(default_factory=lambda: np.empty(0))
     doubt: np.ndarray = field(default_factory=lambda: np.empty(0))
+    guess: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
 
     def __post_init__(self) -> None:
         if not LOWEST <= self.temperature <= HIGHEST:  # beyond, all answers are certain, or none
@@ -93,6 +96,8 @@ class Certainty:
                 f"target, miss and doubt must hold {kept:,} scores, got {len(self.target)}, {len(self.miss)} and "
                 f"{len(self.doubt)}"
             )
+        if len(self.guess) not in (0, kept):
+            raise ConfigurationError(f"guess must hold {kept:,} classes, got {len(self.guess)}")
         for quality in (self.before, self.after):
             if quality is not None and not (0 <= quality.loss < math.inf and 0 <= quality.error <= 1):
                 raise ConfigurationError(f"a loss must be a number from 0, an error lie in [0, 1]; got {quality}")
@@ -115,7 +120,7 @@ class Certainty:
         miss, doubt = (_rounded(_remainder(probabilities, chosen)) for chosen in (target, best))
         missed_by_a_hair = (best != target) & (miss <= doubt)  # or it would count as right
         miss[missed_by_a_hair] = np.nextafter(doubt[missed_by_a_hair], 1)
-        return cls(temperature, n_items, before, after, target, miss, doubt)
+        return cls(temperature, n_items, before, after, target, miss, doubt, best)
 
     def largest_doubt(self, accuracy: float) -> float:
         """Return the doubt up to which answers are right as often as wanted, in [0, 1].
@@ -149,6 +154,32 @@ class Certainty:
         0 if all may be given. Errors as in `largest_doubt`, which has the better resolution near a confidence of 1.
         """
         return 1 - self.largest_doubt(accuracy)
+
+    def thresholds(self, precision: float, n_classes: int) -> list[float | None]:
+        """Return the confidence of each class from which answers of that class are right as often as wanted.
+
+        It is the lowest one from which the held-out items that get this answer, with one error more than was seen, are
+        right that often; None if there is none, as where fewer than 1 / (1 - precision) of them get the answer.
+
+        Raises
+        ------
+        ConfigurationError
+            If the precision is out of its range, or the model has no held-out items or does not know their answers.
+        """
+        _require_share("the wanted precision", precision)
+        self._require(1, f"a precision of {precision:g} for each class")
+        if not len(self.guess):
+            raise ConfigurationError("this model was saved without the answers to its held-out items: train it anew")
+        found: list[float | None] = []
+        for label in range(n_classes):
+            own = np.flatnonzero(self.guess == label)
+            own = own[np.argsort(self.doubt[own], kind="stable")]
+            doubt = self.doubt[own]
+            promised = 1 - (np.cumsum(self.target[own] != label) + 1) / np.arange(1, len(own) + 1)
+            last_of_its_doubt = np.append(np.diff(doubt) > 2 * SAME, True)[: len(own)]
+            enough = np.flatnonzero((promised >= precision - SLACK) & last_of_its_doubt)
+            found.append(max(1 - float(doubt[enough[-1]]) - SAME, 0.0) if len(enough) else None)
+        return found
 
     def largest_miss(self, coverage: float, n_classes: int, *, by_class: bool = False) -> np.ndarray:
         """Return how improbable a class may be that still belongs to a set: 1 less its probability, `(n_classes,)`.
@@ -206,6 +237,7 @@ class Certainty:
             "target": self.target.tolist(),
             "miss": self.miss.tolist(),
             "doubt": self.doubt.tolist(),
+            "guess": self.guess.tolist(),
         }
 
     @classmethod
@@ -220,11 +252,12 @@ class Certainty:
         before, after = (
             None if values[name] is None else Quality(*map(float, values[name])) for name in ("before", "after")
         )
-        target = np.array(values["target"], dtype=int).reshape(-1)
-        if ((target < 0) | (target >= n_classes)).any():
-            raise ConfigurationError(f"target must lie in [0, {n_classes})")
+        target, guess = (np.array(each, dtype=int).reshape(-1) for each in (values["target"], values.get("guess", [])))
+        for name, each in (("target", target), ("guess", guess)):
+            if ((each < 0) | (each >= n_classes)).any():
+                raise ConfigurationError(f"{name} must lie in [0, {n_classes})")
         miss, doubt = (np.array(values[name], dtype=float).reshape(-1) for name in ("miss", "doubt"))
-        return cls(float(values["temperature"]), int(values["n_items"]), before, after, target, miss, doubt)
+        return cls(float(values["temperature"]), int(values["n_items"]), before, after, target, miss, doubt, guess)
 
     def _require(self, fewest: int, what: str) -> None:
         if not len(self.miss):

@@ -9,7 +9,7 @@ from typing import Any
 
 from gridcnn.errors import DataError
 
-__all__ = ["Event", "Segment"]
+__all__ = ["Event", "Segment", "Varied"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,27 @@ class Segment:
 
     def __str__(self) -> str:
         return f"{self.path}, {self.start:.10g} to {self.end:.10g} s"
+
+
+@dataclass(frozen=True)
+class Varied(Segment):
+    """A part of a file that training meets several times: at other places in a window, and in other backgrounds.
+
+    Parameters
+    ----------
+    beside : tuple of Segment
+        Stretches of background; there is a window for each, in which it is mixed with the part, or with what is around.
+    inside : float
+        Share of the part, or of a window if that is shorter, that each window holds at least, in (0, 1].
+    seed : int
+        Of the random numbers.
+    """
+
+    beside: tuple[Segment, ...] = ()
+    inside: float = 1.0
+    seed: int = 0
+
+    __str__ = Segment.__str__
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,20 @@ def test_answers_that_are_given_are_right_as_often_as_wanted() -> None:
     assert np.mean(right) == pytest.approx(0.9, abs=0.015)
 
 
+def test_each_class_has_the_confidence_from_which_it_is_right_as_often_as_wanted() -> None:
+    first = np.repeat([0.9, 0.8, 0.7], [30, 20, 10])  # of the first class, of which the last 10 are wrong
+    probabilities = np.stack([np.append(first, [0.2] * 5), 1 - np.append(first, [0.2] * 5)], axis=1)
+    target = np.repeat([0, 1, 1], [50, 10, 5])
+    certainty = Certainty.learned(1.0, Quality(1, 1), Quality(1, 1), probabilities, target)
+    again = Certainty.from_dict(certainty.to_dict(), 2)
+
+    assert certainty.thresholds(0.9, 2) == [pytest.approx(0.8, abs=1e-4), None]
+    assert certainty.thresholds(0.8, 2) == [pytest.approx(0.7, abs=1e-4), pytest.approx(0.8, abs=1e-4)]
+    assert again.thresholds(0.8, 2) == certainty.thresholds(0.8, 2)
+    with pytest.raises(ConfigurationError, match="train it anew"):
+        Certainty.from_dict({**certainty.to_dict(), "guess": []}, 2).thresholds(0.9, 2)
+
+
 def test_a_model_that_is_right_often_enough_answers_everything() -> None:
     probabilities = np.tile([0.9, 0.1], (100, 1))
     certainty = Certainty.learned(1.0, Quality(1, 1), Quality(1, 1), probabilities, np.zeros(100, int))

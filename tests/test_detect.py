@@ -6,7 +6,10 @@ import contextlib
 import io
 import itertools
 import json
+import os
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +19,17 @@ import soundfile
 
 from gridcnn import fit, load
 from gridcnn.adapters import ArrayAdapter, TextAdapter
+from gridcnn.adapters.recordings import Recording
+from gridcnn.bundle import save
+from gridcnn.certainty import Certainty, Quality
 from gridcnn.cli import main
+from gridcnn.cli.detecting import Run, long_items
 from gridcnn.datasets import load_manifest
 from gridcnn.datasets.annotations import read_annotations
 from gridcnn.errors import ConfigurationError
 from gridcnn.evaluation.events import score_events
 from gridcnn.inference.cells import cell_logits, has_cells
-from gridcnn.inference.detecting import Detecting, detect
+from gridcnn.inference.detecting import Detecting, Detections, detect
 from gridcnn.inference.event_finding import Cells, EventFinder, without_echoes
 from gridcnn.model import FittedModel
 from gridcnn.pipeline.device import choose_device
@@ -215,7 +222,9 @@ def test_bad_options_are_refused(
 
 def test_a_model_without_background_says_so(field: Path, run: Callable[..., Any], tmp_path: Path) -> None:
     columns = ("--path", "file", "--start", "begin", "--end", "end", "--label", "species")
-    run("train", field / "first.csv", *columns, "-o", tmp_path / "m.safetensors", "--epochs", 1, "-q")
+    run(
+        "train", field / "first.csv", *columns, "--no-background", "-o", tmp_path / "m.safetensors", "--epochs", 1, "-q"
+    )
 
     done = run("detect", tmp_path / "m.safetensors", field / "second.wav", "-o", tmp_path / "a.csv")
 
@@ -229,11 +238,16 @@ def test_raven_tables_beside_their_recordings_are_trained_on(
     rows = [f"{at}\t{start}\t{end}\t{label}" for at, (start, end, label) in enumerate(drawn_events(3), start=1)]
     header = "Selection\tBegin Time (s)\tEnd Time (s)\tAnnotation"
     (tmp_path / "night.Table.1.selections.txt").write_text("\n".join([header, *rows, ""]))
+    make_recording(tmp_path / "quiet.wav", 4, [], seconds=20)
+    (tmp_path / "quiet.Table.1.selections.txt").write_text(header + "\n")
 
     done = run("train", tmp_path, "--annotations", "raven", "-o", tmp_path / "m.safetensors", "--epochs", 1, "-q")
+    model = load(tmp_path / "m.safetensors")
 
     assert done.code == 0, done.err
-    assert load(tmp_path / "m.safetensors").class_names == ["high", "low"]
+    assert model.class_names == ["background", "high", "low"]
+    assert model.background == 0
+    assert re.search(r"'background' are drawn .* which is \d+% of the time \(--no-background draws none\)", done.err)
 
 
 def test_neighbours_in_time_are_on_one_side_of_the_split(field: Path) -> None:
@@ -268,6 +282,99 @@ def test_cells_and_windows_have_the_logits_of_the_network(field: Path, model: Fi
     assert has_cells(model.network)
     np.testing.assert_allclose(whole, expected, atol=1e-4)
     np.testing.assert_allclose(cells.mean(axis=1), expected, atol=1e-4)  # the head is a mean
+
+
+def test_many_short_recordings_have_the_events_that_each_has_alone(field: Path, model: FittedModel) -> None:
+    samples, _ = soundfile.read(field / "second.wav", dtype="float32")
+    parts = [Recording(part, RATE) for part in np.split(samples, 40)]
+    together = list(detect(model, parts))
+    alone = [next(detect(model, [part])) for part in parts[:12]]
+
+    assert sum(len(each.events) for each in together) > 20
+    for one, other in zip(alone, together, strict=False):
+        assert one.length == other.length
+        assert [(e.start, e.end, e.label) for e in one.events] == [(e.start, e.end, e.label) for e in other.events]
+
+
+def test_a_recording_that_changed_is_searched_again(field: Path, run: Callable[..., Any], tmp_path: Path) -> None:
+    first, second = tmp_path / "first.wav", tmp_path / "second.wav"
+    for each in (first, second):
+        make_recording(each, 5, [(3.0, 3.5, "low")], seconds=8)
+    adapter = load(field / "m.safetensors").adapter
+    items = long_items([str(first), str(second)], adapter)
+    made_by = {"model": str(field / "m.safetensors")}
+    with Run.begun(tmp_path / "found.csv", made_by, resume=False) as begun:
+        for each in items:
+            begun.add(each, each.state, Detections(each.name, [], 8.0))
+    os.utime(second, ns=(1, 1))
+    with Run.begun(tmp_path / "found.csv", made_by, resume=True) as resumed:
+        known = [resumed.knows(each) for each in items]
+        resumed.add(items[1], items[1].state, Detections(each.name, [Event("x", 3, 4, "low")], 8.0))
+    events, _ = resumed.finish(items)
+
+    assert known == [True, False]
+    assert [(event.source, event.start) for event in events] == [(str(second), 3)]
+
+
+def test_texts_of_a_folder_are_read_one_by_one_and_a_bad_one_is_a_row(run: Callable[..., Any], tmp_path: Path) -> None:
+    words = ["red green blue", "one two three"]
+    sentences, labels = zip(*[(words[at % 2], ("colour", "number")[at % 2]) for at in range(60)], strict=True)
+    model = fit(TextAdapter(length=4, min_count=1), sentences, labels, {"epochs": 8, "background": "number"})
+    save(model, tmp_path / "m.safetensors")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("one two three two one two red green blue green red green one two three")
+    (tmp_path / "texts" / "b.txt").write_bytes(b"\xff\xfe\x00 no text")
+    (tmp_path / "texts" / "c.png").write_bytes(b"")
+
+    done = run("detect", tmp_path / "m.safetensors", tmp_path / "texts", "-o", tmp_path / "found.csv", "--merge", 0)
+
+    assert done.code == 0, done.err
+    assert "in 2 items" in done.out
+    assert [event.label for event in read_annotations(tmp_path / "found.csv")] == ["colour"]
+    assert "b.txt,it cannot be read as UTF-8 text" in (tmp_path / "found.csv.skipped.csv").read_text()
+
+
+def test_a_precision_is_kept_by_a_confidence_for_each_class(
+    field: Path, model: FittedModel, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    quality, low = Quality(1, 1), np.tile([0.1, 0.2, 0.7], (20, 1))
+    certainty = Certainty.learned(1.0, quality, quality, low, np.repeat([2, 0], [19, 1]))
+    save(replace(model, certainty=certainty), tmp_path / "m.safetensors")
+    command = ("detect", tmp_path / "m.safetensors", field / "second.wav", "-o", tmp_path / "a.csv")
+    done = run(*command, "--precision", "0.9")
+    both = run(*command, "--precision", "0.9", "--min-confidence", "0.5")
+
+    assert model.class_names == ["background", "high", "low"]
+    assert "confidence for a precision of 0.9, as held-out items tell: low 0.70" in done.err
+    assert "a precision of 0.9 cannot be promised for high:" in done.err
+    assert both.code == 2
+
+
+def of_three(*rows: tuple[float, float, float]) -> Cells:
+    chances = np.array(rows, float)
+    return Cells(np.arange(len(rows), dtype=float), chances, chances)
+
+
+def test_all_cells_of_an_event_tell_together_which_kind_it_is() -> None:
+    nothing, dog, cat = (0.9, 0.05, 0.05), (0.1, 0.85, 0.05), (0.1, 0.05, 0.85)
+    search = EventFinder("a", ["background", "dog", "cat"], np.full(3, 0.6), 1.0, 0.0, 0.0, background=0)
+    found = [*search.add(of_three(nothing, dog, cat, cat, nothing, nothing, dog, nothing)), *search.finish()]
+
+    assert [(event.start, event.end, event.label, event.confidence) for event in found] == [
+        (1, 4, "cat", 0.85),
+        (6, 7, "dog", 0.85),
+    ]
+
+
+@pytest.mark.parametrize("cut", range(1, 10))
+def test_kinds_of_events_do_not_depend_on_the_parts_in_which_cells_come(cut: int) -> None:
+    nothing, dog, cat = (0.9, 0.05, 0.05), (0.1, 0.85, 0.05), (0.1, 0.05, 0.85)
+    whole = of_three(cat, dog, dog, nothing, dog, nothing, nothing, cat, cat, dog)
+    search = EventFinder("a", ["background", "dog", "cat"], np.full(3, 0.6), 1.0, 1.0, 0.0, background=0)
+    parts = [Cells(*(values[part] for values in whole)) for part in (slice(None, cut), slice(cut, None))]
+    found = [*search.add(parts[0]), *search.add(parts[1]), *search.finish()]
+
+    assert [(event.start, event.end, event.label) for event in found] == [(0, 5, "dog"), (7, 10, "cat")]
 
 
 def finder(merge: float = 0.0, shortest: float = 0.0, threshold: float = 0.8) -> EventFinder:

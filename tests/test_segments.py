@@ -11,9 +11,10 @@ import soundfile
 
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, TextAdapter, sound_stretches
 from gridcnn.errors import DataError, ItemError
-from gridcnn.pipeline.background import background_segments, neighbours
+from gridcnn.pipeline.background import background_segments, neighbours, share_annotated, varied
 from gridcnn.pipeline.encode import encode_items
-from gridcnn.segments import Event, Segment
+from gridcnn.pipeline.fingerprint import fingerprint
+from gridcnn.segments import Event, Segment, Varied
 
 RATE = 8_000
 
@@ -179,6 +180,62 @@ def test_background_is_drawn_from_the_named_files_only_and_the_seed_decides() ->
     assert first == again != other
 
 
+def test_background_is_drawn_from_recordings_without_any_event_too() -> None:
+    annotated = [Segment("a.wav", at, at + 2) for at in range(0, 100, 10)]
+    drawn = background_segments(annotated, lambda _: 100.0, quiet=["b.wav"])
+    quiet = [each for each in drawn if each.path == "b.wav"]
+
+    assert 10 < len(quiet) < len(drawn)
+    assert len(set(neighbours(quiet, annotated))) == 1
+
+
 def test_files_that_are_annotated_from_end_to_end_have_no_background() -> None:
     with pytest.raises(DataError, match="no room for segments of background"):
         background_segments([Segment("a.wav", at, at + 1) for at in range(10)], lambda _: 10.0)
+
+
+def test_an_event_is_met_at_several_places_and_in_other_backgrounds(hum: Path) -> None:
+    reader = adapter(hum)
+    quiet = Segment(str(hum), 0, 1)
+    item = Varied(str(hum), 30, 30.4, (quiet,) * 40, inside=0.5, seed=3)
+    windows = reader.encode(item)
+    starts = windows[:, 0] * 60
+    mixed = np.ptp(windows, axis=1) > 1.5 / 60  # a ramp on a ramp
+
+    assert windows.shape == (40, RATE)
+    assert 15 <= mixed.sum() <= 38
+    assert starts[~mixed].min() >= 29.2 - 1e-3
+    assert starts[~mixed].max() <= 30.2 + 1e-3
+    np.testing.assert_array_equal(windows, reader.encode(item))
+    assert not np.array_equal(windows, reader.encode(Varied(str(hum), 30, 30.4, (quiet,) * 40, 0.5, seed=4)))
+    assert reader.content(item, windows) == reader.encode(Segment(str(hum), 30, 30.4)).tobytes()
+
+
+def test_the_cache_knows_in_which_backgrounds_an_event_is_met(hum: Path) -> None:
+    one, other = Segment(str(hum), 0, 1), Segment(str(hum), 1, 2)
+    items = [Varied(str(hum), 30, 31, beside, 0.5) for beside in ((one,), (other,), (one, other))]
+
+    assert len({fingerprint([each], None) for each in [*items, Segment(str(hum), 30, 31)]}) == 4
+
+
+def test_training_meets_few_segments_more_often_than_many() -> None:
+    few, many = ([Segment("a.wav", at, at + 1) for at in range(n)] for n in (10, 3_000))
+    drawn = [Segment("a.wav", 5_000, 5_001)]
+
+    assert [len(each.beside) for each in varied(few, drawn) if isinstance(each, Varied)] == [8] * 10 + [4]
+    assert {len(each.beside) for each in varied(many, drawn) if isinstance(each, Varied)} == {2, 1}
+    assert varied([*many, *many], drawn) == [*many, *many, *drawn]
+
+
+def test_background_is_at_least_as_long_as_a_window_so_that_no_event_is_in_it() -> None:
+    annotated = [Segment("a.wav", at, at + 0.1 + at / 1_000) for at in range(0, 1_000, 10)]
+    least = np.percentile([each.end - each.start for each in annotated], 25)
+
+    assert min(each.end - each.start for each in background_segments(annotated, lambda _: 1_000.0)) >= least - 1e-9
+
+
+def test_the_share_that_is_annotated_counts_overlaps_once() -> None:
+    annotated = [Segment("a.wav", 0, 4), Segment("a.wav", 2, 5), Segment("b.wav", 0, 1)]
+
+    assert share_annotated(annotated, lambda _: 10.0) == pytest.approx(0.3)
+    assert share_annotated(annotated, lambda _: 10.0, files={"a.wav"}) == pytest.approx(0.5)

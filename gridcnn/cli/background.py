@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+import typer
 
 from gridcnn.cli.output import note
 from gridcnn.segments import Segment
@@ -14,13 +15,26 @@ if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
     from gridcnn.datasets import Dataset
 
-__all__ = ["DEFAULT_NAME", "with_background", "with_default_name"]
+__all__ = ["DEFAULT_NAME", "NoBackgroundOption", "with_background", "with_default_name"]
 
 DEFAULT_NAME = "background"
 
+MOSTLY = 0.5
+"""Share of the recordings that is not annotated, from which background is drawn without being asked for."""
 
-def with_background(learning: Dataset, every: Dataset, name: str | None, reader: Adapter, seed: int) -> Dataset:
-    """Return training segments and others, drawn from between them, of a background class.
+NoBackgroundOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-background",
+        help="Draw no background, as is usual if most of the time of the annotated recordings is not annotated.",
+    ),
+]
+
+
+def with_background(
+    learning: Dataset, every: Dataset, name: str | None, reader: Adapter, seed: int, *, usual: bool = False
+) -> tuple[Dataset, str | None]:
+    """Return training segments and others, drawn from between them, of a background class, and its name.
 
     Parameters
     ----------
@@ -29,31 +43,39 @@ def with_background(learning: Dataset, every: Dataset, name: str | None, reader:
     every : Dataset
         All items of the source: what is annotated for a test is no background either.
     name : str or None
-        The background class. Nothing is drawn if it is None, if items have that class, or if items are no segments.
+        The background class. Nothing is drawn if items have that class, or if items are no segments.
     reader : Adapter
         Knows how long a file is.
     seed : int
         Of the random numbers.
+    usual : bool
+        Whether background is also drawn without a name, from recordings that are mostly not annotated.
     """
     labels = learning.labels
-    if name is None or labels is None or not all(isinstance(item, Segment) for item in learning.items):
-        return learning
-    if name in set(map(str, labels)):
-        return learning
-    from gridcnn.pipeline.background import background_segments, neighbours
+    if labels is None or not all(isinstance(item, Segment) for item in learning.items):
+        return learning, name
+    known = set(map(str, labels))
+    from gridcnn.pipeline.background import background_segments, neighbours, share_annotated, varied
 
     annotated = list(learning.items)
     files = {each.path for each in annotated}
-    drawn = background_segments(list(every.items), reader.length_of, files=files, most=None, seed=seed)
+    why = ""
+    if name is None and usual and DEFAULT_NAME not in known:
+        share = share_annotated(list(every.items), reader.length_of, files=files)
+        if share <= 1 - MOSTLY or every.quiet:
+            name, why = DEFAULT_NAME, f", which is {1 - share:.0%} of the time (--no-background draws none)"
+    if name is None or name in known:
+        return learning, name
+    drawn = background_segments(list(every.items), reader.length_of, files=files, quiet=every.quiet, seed=seed)
     near = neighbours(drawn, annotated)
-    note(f"{len(drawn):,} segments of {name!r} are drawn from where nothing is annotated")
+    note(f"{len(drawn):,} segments of {name!r} are drawn from where nothing is annotated{why}")
     return replace(
         learning,
-        items=[*annotated, *drawn],
+        items=varied(annotated, drawn, seed),
         labels=np.array([*map(str, labels), *[name] * len(drawn)]),
         groups=None if learning.groups is None else np.concatenate([learning.groups, learning.groups[near]]),
         split=None if learning.split is None else np.concatenate([learning.split, learning.split[near]]),
-    )
+    ), name
 
 
 def with_default_name(arguments: list[str]) -> list[str]:

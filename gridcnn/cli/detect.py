@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gridcnn.cli.detecting import ConfidenceOption, MergeOption, Run, StepOption, confidence_of, long_items
+from gridcnn.cli.detecting import (
+    ConfidenceOption,
+    MergeOption,
+    PrecisionOption,
+    Run,
+    StepOption,
+    confidence_for,
+    confidence_of,
+    long_items,
+    read_long,
+)
 from gridcnn.cli.models import load_model, located_model
 from gridcnn.cli.options import ModelArgument, ThreadsOption
 from gridcnn.cli.output import note, prepare_output, write_csv
 from gridcnn.cli.stopping import exit_code
-from gridcnn.errors import ConfigurationError, ItemError
+from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from gridcnn.model import FittedModel
@@ -49,6 +60,7 @@ def detect(
     ],
     step: StepOption = None,
     min_confidence: ConfidenceOption = None,
+    precision: PrecisionOption = None,
     merge: MergeOption = None,
     shortest: ShortestOption = 0.0,
     formats: Annotated[
@@ -77,35 +89,45 @@ def detect(
     the probability of a class is high enough; it lasts as long as the cells of the window tell. The background class is
     never an event. Recordings that cannot be read are listed in FILE.skipped.csv; what was found before damage is kept.
     """
-    from gridcnn.inference.detecting import Detecting, Detections, detect
+    from gridcnn.inference.detecting import Detecting, detect
 
     kinds = _kinds(output, formats)
     prepare_output(output, [model, *inputs])
+    if precision is not None and min_confidence is not None:
+        raise ConfigurationError("--precision and --min-confidence both say what counts as an event: give one of them")
     settings = Detecting(step, confidence_of(min_confidence), merge, shortest)
     file = located_model(model)
     fitted = load_model(file, threads)
+    if precision is not None:
+        settings = replace(settings, confidence=confidence_for(precision, fitted))
     settings.thresholds(fitted.class_names)
     items = long_items(inputs, fitted.adapter)
     names = _apart({each.name: Path(each.name).name for each in items})
     made_by = {"model": file, "inputs": inputs, "settings": repr(settings)}
     _about_background(fitted)
     with Run.begun(output, made_by, resume=resume) as run:
+        waiting = [each for each in items if not run.knows(each)]
+        states: list[list[int]] = []
+
+        def opened() -> Iterator[Any]:
+            for each in waiting:
+                states.append(each.state)
+                yield read_long(each, fitted.adapter)
+
         try:
-            for each in items:
-                if isinstance(each.item, ItemError) and each.name not in run.names:
-                    run.add(each.name, Detections(each.item, [], 0.0, each.item.reason))
-            waiting = [each for each in items if each.name not in run.names]
-            found = detect(fitted, (each.item for each in waiting), settings, curves=curve is not None)
+            found = detect(fitted, opened(), settings, curves=curve is not None)
             for each, one in zip(waiting, found, strict=False):
                 if curve is not None and one.curve is not None:
                     _save_curve(curve / f"{names[each.name]}.npz", one.places, one.curve, fitted.class_names)
-                run.add(each.name, one)
+                run.add(each, states.pop(0), one)
         except KeyboardInterrupt as stopped:
-            note(f"stopped: {len(run.names)} of {len(items)} are done; the same command with --resume goes on.")
+            done = sum(map(run.knows, items))
+            note(f"stopped: {done} of {len(items)} are done; the same command with --resume goes on.")
             raise typer.Exit(exit_code(stopped)) from None
-        events, errors = run.finish()
+        length = run.length
+        events, errors = run.finish(items)
     places = _write(output, kinds, events)
-    seconds = f", {run.length / 3600:.2f} hours of sound" if fitted.adapter.spec_.axes[-1].unit == "s" else ""
+    seconds = f", {length / 3600:.2f} hours of sound" if fitted.adapter.spec_.axes[-1].unit == "s" else ""
     print(f"{len(events):,} events in {len(items)} items{seconds}, saved to {', '.join(map(str, places))}")
     if errors:
         listed = output.with_name(f"{output.name}.skipped.csv")

@@ -13,17 +13,44 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from gridcnn.cli.output import note
 from gridcnn.durable import sync
-from gridcnn.errors import ConfigurationError, DataError
+from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.segments import Event
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
     from gridcnn.cli.asked import Asked
     from gridcnn.inference.detecting import Detections
+    from gridcnn.model import FittedModel
 
-__all__ = ["ConfidenceOption", "LongItem", "MergeOption", "Run", "StepOption", "confidence_of", "long_items"]
+__all__ = [
+    "ConfidenceOption",
+    "LongItem",
+    "MergeOption",
+    "PrecisionOption",
+    "Run",
+    "StepOption",
+    "confidence_for",
+    "confidence_of",
+    "long_items",
+    "read_long",
+]
 
+TEXT_FILES = frozenset({".txt", ".md", ".text"})
+"""Suffixes of files in a folder that are read as texts."""
+
+LEAST_CONFIDENCE = 0.01
+
+PrecisionOption = Annotated[
+    float | None,
+    typer.Option(
+        "--precision",
+        metavar="P",
+        help="In place of --min-confidence: choose the confidence of each class so that this share of the events is "
+        "right, such as 0.9, as far as items tell that were held out in training.",
+    ),
+]
 StepOption = Annotated[
     float | None,
     typer.Option(
@@ -39,7 +66,7 @@ ConfidenceOption = Annotated[
         "--min-confidence",
         metavar="P",
         help="Probability from which there is an event, such as 0.8, or for each class, dog=0.8,cat=0.6.  "
-        "\\[default: 0.8]",
+        "\\[default: 0.6]",
     ),
 ]
 MergeOption = Annotated[
@@ -47,7 +74,7 @@ MergeOption = Annotated[
     typer.Option(
         "--merge",
         metavar="SECONDS",
-        help="Events of one class that are this near to each other are one.  \\[default: a window]",
+        help="Events of one class that are this near to each other are one.  \\[default: half of a window]",
     ),
 ]
 
@@ -55,7 +82,7 @@ MergeOption = Annotated[
 def confidence_of(text: str | None) -> float | dict[str, float]:
     """Parse "0.8" or "dog=0.8,cat=0.6"; None is the default."""
     if text is None:
-        return 0.8
+        return 0.6
     try:
         if "=" not in text:
             return float(text)
@@ -67,18 +94,54 @@ def confidence_of(text: str | None) -> float | dict[str, float]:
         ) from None
 
 
-class LongItem(NamedTuple):
-    """An item in which something may be detected: its name in the results, and what the adapter reads.
+def confidence_for(precision: float, model: FittedModel) -> dict[str, float]:
+    """Return the confidence that each class needs to be right that often, as held-out items tell; say where none is."""
+    found = model.certainty.thresholds(precision, len(model.class_names))
+    names = {at: name for at, name in enumerate(model.class_names) if at != model.background}
+    chosen = {name: max(least, LEAST_CONFIDENCE) for at, name in names.items() if (least := found[at]) is not None}
+    if chosen:
+        listed = ", ".join(f"{name} {least:.2f}" for name, least in chosen.items())
+        note(f"confidence for a precision of {precision:g}, as held-out items tell: {listed}")
+    if missing := [name for name in names.values() if name not in chosen]:
+        note(
+            f"warning: a precision of {precision:g} cannot be promised for {', '.join(missing)}: too few of the items "
+            "held out in training were answered so, or too few of these answers were right. They keep the usual "
+            "confidence; train with more segments, or with --folds 5, which holds out each once"
+        )
+    return chosen
 
-    `item` is an ItemError if it is known to be unreadable already.
+
+class LongItem(NamedTuple):
+    """An item in which something may be detected.
+
+    Parameters
+    ----------
+    name : str
+        What the results call it.
+    file : Path
+        The file that holds it.
+    item : object
+        What the adapter reads, or an ItemError that says why it cannot; None if it is read from the file later.
     """
 
     name: str
-    item: Any
+    file: Path
+    item: Any = None
+
+    @property
+    def state(self) -> list[int]:
+        """Size and time of the last change: what changes when a file does; empty if there is none."""
+        try:
+            status = self.file.stat()
+        except OSError:
+            return []
+        return [status.st_size, status.st_mtime_ns]
 
 
 def long_items(inputs: Sequence[str], adapter: Adapter) -> list[LongItem]:
     """Return the long items that files and folders hold, each once, in their order; of parquet files, their rows.
+
+    Files are not read yet.
 
     Raises
     ------
@@ -86,7 +149,6 @@ def long_items(inputs: Sequence[str], adapter: Adapter) -> list[LongItem]:
         If there is none, or an input does not exist.
     """
     from gridcnn.cli.sources import located
-    from gridcnn.datasets import list_media_files
 
     found: dict[str, LongItem] = {}
     for each in inputs:
@@ -94,12 +156,11 @@ def long_items(inputs: Sequence[str], adapter: Adapter) -> list[LongItem]:
         if not place.exists():
             raise DataError(f"{each}: no such file or folder, seen from {Path.cwd()}: check the spelling.")
         if tables := _tables(place, adapter):
-            rows = ((f"{table}, row {row.row}", row.item) for table in tables for row in _rows(table, adapter))
-            found |= {name: LongItem(name, item) for name, item in rows}
+            rows = ((f"{table}, row {row.row}", table, row.item) for table in tables for row in _rows(table, adapter))
+            found |= {name: LongItem(name, table, item) for name, table, item in rows}
             continue
-        files = sorted(list_media_files(place).items) if place.is_dir() else [place]
-        for file in files:
-            found.setdefault(os.path.realpath(file), LongItem(str(file), _read(Path(file), adapter)))
+        for file in _files_in(place, adapter) if place.is_dir() else [place]:
+            found.setdefault(os.path.realpath(file), LongItem(str(file), Path(file)))
     if not found:
         raise DataError(f"there is nothing in {', '.join(inputs)} to look through.")
     return list(found.values())
@@ -123,18 +184,41 @@ def _rows(table: Path, adapter: Adapter) -> Iterator[Asked]:
         yield asked._replace(row=number, item=str(asked.item) if isinstance(asked.item, Path) else asked.item)
 
 
-def _read(file: Path, adapter: Adapter) -> Any:
-    """Return what the adapter reads: the path of a recording, the text of a file, the numbers of a series."""
+def _files_in(folder: Path, adapter: Adapter) -> list[Path]:
+    """Return the files below a folder that may hold what the adapter reads, sorted."""
+    from gridcnn.datasets import list_media_files
+    from gridcnn.datasets.logs import LOG_FILES
+    from gridcnn.datasets.media import walk
+
     if adapter.reads_files:
-        return str(file)
+        return sorted(map(Path, list_media_files(folder).items))
+    suffixes = TEXT_FILES if adapter.reads_texts else LOG_FILES
+    files = sorted(each for each in walk(folder) if each.suffix.lower() in suffixes and each.is_file())
+    if not files:
+        raise DataError(f"{folder}: there is no file in it that ends in {', '.join(sorted(suffixes))}.")
+    return files
+
+
+def read_long(one: LongItem, adapter: Adapter) -> Any:
+    """Return what the adapter reads: the path of a recording, the text of a file, the numbers of a series.
+
+    What cannot be read is returned as an `ItemError` that says why.
+    """
+    if one.item is not None:
+        return one.item
+    if adapter.reads_files:
+        return str(one.file)
     if adapter.reads_texts:
         try:
-            return file.read_text(encoding="utf-8")
+            return one.file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{file}: cannot be read as UTF-8 text ({error}).") from None
+            return ItemError(one.name, f"it cannot be read as UTF-8 text ({error})")
     from gridcnn.datasets.logs import read_log
 
-    return read_log(file)
+    try:
+        return read_log(one.file)
+    except DataError as error:
+        return ItemError(one.name, str(error).removeprefix(f"{one.file}: "))
 
 
 @dataclass
@@ -147,16 +231,13 @@ class Run:
         FILE.partial.
     file : binary file
         The same, open.
-    names : set of str
-        The items that are done.
+    done : dict of str to dict
+        What was found in the items that are done, by their names.
     """
 
     place: Path
     file: IO[bytes]
-    names: set[str] = field(default_factory=set)
-    length: float = 0.0
-    _events: list[Event] = field(default_factory=list)
-    _errors: list[tuple[str, str]] = field(default_factory=list)
+    done: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     @contextlib.contextmanager
@@ -187,34 +268,37 @@ class Run:
             file.truncate()
             if not lines:
                 run._append(head)
-            for _, line in lines[1:]:
-                run._take(line)
+            run.done = {line["name"]: line for _, line in lines[1:]}
             yield run
 
-    def add(self, name: str, found: Detections) -> None:
-        """Keep what was found in an item."""
-        events = [asdict(event) | {"source": name} for event in found.events]
-        line = {"name": name, "length": found.length, "error": found.error, "events": events}
-        self._append(line)
-        self._take(line)
+    def knows(self, one: LongItem) -> bool:
+        """Whether an item is done, and its file has not changed since."""
+        return one.name in self.done and self.done[one.name].get("state") == one.state
 
-    def finish(self) -> tuple[list[Event], list[tuple[str, str]]]:
+    def add(self, one: LongItem, state: list[int], found: Detections) -> None:
+        """Keep what was found in an item, whose file was in this state when it was opened."""
+        events = [asdict(event) | {"source": one.name} for event in found.events]
+        line = {"name": one.name, "state": state, "length": found.length, "error": found.error, "events": events}
+        self._append(line)
+        self.done[one.name] = line
+
+    @property
+    def length(self) -> float:
+        """Of all items that are done."""
+        return float(sum(line["length"] for line in self.done.values()))
+
+    def finish(self, items: Sequence[LongItem]) -> tuple[list[Event], list[tuple[str, str]]]:
         """Return all events, and the items that could not be read with the reasons; nothing is left to go on with."""
         self.file.close()
         self.place.unlink(missing_ok=True)
-        return self._events, self._errors
+        lines = [self.done[one.name] for one in items]
+        errors = [(line["name"], line["error"]) for line in lines if line["error"]]
+        return [Event(**each) for line in lines for each in line["events"]], errors
 
     def _append(self, line: Mapping[str, Any]) -> None:
         self.file.write(json.dumps(line).encode() + b"\n")
         self.file.flush()
         sync(self.file.fileno())
-
-    def _take(self, line: Mapping[str, Any]) -> None:
-        self.names.add(line["name"])
-        self.length += line["length"]
-        self._events += [Event(**each) for each in line["events"]]
-        if line["error"]:
-            self._errors.append((line["name"], line["error"]))
 
 
 def _whole_lines(place: Path) -> list[tuple[int, dict[str, Any]]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from gridcnn.cli.background import with_background
+from gridcnn.cli.background import NoBackgroundOption, with_background
 from gridcnn.cli.earlier import FromOption, LikeOption, LogOption, earlier_models
 from gridcnn.cli.options import (
     AdapterOption,
@@ -93,6 +93,7 @@ def train(
     begin: StartOption = None,
     end: EndOption = None,
     annotations: AnnotationsOption = None,
+    no_background: NoBackgroundOption = False,
     encoding: EncodingOption = None,
     on_error: Annotated[
         OnError, typer.Option("--on-error", help="Skip and list items that cannot be read, or stop at the first.")
@@ -198,7 +199,9 @@ def train(
         "checkpoint_dir": checkpoint_dir,
     }
     parameters = {**earlier.hyperparameters(hyperparameters), **earlier.settings(written, context)}
-    learning = with_background(parts["train"], data, parameters.get("background"), reader, seed)
+    learning, parameters["background"] = with_background(
+        parts["train"], data, parameters.get("background"), reader, seed, usual=not (no_background or earlier.start)
+    )
     checking = parts.get("validation")
     task: dict[str, Any] = {
         "groups": learning.groups,

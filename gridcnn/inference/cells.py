@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from gridcnn.inference.folding import fold_batch_norm, folded_steps
+from gridcnn.inference.predictor import LARGEST_BATCH, use_worthwhile_tiles, windows_at_once
 from gridcnn.model import Network
 from gridcnn.network.layers import to_channels_last
 
@@ -30,9 +31,6 @@ CellLogits = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 OF_PARTS = frozenset({"global_max", "global_average", "max_average", "share_average"})
 """Heads that a part of a map has as well as the whole."""
-
-AT_ONCE = 32
-"""Windows that are computed together."""
 
 
 def has_cells(network: Network) -> bool:
@@ -45,6 +43,10 @@ def cell_logits(network: Network, device: torch.device) -> CellLogits:
     """Return a function that computes the logits of cells and of windows, at the temperature of the network."""
     backbone = fold_batch_norm(network.calibrated()).to(device)
     frontend = network.frontend if device.type == "cpu" else copy.deepcopy(network.frontend).to(device)
+    at_once = LARGEST_BATCH
+    if device.type == "cpu":
+        at_once = windows_at_once(backbone.layers())
+        use_worthwhile_tiles(backbone)
     steps = list(folded_steps(backbone))
     at = next(index for index, step in enumerate(steps) if step.kind == "features")
     for parameter in backbone.parameters():
@@ -58,8 +60,8 @@ def cell_logits(network: Network, device: torch.device) -> CellLogits:
     @torch.inference_mode()
     def compute(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         cells, whole = [], []
-        for first in range(0, len(windows), AT_ONCE):
-            batch = torch.from_numpy(windows[first : first + AT_ONCE]).to(device)
+        for first in range(0, len(windows), at_once):
+            batch = torch.from_numpy(windows[first : first + at_once]).to(device)
             maps = through(slice(None, at), to_channels_last(frontend(batch)))  # (batch, maps, *sizes)
             whole.append(through(slice(at, None), maps).cpu().numpy())
             columns = maps.movedim(-1, 1).flatten(0, 1)[..., None]  # (batch × cells, maps, *other sizes, 1)

@@ -1,12 +1,13 @@
 """Events in items of any length: windows slide over them, and where the evidence for a class lies, there is an event.
 
-Nothing is kept of an item but the windows of one batch and the events that are not over, so that a recording of a day
-takes no more memory than one of a minute.
+Nothing is kept of an item but the windows of one batch and its events, so that a recording of a day takes no more
+memory than one of a minute. A batch may hold windows of several items.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -52,7 +53,7 @@ class Detecting:
     confidence : float or mapping of str to float
         Probability of a window from which there is an event, in (0, 1], for all classes or for each one by its name.
     merge : float or None
-        Events of one class that are this near to each other are one, in the unit of `step`; None is a window.
+        Events of one class that are this near to each other are one, in the unit of `step`; None is half of a window.
     shortest : float
         Events that are shorter are left out.
 
@@ -63,7 +64,7 @@ class Detecting:
     """
 
     step: float | None = None
-    confidence: float | Mapping[str, float] = 0.8
+    confidence: float | Mapping[str, float] = 0.6
     merge: float | None = None
     shortest: float = 0.0
 
@@ -118,7 +119,8 @@ def detect(
     model : FittedModel
         A classifier of parts of such items, best one with a background class: without it every window is of some class.
     items : iterable of raw items
-        Long recordings, series or texts, as the model's adapter reads them; taken as they are needed.
+        Long recordings, series or texts, as the model's adapter reads them; taken as they are needed. An `ItemError`
+        among them stands for one that is known to be unreadable.
     settings : Detecting, optional
         What counts as an event.
     device : str
@@ -150,13 +152,26 @@ def detect(
     step = max(round(step / width), 1) * width
     offset = 0.0 if localises else (extent - width) / 2
     thresholds = settings.thresholds(model.class_names)
-    if model.background is not None:
-        thresholds[model.background] = np.inf
-    merge = extent if settings.merge is None else settings.merge
+    merge = extent / 2 if settings.merge is None else settings.merge
+    waiting = _Waiting(compute)
+    looks: deque[_Look] = deque()
     for position, item in enumerate(items):
         name = name_of(item, position)
-        finder = EventFinder(name, model.class_names, thresholds, width, merge, settings.shortest)
-        yield _detect_in(_cells(model.adapter.slide(item, step), compute, width, offset), finder, item, curves=curves)
+        finder = EventFinder(name, model.class_names, thresholds, width, merge, settings.shortest, model.background)
+        look = _Look(item, finder, offset, curves=curves)
+        looks.append(look)
+        try:
+            if isinstance(item, ItemError):
+                raise item
+            for starts, windows in model.adapter.slide(item, step):
+                waiting.add(look, starts, windows)
+        except ItemError as failure:
+            look.error = failure.reason
+        look.read = True
+        while looks and looks[0].over:
+            yield looks.popleft().finish()
+    waiting.compute_all()
+    yield from (look.finish() for look in looks)
 
 
 def _of_whole_windows(model: FittedModel, device: torch.device) -> CellLogits:
@@ -170,47 +185,76 @@ def _of_whole_windows(model: FittedModel, device: torch.device) -> CellLogits:
     return compute
 
 
-def _detect_in(parts: Iterator[Cells], finder: EventFinder, item: Any, *, curves: bool) -> Detections:
-    events: list[Event] = []
-    kept: list[Cells] = []
-    error = ""
-    try:
-        for some in parts:
-            events += finder.add(some)
-            if curves:
-                kept.append(Cells(some.starts, some.cells.astype(np.float32), some.windows[:0]))
-    except ItemError as failure:
-        error = failure.reason
-    events = without_echoes([*events, *finder.finish()], finder.merge / 2)
-    if not curves:
-        return Detections(item, events, finder.length, error)
-    places = np.concatenate([np.empty(0), *(some.starts + finder.width / 2 for some in kept)])
-    curve = np.concatenate([np.empty((0, len(finder.classes)), np.float32), *(some.cells for some in kept)])
-    return Detections(item, events, finder.length, error, places, curve)
+class _Waiting:
+    """Windows of one or several items that wait until the network has enough to compute."""
+
+    def __init__(self, compute: CellLogits) -> None:
+        self._compute = compute
+        self._parts: list[tuple[_Look, np.ndarray, np.ndarray]] = []
+        self._n_windows = 0
+
+    def add(self, look: _Look, starts: np.ndarray, windows: np.ndarray) -> None:
+        """Take windows of an item, which begin at these places."""
+        look.waiting += 1
+        self._parts.append((look, starts, windows))
+        self._n_windows += len(starts)
+        if self._n_windows >= AT_ONCE:
+            self.compute_all()
+
+    def compute_all(self) -> None:
+        """Hand the cells of all windows that wait to their items."""
+        if not self._parts:
+            return
+        cells, whole = self._compute(np.concatenate([windows for _, _, windows in self._parts]))
+        chances = softmax(whole, axis=1)
+        first = 0
+        for look, starts, _ in self._parts:
+            own = slice(first, first := first + len(starts))
+            look.take(starts, cells[own], chances[own])
+            look.waiting -= 1
+        self._parts, self._n_windows = [], 0
 
 
-def _cells(
-    parts: Iterator[tuple[np.ndarray, np.ndarray]], compute: CellLogits, width: float, offset: float
-) -> Iterator[Cells]:
-    """Yield the cells of an item, each with what all windows that cover it say of it on average."""
-    open_: _Sums | None = None
-    failure: ItemError | None = None
-    try:
-        for starts, windows in _batches(parts):
-            cells, whole = compute(windows)
-            chances = softmax(whole, axis=1)
-            at = np.round((starts + offset) / width).astype(int)
-            open_ = open_ or _Sums.from_first(int(at[0]), cells.shape[2])
-            for first, logits, chance in zip(at.tolist(), cells, chances, strict=True):
-                if first > open_.first:
-                    yield open_.take(first, width)
-                open_.add(first, logits, chance)
-    except ItemError as error:  # raised below, behind what was read
-        failure = error
-    if open_ is not None:
-        yield open_.take(None, width)
-    if failure is not None:
-        raise failure
+class _Look:
+    """What is known of one item so far: the cells that further windows may cover, and the events."""
+
+    def __init__(self, item: Any, finder: EventFinder, offset: float, *, curves: bool) -> None:
+        self.item, self.finder, self.error, self.read, self.waiting = item, finder, "", False, 0
+        self._offset, self._curves = offset, curves
+        self._sums: _Sums | None = None
+        self._events: list[Event] = []
+        self._kept: list[Cells] = []
+
+    @property
+    def over(self) -> bool:
+        """Whether all windows of the item are computed."""
+        return self.read and not self.waiting
+
+    def take(self, starts: np.ndarray, cells: np.ndarray, chances: np.ndarray) -> None:
+        """Take what is said of windows: logits of cells `(n, cells, n_classes)`, probabilities `(n, n_classes)`."""
+        at = np.round((starts + self._offset) / self.finder.width).astype(int)
+        self._sums = self._sums or _Sums.from_first(int(at[0]), cells.shape[2])
+        for first, logits, chance in zip(at.tolist(), cells, chances, strict=True):
+            self._sums.add(first, logits, chance)
+        self._find(self._sums.take(int(at[-1]), self.finder.width))
+
+    def _find(self, some: Cells) -> None:
+        self._events += self.finder.add(some)
+        if self._curves:
+            self._kept.append(Cells(some.starts, some.cells.astype(np.float32), some.windows[:0]))
+
+    def finish(self) -> Detections:
+        """Return what was found."""
+        finder = self.finder
+        if self._sums is not None:
+            self._find(self._sums.take(None, finder.width))
+        events = without_echoes([*self._events, *finder.finish()], finder.merge / 2)
+        item = self.item.item if isinstance(self.item, ItemError) else self.item
+        if not self._curves:
+            return Detections(item, events, finder.length, self.error)
+        places = np.concatenate([np.empty(0), *(some.starts + finder.width / 2 for some in self._kept)])
+        curve = np.concatenate([np.empty((0, len(finder.classes)), np.float32), *(some.cells for some in self._kept)])
+        return Detections(item, events, finder.length, self.error, places, curve)
 
 
 @dataclass
@@ -249,23 +293,3 @@ class _Sums:
         self.logits, self.weights, self.largest = self.logits[n:], self.weights[n:], self.largest[n:]
         self.first += n
         return taken
-
-
-def _batches(parts: Iterator[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the same windows in larger parts, so that each call of the network has enough to compute."""
-    starts: list[np.ndarray] = []
-    windows: list[np.ndarray] = []
-    failure: ItemError | None = None
-    try:
-        for some_starts, some_windows in parts:
-            starts.append(some_starts)
-            windows.append(some_windows)
-            if sum(map(len, starts)) >= AT_ONCE:
-                yield np.concatenate(starts), np.concatenate(windows)
-                starts, windows = [], []
-    except ItemError as error:
-        failure = error
-    if starts:
-        yield np.concatenate(starts), np.concatenate(windows)
-    if failure is not None:
-        raise failure

@@ -8,13 +8,19 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
-from gridcnn.errors import DataError
-from gridcnn.segments import Segment
+from gridcnn.errors import DataError, ItemError
+from gridcnn.segments import Segment, Varied
 
-__all__ = ["background_segments", "neighbours"]
+__all__ = ["background_segments", "neighbours", "share_annotated", "varied"]
 
 TIMES, FEWEST = 2, 100
 """Segments for each annotated one, and at least, if there is room: background has more sorts than any class."""
+
+VIEWS, MOST_VIEWED, FEWEST_VIEWS = 8, 8_000, 2
+"""Windows that training has of each annotated segment; fewer of many, so that these are not more than so many."""
+
+INSIDE = 0.6
+"""Share of an annotated segment, or of a window, that is in each window."""
 
 MOST_TRIES = 50
 """Draws for each wanted segment."""
@@ -25,6 +31,7 @@ def background_segments(
     length_of: Callable[[str], float],
     *,
     files: Collection[str] | None = None,
+    quiet: Collection[str] = (),
     most: int | None = None,
     seed: int = 0,
 ) -> list[Segment]:
@@ -41,6 +48,8 @@ def background_segments(
         Returns the length of a file (s).
     files : collection of str, optional
         The files to draw from; None is all of them.
+    quiet : collection of str
+        Further files, in which there is nothing at all.
     most : int, optional
         How many; None is twice as many as are annotated in these files, and at least 100.
     seed : int
@@ -57,15 +66,13 @@ def background_segments(
         If there is no room for a single one: everything is annotated.
     """
     random = np.random.default_rng(seed)
-    by_file: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for each in annotated:
-        if files is None or each.path in files:
-            by_file[each.path].append((each.start, each.end))
+    by_file = {**{path: [] for path in quiet}, **_by_file(annotated, files)}
     lengths = np.sort([end - start for taken in by_file.values() for start, end in taken])
+    lengths = np.maximum(lengths, np.percentile(lengths, 25))  # at least a window, which would reach into an event
     gaps = [
         (path, start, end)
         for path, taken in sorted(by_file.items())
-        for start, end in _gaps(taken, length_of(path))
+        for start, end in _gaps(taken, _length(path, length_of))
         if end - start >= lengths[0]
     ]
     if not gaps:
@@ -91,6 +98,34 @@ def background_segments(
     return [Segment(gaps[at][0], *each) for at in sorted(drawn) for each in sorted(drawn[at])]
 
 
+def share_annotated(
+    annotated: Sequence[Segment], length_of: Callable[[str], float], *, files: Collection[str] | None = None
+) -> float:
+    """Return the share of the time of files that is annotated, in [0, 1]; 1 if none of them can be read."""
+    total = free = 0.0
+    for path, taken in _by_file(annotated, files).items():
+        length = _length(path, length_of)
+        total += length
+        free += sum(end - start for start, end in _gaps(taken, length))
+    return 1 - free / total if total else 1.0
+
+
+def _by_file(annotated: Sequence[Segment], files: Collection[str] | None) -> dict[str, list[tuple[float, float]]]:
+    by_file: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for each in annotated:
+        if files is None or each.path in files:
+            by_file[each.path].append((each.start, each.end))
+    return by_file
+
+
+def _length(path: str, length_of: Callable[[str], float]) -> float:
+    """Return the length of a file; 0 if it cannot be read, as whoever reads its segments will say."""
+    try:
+        return length_of(path)
+    except ItemError:
+        return 0.0
+
+
 def _gaps(taken: Sequence[tuple[float, float]], length: float) -> list[tuple[float, float]]:
     """Return the stretches of a file of this length that none of the others covers."""
     found, free = [], 0.0
@@ -104,16 +139,48 @@ def _gaps(taken: Sequence[tuple[float, float]], length: float) -> list[tuple[flo
 def neighbours(drawn: Sequence[Segment], annotated: Sequence[Segment]) -> list[int]:
     """Return the index of the annotated segment that is nearest to each drawn one, in its own file.
 
-    What belongs together in a split of the annotated segments then holds for those drawn between them, too.
+    What belongs together in a split of the annotated segments then holds for those drawn between them, too. All of a
+    file in which nothing is annotated go with one annotated segment.
     """
     places: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for at, each in enumerate(annotated):
         places[each.path].append(((each.start + each.end) / 2, at))
     for known in places.values():
         known.sort()
+    quiet = [path for path in dict.fromkeys(each.path for each in drawn) if path not in places]
+    for number, path in enumerate(quiet):
+        places[path] = [(0.0, number % len(annotated))]
     found = []
     for each in drawn:
         middle, known = (each.start + each.end) / 2, places[each.path]
         behind = bisect.bisect_left(known, (middle, -1))
         found.append(min((abs(place - middle), at) for place, at in known[max(behind - 1, 0) : behind + 1])[1])
     return found
+
+
+def varied(annotated: Sequence[Segment], drawn: Sequence[Segment], seed: int = 0) -> list[Segment]:
+    """Return segments as training meets them, several times and in other backgrounds.
+
+    Parameters
+    ----------
+    annotated, drawn : sequence of Segment
+        Those of a class, and those of background.
+    seed : int
+        Of the random numbers.
+
+    Returns
+    -------
+    list of Segment
+        The annotated ones and those of background, in their order.
+    """
+    views = min(VIEWS, MOST_VIEWED // max(len(annotated), 1))
+    if views < FEWEST_VIEWS or not drawn:
+        return [*annotated, *drawn]
+    random = np.random.default_rng(seed)
+
+    def beside(n: int) -> tuple[Segment, ...]:
+        return tuple(drawn[at] for at in random.integers(len(drawn), size=n).tolist())
+
+    events = [Varied(each.path, each.start, each.end, beside(views), INSIDE, seed) for each in annotated]
+    others = [Varied(each.path, each.start, each.end, beside(views // TIMES), 1.0, seed) for each in drawn]
+    return [*events, *others]

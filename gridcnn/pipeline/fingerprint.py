@@ -11,12 +11,13 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from gridcnn.pipeline.cache import note, recall
 from gridcnn.pipeline.parallel import in_threads
-from gridcnn.segments import Segment
+from gridcnn.segments import Segment, Varied
 
 __all__ = ["fingerprint", "look_at"]
 
@@ -48,8 +49,7 @@ def fingerprint(items: Sequence[FilePath | Segment], cache: Path | None, n_jobs:
     if any(isinstance(each, Segment) for each in items):
         files = {path: at for at, path in enumerate(dict.fromkeys(os.fspath(path) for path in paths))}
         where = (
-            f"{files[os.fspath(path)]} {(each.start, each.end) if isinstance(each, Segment) else ''}".encode()
-            for path, each in zip(paths, items, strict=True)
+            f"{files[os.fspath(path)]} {_part(each, files)}".encode() for path, each in zip(paths, items, strict=True)
         )
         return _digest([fingerprint(list(files), cache, n_jobs).encode(), *where])
     state, settled = look_at(paths, n_jobs)  # before they are read: a later change will be seen
@@ -60,6 +60,16 @@ def fingerprint(items: Sequence[FilePath | Segment], cache: Path | None, n_jobs:
     if cache is not None and settled and all(complete for _, complete in reads):
         note(cache, state, contents)
     return contents
+
+
+def _part(item: FilePath | Segment, files: Mapping[str, int]) -> Any:
+    """Return what is read of a file besides its content; nothing of a whole file."""
+    if not isinstance(item, Segment):
+        return ""
+    if not isinstance(item, Varied):
+        return item.start, item.end
+    beside = [(files.get(each.path, each.path), each.start, each.end) for each in item.beside]
+    return item.start, item.end, beside, item.inside, item.seed
 
 
 def look_at(paths: Sequence[FilePath], n_jobs: int | None = None) -> tuple[str, bool]:
