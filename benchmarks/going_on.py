@@ -36,7 +36,8 @@ TITLES = {
     "fsdd": "FSDD, spoken digits 0 to 5",
     "esc10": "ESC-10, sounds",
 }
-SETTINGS = [("trec", "ABBR", 0), ("trec", "LOC", 1), ("trec", "ABBR", 2), ("names", "Italian", 0), ("fsdd", "3", 0)]
+SETTINGS = [("trec", "ABBR", 0), ("trec", "LOC", 1), ("names", "Italian", 0), ("fsdd", "3", 0), ("fsdd", "5", 1),
+            ("fsdd", "1", 2)]  # fmt: skip
 """Sets, new classes and seeds."""
 
 MOST_IN_ONE = 200

@@ -2,8 +2,8 @@
 
 Its adapter reads the new items as it read the old ones, and the weights of its network are the first ones of the new
 network. If the new items hold all of its classes, all weights go on learning, with smaller steps, and more from items
-of new classes (`going_on.caught_up`). If they hold none of some class, its kernels stay, and only the votes of the other
-classes are learned: kernels that move on would forget what nothing reminds them of.
+of new classes (`going_on.caught_up`). If they hold none of some class, its kernels stay, and only the votes of the
+other classes are learned: kernels that move on would forget what nothing reminds them of.
 
 References
 ----------
