@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gridcnn.adapters import Adapter
+from gridcnn.multilabel import set_numbers
 from gridcnn.network.config import BackboneConfig
 from gridcnn.pipeline.duplicates import contradictions
 from gridcnn.pipeline.encode import EncodedItems
@@ -57,7 +58,8 @@ def about_unreadable(n_left_out: int, counts: Sequence[int], classes: np.ndarray
 def _about_split(job: Job, training: LabelledItems, checking: LabelledItems | None, given: bool) -> str:
     n_training = len(training.target)
     if checking is not None:
-        how = f"{len(checking.target) / len(job.items.target):.0%} of each class, at random"
+        what = "label, by iterative stratification" if job.items.several else "class, at random"
+        how = f"{len(checking.target) / len(job.items.target):.0%} of each {what}"
         if given:
             how = "the given validation part"
         elif training.groups is not None and checking.groups is not None:
@@ -71,10 +73,10 @@ def _about_split(job: Job, training: LabelledItems, checking: LabelledItems | No
 
 
 def contradicting(parts: Sequence[tuple[LabelledItems, EncodedItems]]) -> list[list[tuple[str, int]]]:
-    """Return the groups of items, as name and class index, that have equal content but not the same class."""
+    """Return the groups of items, as name and number of the class or label set, of equal content but not the same class."""
     fingerprints = np.concatenate([encoded.fingerprints for _, encoded in parts])
     at = [(part, np.unique(encoded.item)) for part, encoded in parts]
-    target = np.concatenate([part.target[indices] for part, indices in at])
+    target = set_numbers(np.concatenate([part.target[indices] for part, indices in at]))
     groups = contradictions(fingerprints, target)
     if not groups:
         return []

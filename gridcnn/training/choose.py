@@ -17,6 +17,7 @@ import numpy as np
 from gridcnn.adapters import Adapter
 from gridcnn.adapters.questions import Option, Question
 from gridcnn.calibration import fit_temperature
+from gridcnn.multilabel import item_hits, item_losses
 from gridcnn.pipeline.split import LabelledItems
 from gridcnn.training.budget import Budget
 from gridcnn.training.certainty import Answers
@@ -266,9 +267,7 @@ def _judged(answers: Answers | None) -> _Judged:
         return _Judged(*np.empty((3, 0)))
     temperature = fit_temperature(answers.logits, answers.item, answers.target, answers.weight)
     chances = answers.probabilities(temperature)
-    named = chances[np.arange(len(chances)), answers.target]
-    loss = -np.log(np.maximum(named, np.finfo(float).tiny))
-    return _Judged(answers.place, (chances.argmax(axis=1) == answers.target).astype(float), loss)
+    return _Judged(answers.place, item_hits(chances, answers.target), item_losses(chances, answers.target))
 
 
 def _lead(differences: np.ndarray) -> float:
