@@ -114,6 +114,11 @@ class AnswerRule:
         return cls(classes, background, largest_doubt, largest_miss, tuple(notes))
 
     @property
+    def several(self) -> bool:
+        """Whether an item may have several labels, or none."""
+        return self.thresholds is not None
+
+    @property
     def abstains(self) -> bool:
         """Whether an answer may be `UNSURE`."""
         return self.largest_doubt < 1

@@ -114,9 +114,7 @@ def joined(labels: Iterable[Any], among: Sequence[Any] = ()) -> str:
     return separator.join(map(str, labels))
 
 
-def choose_thresholds(
-    probabilities: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None
-) -> np.ndarray:
+def choose_thresholds(probabilities: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
     """Return the threshold of each class that gives held-out items the best F1, `(n_classes,)` in (0, 1).
 
     The counts of a class are completed by those of all classes together, scaled to `BORROWED` positive items: a handful

@@ -18,6 +18,7 @@ from gridcnn.cli.options import (
     EncodingOption,
     EndOption,
     LabelOption,
+    LabelsOption,
     OnError,
     Ordering,
     PathOption,
@@ -77,6 +78,7 @@ def train(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only facts.")] = False,
     label: LabelOption = None,
+    labels: LabelsOption = None,
     text: TextOption = None,
     path: PathOption = None,
     group: Annotated[
@@ -151,7 +153,7 @@ def train(
     _check_flags(hyperparameters, output, checkpoint_dir, dry_run=dry_run)
     files = None if output is None else _files(output, history, [source, vectors, start, like], checkpoint_dir)
     earlier = earlier_models(start, like, compare=compare)
-    columns = Columns(label, text, path, group, split, start=begin, end=end, annotations=annotations, encoding=encoding)
+    columns = Columns(label, text, path, group, split, begin, end, annotations, encoding, labels)
     data = read_labelled(source, columns, on_error=on_error.value, adapter=earlier.adapter)
     if on_error is OnError.raise_ and data.skipped:
         raise DataError(f"{data.skipped[0].item}: {data.skipped[0].reason}. Remove it, or use --on-error skip.")
@@ -180,7 +182,7 @@ def train(
     from gridcnn.training.plan import plan
     from gridcnn.training.tracking import tracker
 
-    of_rows = Path(source).is_file() and annotations is None and earlier.start is None
+    of_rows = Path(source).is_file() and (annotations, labels, earlier.start) == (None, None, None)
     if of_rows and parts["train"].labels is not None:
         check_classes(np.unique(parts["train"].labels), len(parts["train"]), f"the column {label or 'label'!r}")
     print_audit(reader, data)
@@ -225,7 +227,9 @@ def train(
                 reader, learning.items, learning.labels, parameters, **task, start=earlier.start, callbacks=shown
             )
     except OrderingError as refusal:
-        command = f"gridcnn check {source}" + (f" --label {label or 'label'}" if Path(source).is_file() else "")
+        command = f"gridcnn check {source}" + (
+            f" --label {label or labels or 'label'}" if Path(source).is_file() else ""
+        )
         why = f"{refusal}. `{command}` shows the evidence, and scores models that need no order."
         raise OrderingError(why, refusal.report) from None
     earlier.name_in(model)

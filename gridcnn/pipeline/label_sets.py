@@ -13,7 +13,15 @@ import pandas as pd
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.pipeline.labels import check_labels, hardly_repeat
 
-__all__ = ["Labelled", "as_given", "check_label_sets", "has_several", "refuse_what_needs_one_label", "warn_of_constant", "with_classes"]
+__all__ = [
+    "Labelled",
+    "as_given",
+    "check_label_sets",
+    "has_several",
+    "refuse_what_needs_one_label",
+    "warn_of_constant",
+    "with_classes",
+]
 
 _SETS = (list, tuple, set, frozenset, np.ndarray)
 
@@ -75,7 +83,10 @@ def check_label_sets(y: Any, n_items: int) -> Labelled:
 def warn_of_constant(labelled: Labelled) -> None:
     """Warn of labels that no item has, or all have: nothing can be learned about them."""
     counts = labelled.matrix.sum(axis=0)
-    for at, what, then in ((counts == 0, "no item has", "never"), (counts == len(labelled.matrix), "all items have", "always")):
+    for at, what, then in (
+        (counts == 0, "no item has", "never"),
+        (counts == len(labelled.matrix), "all items have", "always"),
+    ):
         if at.any():
             names = ", ".join(map(str, labelled.classes[at][:10]))
             warnings.warn(f"{what} the label {names}: nothing tells when, and it is {then} given", stacklevel=4)
@@ -102,7 +113,9 @@ def with_classes(y: Any, classes: np.ndarray) -> tuple[np.ndarray, dict[str, int
         matrix, own = _checked_matrix(y)
         if not isinstance(y, pd.DataFrame):
             if matrix.shape[1] != len(names):
-                raise DataError(f"y has {matrix.shape[1]} columns, and the model {len(names)} classes: {', '.join(names)}")
+                raise DataError(
+                    f"y has {matrix.shape[1]} columns, and the model {len(names)} classes: {', '.join(names)}"
+                )
             return matrix, {}
         sets: Iterable[Collection[Any]] = as_given(matrix, own)
     else:
@@ -149,7 +162,9 @@ def _is_zeros_and_ones(rows: Sequence[Any]) -> bool:
         return False
     lengths, numbers = {len(row) for row in rows}, (bool, int, float, np.number, np.bool_)
     cells = itertools.chain.from_iterable(rows)
-    return len(lengths) == 1 and min(lengths) > 1 and all(isinstance(each, numbers) and each in (0, 1) for each in cells)
+    return (
+        len(lengths) == 1 and min(lengths) > 1 and all(isinstance(each, numbers) and each in (0, 1) for each in cells)
+    )
 
 
 def _checked_matrix(y: Any) -> Labelled:

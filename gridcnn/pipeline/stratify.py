@@ -14,9 +14,7 @@ import numpy as np
 __all__ = ["divide", "held_out", "stratified_folds"]
 
 
-def divide(
-    target: np.ndarray, shares: Sequence[float], seed: int, groups: np.ndarray | None = None
-) -> np.ndarray:
+def divide(target: np.ndarray, shares: Sequence[float], seed: int, groups: np.ndarray | None = None) -> np.ndarray:
     """Return the part that each item belongs to, `(n,)` int.
 
     The items of the rarest label are given out first, each to the part that lacks this label most. Groups are given out

@@ -236,6 +236,8 @@ def logits_of(network: Network, windows: np.ndarray, device: torch.device, batch
 
 def _quality(probabilities: np.ndarray, target: np.ndarray, weight: np.ndarray) -> Quality:
     if target.ndim > 1:  # every label of every item is a statement of its own
-        return Quality(mean_loss(probabilities, target, weight), calibrate(target.ravel() > 0, probabilities.ravel()).error)
+        return Quality(
+            mean_loss(probabilities, target, weight), calibrate(target.ravel() > 0, probabilities.ravel()).error
+        )
     hit = probabilities.argmax(axis=1) == target
     return Quality(mean_loss(probabilities, target, weight), calibrate(hit, probabilities.max(axis=1)).error)

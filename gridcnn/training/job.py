@@ -253,7 +253,6 @@ def split(
     job = make_job(adapter, X, y, parameters or {}, config, groups=groups)
     training, checking = split_job(job, validation, check_random_state(config.random_state).randint(2**31))
 
-
     def labels_of(part: LabelledItems) -> np.ndarray:
         return as_given(part.target, job.classes) if part.several else job.classes[part.target]
 

@@ -11,7 +11,15 @@ import numpy as np
 from gridcnn.errors import DataError
 from gridcnn.model import EpochRecord, FittedModel
 from gridcnn.training.budget import Budget
-from gridcnn.training.certainty import Answers, learn_certainty, pooled, scores_at, scores_by_class, scores_of, thresholds_of
+from gridcnn.training.certainty import (
+    Answers,
+    learn_certainty,
+    pooled,
+    scores_at,
+    scores_by_class,
+    scores_of,
+    thresholds_of,
+)
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.folds import Fold
 from gridcnn.training.job import Job
