@@ -45,13 +45,14 @@ TITLES = {"sounds": "ESC-10, clips in twos", "texts": "TREC, questions in twos"}
 
 INTRO = f"""## Several labels an item
 
-`benchmarks/multilabel.py`: labels that were planted. *Sounds*: two clips of ESC-10 of different kinds, mixed with one up
-to {LOUDER:g} dB louder ({PAIRS} pairs to train on, {TEST_PAIRS} to test on, of clips of another fold; 10 labels).
-*Texts*: two questions of TREC, one behind the other (2,726 pairs to train on, 250 of the official test part; 6 labels).
-The network is trained with defaults. The baselines are linear SVMs, one for each label, on means and standard deviations
-of 20 MFCCs or on TF-IDF of words and characters; their F1 is that of their own decision, and of thresholds that five
-folds chose by the network's rule. Means over {len(SEEDS)} seeds (lowest to highest), %: the mean average precision of the
-labels needs no threshold; *all right* is the share of the items whose labels are all right."""
+`benchmarks/multilabel.py`: labels that were planted. *Sounds*: two clips of ESC-10 of different kinds, mixed with
+one up to {LOUDER:g} dB louder ({PAIRS} pairs to train on, {TEST_PAIRS} to test on, of clips of another fold; 10
+labels). *Texts*: two questions of TREC, one behind the other (2,726 pairs to train on, 250 of the official test
+part; 6 labels). The network is trained with defaults. The baselines are linear SVMs, one for each label, on means
+and standard deviations of 20 MFCCs or on TF-IDF of words and characters; their F1 is that of their own decision,
+and of thresholds that five folds chose by the network's rule. Means over {len(SEEDS)} seeds (lowest to highest), %:
+the mean average precision of the labels needs no threshold; *all right* is the share of the items whose labels are
+all right."""
 
 
 class Part(NamedTuple):
@@ -118,7 +119,7 @@ def mixtures(seed: int, folder: Path) -> tuple[Part, Part]:
     random = np.random.default_rng(seed)
     files = sorted((DATA / "esc10").glob("*/*.*"))
     kinds, kind = np.unique([file.parent.name for file in files], return_inverse=True)
-    clips = [librosa.load(file, sr=RATE)[0] for file in files]
+    clips = [librosa.util.fix_length(librosa.load(file, sr=RATE)[0], size=5 * RATE) for file in files]
     test = np.array([int(file.name[0]) for file in files]) == 1 + seed
     parts = []
     for part, (chosen, n_pairs) in enumerate(((~test, PAIRS), (test, TEST_PAIRS))):

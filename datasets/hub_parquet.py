@@ -181,7 +181,8 @@ def _read(source: Path, column: str | None) -> pd.DataFrame:
         _name_classes(table, name, features.classes[name])
     for name in features.lists.keys() & set(names):
         known = dict(enumerate(features.lists[name]))
-        table[name] = [None if cell is None else [known.get(int(each), each) for each in cell] for cell in table[name]]
+        cells: Any = [None if cell is None else [known.get(int(each), each) for each in cell] for cell in table[name]]
+        table[name] = cells
     return table
 
 

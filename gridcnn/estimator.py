@@ -217,6 +217,11 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 classifier.feature_names_in_ = np.array(columns, dtype=object)
         return classifier
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
     def _html_repr(self) -> str:
         """Show scikit-learn's diagram in a notebook, and below it what a fitted model is."""
         diagram: str = super()._html_repr()

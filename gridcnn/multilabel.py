@@ -6,8 +6,8 @@ if that reaches the threshold of its class.
 
 References
 ----------
-Lipton et al. 2014, "Optimal thresholding of classifiers to maximize F1 measure"; Schapire and Singer 2000, "BoosTexter",
-for the ranking precision of an item.
+Lipton et al. 2014, "Optimal thresholding of classifiers to maximize F1 measure"; Schapire and Singer 2000,
+"BoosTexter", for the ranking precision of an item.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def item_losses(probabilities: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return the negative log-likelihood of the true class, or of the true label set, of each item, in nats `(n,)`."""
     if target.ndim == 1:
         likelihood = probabilities[np.arange(len(target)), target]
-        return -np.log(np.maximum(likelihood, np.finfo(float).tiny))
+        lost: np.ndarray = -np.log(np.maximum(likelihood, np.finfo(float).tiny))
+        return lost
     likelihood = np.where(target > 0, probabilities, 1 - probabilities)
     summed: np.ndarray = -np.log(np.maximum(likelihood, np.finfo(float).tiny)).sum(axis=1)
     return summed

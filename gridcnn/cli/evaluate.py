@@ -30,7 +30,7 @@ from gridcnn.cli.options import (
     ThreadsOption,
 )
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, printable, table
-from gridcnn.cli.several import columns_for, note_after_scores, show_scores
+from gridcnn.cli.several import columns_for, note_after_scores, refuse, show_scores
 from gridcnn.cli.sources import Columns, read_labelled
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def evaluate(
     if split_part is not None or data.split is not None:
         data = replace(data.part(split_part or "test"), skipped=data.skipped)
     if events:
+        refuse(fitted, "--events", "score its segments without it")
         from gridcnn.inference.detecting import Detecting
 
         settings = Detecting(step, confidence_of(min_confidence), merge)

@@ -114,6 +114,27 @@ def print_scores_after_training(model: FittedModel) -> None:
     )
 
 
+def compare_label_sets(model: FittedModel, train: tuple[Any, Any], judged: tuple[Any, Any], part: str) -> None:
+    """Set one classic model for each label beside a new model, on items that neither was trained on."""
+    import numpy as np
+
+    from gridcnn.evaluation.label_sets import score_label_sets
+    from gridcnn.evaluation.label_sets_report import baseline_scores
+
+    scored = score_label_sets(model, *judged)
+    checked = model.adapter.check_items(judged[0])
+    readable = [checked[at] for at in np.flatnonzero(scored.good).tolist()]
+    beside, own = baseline_scores(model, train, readable, scored.truth), scored.scores
+    model.scores["baseline"] = {"name": beside.name, "part": part, "accuracy": beside.accuracy, "network": own.accuracy}
+    for what, each in ((f"the baseline ({beside.name}, one for each label)", beside), ("the network", own)):
+        print(
+            f"{part}: mean average precision {each.mean_average_precision:.4f}, micro F1 {each.micro_f1:.4f}, macro F1 "
+            f"{each.macro_f1:.4f}, all labels right {each.accuracy:.4f}, by {what}"
+        )
+    if beside.mean_average_precision >= own.mean_average_precision:
+        print("the baseline ranks the items as well or better: use it instead, or give the network more items")
+
+
 def score_test_part(model: FittedModel, test: Dataset) -> list[Skipped]:
     """Score a new model on its test part, and keep the scores in it; return the items that could not be read."""
     scored = score_data(model, test)

@@ -33,6 +33,7 @@ from gridcnn.cli.options import (
     with_hyperparameters,
 )
 from gridcnn.cli.output import note, prepare_output, printable, save_model
+from gridcnn.cli.several import compare_label_sets
 from gridcnn.cli.sources import Columns, adapter_for, parts_of, read_labelled
 from gridcnn.cli.stopping import sigterm_like_ctrl_c
 from gridcnn.cli.train_report import print_audit, print_plan, print_read, print_scores, report_skipped, write_history
@@ -318,6 +319,9 @@ def _compare(model: FittedModel, known: Split, parts: dict[str, Dataset]) -> Non
         part, judged = "test", (parts["test"].items, parts["test"].labels)
     if judged is None:
         note("there is no validation split, so there is nothing to compare the baseline on")
+        return
+    if model.several:
+        compare_label_sets(model, (items, labels), judged, part)
         return
     answers = predict(model, judged[0])
     good = np.flatnonzero(answers.good)

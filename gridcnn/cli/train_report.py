@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.evaluate import print_unmatched, trained_on
 from gridcnn.cli.models import score_items
-from gridcnn.cli.several import print_scores_after_training, score_test_part
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, printable, table, write_csv
+from gridcnn.cli.several import print_scores_after_training, score_test_part
 from gridcnn.errors import GridcnnError, Skipped
 
 if TYPE_CHECKING:

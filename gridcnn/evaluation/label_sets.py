@@ -21,8 +21,8 @@ __all__ = ["LabelScore", "LabelSetScores", "ScoredLabelSets", "evaluate_label_se
 class LabelScore(NamedTuple):
     """One row of the table of labels.
 
-    `threshold` is the probability from which the label is given. Precision, recall and F1 lie in [0, 1] and are those of
-    the threshold; `average_precision` needs none, and is None if no item has the label. `support` counts these items.
+    `threshold` is the probability from which the label is given. Precision, recall and F1 lie in [0, 1] and are those
+    of the threshold; `average_precision` needs none, and is None if no item has the label. `support` counts them.
     """
 
     name: str
@@ -79,12 +79,13 @@ class LabelSetScores:
 class ScoredLabelSets(NamedTuple):
     """Scores of a model, the items that could not be read, how many of the others it was trained on, and its answers.
 
-    `truth` and `probabilities` are those of the scored items, `(n, n_classes)`.
+    `good` tells which items were scored, bool `(n_items,)`; `truth` and `probabilities` `(n, n_classes)` are theirs.
     """
 
     scores: LabelSetScores
     unreadable: list[Skipped]
     n_trained_on: int
+    good: np.ndarray
     truth: np.ndarray
     probabilities: np.ndarray
 
@@ -133,8 +134,10 @@ def evaluate_label_sets(
         for at in range(len(names))
     ]
     rows = [
-        LabelScore(name, float(threshold), precision, *map(float, scores[:3]), int(scores[3]))
-        for name, threshold, precision, *scores in zip(names, thresholds, precisions, *columns, strict=True)
+        LabelScore(name, float(threshold), ranked, float(precision), float(recall), float(f1), int(support))
+        for name, threshold, ranked, precision, recall, f1, support in zip(
+            names, thresholds, precisions, *columns, strict=True
+        )
     ]
     return LabelSetScores(
         n_items=len(truth),
@@ -180,5 +183,5 @@ def score_label_sets(
     scores = evaluate_label_sets(truth, probabilities, model.thresholds, model.class_names, unseen)
     assert answers.fingerprints is not None  # for the type checker: they were asked for
     return ScoredLabelSets(
-        scores, unreadable, int(model.trained_on(answers.fingerprints[good]).sum()), truth, probabilities
+        scores, unreadable, int(model.trained_on(answers.fingerprints[good]).sum()), good, truth, probabilities
     )

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy.special import softmax
 
 from gridcnn.errors import ConfigurationError, ItemError
 from gridcnn.inference.cells import CellLogits, cell_logits, has_cells
 from gridcnn.inference.event_finding import Cells, EventFinder, without_echoes
 from gridcnn.inference.predictor import predictor
 from gridcnn.model import FittedModel
+from gridcnn.multilabel import shares
 from gridcnn.network.sizes import sizes_after_blocks
 from gridcnn.pipeline.device import choose_device
 from gridcnn.predictions import name_of
@@ -156,15 +156,20 @@ def detect(
     for position, item in enumerate(items):
         name = name_of(item, position)
         finder = EventFinder(name, model.class_names, thresholds, width, merge, settings.shortest)
-        yield _detect_in(_cells(model.adapter.slide(item, step), compute, width, offset), finder, item, curves=curves)
+        cells = _cells(model.adapter.slide(item, step), compute, width, offset, several=model.several)
+        yield _detect_in(cells, finder, item, curves=curves)
 
 
 def _of_whole_windows(model: FittedModel, device: torch.device) -> CellLogits:
-    """Return the logarithms of the probabilities of windows as those of their only cell."""
+    """Return logits that give the probabilities of windows as those of their only cell."""
     whole = predictor(model.network, device)
+    least = np.finfo(float).tiny
 
     def compute(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        logits = np.log(np.maximum(whole(windows), np.finfo(float).tiny))
+        chances = whole(windows)
+        logits = np.log(np.maximum(chances, least))
+        if model.several:
+            logits -= np.log(np.maximum(1 - chances, least))
         return logits[:, None], logits
 
     return compute
@@ -190,7 +195,7 @@ def _detect_in(parts: Iterator[Cells], finder: EventFinder, item: Any, *, curves
 
 
 def _cells(
-    parts: Iterator[tuple[np.ndarray, np.ndarray]], compute: CellLogits, width: float, offset: float
+    parts: Iterator[tuple[np.ndarray, np.ndarray]], compute: CellLogits, width: float, offset: float, *, several: bool
 ) -> Iterator[Cells]:
     """Yield the cells of an item, each with what all windows that cover it say of it on average."""
     open_: _Sums | None = None
@@ -198,9 +203,9 @@ def _cells(
     try:
         for starts, windows in _batches(parts):
             cells, whole = compute(windows)
-            chances = softmax(whole, axis=1)
+            chances = shares(whole, several=several)
             at = np.round((starts + offset) / width).astype(int)
-            open_ = open_ or _Sums.from_first(int(at[0]), cells.shape[2])
+            open_ = open_ or _Sums.from_first(int(at[0]), cells.shape[2], several=several)
             for first, logits, chance in zip(at.tolist(), cells, chances, strict=True):
                 if first > open_.first:
                     yield open_.take(first, width)
@@ -221,11 +226,12 @@ class _Sums:
     logits: np.ndarray
     weights: np.ndarray
     largest: np.ndarray
+    several: bool = False
 
     @classmethod
-    def from_first(cls, first: int, n_classes: int) -> _Sums:
+    def from_first(cls, first: int, n_classes: int, *, several: bool) -> _Sums:
         """Begin with a cell, by its number."""
-        return cls(first, np.zeros((0, n_classes)), np.zeros(0), np.zeros((0, n_classes)))
+        return cls(first, np.zeros((0, n_classes)), np.zeros(0), np.zeros((0, n_classes)), several)
 
     def add(self, first: int, logits: np.ndarray, chance: np.ndarray) -> None:
         """Add a window whose first cell has this number."""
@@ -245,7 +251,9 @@ class _Sums:
         """Remove and return the cells before a number, or all."""
         n = len(self.weights) if behind is None else min(behind - self.first, len(self.weights))
         mean = self.logits[:n] / np.maximum(self.weights[:n], EDGE_WEIGHT)[:, None]
-        taken = Cells((self.first + np.arange(n)) * width, softmax(mean, axis=1) if n else mean, self.largest[:n])
+        taken = Cells(
+            (self.first + np.arange(n)) * width, shares(mean, several=self.several) if n else mean, self.largest[:n]
+        )
         self.logits, self.weights, self.largest = self.logits[n:], self.weights[n:], self.largest[n:]
         self.first += n
         return taken

@@ -122,7 +122,8 @@ def with_classes(y: Any, classes: np.ndarray) -> tuple[np.ndarray, dict[str, int
         sets = y
     place = {name: at for at, name in enumerate(names)}
     rows = list(sets)
-    found, unseen = np.zeros((len(rows), len(names)), dtype=np.uint8), {}
+    found = np.zeros((len(rows), len(names)), dtype=np.uint8)
+    unseen: dict[str, int] = {}
     for row, labels in zip(found, rows, strict=True):
         for label in map(str, labels):
             if label in place:
@@ -151,7 +152,7 @@ def refuse_what_needs_one_label(config: Any, start: Any) -> None:
 def _are_sets(y: Any) -> bool:
     if isinstance(y, np.ndarray | pd.DataFrame) or hasattr(y, "toarray"):
         kind = getattr(getattr(y, "dtype", None), "kind", "f")
-        return y.ndim == 1 or kind in "UO" and not _is_zeros_and_ones(y.tolist() if hasattr(y, "tolist") else [])
+        return y.ndim == 1 or (kind in "UO" and not _is_zeros_and_ones(y.tolist() if hasattr(y, "tolist") else []))
     rows = list(y)
     return not _is_zeros_and_ones(rows)
 

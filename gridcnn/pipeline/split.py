@@ -76,7 +76,7 @@ class LabelledItems:
 
 
 def merge_repeats(given: LabelledItems, *, files: bool = False, cache: Path | None = None) -> LabelledItems:
-    """Merge items of one content and one label, or label set, into one of their total weight, and sort items by what they are called.
+    """Merge items of one content and one label (or label set) into one of their total weight, and sort them by name.
 
     A weight of 2 then means exactly the same as two copies, no copy is on both sides of the validation split, and the
     order of the input does not matter. Items of weight 0 are left out. `files` says whether a str or a path names a

@@ -174,7 +174,8 @@ def mixture_of(kernels: np.ndarray, bags: Mapping[float, np.ndarray], held: Exam
 def _losses(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return the loss of each example, exact for large logits too."""
     if target.ndim == 1:
-        return -log_softmax(logits, axis=1)[np.arange(len(target)), target]
+        lost: np.ndarray = -log_softmax(logits, axis=1)[np.arange(len(target)), target]
+        return lost
     summed: np.ndarray = np.logaddexp(0, np.where(target > 0, -logits, logits)).sum(axis=1)
     return summed
 

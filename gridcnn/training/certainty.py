@@ -138,10 +138,11 @@ def learn_certainty(answers: Answers | None) -> Certainty:
 def scores_by_class(answers: Answers | None) -> dict[str, float]:
     """Return scores in which every class counts the same, each in [0, 1], as `FittedModel.scores` names them.
 
-    With several labels an item these are `validation_mean_average_precision`, `validation_micro_f1` and
-    `validation_macro_f1`, each of thresholds that other items chose. With one, `validation_balanced_accuracy` is the mean recall of the classes, `validation_macro_f1` the mean F1. The other two
+    `validation_balanced_accuracy` is the mean recall of the classes, `validation_macro_f1` the mean F1. The other two
     are accuracy and balanced accuracy of the same probabilities, each divided by how frequent its class is: about what
-    a training would reach in which all classes weigh the same.
+    a training would reach in which all classes weigh the same. With several labels an item these are
+    `validation_mean_average_precision`, `validation_micro_f1` and `validation_macro_f1`, each of thresholds that other
+    items chose.
     """
     if answers is None or not len(answers.target):
         return {}

@@ -155,11 +155,12 @@ def make_job(
             raise DataError(f"groups has {len(group_index)} entries for {len(items)} items; give one for each item")
     n_given = int((weight > 0).sum())
     goes_on = None
+    if labelled is not None or (start is not None and fitted_model(start).several):
+        refuse_what_needs_one_label(config, start)
     if labelled is None:
         classes = np.unique(labels[weight > 0])
     else:
         classes = labelled.classes
-        refuse_what_needs_one_label(config, start)
         warn_of_constant(labelled)
     if start is not None:
         goes_on, parameters = start_from(fitted_model(start), parameters, classes)

@@ -26,6 +26,7 @@ from gridcnn.training.announce import (
     about_unreadable,
     about_unscored,
     contradicting,
+    names_of_targets,
 )
 from gridcnn.training.bag import Mixture, add_bag, can_hold_bag
 from gridcnn.training.budget import Budget
@@ -154,8 +155,7 @@ def learn(
     parts = [learning.encoded, *([] if held_out is None else [held_out.encoded])]
     summary = _summary(job, adapter, learning, held_out) | _spent(budget, schedule, chosen)
     summary |= {} if mixture is None else {"mixture": mixture._asdict()}
-    of_answers = mixture or job.config.class_weight or training.several
-    scores = scores_of(answers) if answers is not None and of_answers else _scores(outcome)
+    scores = _scores(job, outcome, answers, mixture)
     certainty = certainty_of(job, answers)
     model = FittedModel(
         adapter,
@@ -248,7 +248,7 @@ def _encode(
     held_out = None if checking is None else _Part(checking, job.encode(adapter, checking, device))
     parts = [part for part in (learning, held_out) if part is not None]
     if tell and (groups := contradicting(parts)):
-        job.callback.on_message(about_contradictions(groups, job.classes))
+        job.callback.on_message(about_contradictions(groups, names_of_targets(parts, job.classes)))
     n_skipped = sum(len(part.encoded.skipped) for part in parts)
     if tell and n_skipped:
         n_held = 0 if held_out is None else len(held_out.encoded.fingerprints)
@@ -300,7 +300,9 @@ def _weighted(examples: Examples, class_weight: np.ndarray) -> Examples:
     return examples._replace(weight=(examples.weight * class_weight[examples.target]).astype(np.float32))
 
 
-def _scores(outcome: Outcome) -> dict[str, Any]:
+def _scores(job: Job, outcome: Outcome, answers: Answers | None, mixture: Mixture | None) -> dict[str, Any]:
+    if answers is not None and (mixture or job.config.class_weight or job.items.several):
+        return scores_of(answers)
     if not outcome.history:
         return {}
     return scores_at(outcome.history[max(outcome.best_epoch, 1) - 1])
