@@ -66,7 +66,7 @@ def check_label_sets(y: Any, n_items: int) -> Labelled:
         raise ValueError(f"Found input variables with inconsistent numbers of samples: [{n_items}, {len(matrix)}]")
     used = int(np.count_nonzero(matrix.any(axis=0)))
     if used < 2:
-        found = f"one label ({classes[matrix.any(axis=0)][0]!r})" if used else "no label"
+        found = f"one label ({classes[matrix.any(axis=0)].tolist()[0]!r})" if used else "no label"
         raise DataError(
             f"several labels an item need at least two labels, but y has {found}: if an item has it or not, give one "
             "class an item, such as yes and no"
