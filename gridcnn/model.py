@@ -246,10 +246,12 @@ def facts_of(model: FittedModel) -> dict[str, str]:
     told = {name: value for name, value in told.items() if name not in _OF_MACHINE}
     settings = {name: value for name, value in model.adapter.settings().items() if value is not None}
     facts["settings"] = ", ".join(f"{name}={value}" for name, value in {**settings, **told}.items()) or "defaults"
-    for name in ("validation_accuracy", "validation_balanced_accuracy", "test_accuracy"):
+    of_labels = [f"{part}_{name}" for part in ("validation", "test") for name in ("mean_average_precision", "micro_f1")]
+    for name in ("validation_accuracy", "validation_balanced_accuracy", "test_accuracy", *of_labels):
         value = scores.get(name)
         if isinstance(value, float) and not math.isnan(value):
-            facts[name.replace("_", " ")] = f"{value:.4f}"
+            called = name.replace("accuracy", "all labels right") if model.several else name
+            facts[called.replace("_", " ")] = f"{value:.4f}"
     if versions := summary.get("versions"):
         facts["made with"] = ", ".join(f"{name} {version}" for name, version in versions.items())
     return facts

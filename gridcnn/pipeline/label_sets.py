@@ -38,6 +38,8 @@ def has_several(y: Any) -> bool:
     shape = getattr(y, "shape", None)
     if shape is not None and len(shape) != 1:
         return len(shape) == 2 and shape[1] > 1
+    if getattr(getattr(y, "dtype", None), "kind", "O") != "O":
+        return False
     return isinstance(y, Iterable) and not isinstance(y, str) and any(isinstance(each, _SETS) for each in y)
 
 
