@@ -35,7 +35,7 @@ class Result(BaseModel):
     prediction: str | list[str] | None = Field(
         None,
         description="The most probable label; “unsure” if the request asks to abstain; null for an item that is most "
-        "like the background, so of none of the other classes. If items may have several labels, the list of those that "
+        "like the background, so of none of the other classes. If items may have several labels, a list of those that "
         "reach their thresholds.",
     )
     probabilities: list[float] | None = Field(
