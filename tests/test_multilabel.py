@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -290,7 +288,7 @@ def test_two_labels_planted_in_one_item_are_both_found() -> None:
 
 def test_series_solved_in_one_step_have_several_labels() -> None:
     series, target = planted(150)
-    model = fit(ArrayAdapter(axes=("length",)), series[:90], target[:90])
+    model = fit(ArrayAdapter(axes=("length",)), series[:90], target[:90], {"folds": 1})
     assert model.recipe["solved"]
     assert score_label_sets(model, series[90:], target[90:]).scores.mean_average_precision > 0.9
 
@@ -534,42 +532,38 @@ def test_a_table_of_numbers_may_have_a_column_of_labels(tmp_path: Path) -> None:
     assert [len(each) for each in read.labels] == target.sum(axis=1).tolist()
 
 
-def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    code = "from gridcnn.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
-
-
-def test_the_whole_way_on_the_command_line(texts: Any, tmp_path: Path) -> None:
+def test_the_whole_way_on_the_command_line(
+    run: Any, texts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     frame = table_of(texts)
     frame["split"] = np.where(np.arange(len(frame)) < 120, "train", "test")
     frame.to_csv(tmp_path / "news.csv", index=False)
     rows = ("news.csv", "--text", "text")
     labelled = (*rows, "--labels", "topics", "--split", "split")
-    trained = command("train", *labelled, "--epochs", "2", "--compare", "-o", "t.safetensors", folder=tmp_path)
-    assert trained.returncode == 0, trained.stderr
-    assert "2 labels, of which an item may have several" in trained.stdout
-    assert "test: mean average precision" in trained.stdout
-    assert "one for each label" in trained.stdout
-    answered = command("predict", "t.safetensors", *rows, "-o", "p.csv", folder=tmp_path)
-    assert answered.returncode == 0, answered.stderr
+    trained = run("train", *labelled, "--epochs", "2", "--compare", "-o", "t.safetensors")
+    assert trained.code == 0, trained.err
+    assert "2 labels, of which an item may have several" in trained.out
+    assert "test: mean average precision" in trained.out
+    assert "one for each label" in trained.out
+    answered = run("predict", "t.safetensors", *rows, "-o", "p.csv")
+    assert answered.code == 0, answered.err
     with (tmp_path / "p.csv").open(newline="") as file:
         found = list(csv.DictReader(file))
     assert {each["prediction"] for each in found} <= {"", "food", "weather", "food|weather"}
     assert "food|weather" in {each["prediction"] for each in found}
-    scored = command("evaluate", "t.safetensors", *labelled, "--json", folder=tmp_path)
-    values = json.loads(scored.stdout)
+    scored = run("evaluate", "t.safetensors", *labelled, "--json")
+    values = json.loads(scored.out)
     assert values["mean_average_precision"] > 0.9
     assert {row["name"] for row in values["classes"]} == {"food", "weather"}
-    page = command("report", "t.safetensors", *labelled, "-o", "r.html", folder=tmp_path)
-    assert page.returncode == 0, page.stderr
+    page = run("report", "t.safetensors", *labelled, "-o", "r.html")
+    assert page.code == 0, page.err
     assert "mean average precision" in (tmp_path / "r.html").read_text(encoding="utf-8")
     for refused in (
         ("predict", "t.safetensors", *rows, "--abstain", "0.9"),
         ("review", "t.safetensors", *rows, "-o", "x.html"),
         ("evaluate", "t.safetensors", *rows, "--label", "topics"),
     ):
-        done = command(*refused, folder=tmp_path)
-        assert done.returncode != 0
-        assert "several" in done.stderr
+        done = run(*refused)
+        assert done.code != 0
+        assert "several" in done.err
