@@ -434,6 +434,41 @@ def test_an_exported_model_gives_the_same_labels(text_model: FittedModel, tmp_pa
     assert given.tolist() == [[0, 1], [1, 1], [0, 0]]
 
 
+def test_a_traced_graph_has_the_values_of_a_trace(text_model: FittedModel) -> None:
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    from gridcnn.export.traced_graph import traced_graph
+    from gridcnn.render.live import layers, maps
+
+    text = "rain and storm with soup and bread"
+    session = runtime.InferenceSession(traced_graph(text_model, layers(text_model)).model().SerializeToString())
+    batch = {session.get_inputs()[0].name: np.array([text], dtype=object)}
+    chances, logits = session.run(["probabilities", "logits"], batch)
+    expected = maps(text_model, text)
+    np.testing.assert_allclose(chances[0], expected["probabilities"], atol=1e-5)
+    np.testing.assert_allclose(logits, expected["logits"], atol=1e-4)
+
+
+def test_a_page_draws_sigmoids_and_marks_all_labels_given(
+    text_model: FittedModel, browser: Any, tmp_path: Path
+) -> None:
+    from gridcnn.render.explain_page import explain_page
+
+    text = "rain and storm with soup and bread"
+    place = tmp_path / "why.html"
+    place.write_text(explain_page(text_model, text), encoding="utf-8")
+    page = browser.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(place.as_uri())
+    page.wait_for_function("document.documentElement.dataset.drawn")
+    assert not errors
+    assert "sigmoid" in page.inner_text("#softmax")
+    rows = page.eval_on_selector_all("#answers tr.best", "rows => rows.map((row) => row.innerText)")
+    assert len(rows) == 2
+    page.close()
+
+
 @pytest.fixture(scope="module")
 def client(text_model: FittedModel) -> Iterator[Any]:
     testing = pytest.importorskip("fastapi.testclient")
