@@ -145,7 +145,7 @@ def as_word(cell: object) -> str:
     return str(int(cell)) if is_whole else str(cell).strip()  # type: ignore[call-overload]
 
 
-def as_labels(column: pd.Series[Any]) -> NDArray[Any]:
+def as_labels(column: Iterable[Any]) -> NDArray[Any]:
     """Return the cells of a column as labels: int64 if all are written as integers, and strings otherwise."""
     words = [as_word(cell) for cell in column]
     if all(re.fullmatch(r"0|-?[1-9]\d{0,17}", word) for word in words):  # "01" and "1" may be two classes

@@ -35,7 +35,8 @@ class Dataset:
     items : sequence of length n
         A list of paths, a list of sentences, an array of shape ``(n, ...)``, or a DataFrame of n rows for a table.
     labels : ndarray of shape (n,), str or int, or None
-        The class of each item; None if the items are only to be predicted.
+        The class of each item; if items may have several, objects that are tuples of labels. None if the items are only
+        to be predicted.
     modality : {"image", "sound", "text", "array", "table"}
         What the items are.
     name : str
@@ -100,8 +101,14 @@ class Dataset:
         """Number of items of each class, in the order of the sorted labels; empty if there are no labels."""
         if self.labels is None:
             return {}
-        names, counts = np.unique(self.labels, return_counts=True)
+        every = [label for each in self.labels for label in each] if self.several else self.labels
+        names, counts = np.unique(np.asarray(every), return_counts=True)
         return dict(zip(names.tolist(), counts.tolist(), strict=True))
+
+    @property
+    def several(self) -> bool:
+        """Whether an item may have several labels, or none: then each of `labels` is a tuple."""
+        return self.labels is not None and any(isinstance(each, tuple) for each in self.labels)
 
     def take(self, indices: Iterable[int] | NDArray[Any]) -> Dataset:
         """Return the items at some positions, with their labels, groups and parts.

@@ -137,6 +137,7 @@ def load_hub_folder(
     folder: str | os.PathLike[str],
     *,
     label: str | None = None,
+    labels: str | None = None,
     path_column: str | None = None,
     text: str | None = None,
     group: str | None = None,
@@ -151,7 +152,7 @@ def load_hub_folder(
     folder : path
         metadata.csv, .jsonl or .parquet lie in it or in its folders train, validation and test; or there are files such
         as data/train-00000-of-00002.parquet, test.csv or train/0000.parquet.
-    label, path_column, text, group, split, encoding, on_error
+    label, labels, path_column, text, group, split, encoding, on_error
         As in `load_manifest`. Without them, a parquet file itself says which column holds pictures, sounds or texts,
         and which one classes; otherwise these are called text and label.
 
@@ -177,9 +178,11 @@ def load_hub_folder(
         files = known
     parts: list[tuple[HubFile, Dataset]] = []
     for each in files:
-        columns = _columns(each, label, path_column, text)
+        columns = _columns(each, label or labels, path_column, text)
+        if labels is not None:
+            columns = columns | {"label": None, "labels": labels}
         rows = {"group": group, "split": split, "encoding": encoding}
-        if each.part in {"test", "validation"} and _is_unlabelled(each.path, columns["label"]):
+        if each.part in {"test", "validation"} and _is_unlabelled(each.path, labels or columns["label"]):
             notes.append(f"{each.path.name} has no labels, and is left out")
             continue
         parts.append((each, load_manifest(each.path, **columns, **rows, on_error=on_error)))

@@ -44,6 +44,8 @@ class Features(NamedTuple):
         Columns of texts.
     classes : dict of str to tuple of str
         The names of the classes that the numbers in a column mean.
+    lists : dict of str to tuple of str
+        The same for columns whose cells are lists of numbers.
     """
 
     names: tuple[str, ...]
@@ -51,6 +53,7 @@ class Features(NamedTuple):
     binary: tuple[str, ...]
     texts: tuple[str, ...]
     classes: dict[str, tuple[str, ...]]
+    lists: dict[str, tuple[str, ...]] = {}  # noqa: RUF012  (a NamedTuple, and never changed)
 
 
 def features_of(path: Path) -> Features:
@@ -84,13 +87,26 @@ def _features(schema: Any) -> Features:
     files = [field.name for field in schema if _holds_files(field.type)]
     binary = [field.name for field in schema if _is_binary(field.type)]
     texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
-    classes = {}
+    classes, lists = {}, {}
     for field in schema:
         feature = said.get(field.name)
-        names = feature.get("names") if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" else None
-        if isinstance(names, list) and all(isinstance(each, str) for each in names):
-            classes[field.name] = tuple(names)
-    return Features(tuple(schema.names), tuple(files), tuple(binary), tuple(texts), classes)
+        if (names := _class_names(feature)) is not None:
+            classes[field.name] = names
+        elif (names := _class_names(_inner(feature))) is not None:
+            lists[field.name] = names
+    return Features(tuple(schema.names), tuple(files), tuple(binary), tuple(texts), classes, lists)
+
+
+def _class_names(feature: Any) -> tuple[str, ...] | None:
+    names = feature.get("names") if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" else None
+    return tuple(names) if isinstance(names, list) and all(isinstance(each, str) for each in names) else None
+
+
+def _inner(feature: Any) -> Any:
+    """Return what the entries of a list are: of Sequence and List, or of a list of one feature."""
+    if isinstance(feature, list) and len(feature) == 1:
+        return feature[0]
+    return feature.get("feature") if isinstance(feature, dict) else None
 
 
 def _said(metadata: dict[bytes, bytes] | None) -> dict[str, Any]:
@@ -178,6 +194,10 @@ def _read(source: Path, column: str | None) -> pd.DataFrame:
     table.attrs["malformed"] = {}
     for name in features.classes.keys() & set(names):
         _name_classes(table, name, features.classes[name])
+    for name in features.lists.keys() & set(names):
+        known = dict(enumerate(features.lists[name]))
+        cells: Any = [None if cell is None else [known.get(int(each), each) for each in cell] for cell in table[name]]
+        table[name] = cells
     return table
 
 

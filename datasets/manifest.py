@@ -24,6 +24,7 @@ from gridcnn.datasets.cells import (
 )
 from gridcnn.datasets.dataset import Dataset, Modality
 from gridcnn.datasets.hub_parquet import read_with_files
+from gridcnn.datasets.label_sets import read_label_sets
 from gridcnn.datasets.manifest_segments import cut_logs, cut_texts, document_names, names_logs, read_times
 from gridcnn.datasets.media import sort_media
 from gridcnn.datasets.tables import read_table, require_file
@@ -37,6 +38,7 @@ def load_manifest(
     path: str | os.PathLike[str],
     *,
     label: str | None = None,
+    labels: str | None = None,
     path_column: str | None = None,
     text: str | None = None,
     group: str | None = None,
@@ -55,6 +57,9 @@ def load_manifest(
         or one of these as .gz, .bz2, .xz or .zst, or in a .zip.
     label : str, optional
         Column of labels. Without it the set has no labels, which is enough for a prediction.
+    labels : str, optional
+        Column of several labels an item, in place of `label`: cells such as "a|b", or lists; an empty cell is no label.
+        `Dataset.labels` then holds a tuple for each item.
     path_column, text : str
         Column of files, relative to the folder of the manifest, or column of sentences; give one of the two. Files are
         pictures, recordings or logs (.csv, .tsv, .parquet, .npy or .npz, see `read_log`); a parquet file may also hold
@@ -102,10 +107,12 @@ def load_manifest(
             f"{source}: say which column holds the items, with either text= (sentences) or path_column= (files): "
             f"its columns are {some_names(table.columns)}."
         )
+    if label is not None and labels is not None:
+        raise DataError(f"{source}: give label= (one label an item) or labels= (several), not both.")
     if (start is None) != (end is None):
         raise DataError(f"{source}: start and end go together: name both columns, or none.")
     used = [name for name in (text, path_column, label, group, split, start, end) if name is not None]
-    for name in used:
+    for name in [*used, *([] if labels is None else [labels])]:
         require_column(table, name, source)
     rows = Rows(table, source, on_error)
     for name in used:
@@ -117,16 +124,17 @@ def load_manifest(
     if group is None and start is not None and end is not None:
         groups = blocks_of_time(found.sources, table[start].tolist(), table[end].tolist())
         notes = (*notes, *about_groups(found.sources))
+    sets = None if labels is None else read_label_sets(table[labels], source)
     return Dataset(
         found.items,
-        None if label is None else as_labels(table[label]),
+        sets.labels if sets is not None else None if label is None else as_labels(table[label]),
         found.modality,
         name=source.stem,
         groups=groups,
         split=None if split is None else as_splits(table[split], source),
         axes=found.axes,
         skipped=tuple(rows.skipped),
-        notes=notes,
+        notes=notes if sets is None else (*notes, sets.note),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from gridcnn.datasets.cells import OnError, Rows, as_labels, as_splits, as_word, is_missing, require_column
 from gridcnn.datasets.dataset import SPLIT_NAMES, Dataset
+from gridcnn.datasets.label_sets import read_label_sets
 from gridcnn.datasets.media import is_media_name
 from gridcnn.datasets.numerals import Numerals, as_numbers, is_words
 from gridcnn.datasets.tables import read_table
@@ -36,6 +38,7 @@ def load_table(
     path: str | os.PathLike[str],
     *,
     label: str | None = None,
+    labels: str | None = None,
     encoding: str | None = None,
     on_error: OnError = "raise",
 ) -> Dataset:
@@ -46,8 +49,8 @@ def load_table(
     path : path
         A .csv, .tsv, .parquet, .jsonl, .json or .xlsx file with named columns, or one of these as .gz, .bz2,
         .xz or .zst, or in a .zip.
-    label : str, optional
-        Column of labels.
+    label, labels : str, optional
+        Column of labels, one an item or several, as in `load_manifest`.
     encoding : str, optional
         As in `load_manifest`.
     on_error : {"raise", "skip"}, default="raise"
@@ -68,7 +71,15 @@ def load_table(
         rather than measurements, or, with ``on_error="raise"``, a row has no label.
     """
     source = Path(path)
-    return as_measurements(read_table(source, encoding), source, label, on_error)
+    table = read_table(source, encoding)
+    if labels is None:
+        return as_measurements(table, source, label, on_error)
+    if label is not None:
+        raise DataError(f"{source}: give label= (one label an item) or labels= (several), not both.")
+    require_column(table, labels, source)
+    data = as_measurements(table.drop(columns=labels), source, None, on_error)
+    sets = read_label_sets(table.loc[data.items.index, labels], source)
+    return replace(data, labels=sets.labels, notes=(*data.notes, sets.note))
 
 
 def as_measurements(

@@ -10,6 +10,7 @@ import numpy as np
 
 from gridcnn.certainty import Certainty
 from gridcnn.errors import ConfigurationError
+from gridcnn.multilabel import given_labels
 
 __all__ = ["UNSURE", "AnswerRule", "background_index"]
 
@@ -33,6 +34,8 @@ class AnswerRule:
         A class belongs to the set of an item if 1 less its probability is at most this; None makes no sets.
     notes : tuple of str
         What a person should know about the answers.
+    thresholds : ndarray of shape (n_classes,) or None
+        The probability from which an item has each label; None if every item has one.
     """
 
     classes: np.ndarray
@@ -40,6 +43,7 @@ class AnswerRule:
     largest_doubt: float = 1.0
     largest_miss: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    thresholds: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -51,6 +55,7 @@ class AnswerRule:
         abstain: float | None = None,
         sets: float | None = None,
         by_class: bool = False,
+        thresholds: np.ndarray | None = None,
     ) -> AnswerRule:
         """Return the rule that keeps what is promised, as far as the held-out items of a model tell.
 
@@ -66,12 +71,22 @@ class AnswerRule:
             Share of the sets that are to hold the true class, in (0, 1).
         by_class : bool
             Whether the sets keep that share among the items of each class.
+        thresholds : ndarray of shape (n_classes,), optional
+            As above.
 
         Raises
         ------
         ConfigurationError
-            If the held-out items are too few for that, or too few of them were answered right.
+            If the held-out items are too few for that, or too few of them were answered right, or items have several
+            labels, about which nothing of the kind can be promised.
         """
+        if thresholds is not None:
+            if abstain is not None or sets is not None or by_class:
+                raise ConfigurationError(
+                    "abstaining and sets are promises about one label an item, and this model gives several: each "
+                    "label has a threshold of its own. Leave out --abstain, --sets and --by-class"
+                )
+            return cls(classes, thresholds=thresholds)
         notes = []
         largest_doubt, largest_miss = 1.0, None
         if abstain is not None:
@@ -99,12 +114,23 @@ class AnswerRule:
         return cls(classes, background, largest_doubt, largest_miss, tuple(notes))
 
     @property
+    def several(self) -> bool:
+        """Whether an item may have several labels, or none."""
+        return self.thresholds is not None
+
+    @property
     def abstains(self) -> bool:
         """Whether an answer may be `UNSURE`."""
         return self.largest_doubt < 1
 
     def labels(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the answers for probabilities `(n, n_classes)`: labels, `UNSURE`, or None for the background."""
+        """Return the answers for probabilities `(n, n_classes)`: labels, `UNSURE`, or None for the background.
+
+        With several labels, each answer is a tuple of those that reach their thresholds.
+        """
+        if self.thresholds is not None:
+            given = given_labels(probabilities, self.thresholds, self.classes)
+            return np.fromiter(given, dtype=object, count=len(given))
         best = probabilities.argmax(axis=1)
         labels: np.ndarray = self.classes.astype(object)[best]
         labels[best == self.background] = None

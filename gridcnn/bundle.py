@@ -28,6 +28,7 @@ from gridcnn.errors import (
     TamperedBundleError,
 )
 from gridcnn.model import EpochRecord, FittedModel, Network, fitted_model
+from gridcnn.multilabel import stored_thresholds
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.config import BackboneConfig
 from gridcnn.network.sizes import check_sizes, weight_shapes
@@ -41,6 +42,9 @@ __all__ = ["FORMAT_VERSION", "adapter_and_classes", "is_bundle", "load", "save"]
 FORMAT_VERSION = 5
 """Formats 1 to 4 were written before 0.1, with other names and less of the fitted state; they are not read."""
 
+SEVERAL_LABELS = 6
+"""Format of a model with several labels an item, which a gridcnn that reads only format 5 would take for one label."""
+
 KIND = "gridcnn"
 FINGERPRINTS = "fingerprints"
 DIGEST = 16  # bytes of one
@@ -48,6 +52,9 @@ NETWORK = "network."
 """What the names of the other tensors begin with."""
 
 MOST_PROCESSES = 4_096
+
+SCORES_OF_LABELS = ("mean_average_precision", "micro_f1", "macro_f1")
+"""Scores of a model with several labels an item."""
 
 _COUNT = Number(int, low=0, high=2**63)
 _SCORE = Number(finite=False)  # NaN if there was no validation
@@ -64,6 +71,8 @@ DESCRIPTION: Mapping[str, Constraint] = {
     "scores": Record(
         also={
             **dict.fromkeys(("validation_accuracy", "validation_loss", "test_accuracy"), _SCORE),
+            **dict.fromkeys((f"validation_{name}" for name in SCORES_OF_LABELS), _SCORE),
+            **dict.fromkeys((f"test_{name}" for name in SCORES_OF_LABELS), _SCORE),
             **dict.fromkeys(("test_items", "test_items_trained_on"), _COUNT),
             "baseline": Record({"name": Text(), "part": Text(), "accuracy": _SCORE, "network": _SCORE}),
         }
@@ -122,7 +131,7 @@ def save(model: Any, path: str | Path) -> None:
     if broken := [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]:
         raise BundleError(f"the model has weights that are infinite or NaN ({broken[0]}): train it again")
     tensors[FINGERPRINTS] = torch.from_numpy(np.ascontiguousarray(model.fingerprints))
-    write_sealed(path, KIND, FORMAT_VERSION, _describe(model), tensors)
+    write_sealed(path, KIND, SEVERAL_LABELS if model.several else FORMAT_VERSION, _describe(model), tensors)
 
 
 def is_bundle(path: str | Path) -> bool:
@@ -153,7 +162,7 @@ def load(path: str | Path) -> FittedModel:
         raise NotABundleError(
             f"{path} is an exported model, which only `gridcnn predict` reads: give the .safetensors file"
         )
-    return opened(read_sealed(path, KIND, FORMAT_VERSION), path)
+    return opened(read_sealed(path, KIND, FORMAT_VERSION, SEVERAL_LABELS), path)
 
 
 def opened(sealed: Sealed, path: str | Path) -> FittedModel:
@@ -213,6 +222,7 @@ def _describe(model: FittedModel) -> dict[str, Any]:
         "scores": model.scores,
         "summary": model.summary,
         "recipe": model.recipe,
+        **({} if model.thresholds is None else {"thresholds": model.thresholds.tolist()}),
     }
 
 
@@ -256,6 +266,7 @@ def _rebuild(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Fitted
         fingerprints=fingerprints.numpy(),
         interrupted=values["interrupted"],
         certainty=Certainty.from_dict(values.get("certainty"), len(classes)),
+        thresholds=stored_thresholds(values.get("thresholds"), len(classes)),
     )
 
 

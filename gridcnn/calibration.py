@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gridcnn.multilabel import item_losses, shares
+
 __all__ = ["HIGHEST", "LOWEST", "Calibration", "calibrate", "fit_temperature", "mean_loss", "mean_probabilities"]
 
 USUAL_TEMPERATURE = 0.85
@@ -77,7 +79,7 @@ def calibrate(hit: NDArray[np.bool_], confidence: NDArray[np.float64], n_bins: i
 
 
 def mean_probabilities(
-    logits: NDArray[np.floating], item: NDArray[np.integer], temperature: float
+    logits: NDArray[np.floating], item: NDArray[np.integer], temperature: float, *, several: bool = False
 ) -> NDArray[np.float64]:
     """Return the probabilities of items as prediction has them: the mean over their windows and flipped copies.
 
@@ -89,6 +91,8 @@ def mean_probabilities(
         Which item each window belongs to, ascending.
     temperature : float
         What the logits are divided by.
+    several : bool
+        Whether an item may have several labels, whose probabilities do not compete.
 
     Returns
     -------
@@ -96,8 +100,11 @@ def mean_probabilities(
         Of the items that have windows, in their order.
     """
     scaled = logits / np.float64(temperature)
-    shares = np.exp(scaled - scaled.max(axis=2, keepdims=True))
-    of_windows = (shares / shares.sum(axis=2, keepdims=True)).mean(axis=1)
+    if several:
+        of_windows = shares(scaled, several=True).mean(axis=1)
+    else:
+        powers = np.exp(scaled - scaled.max(axis=2, keepdims=True))
+        of_windows = (powers / powers.sum(axis=2, keepdims=True)).mean(axis=1)
     first, counts = np.unique(item, return_index=True, return_counts=True)[1:]
     probabilities: NDArray[np.float64] = np.add.reduceat(of_windows, first) / counts[:, None]
     return probabilities
@@ -106,9 +113,8 @@ def mean_probabilities(
 def mean_loss(
     probabilities: NDArray[np.float64], target: NDArray[np.integer], weight: NDArray[np.floating] | None = None
 ) -> float:
-    """Return the mean negative log-likelihood of the true classes `(n,)`, in nats."""
-    likelihood = probabilities[np.arange(len(target)), target]
-    return float(np.average(-np.log(np.maximum(likelihood, np.finfo(float).tiny)), weights=weight))
+    """Return the mean negative log-likelihood of the true classes `(n,)`, or label sets `(n, n_classes)`, in nats."""
+    return float(np.average(item_losses(probabilities, target), weights=weight))
 
 
 def fit_temperature(
@@ -126,8 +132,8 @@ def fit_temperature(
     ----------
     logits, item
         As in `mean_probabilities`.
-    target : ndarray of shape (n_items,)
-        Index of the true class of each item.
+    target : ndarray of shape (n_items,) or (n_items, n_classes)
+        Index of the true class of each item, or zeros and ones for several labels.
     weight : ndarray of shape (n_items,), optional
         How often each item counts; only their ratios matter.
     """
@@ -136,7 +142,7 @@ def fit_temperature(
     n_items = len(target)
 
     def cost(log_temperature: float) -> float:
-        found = mean_probabilities(logits, item, math.exp(log_temperature))
+        found = mean_probabilities(logits, item, math.exp(log_temperature), several=target.ndim > 1)
         off = (log_temperature - math.log(USUAL_TEMPERATURE)) / SPREAD
         return n_items * mean_loss(found, target, weight) + off**2 / 2
 

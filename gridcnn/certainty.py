@@ -67,7 +67,7 @@ class Certainty:
     before, after : Quality or None
         Of their probabilities with the temperature 1, and with that above; None if there were none.
     target : ndarray of shape (n_kept,), int
-        Index of the true class of the items whose scores are kept, at most `MOST_KEPT`.
+        Index of the true class of the items whose scores are kept, at most `MOST_KEPT`; none with several labels.
     miss : ndarray of shape (n_kept,), float64
         1 less the probability of the true class, with the temperature.
     doubt : ndarray of shape (n_kept,), float64
@@ -91,7 +91,7 @@ class Certainty:
         if not 0 <= self.n_items <= MOST_ITEMS:
             raise ConfigurationError(f"n_items must lie in [0, {MOST_ITEMS:,}]")
         kept = min(self.n_items, MOST_KEPT)
-        if not len(self.target) == len(self.miss) == len(self.doubt) == kept:
+        if not len(self.target) == len(self.miss) == len(self.doubt) or len(self.target) not in (kept, 0):
             raise ConfigurationError(
                 f"target, miss and doubt must hold {kept:,} scores, got {len(self.target)}, {len(self.miss)} and "
                 f"{len(self.doubt)}"

@@ -17,6 +17,7 @@ from gridcnn.adapters import Adapter, TableAdapter
 from gridcnn.errors import BundleError, Skipped
 from gridcnn.inference import predict
 from gridcnn.model import EpochRecord, FittedModel, Network, fitted_model
+from gridcnn.pipeline.label_sets import with_classes
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.config import FitConfig
 from gridcnn.training.fit import fit
@@ -59,7 +60,7 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     model_ : FittedModel
         The trained model; the attributes below are its parts.
     classes_ : ndarray of shape (n_classes,)
-        Labels, sorted.
+        Labels, sorted; after a fit on a matrix of zeros and ones the numbers of its columns, or their names.
     adapter_ : Adapter
         The fitted adapter.
     network_ : Network
@@ -161,10 +162,23 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return predict(model, self._checked(X), on_error="raise", **self._machine()).probabilities
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable label of each item, shape `(n,)`, which may be the background."""
+        """Return the most probable label of each item, shape `(n,)`, which may be the background.
+
+        If the items of `fit` could have several labels, return zeros and ones, int64 `(n, n_classes)`: 1 if the
+        probability of a label reaches its threshold, see `FittedModel.thresholds`.
+        """
         probabilities = self.predict_proba(X)
+        if self.model_.several:
+            return np.asarray(probabilities >= self.model_.thresholds, dtype=np.int64)
         labels: np.ndarray = self.classes_[probabilities.argmax(axis=1)]
         return labels
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of the items that are answered right; with several labels, whose labels are all right."""
+        if fitted_model(self).several:
+            y, _ = with_classes(y, self.classes_)
+        found: float = super().score(X, y, sample_weight)
+        return found
 
     def predict_frame(self, X: Any) -> pd.DataFrame:
         """Return one row an item: `item`, `prediction`, a probability `p(LABEL)` for each class, `error`.
@@ -202,6 +216,11 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if columns is not None:
                 classifier.feature_names_in_ = np.array(columns, dtype=object)
         return classifier
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
     def _html_repr(self) -> str:
         """Show scikit-learn's diagram in a notebook, and below it what a fitted model is."""

@@ -21,7 +21,8 @@ from gridcnn.adapters import Adapter
 from gridcnn.answer_rule import AnswerRule, background_index
 from gridcnn.certainty import Certainty
 from gridcnn.display import as_facts
-from gridcnn.errors import Skipped
+from gridcnn.errors import ConfigurationError, Skipped
+from gridcnn.multilabel import thresholds_error
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.layers import to_channels_last
 from gridcnn.stored_json import plain
@@ -43,16 +44,25 @@ class Network(nn.Module):
         (test-time augmentation, `gridcnn.network.augment.flipped_copies`).
     temperature : float
         What the logits of the backbone are divided by, above 0, see `gridcnn.calibration`.
+    several : bool
+        Whether an item may have several labels: then the probability of each is the sigmoid of its logit.
     """
 
     def __init__(
-        self, frontend: nn.Module, backbone: ConvPoolDense, flip_axes: Sequence[str] = (), temperature: float = 1.0
+        self,
+        frontend: nn.Module,
+        backbone: ConvPoolDense,
+        flip_axes: Sequence[str] = (),
+        temperature: float = 1.0,
+        *,
+        several: bool = False,
     ) -> None:
         super().__init__()
         self.frontend = frontend
         self.backbone = backbone
         self.flip_axes = tuple(flip_axes)
         self.temperature = temperature
+        self.several = several
 
     def calibrated(self) -> ConvPoolDense:
         """Return a copy of the backbone with the temperature in it: its logits are those that answers are made of.
@@ -122,6 +132,8 @@ class FittedModel:
         What held-out items told about the probabilities; the network answers at its temperature.
     skipped : tuple of Skipped
         Training items that were left out, with their reasons; not kept in a bundle.
+    thresholds : ndarray of shape (n_classes,) or None
+        The probability from which an item has each label, in (0, 1); None if every item has one label.
     """
 
     adapter: Adapter
@@ -137,15 +149,22 @@ class FittedModel:
     interrupted: bool = False
     certainty: Certainty = field(default_factory=Certainty)
     skipped: tuple[Skipped, ...] = ()
+    thresholds: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         one_thread_in_forked_processes()
         background_index(self.classes, self.parameters.get("background"))
-        if self.network.temperature != self.certainty.temperature:  # the weights are shared, the network is another
-            at = Network(
-                self.network.frontend, self.network.backbone, self.network.flip_axes, self.certainty.temperature
-            )
-            object.__setattr__(self, "network", at.train(self.network.training))
+        if self.thresholds is not None and (wrong := thresholds_error(self.thresholds, len(self.classes))):
+            raise ConfigurationError(wrong)
+        network, temperature = self.network, self.certainty.temperature
+        if (network.temperature, network.several) != (temperature, self.several):  # the weights are shared
+            at = Network(network.frontend, network.backbone, network.flip_axes, temperature, several=self.several)
+            object.__setattr__(self, "network", at.train(network.training))
+
+    @property
+    def several(self) -> bool:
+        """Whether an item may have several labels, or none."""
+        return self.thresholds is not None
 
     @property
     def background(self) -> int | None:
@@ -155,7 +174,13 @@ class FittedModel:
     def rule(self, *, abstain: float | None = None, sets: float | None = None, by_class: bool = False) -> AnswerRule:
         """Return how probabilities become answers, see `AnswerRule.of`."""
         return AnswerRule.of(
-            self.classes, self.background, self.certainty, abstain=abstain, sets=sets, by_class=by_class
+            self.classes,
+            self.background,
+            self.certainty,
+            abstain=abstain,
+            sets=sets,
+            by_class=by_class,
+            thresholds=self.thresholds,
         )
 
     @property
@@ -213,7 +238,7 @@ def facts_of(model: FittedModel) -> dict[str, str]:
     bytes_ = sum(tensor.nbytes for tensor in model.network.state_dict().values())
     facts = {
         "reads": f"{model.adapter.noun}s ({type(model.adapter).__name__}), as grids of {model.adapter.spec_}",
-        "answers": f"{len(classes):,} classes: {', '.join(listed)}",
+        "answers": f"{'any of ' if model.several else ''}{len(classes):,} classes: {', '.join(listed)}",
         "network": f"kernels {kernels}; {model.n_parameters:,} parameters, {bytes_ / 1e6:.2f} MB",
         "digest": model.digest,
     }
@@ -230,10 +255,12 @@ def facts_of(model: FittedModel) -> dict[str, str]:
     told = {name: value for name, value in told.items() if name not in _OF_MACHINE}
     settings = {name: value for name, value in model.adapter.settings().items() if value is not None}
     facts["settings"] = ", ".join(f"{name}={value}" for name, value in {**settings, **told}.items()) or "defaults"
-    for name in ("validation_accuracy", "validation_balanced_accuracy", "test_accuracy"):
+    of_labels = [f"{part}_{name}" for part in ("validation", "test") for name in ("mean_average_precision", "micro_f1")]
+    for name in ("validation_accuracy", "validation_balanced_accuracy", "test_accuracy", *of_labels):
         value = scores.get(name)
         if isinstance(value, float) and not math.isnan(value):
-            facts[name.replace("_", " ")] = f"{value:.4f}"
+            called = name.replace("accuracy", "all labels right") if model.several else name
+            facts[called.replace("_", " ")] = f"{value:.4f}"
     if versions := summary.get("versions"):
         facts["made with"] = ", ".join(f"{name} {version}" for name, version in versions.items())
     return facts

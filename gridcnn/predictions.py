@@ -40,7 +40,7 @@ class Predictions:
     items : list of str
         Name of each item: its path or text, or its position.
     probabilities : ndarray of shape (n, n_classes), float64
-        Columns in the order of `classes`, rows sum to 1; NaN for an item that has an error.
+        Columns in the order of `classes`; rows sum to 1 unless items have several labels; NaN for one with an error.
     errors : list of str
         Why an item has no answer: it could not be decoded, or the network's answer is not finite. Empty for the others.
     classes : ndarray of shape (n_classes,)
@@ -75,6 +75,7 @@ class Predictions:
         """The answer for each item, object `(n,)`: its most probable label, unless the rule has it otherwise.
 
         None for an item that has an error, or that is most like the background; `UNSURE` for one that is too uncertain.
+        If an item may have several labels, each answer is a tuple of those that reach their thresholds.
         """
         return self._of_good((self.rule or AnswerRule(self.classes)).labels(self.probabilities[self.good]))
 

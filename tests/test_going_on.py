@@ -310,7 +310,7 @@ def test_the_estimator_goes_on_from_a_fitted_one_and_a_plan_tells_what_it_would_
 def test_weights_of_the_backbone_are_drawn_before_those_of_the_frontend() -> None:
     texts = TextAdapter(min_count=1).fit(["one two three four", "five six seven eight"])
     recipe = resolve({}, texts, n_items=2)
-    job: Any = SimpleNamespace(start=None, classes=np.array(["a", "b"]))
+    job: Any = SimpleNamespace(start=None, classes=np.array(["a", "b"]), items=SimpleNamespace(several=False))
 
     with seeded(3, torch.device("cpu")):
         network = first_network(job, texts, recipe)

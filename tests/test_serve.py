@@ -418,7 +418,13 @@ def test_the_list_of_models_says_what_they_read(client: TestClient) -> None:
     listed = client.get("/v1/models").json()["models"]
 
     assert [model["name"] for model in listed] == ["digits", "texts", "tones", "series"]
-    digits = {"noun": "picture", "modality": "image", "classes": [*"0123456789"], "background": None}
+    digits = {
+        "noun": "picture",
+        "modality": "image",
+        "classes": [*"0123456789"],
+        "background": None,
+        "thresholds": None,
+    }
     assert listed[0] == {"name": "digits", **digits}
     missing = client.post("/v1/models/birds/predict", json={"inputs": ["a"]})
     assert missing.status_code == 404

@@ -16,6 +16,7 @@ from gridcnn.cli.output import printable_lines
 from gridcnn.cli.partial import Mark, Partial
 from gridcnn.cli.resuming import differences
 from gridcnn.errors import ConfigurationError
+from gridcnn.multilabel import joined
 
 if TYPE_CHECKING:
     from gridcnn.answer_rule import AnswerRule
@@ -48,10 +49,14 @@ def columns_of(rule: AnswerRule) -> list[tuple[Column, Callable[[Predictions], S
     All formats write these and nothing else: a further column is one more line here.
     """
     labels = rule.classes.tolist()
-    kind = str if rule.abstains else type(labels[0])
+    kind = str if rule.abstains or rule.several else type(labels[0])
+
+    def written(answer: Any) -> Any:
+        return joined(answer, labels) if rule.several else kind(answer)
+
     return [
         (Column("item", str), lambda part: part.items),
-        (Column("prediction", kind), lambda part: [None if each is None else kind(each) for each in part.labels]),
+        (Column("prediction", kind), lambda part: [None if each is None else written(each) for each in part.labels]),
         *([] if rule.largest_miss is None else [(Column("set", list), _sets)]),
         *((Column(f"p({label})", float), _probability(at)) for at, label in enumerate(labels)),
         (Column("error", str), lambda part: [error or None for error in part.errors]),

@@ -24,6 +24,7 @@ from gridcnn.cli.sources import Columns as ColumnNames
 from gridcnn.cli.stopping import exit_code
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError
+from gridcnn.multilabel import joined
 
 if TYPE_CHECKING:
     from gridcnn.inference import Embeddings
@@ -110,10 +111,13 @@ def _columns(model: FittedModel) -> Columns:
     from gridcnn.inference.embedding import length_of
 
     rule = model.rule()
-    kind = type(model.classes.tolist()[0])
+    kind = str if model.several else type(model.classes.tolist()[0])
 
     def predictions(part: Embeddings) -> Sequence[Any]:
-        return [None if each is None else kind(each) for each in part.answers.labels]
+        answers = part.answers.labels
+        if model.several:
+            return [None if each is None else joined(each, model.class_names) for each in answers]
+        return [None if each is None else kind(each) for each in answers]
 
     def confidences(part: Embeddings) -> Sequence[Any]:
         return [None if error else it for it, error in zip(part.confidences.tolist(), part.errors, strict=True)]

@@ -19,6 +19,7 @@ from gridcnn.cli.options import (
     EncodingOption,
     EndOption,
     LabelOption,
+    LabelsOption,
     ModelArgument,
     PathOption,
     SetsOption,
@@ -29,6 +30,7 @@ from gridcnn.cli.options import (
     ThreadsOption,
 )
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, table
+from gridcnn.cli.several import columns_for, note_after_scores, refuse, show_scores
 from gridcnn.cli.sources import Columns, read_labelled
 from gridcnn.display import printable
 
@@ -44,6 +46,7 @@ def evaluate(
     source: SourceArgument,
     *,
     label: LabelOption = None,
+    labels: LabelsOption = None,
     text: TextOption = None,
     path: PathOption = None,
     split: SplitOption = None,
@@ -75,15 +78,24 @@ def evaluate(
     fitted = load_model(model, threads)
     rule = fitted.rule(abstain=abstain, sets=sets, by_class=by_class)
     times = {"start": start, "end": end, "annotations": annotations}
-    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, **times)
+    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, **times, labels=labels)
+    columns = columns_for(fitted, columns)
     data = read_labelled(source, columns, on_error="skip", adapter=fitted.adapter, allow_one_class=True)
     if split_part is not None or data.split is not None:
         data = replace(data.part(split_part or "test"), skipped=data.skipped)
     if events:
+        refuse(fitted, "--events", "score its segments without it")
         from gridcnn.inference.detecting import Detecting
 
         settings = Detecting(step, confidence_of(min_confidence), merge)
         evaluate_events(fitted, data, settings, collar=collar, as_json=as_json)
+        return
+    if fitted.several:
+        n_trained_on, n_items, skipped = show_scores(fitted, data, as_json=as_json)
+        note_after_scores(data, skipped)
+        print_cautions(fitted.adapter, fitted.adapter.check_items(data.items))
+        if n_trained_on:
+            note(trained_on(n_trained_on, n_items))
         return
     scored = score_items(fitted, data, rule)
     scores, n_trained_on = scored.scores, scored.n_trained_on

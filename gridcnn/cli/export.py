@@ -119,7 +119,9 @@ def export(
 
 
 def _data(source: str, model: FittedModel, columns: Columns) -> Dataset:
-    """Read items to compare with: the test part if there is one; with labels if it has any."""
+    """Read items to compare with: the test part if there is one; with labels if it has any, one an item."""
+    if model.several:
+        return read_unlabelled(source, columns)
     try:
         parts = parts_of(read_labelled(source, columns, on_error="skip", adapter=model.adapter, allow_one_class=True))
     except GridcnnError:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["column_of_bytes", "downloaded", "hub_folder_in", "is_on_hub", "read_hub_folder", "told_columns"]
 
 
-_OF_FOLDERS = ("label", "path", "text", "group", "split", "encoding")
+_OF_FOLDERS = ("label", "labels", "path", "text", "group", "split", "encoding")
 """Columns that may be named of a folder of such files."""
 
 
@@ -66,6 +66,7 @@ def read_hub_folder(place: Path, source: str, columns: Mapping[str, str | None],
     data = load_hub_folder(
         place,
         label=columns["label"],
+        labels=columns["labels"],
         path_column=columns["path"],
         text=columns["text"],
         group=columns["group"],

@@ -46,9 +46,9 @@ def _commands(place: Path, model: FittedModel) -> list[str]:
     several = "items.csv" if not model.adapter.reads_files else "FOLDER"
     return [
         f"gridcnn predict {file} {several}",
-        f"gridcnn evaluate {file} LABELLED",
+        f"gridcnn evaluate {file} LABELLED{' --labels COLUMN' if model.several else ''}",
         f"gridcnn explain {file} ITEM -o why.html",
         f"gridcnn export {file} -o model.onnx",
-        f"gridcnn train MORE --from {file} -o OUTPUT",
+        *([] if model.several else [f"gridcnn train MORE --from {file} -o OUTPUT"]),
         f"gridcnn train OTHERS --like {file} -o OUTPUT",
     ]

@@ -104,6 +104,14 @@ InputsArgument = Annotated[
 LabelOption = Annotated[
     str | None, typer.Option("--label", metavar="COLUMN", help="Column of labels.  \\[default: label]")
 ]
+LabelsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--labels",
+        metavar="COLUMN",
+        help="In place of --label: column of several labels an item, as a list or as a|b|c; an empty cell is none.",
+    ),
+]
 TextOption = Annotated[str | None, typer.Option("--text", metavar="COLUMN", help="Column of sentences.")]
 PathOption = Annotated[
     str | None,

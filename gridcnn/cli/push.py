@@ -16,6 +16,7 @@ from gridcnn.cli.options import (
     TextOption,
 )
 from gridcnn.cli.output import note
+from gridcnn.cli.several import refuse
 from gridcnn.cli.sources import Columns, read_labelled
 from gridcnn.display import printable
 from gridcnn.errors import ConfigurationError
@@ -80,6 +81,7 @@ def _report(model: Path, source: str, columns: Columns) -> Report:
     from gridcnn.evaluation.report import make_report
 
     fitted = load_model(model)
+    refuse(fitted, "--test", "leave it out, and score the model with `gridcnn evaluate`")
     data = read_labelled(source, columns, on_error="skip", adapter=fitted.adapter, allow_one_class=True)
     seen = None
     if data.split is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from gridcnn.cli.models import load_model
 from gridcnn.cli.options import (
     EncodingOption,
     LabelOption,
+    LabelsOption,
     ModelArgument,
     PathOption,
     SourceArgument,
@@ -20,6 +21,7 @@ from gridcnn.cli.options import (
     TextOption,
 )
 from gridcnn.cli.output import list_skipped, note, prepare_output, printable_lines, written
+from gridcnn.cli.several import columns_for
 from gridcnn.cli.sources import Columns, read_labelled
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ def report(
         ),
     ] = None,
     label: LabelOption = None,
+    labels: LabelsOption = None,
     text: TextOption = None,
     path: PathOption = None,
     split: SplitOption = None,
@@ -56,7 +59,8 @@ def report(
     """Score a model on held-out items and save a page: scores, curves, mistakes to look at and listen to."""
     prepare_output(output, [model, source, *([] if train is None else [train])])
     fitted = load_model(model)
-    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding)
+    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, labels=labels)
+    columns = columns_for(fitted, columns)
     data = _read(source, columns, fitted)
     held_out, learned = data, None if train is None else _read(train, columns, fitted)
     if data.split is not None:
@@ -65,10 +69,13 @@ def report(
     if learned is not None and learned.split is not None:
         learned = learned.part("train") if "train" in learned.split else None
 
+    from gridcnn.evaluation.label_sets_report import make_label_set_report
     from gridcnn.evaluation.report import make_report
-    from gridcnn.render.report_page import report_page
+    from gridcnn.render.report_page import label_set_report_page, report_page
 
-    made = make_report(
+    make: Any = make_label_set_report if fitted.several else make_report
+    page: Any = label_set_report_page if fitted.several else report_page
+    made = make(
         fitted,
         held_out.items,
         held_out.labels,
@@ -78,7 +85,7 @@ def report(
         skipped=held_out.skipped,
     )
     with written(output) as file:
-        file.write(report_page(made))
+        file.write(page(made))
     print(printable_lines(made))
     print(f"report saved to {output}")
     for line in data.notes:

@@ -20,6 +20,7 @@ from gridcnn.cli.options import EncodingOption, InputsArgument, ModelArgument, P
 from gridcnn.cli.output import list_skipped, note, prepare_output, written
 from gridcnn.cli.rows import count, nothing
 from gridcnn.cli.segmented import segmented
+from gridcnn.cli.several import refuse
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError, DataError, Skipped
@@ -83,6 +84,9 @@ def review(
     columns = Columns(text=text, path=path, group=group, encoding=encoding)
     with Waiting(Console(stderr=True), "reading") as waiting:
         fitted = load_model(model, threads)
+        refuse(
+            fitted, "a review", "look at its answers with `gridcnn predict`, and add to the column of labels by hand"
+        )
         sources = read_inputs(inputs, fitted.adapter, columns, nothing)
         if start is not None and end is not None:
             if not fitted.adapter.reads_files or fitted.adapter.spec_.axes[-1].unit != "s":

@@ -36,6 +36,7 @@ class Columns:
     end: str | None = None
     annotations: str | None = None
     encoding: str | None = None
+    labels: str | None = None
 
     def given(self, *without: str) -> list[str]:
         """Return the flags that were used."""
@@ -52,11 +53,14 @@ def read_labelled(
     allow_one_class: bool = False,
 ) -> Dataset:
     """Read a labelled source; `adapter` is the one of a trained model, which decides what a file holds."""
+    if columns.label is not None and columns.labels is not None:
+        raise ConfigurationError("--label is one label an item, --labels several: give one of them.")
     place = located(source)
     if columns.annotations is not None and place.exists():
         data = _read_annotations(place, columns, on_error)
     elif place.is_file():
-        data = read_file(place, replace(columns, label=columns.label or "label"), on_error, adapter)
+        named = columns.label or (None if columns.labels else "label")
+        data = read_file(place, replace(columns, label=named), on_error, adapter)
     elif place.is_dir() and (hub := hub_folder_in(place)) is not None:
         data = read_hub_folder(hub, source, vars(columns), on_error)
     else:
@@ -230,21 +234,25 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
     bad_rows: Literal["raise", "skip"] = "raise" if on_error == "raise" else "skip"
     text, path, label = columns.text, columns.path, columns.label
     if text is None and path is None:
-        path, text, label = told_columns(place, label)
+        path, text, label = told_columns(place, label or columns.labels)
+        label = None if columns.labels is not None else label
     if adapter is not None and adapter.reads_texts:
         text, path = text or "text", None
     elif adapter is not None and adapter.reads_files:
         text, path = None, path or "path"
     if text is None and path is None:
-        if columns.given("label", "encoding"):
+        if others := columns.given("label", "labels", "encoding"):
             raise ConfigurationError(
-                f"{', '.join(columns.given('label', 'encoding'))}: for sentences (--text COLUMN) and files "
+                f"{', '.join(others)}: for sentences (--text COLUMN) and files "
                 f"(--path COLUMN): say which column of {place} holds them, or leave it out for a table of numbers."
             )
-        return load_table(place, label=columns.label, encoding=columns.encoding, on_error=bad_rows)
+        return load_table(
+            place, label=columns.label, labels=columns.labels, encoding=columns.encoding, on_error=bad_rows
+        )
     return load_manifest(
         place,
         label=label,
+        labels=columns.labels,
         path_column=path,
         text=text,
         group=columns.group,

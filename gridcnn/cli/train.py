@@ -18,6 +18,7 @@ from gridcnn.cli.options import (
     EncodingOption,
     EndOption,
     LabelOption,
+    LabelsOption,
     OnError,
     Ordering,
     PathOption,
@@ -32,6 +33,7 @@ from gridcnn.cli.options import (
     with_hyperparameters,
 )
 from gridcnn.cli.output import note, prepare_output, save_model
+from gridcnn.cli.several import compare_label_sets
 from gridcnn.cli.sources import Columns, adapter_for, parts_of, read_labelled
 from gridcnn.cli.stopping import sigterm_like_ctrl_c
 from gridcnn.cli.train_report import print_audit, print_plan, print_read, print_scores, report_skipped, write_history
@@ -78,6 +80,7 @@ def train(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only facts.")] = False,
     label: LabelOption = None,
+    labels: LabelsOption = None,
     text: TextOption = None,
     path: PathOption = None,
     group: Annotated[
@@ -153,7 +156,7 @@ def train(
     _check_flags(hyperparameters, output, checkpoint_dir, dry_run=dry_run)
     files = None if output is None else _files(output, history, [source, vectors, start, like], checkpoint_dir)
     earlier = earlier_models(start, like, compare=compare)
-    columns = Columns(label, text, path, group, split, start=begin, end=end, annotations=annotations, encoding=encoding)
+    columns = Columns(label, text, path, group, split, begin, end, annotations, encoding, labels)
     data = read_labelled(source, columns, on_error=on_error.value, adapter=earlier.adapter)
     if on_error is OnError.raise_ and data.skipped:
         raise DataError(f"{data.skipped[0].item}: {data.skipped[0].reason}. Remove it, or use --on-error skip.")
@@ -182,7 +185,7 @@ def train(
     from gridcnn.training.progress import Messages, progress_reporter
     from gridcnn.training.tracking import tracker
 
-    of_rows = Path(source).is_file() and annotations is None and earlier.start is None
+    of_rows = Path(source).is_file() and (annotations, labels, earlier.start) == (None, None, None)
     if of_rows and parts["train"].labels is not None:
         check_classes(np.unique(parts["train"].labels), len(parts["train"]), f"the column {label or 'label'!r}")
     print_audit(reader, data)
@@ -229,7 +232,9 @@ def train(
                 reader, learning.items, learning.labels, parameters, **task, start=earlier.start, callbacks=shown
             )
     except OrderingError as refusal:
-        command = f"gridcnn check {source}" + (f" --label {label or 'label'}" if Path(source).is_file() else "")
+        command = f"gridcnn check {source}" + (
+            f" --label {label or labels or 'label'}" if Path(source).is_file() else ""
+        )
         why = f"{refusal}. `{command}` shows the evidence, and scores models that need no order."
         raise OrderingError(why, refusal.report) from None
     earlier.name_in(model)
@@ -318,6 +323,9 @@ def _compare(model: FittedModel, known: Split, parts: dict[str, Dataset]) -> Non
         part, judged = "test", (parts["test"].items, parts["test"].labels)
     if judged is None:
         note("there is no validation split, so there is nothing to compare the baseline on")
+        return
+    if model.several:
+        compare_label_sets(model, (items, labels), judged, part)
         return
     answers = predict(model, judged[0])
     good = np.flatnonzero(answers.good)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gridcnn.cli.evaluate import print_unmatched, trained_on
 from gridcnn.cli.models import score_items
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, table, write_csv
+from gridcnn.cli.several import print_scores_after_training, score_test_part
 from gridcnn.display import printable
 from gridcnn.errors import GridcnnError, Skipped
 
@@ -41,7 +42,8 @@ def print_read(data: Dataset, parts: Mapping[str, Dataset]) -> None:
     if len(parts) > 1 or "train" not in parts:
         print("parts: " + ", ".join(f"{name} {len(part):,}" for name, part in parts.items()))
     counts = parts["train"].counts
-    print(printable(f"{len(counts):,} classes: {_counted(counts)}"))
+    what = "labels, of which an item may have several" if data.several else "classes"
+    print(printable(f"{len(counts):,} {what}: {_counted(counts)}"))
     for line in data.notes:
         note(f"note: {line}")
 
@@ -51,7 +53,8 @@ def print_audit(adapter: Adapter, data: Dataset) -> None:
     from gridcnn.evaluation.audit import audit_before_training
 
     try:
-        found = audit_before_training(adapter, data.items, data.labels, groups=data.groups, parts=data.split).findings
+        labels = None if data.several else data.labels  # the checks know one label an item
+        found = audit_before_training(adapter, data.items, labels, groups=data.groups, parts=data.split).findings
     except (GridcnnError, ValueError, TypeError):  # training says it better
         return
     for finding in found[:MOST_FINDINGS]:
@@ -94,7 +97,10 @@ def print_plan(plan: Plan) -> None:
 def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
     """Say how good the model is, and on what; return the test items that could not be read."""
     refitted = model.summary["refit"]
-    if "validation_accuracy" in model.scores:
+    if model.several and "validation_accuracy" in model.scores:
+        print_scores_after_training(model)
+        print(_calibrated(model))
+    elif "validation_accuracy" in model.scores:
         on = f" on {model.summary['validation_items']:,} items"
         folds = model.summary.get("folds")
         by = f"each by one of {folds} models, which had not seen it" if folds else "by the model of the first training"
@@ -113,6 +119,8 @@ def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
                 "to `gridcnn evaluate`, or train with --no-refit"
             )
         return []
+    if model.several:
+        return score_test_part(model, test)
     scores, trust, unreadable, n_trained_on = score_items(model, test)
     model.scores["test_accuracy"] = scores.accuracy
     model.scores["test_items"] = scores.n_items

@@ -5,16 +5,20 @@ Each adapter names its own (`Adapter.baseline`). If it is ahead of the network, 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
+from sklearn.multiclass import OneVsRestClassifier
 
 from gridcnn.adapters import Adapter
 from gridcnn.adapters.records import ClassicModel
 from gridcnn.errors import DataError
 from gridcnn.pipeline.encode import encode_items
+from gridcnn.pipeline.label_sets import with_classes
 
 __all__ = ["Baseline", "fit_baseline"]
 
@@ -51,8 +55,23 @@ class Baseline:
         labels: np.ndarray = self.model.estimator.predict(features)
         return labels
 
+    def label_sets(self, items: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        """Return scores in [0, 1] and labels, zeros and ones, both `(n, n_classes)`, of items with several labels.
 
-def fit_baseline(adapter: Adapter, items: Sequence[Any], labels: Any, random_state: int = 0) -> Baseline:
+        The scores rank items; they are no probabilities.
+        """
+        features, _ = _features(self.adapter, self.model, items, on_error="raise")
+        estimator = self.model.estimator
+        if hasattr(estimator, "decision_function"):
+            ranked = expit(estimator.decision_function(features))
+        else:
+            ranked = estimator.predict_proba(features)
+        return np.asarray(ranked), np.asarray(estimator.predict(features))
+
+
+def fit_baseline(
+    adapter: Adapter, items: Sequence[Any], labels: Any, random_state: int = 0, classes: np.ndarray | None = None
+) -> Baseline:
     """Fit the classic baseline of the adapter's modality.
 
     Parameters
@@ -65,13 +84,15 @@ def fit_baseline(adapter: Adapter, items: Sequence[Any], labels: Any, random_sta
         Their classes.
     random_state : int
         Seed of the sample and the model.
+    classes : ndarray of shape (n_classes,), optional
+        If the items may have several of these labels: then there is one classic model for each.
 
     Raises
     ------
     DataError
         If fewer than two classes are left.
     """
-    labels = np.asarray(labels)
+    labels = np.asarray(labels) if classes is None else with_classes(labels, classes)[0]
     rng = np.random.default_rng(random_state)
     chosen = np.arange(len(labels))
     if len(chosen) > MOST_ITEMS:
@@ -81,6 +102,12 @@ def fit_baseline(adapter: Adapter, items: Sequence[Any], labels: Any, random_sta
     labels = labels[chosen][good]
     if len(np.unique(labels)) < 2:
         raise DataError("a baseline needs readable training items of at least two classes")
+    if classes is not None:
+        classic = replace(classic, estimator=OneVsRestClassifier(classic.estimator))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of labels that no item has, or all have
+            classic.estimator.fit(features, labels)
+        return Baseline(adapter, classic, len(labels))
     classic.estimator.fit(features, labels)
     return Baseline(adapter, classic, len(labels))
 

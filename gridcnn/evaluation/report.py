@@ -23,7 +23,7 @@ from gridcnn.grid import GridSpec
 from gridcnn.inference import predict
 from gridcnn.model import EpochRecord, FittedModel, fitted_model
 
-__all__ = ["Answer", "Report", "make_report"]
+__all__ = ["MOST_SHOWN", "Answer", "Report", "configuration_of", "make_report", "shown_answer"]
 
 MOST_SHOWN = 12
 """Largest number of mistakes, and of hits, that are shown."""
@@ -32,13 +32,13 @@ MOST_SHOWN = 12
 class Answer(NamedTuple):
     """One answer of the model.
 
-    `confidence` is the probability of `prediction`, in [0, 1]. `preview` shows the item; if it has neither pixels nor
-    text, `grid` `(channels, *sizes)` is the first window as the network sees it.
+    `confidence` is the probability of `prediction`, in [0, 1]; None if that is a set of labels. `preview` shows the
+    item; if it has neither pixels nor text, `grid` `(channels, *sizes)` is the first window as the network sees it.
     """
 
     truth: str
     prediction: str
-    confidence: float
+    confidence: float | None
     item: Any
     preview: Preview
     grid: np.ndarray | None = None
@@ -202,7 +202,7 @@ def make_report(
 
     def shown(positions: np.ndarray) -> list[Answer]:
         return [
-            _answer(model, checked[good[at]], truth[at], prediction[at], float(confidence[at]))
+            shown_answer(model, checked[good[at]], truth[at], prediction[at], float(confidence[at]))
             for at in positions[:MOST_SHOWN].tolist()
         ]
 
@@ -229,7 +229,7 @@ def make_report(
         accuracy_on_others=float(hit[~trained_on].mean()) if mixed else None,
         spec=model.adapter.spec_,
         training={**model.summary, **model.scores},
-        configuration=_configuration(model),
+        configuration=configuration_of(model),
         item_map=make_map(
             model,
             [checked[at] for at in good.tolist()],
@@ -246,7 +246,7 @@ def _uncalibrated(model: FittedModel, items: Sequence[Any], truth: np.ndarray) -
     return calibrate(answers.most_probable.astype(str) == truth, answers.probabilities.max(axis=1))
 
 
-def _answer(model: FittedModel, item: Any, truth: str, prediction: str, confidence: float) -> Answer:
+def shown_answer(model: FittedModel, item: Any, truth: str, prediction: str, confidence: float | None) -> Answer:
     """Return an answer with a preview of its item, or with its grid."""
     try:
         preview, grid = seen(model, item)
@@ -255,7 +255,8 @@ def _answer(model: FittedModel, item: Any, truth: str, prediction: str, confiden
     return Answer(truth, prediction, confidence, item, preview, grid)
 
 
-def _configuration(model: FittedModel) -> dict[str, dict[str, Any]]:
+def configuration_of(model: FittedModel) -> dict[str, dict[str, Any]]:
+    """Return adapter, grid, network and training, as a report shows them."""
     adapter, network = model.adapter, model.network.backbone
     given = {name: value for name, value in adapter.get_params().items() if value is not None}
     weights = "weights" if model.recipe.get("solved") else "learned weights"  # of which those of the votes are learned

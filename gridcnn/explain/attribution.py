@@ -128,14 +128,17 @@ class _LogProbability(nn.Module):
         super().__init__()
         self.backbone = copy.deepcopy(trace.backbone).float()
         self.target = trace.class_index(label)
+        self.several = trace.thresholds is not None
         self.after_block = nn.Identity()
         self._last_of_block = max(at for at, step in enumerate(self.backbone.steps()) if step.block == block)
 
     def forward(self, grids: Tensor) -> Tensor:
-        """(batch, *spec.shape) → log-probabilities (batch,)."""
+        """(batch, *spec.shape) → log-probabilities (batch,); with several labels, that of the label alone."""
         values = grids
         for at, step in enumerate(self.backbone.steps()):
             values = step.run(values)
             if at == self._last_of_block:
                 values = self.after_block(values)
+        if self.several:
+            return torch.nn.functional.logsigmoid(values[:, self.target])
         return values.log_softmax(dim=1)[:, self.target]

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import softmax
 from torch import Tensor
 
 from gridcnn.adapters import Adapter
@@ -20,6 +19,7 @@ from gridcnn.errors import ConfigurationError, ItemError
 from gridcnn.explain.steps import Step, record
 from gridcnn.grid import Coordinates, GridSpec
 from gridcnn.model import Network, fitted_model
+from gridcnn.multilabel import shares
 from gridcnn.network.augment import flipped_copies
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.predictions import NOT_FINITE
@@ -63,6 +63,8 @@ class Trace:
         Of this window.
     item_probabilities : ndarray of shape (n_classes,)
         The mean over all windows of the item and their copies: the model's answer.
+    thresholds : ndarray of shape (n_classes,) or None
+        The probability from which an item has each label; None if every item has one.
     backbone : ConvPoolDense
         A copy of the network in float64, whose steps these are.
     remarks : tuple of str
@@ -85,6 +87,7 @@ class Trace:
     item_probabilities: np.ndarray
     backbone: ConvPoolDense
     remarks: tuple[str, ...] = ()
+    thresholds: np.ndarray | None = None
 
     @property
     def measured(self) -> np.ndarray:
@@ -93,7 +96,7 @@ class Trace:
 
     @property
     def logits(self) -> np.ndarray:
-        """The score of each class before softmax, `(n_classes,)`."""
+        """The score of each class before softmax, or sigmoid with several labels, `(n_classes,)`."""
         return self.steps[-1].output
 
     @property
@@ -208,12 +211,14 @@ def trace(model: Any, item: Any, *, window: int | None = None) -> Trace:
         grid=grid,
         steps=tuple(steps),
         classes=model.classes,
-        probabilities=softmax(steps[-1].output),
+        probabilities=shares(steps[-1].output, several=network.several),
         item_probabilities=answer,
         backbone=backbone,
+        thresholds=model.thresholds,
         remarks=(
             *_remarks(axes, window, len(windows)),
             *_remarks_on_flips(network.flip_axes, str(model.classes[best]), chances[window - 1, :, best]),
+            *_remarks_on_labels(model.thresholds, answer, model.class_names),
         ),
     )
 
@@ -226,8 +231,9 @@ def _probabilities(network: Network, backbone: ConvPoolDense, windows: np.ndarra
             grids = network.frontend(torch.from_numpy(windows[start : start + AT_ONCE])).double()
             copies = [backbone(each) for each in flipped_copies(grids, spec, network.flip_axes)]
             logits.append(torch.stack(copies, dim=1))
-        shares: np.ndarray = torch.cat(logits).softmax(dim=2).numpy()
-    return shares
+        every = torch.cat(logits)
+    found: np.ndarray = (every.sigmoid() if network.several else every.softmax(dim=2)).numpy()
+    return found
 
 
 def name_of(item: Any) -> str:
@@ -246,6 +252,18 @@ def _remarks_on_flips(axes: Sequence[str], label: str, chances: np.ndarray) -> l
         f"The answer is the mean over the item as it is, which is shown here, and flipped along its "
         f"{' and '.join(axes)}: “{label}” has {chances[0]:.1%} as it is and {others} flipped."
     ]
+
+
+def _remarks_on_labels(thresholds: np.ndarray | None, answer: np.ndarray, names: Sequence[str]) -> list[str]:
+    """Say which labels an item is given, if it may have several, and why."""
+    if thresholds is None:
+        return []
+    given = [
+        f"“{names[at]}” ({answer[at]:.1%}, from {thresholds[at]:.0%} on)"
+        for at in np.flatnonzero(answer >= thresholds).tolist()
+    ]
+    found = f"This one is given {', '.join(given)}." if given else "This one is given none."
+    return [f"An item may have several labels, or none: each has a probability and a threshold of its own. {found}"]
 
 
 def _remarks(axes: tuple[Coordinates, ...], window: int, n_windows: int) -> list[str]:

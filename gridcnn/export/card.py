@@ -147,18 +147,30 @@ def _about(model: FittedModel) -> Iterator[str]:
     kernels = "its kernels fixed, its votes learned" if model.recipe.get("solved") else "all of them learned"
     yield (
         f"A convolutional network with {model.n_parameters:,} weights, {kernels}. It takes one {model.adapter.noun} "
-        f"and answers with a probability for each of {len(model.classes)} classes: {names}.\n"
+        f"and answers with a probability for each of {len(model.classes)} classes: {names}.{_about_several(model)}\n"
     )
     yield f"The network reads it as a grid of {plain(model.adapter.spec_)}.\n"
 
 
+def _about_several(model: FittedModel) -> str:
+    if not model.several:
+        return ""
+    return (
+        " An item may have several of these labels, or none: each has a probability and a threshold of its own, so "
+        "that probabilities do not sum to 1, and *accuracy* below means that all labels of an item are right."
+    )
+
+
 def _use(model: FittedModel, purpose: str | None, licence: str | None) -> Iterator[str]:
     nouns = f"{model.adapter.noun.removesuffix('s')}s"
+    which, gets = f"one of its {len(model.classes)} classes", "one of these names"
+    if model.several:
+        which, gets = f"some of its {len(model.classes)} classes, or to none", "some of these names or none"
     yield f"{plain(purpose)}\n" if purpose else "What the model was made for is not recorded in it.\n"
     yield (
-        f"It suits {nouns} that come from where its training items came from, and that belong to one of its "
-        f"{len(model.classes)} classes. It has no answer for anything else: an item of another class gets one of these "
-        "names all the same, and may get it with a high probability. How it fares on items of another origin is not "
+        f"It suits {nouns} that come from where its training items came from, and that belong to {which}. It has no "
+        f"answer for anything else: an item of another class gets {gets} all the same, and may get it with a high "
+        "probability. How it fares on items of another origin is not "
         "known, nor whether it treats groups of people alike; neither was measured. Do not let it decide alone where a "
         "mistake harms someone.\n"
     )
@@ -220,6 +232,16 @@ def _scores(model: FittedModel, evaluation: Report | None) -> Iterator[str]:
         for what, accuracy, n_items, remark in measured
     ]
     yield table(("measured on", "accuracy", "95 % interval (Wilson)", "items", "remark"), rows)
+    if model.several and "validation_micro_f1" in model.scores:
+        found = [
+            (what, model.scores[f"validation_{name}"])
+            for what, name in (
+                ("mean average precision", "mean_average_precision"),
+                ("micro F1", "micro_f1"),
+                ("macro F1", "macro_f1"),
+            )
+        ]
+        yield f"On the validation split: {', '.join(f'{what} {value:.4f}' for what, value in found)}.\n"
     if fewest := [n_items for _, _, n_items, _ in measured if 0 < n_items < FEW_ITEMS]:
         yield f"Scores on {min(fewest)} items are coarse: the interval says how much may be luck.\n"
     if evaluation is None:

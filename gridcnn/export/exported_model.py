@@ -27,6 +27,7 @@ from gridcnn.errors import (
     TamperedBundleError,
 )
 from gridcnn.export.onnx_outline import outline
+from gridcnn.multilabel import stored_thresholds
 from gridcnn.parameters import check
 from gridcnn.predictions import NOT_FINITE, Predictions, name_of, stored_labels
 from gridcnn.stored_json import parsed
@@ -36,13 +37,16 @@ __all__ = [
     "FORMAT",
     "FORMAT_VERSION",
     "PLACE_OF_DIGEST",
+    "SEVERAL_LABELS",
     "ExportedModel",
     "is_exported",
     "require",
     "stacked",
 ]
 
-FORMAT, FORMAT_VERSION = "gridcnn_format", 1
+FORMAT, FORMAT_VERSION, SEVERAL_LABELS = "gridcnn_format", 1, 2
+"""Key of the format, the usual format, and that of a model with several labels an item."""
+
 DIGEST, PLACE_OF_DIGEST = "gridcnn_digest", "0" * 64
 """Key of the digest in the metadata, and what stands in its place while it is computed."""
 
@@ -98,6 +102,8 @@ class ExportedModel:
         Index of the class that is trained on and never given as an answer.
     certainty : Certainty
         What held-out items told about the probabilities; its temperature is in the graph.
+    thresholds : ndarray of shape (n_classes,) or None
+        The probability from which an item has each label; None if every item has one label.
     metadata : dict of str to str
         The texts in the file.
 
@@ -129,6 +135,7 @@ class ExportedModel:
             self.classes = stored_labels(described["classes"]["kind"], described["classes"]["labels"])
             self.background = background_index(self.classes, described.get("background"))
             self.certainty = Certainty.from_dict(described.get("certainty"), len(self.classes))
+            self.thresholds = stored_thresholds(described.get("thresholds"), len(self.classes))
         except BundleError:
             raise
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -158,7 +165,13 @@ class ExportedModel:
     def rule(self, *, abstain: float | None = None, sets: float | None = None, by_class: bool = False) -> AnswerRule:
         """Return how probabilities become answers, see `AnswerRule.of`."""
         return AnswerRule.of(
-            self.classes, self.background, self.certainty, abstain=abstain, sets=sets, by_class=by_class
+            self.classes,
+            self.background,
+            self.certainty,
+            abstain=abstain,
+            sets=sets,
+            by_class=by_class,
+            thresholds=self.thresholds,
         )
 
     def predict(self, items: Any, rule: AnswerRule | None = None) -> Predictions:
@@ -291,7 +304,7 @@ def _metadata(content: bytes, name: str) -> dict[str, str]:
 
 def _check(content: bytes, metadata: dict[str, str], name: str) -> None:
     version = metadata[FORMAT]
-    if version != str(FORMAT_VERSION):
+    if version not in {str(FORMAT_VERSION), str(SEVERAL_LABELS)}:
         raise BundleVersionError(f"{name} has format {version[:20]}, but this gridcnn reads format {FORMAT_VERSION}")
     digest = metadata.get(DIGEST, "")
     plain = content.replace(digest.encode(), PLACE_OF_DIGEST.encode()) if len(digest) == len(PLACE_OF_DIGEST) else b""

@@ -3,7 +3,8 @@
 The file runs in plain onnxruntime, also in Node.js and in a browser. Its input is a batch of what `Adapter.decode`
 returns: pixels, waveforms, strings, rows. Its outputs are `probabilities`, float32 `(batch, n_classes)`, `label`,
 `(batch,)`, and `classes`, all labels in the order of the probabilities; labels are strings, and that of an item which
-is most like the background is empty.
+is most like the background is empty. A model with several labels an item has in place of `label` the output `labels`,
+zeros and ones `(batch, n_classes)`: which probabilities reach their thresholds.
 """
 
 from __future__ import annotations
@@ -19,7 +20,15 @@ import numpy as np
 
 from gridcnn.bundle import adapter_and_classes
 from gridcnn.errors import ExportError
-from gridcnn.export.exported_model import DIGEST, FORMAT, FORMAT_VERSION, PLACE_OF_DIGEST, ExportedModel, require
+from gridcnn.export.exported_model import (
+    DIGEST,
+    FORMAT,
+    FORMAT_VERSION,
+    PLACE_OF_DIGEST,
+    SEVERAL_LABELS,
+    ExportedModel,
+    require,
+)
 from gridcnn.inference import predict
 from gridcnn.inference.folding import fold_batch_norm
 from gridcnn.inference.onnx_network import add_network
@@ -137,7 +146,7 @@ def export_onnx(
         n_bytes=len(content),
         n_compared=int(good.sum()),
         difference=difference,
-        same_labels=int((expected.most_probable[good] == found.most_probable[good]).sum()),
+        same_labels=int((expected.labels[good] == found.labels[good]).sum()),
         accuracy=None if labels is None else _accuracies(np.asarray(labels)[good], expected, found, good),
         n_trained_on=int(model.trained_on(expected.fingerprints[good]).sum()),
         what="made-up items" if items is None else "items",
@@ -158,20 +167,22 @@ def write_graph(model: FittedModel) -> Graph:
     windows = model.adapter.add_to(graph, model.network.frontend)
     graph.part = "network"
     shares = [
-        share_of_classes(graph, add_network(graph, folded, copy))
+        share_of_classes(graph, add_network(graph, folded, copy), several=model.several)
         for copy in flipped_copies(graph, windows.grids, model)
     ]
     add_answer(graph, shares, windows, model)
     return graph
 
 
-def share_of_classes(graph: Graph, logits: str) -> str:
+def share_of_classes(graph: Graph, logits: str, *, several: bool) -> str:
     """Return the probabilities of windows, float64."""
+    if several:
+        return graph("Sigmoid", graph.cast(logits, np.float64))
     return graph("Softmax", graph.cast(logits, np.float64), axis=1)
 
 
 def add_answer(graph: Graph, shares: Sequence[str], windows: Windows, model: FittedModel) -> str:
-    """Add the outputs `probabilities`, `label` and `classes`.
+    """Add the outputs `probabilities`, `label` (with several labels `labels`) and `classes`.
 
     Parameters
     ----------
@@ -198,7 +209,11 @@ def add_answer(graph: Graph, shares: Sequence[str], windows: Windows, model: Fit
     answers = ["" if at == model.background else name for at, name in enumerate(names)]
     graph.output("probabilities", graph.cast(of_items, np.float32), np.float32, ["batch", len(names)])
     best = graph("ArgMax", of_items, axis=1, keepdims=0)
-    graph.output("label", graph("Gather", graph.constant(answers), best, axis=0), str, ["batch"])
+    if model.thresholds is None:
+        graph.output("label", graph("Gather", graph.constant(answers), best, axis=0), str, ["batch"])
+    else:
+        given = graph.cast(graph("GreaterOrEqual", of_items, graph.constant(model.thresholds)), np.int64)
+        graph.output("labels", given, np.int64, ["batch", len(names)])
     graph.output("classes", graph.constant(names), str, [len(names)])
     return best
 
@@ -235,14 +250,15 @@ def metadata_of(model: FittedModel) -> dict[str, str]:
         "classes": json.dumps(model.class_names),
         "versions": json.dumps(versions()),
         "gridcnn": json.dumps(_description(model), sort_keys=True, default=plain),
-        FORMAT: str(FORMAT_VERSION),
+        FORMAT: str(SEVERAL_LABELS if model.several else FORMAT_VERSION),
     }
 
 
 def _description(model: FittedModel) -> dict[str, Any]:
     """Return what an `ExportedModel` is made from."""
     background = None if model.background is None else model.class_names[model.background]
-    return {**adapter_and_classes(model), "background": background, "certainty": model.certainty.to_dict()}
+    described = {**adapter_and_classes(model), "background": background, "certainty": model.certainty.to_dict()}
+    return described if model.thresholds is None else described | {"thresholds": model.thresholds.tolist()}
 
 
 def sealed(model: Any, metadata: Mapping[str, str]) -> bytes:

@@ -21,8 +21,8 @@ Abs Add And ArgMax AveragePool BatchNormalization Cast CastLike Clip Compress Co
 DequantizeLinear Div Equal Expand Flatten Floor Gather GatherND Gemm GlobalAveragePool GlobalMaxPool Greater
 GreaterOrEqual Identity IsNaN Less LessOrEqual Log MatMul MatMulInteger Max MaxPool Min Mod Mul NonZero Not Or Pad
 QuantizeLinear Range ReduceMax ReduceMean ReduceMin ReduceSum ReduceSumSquare RegexFullMatch Relu Reshape Round STFT
-ScatterElements ScatterND Shape Sign Sin Size Slice Softmax Sqrt Squeeze StringConcat Sub Sum TopK Transpose Unique
-Unsqueeze Where
+ScatterElements ScatterND Shape Sigmoid Sign Sin Size Slice Softmax Sqrt Squeeze StringConcat Sub Sum TopK Transpose
+Unique Unsqueeze Where
 """
 
 OPERATORS = {*(("", name) for name in _PLAIN.split()), ("ai.onnx.ml", "LabelEncoder"), ("com.microsoft", "Tokenizer")}

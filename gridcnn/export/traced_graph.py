@@ -61,7 +61,7 @@ def traced_graph(model: FittedModel, layers: Mapping[str, Any]) -> Graph:
         return add_network(graph, backbone, grids, see, steps)
 
     copies = [network(each) for each in reversed(flipped_copies(graph, windows.grids, model))][::-1]  # as it is: last
-    shares = [share_of_classes(graph, logits) for logits in copies]
+    shares = [share_of_classes(graph, logits, several=model.several) for logits in copies]
     best = add_answer(graph, shares, windows, model)
     graph.part = "trace"
     best = graph.slice(best, 0, 1, axis=0)  # whoever asks for many items asks for their answers only

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy.special import softmax
 
 from gridcnn.errors import ConfigurationError, ItemError
 from gridcnn.inference.cells import CellLogits, cell_logits, has_cells
 from gridcnn.inference.event_finding import Cells, EventFinder, without_echoes
 from gridcnn.inference.predictor import predictor
 from gridcnn.model import FittedModel
+from gridcnn.multilabel import shares
 from gridcnn.network.sizes import sizes_after_blocks
 from gridcnn.pipeline.device import choose_device
 from gridcnn.predictions import name_of
@@ -153,12 +153,12 @@ def detect(
     offset = 0.0 if localises else (extent - width) / 2
     thresholds = settings.thresholds(model.class_names)
     merge = extent / 2 if settings.merge is None else settings.merge
-    waiting = _Waiting(compute)
+    waiting = _Waiting(compute, several=model.several)
     looks: deque[_Look] = deque()
     for position, item in enumerate(items):
         name = name_of(item, position)
         finder = EventFinder(name, model.class_names, thresholds, width, merge, settings.shortest, model.background)
-        look = _Look(item, finder, offset, curves=curves)
+        look = _Look(item, finder, offset, curves=curves, several=model.several)
         looks.append(look)
         try:
             if isinstance(item, ItemError):
@@ -175,11 +175,15 @@ def detect(
 
 
 def _of_whole_windows(model: FittedModel, device: torch.device) -> CellLogits:
-    """Return the logarithms of the probabilities of windows as those of their only cell."""
+    """Return logits that give the probabilities of windows as those of their only cell."""
     whole = predictor(model.network, device)
+    least = np.finfo(float).tiny
 
     def compute(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        logits = np.log(np.maximum(whole(windows), np.finfo(float).tiny))
+        chances = whole(windows)
+        logits = np.log(np.maximum(chances, least))
+        if model.several:
+            logits -= np.log(np.maximum(1 - chances, least))
         return logits[:, None], logits
 
     return compute
@@ -188,8 +192,8 @@ def _of_whole_windows(model: FittedModel, device: torch.device) -> CellLogits:
 class _Waiting:
     """Windows of one or several items that wait until the network has enough to compute."""
 
-    def __init__(self, compute: CellLogits) -> None:
-        self._compute = compute
+    def __init__(self, compute: CellLogits, *, several: bool) -> None:
+        self._compute, self._several = compute, several
         self._parts: list[tuple[_Look, np.ndarray, np.ndarray]] = []
         self._n_windows = 0
 
@@ -206,7 +210,7 @@ class _Waiting:
         if not self._parts:
             return
         cells, whole = self._compute(np.concatenate([windows for _, _, windows in self._parts]))
-        chances = softmax(whole, axis=1)
+        chances = shares(whole, several=self._several)
         first = 0
         for look, starts, _ in self._parts:
             own = slice(first, first := first + len(starts))
@@ -218,9 +222,9 @@ class _Waiting:
 class _Look:
     """What is known of one item so far: the cells that further windows may cover, and the events."""
 
-    def __init__(self, item: Any, finder: EventFinder, offset: float, *, curves: bool) -> None:
+    def __init__(self, item: Any, finder: EventFinder, offset: float, *, curves: bool, several: bool) -> None:
         self.item, self.finder, self.error, self.read, self.waiting = item, finder, "", False, 0
-        self._offset, self._curves = offset, curves
+        self._offset, self._curves, self._several = offset, curves, several
         self._sums: _Sums | None = None
         self._events: list[Event] = []
         self._kept: list[Cells] = []
@@ -233,7 +237,7 @@ class _Look:
     def take(self, starts: np.ndarray, cells: np.ndarray, chances: np.ndarray) -> None:
         """Take what is said of windows: logits of cells `(n, cells, n_classes)`, probabilities `(n, n_classes)`."""
         at = np.round((starts + self._offset) / self.finder.width).astype(int)
-        self._sums = self._sums or _Sums.from_first(int(at[0]), cells.shape[2])
+        self._sums = self._sums or _Sums.from_first(int(at[0]), cells.shape[2], several=self._several)
         for first, logits, chance in zip(at.tolist(), cells, chances, strict=True):
             self._sums.add(first, logits, chance)
         self._find(self._sums.take(int(at[-1]), self.finder.width))
@@ -248,7 +252,11 @@ class _Look:
         finder = self.finder
         if self._sums is not None:
             self._find(self._sums.take(None, finder.width))
-        events = without_echoes([*self._events, *finder.finish()], finder.merge / 2)
+        events = [*self._events, *finder.finish()]
+        if self._several:  # of labels that do not exclude each other, both are there
+            events.sort(key=lambda event: (event.start, event.end, event.label))
+        else:
+            events = without_echoes(events, finder.merge / 2)
         item = self.item.item if isinstance(self.item, ItemError) else self.item
         if not self._curves:
             return Detections(item, events, finder.length, self.error)
@@ -265,11 +273,12 @@ class _Sums:
     logits: np.ndarray
     weights: np.ndarray
     largest: np.ndarray
+    several: bool = False
 
     @classmethod
-    def from_first(cls, first: int, n_classes: int) -> _Sums:
+    def from_first(cls, first: int, n_classes: int, *, several: bool) -> _Sums:
         """Begin with a cell, by its number."""
-        return cls(first, np.zeros((0, n_classes)), np.zeros(0), np.zeros((0, n_classes)))
+        return cls(first, np.zeros((0, n_classes)), np.zeros(0), np.zeros((0, n_classes)), several)
 
     def add(self, first: int, logits: np.ndarray, chance: np.ndarray) -> None:
         """Add a window whose first cell has this number."""
@@ -289,7 +298,9 @@ class _Sums:
         """Remove and return the cells before a number, or all."""
         n = len(self.weights) if behind is None else min(behind - self.first, len(self.weights))
         mean = self.logits[:n] / np.maximum(self.weights[:n], EDGE_WEIGHT)[:, None]
-        taken = Cells((self.first + np.arange(n)) * width, softmax(mean, axis=1) if n else mean, self.largest[:n])
+        taken = Cells(
+            (self.first + np.arange(n)) * width, shares(mean, several=self.several) if n else mean, self.largest[:n]
+        )
         self.logits, self.weights, self.largest = self.logits[n:], self.weights[n:], self.largest[n:]
         self.first += n
         return taken

@@ -83,7 +83,8 @@ def run_in_sequence(steps: Iterable[Step]) -> Logits:
     return logits
 
 
-def probabilities(logits: Tensor) -> np.ndarray:
-    """Return the softmax of logits `(batch, n_classes)`, float64 on the host."""
-    shares: np.ndarray = logits.cpu().double().softmax(dim=1).numpy()
+def probabilities(logits: Tensor, *, several: bool = False) -> np.ndarray:
+    """Return the softmax of logits `(batch, n_classes)`, or with several labels their sigmoid, float64 on the host."""
+    logits = logits.cpu().double()
+    shares: np.ndarray = (logits.sigmoid() if several else logits.softmax(dim=1)).numpy()
     return shares

@@ -78,7 +78,7 @@ def predictor(network: Network, device: torch.device, precision: str = "float32"
     known = _PREDICTORS.get(network)
     if known is None or known[0] != made_of:
         known = _PREDICTORS[network] = made_of, {}
-    conditions = (device, torch.get_num_threads(), precision, network.temperature)
+    conditions = (device, torch.get_num_threads(), precision, network.temperature, network.several)
     if conditions not in known[1]:
         known[1][conditions] = Predictor(network, device, precision)
     return known[1][conditions]
@@ -117,7 +117,7 @@ class Predictor:
         on_cpu, bfloat16 = device.type == "cpu", _is_bfloat16(precision, device)
         backbone = fold_batch_norm(network.calibrated())
         frontend = network.frontend if on_cpu else copy.deepcopy(network.frontend).to(device)
-        self._backbone, self._apply_frontend = backbone, frontend
+        self._backbone, self._apply_frontend, self._several = backbone, frontend, network.several
         self._n_threads = torch.get_num_threads() if on_cpu else 1  # each computes batches of its own
         distinct_words = _by_distinct_words(frontend, backbone) if on_cpu and not network.flip_axes else None
         if distinct_words is not None:
@@ -140,7 +140,7 @@ class Predictor:
 
         def answer(batch: np.ndarray) -> None:
             by_copy = self._logits(without_padding(windows[batch], sizes, batch))
-            answers[batch] = np.mean([probabilities(logits) for logits in by_copy], axis=0)
+            answers[batch] = np.mean([probabilities(logits, several=self._several) for logits in by_copy], axis=0)
 
         batch_by_batch(answer, len(windows), self.batch_size, sizes, self._n_threads)
         return answers

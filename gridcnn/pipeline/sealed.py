@@ -98,8 +98,8 @@ def write_sealed(
         file.write(content)
 
 
-def read_sealed(path: Path, kind: str, version: int) -> Sealed:
-    """Read a sealed file of a kind and a format.
+def read_sealed(path: Path, kind: str, version: int, *others: int) -> Sealed:
+    """Read a sealed file of a kind and a format, or one of `others`.
 
     Raises
     ------
@@ -126,10 +126,10 @@ def read_sealed(path: Path, kind: str, version: int) -> Sealed:
             content = file.read()  # safetensors itself opens no file whose name is not UTF-8
     except OSError as error:
         raise BundleError(f"{path} cannot be read ({error.strerror})") from error
-    return unsealed(content, kind, version, path)
+    return unsealed(content, kind, version, path, *others)
 
 
-def unsealed(content: bytes, kind: str, version: int, name: str | Path) -> Sealed:
+def unsealed(content: bytes, kind: str, version: int, name: str | Path, *others: int) -> Sealed:
     """Do the same with the content of a file, which `name` names in messages."""
     _check_start(content[:9], len(content), name)
     header = _header(content[8 : 8 + _header_length(content)], len(content), name)
@@ -141,7 +141,7 @@ def unsealed(content: bytes, kind: str, version: int, name: str | Path) -> Seale
     stated = metadata.get(f"{kind}_format", "")
     if kind not in metadata or not re.fullmatch(f"[0-9]{{1,{LONGEST_VERSION}}}", stated):
         raise NotABundleError(f"{name} is a safetensors file, but not one that gridcnn wrote, or not of this kind")
-    if int(stated) != version:
+    if int(stated) not in (version, *others):
         raise BundleVersionError(
             f"{name} has format {stated}, but gridcnn {versions()['gridcnn']} reads format {version}: "
             + ("upgrade gridcnn" if int(stated) > version else "train again, or use the gridcnn that wrote it")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gridcnn.pipeline.duplicates import content_keys, identity
+from gridcnn.pipeline.stratify import held_out, stratified_folds
 from gridcnn.segments import Segment
 
 __all__ = [
@@ -37,6 +38,8 @@ USUAL_FRACTION, MOST_HELD_OUT = 0.1, 2_000
 class LabelledItems:
     """Items with class indices, weights, the rows that they stand in and, if any, group indices, each `(n,)`.
 
+    With several labels an item, `target` is a matrix of zeros and ones, `(n, n_classes)`.
+
     `place` tells items apart that are taken from the same ones, whatever their rows are called; None counts them.
     """
 
@@ -54,6 +57,11 @@ class LabelledItems:
         return LabelledItems(items, self.target[indices], self.weight[indices], self.rows[indices], groups, place)
 
     @property
+    def several(self) -> bool:
+        """Whether an item may have several labels."""
+        return self.target.ndim > 1
+
+    @property
     def places(self) -> np.ndarray:
         """What no two of the items share."""
         return np.arange(len(self.target)) if self.place is None else self.place
@@ -68,7 +76,7 @@ class LabelledItems:
 
 
 def merge_repeats(given: LabelledItems, *, files: bool = False, cache: Path | None = None) -> LabelledItems:
-    """Merge items of one content and one label into one of their total weight, and sort items by what they are called.
+    """Merge items of one content and one label (or label set) into one of their total weight, and sort them by name.
 
     A weight of 2 then means exactly the same as two copies, no copy is on both sides of the validation split, and the
     order of the input does not matter. Items of weight 0 are left out. `files` says whether a str or a path names a
@@ -77,10 +85,11 @@ def merge_repeats(given: LabelledItems, *, files: bool = False, cache: Path | No
     used = np.flatnonzero(given.weight > 0).tolist()
     names = [identity(given.items[index], index) for index in used]
     keys = content_keys([given.items[index] for index in used], names, files=files, cache=cache)
-    first: dict[tuple[bytes, int], tuple[bytes, int]] = {}
-    total: dict[tuple[bytes, int], float] = {}
+    first: dict[tuple[bytes, Any], tuple[bytes, int]] = {}
+    total: dict[tuple[bytes, Any], float] = {}
     for index, name, content in zip(used, names, keys, strict=True):
-        key = (content, int(given.target[index]))
+        label = given.target[index]
+        key = (content, label.tobytes() if given.several else int(label))
         first[key] = min(first.get(key, (name, index)), (name, index))
         total[key] = total.get(key, 0.0) + given.weight[index]
     order = sorted(first, key=lambda key: (first[key][0], key[1]))
@@ -94,6 +103,8 @@ def validation_indices(training: LabelledItems, fraction: float, seed: int, clas
     none = np.array([], dtype=int)
     if fraction == 0 or len(target) < SMALLEST_SPLIT:
         return none
+    if training.several:
+        return _held_out_label_sets(training, fraction, seed)
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit  # noqa: PLC0415  (only to train)
 
     counts = np.bincount(target)
@@ -127,6 +138,16 @@ def validation_indices(training: LabelledItems, fraction: float, seed: int, clas
     return indices
 
 
+def _held_out_label_sets(training: LabelledItems, fraction: float, seed: int) -> np.ndarray:
+    n_held = math.ceil(fraction * len(training.target))
+    if fraction == USUAL_FRACTION:
+        n_held = min(n_held, MOST_HELD_OUT)
+    held = held_out(training.target, n_held, seed, training.groups)
+    if not len(held):
+        warnings.warn("no items can be held out without all items of a label, so none are", stacklevel=6)
+    return held
+
+
 def fold_indices(training: LabelledItems, n_folds: int, seed: int) -> list[np.ndarray]:
     """Return the indices of the items held out in each fold, at most so many; empty if folds are not possible.
 
@@ -136,6 +157,10 @@ def fold_indices(training: LabelledItems, n_folds: int, seed: int) -> list[np.nd
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # noqa: PLC0415  (only to train)
 
     target, groups = training.target, training.groups
+    if training.several:
+        n_folds = min(n_folds, len(target) if groups is None else len(np.unique(groups)))
+        held = stratified_folds(target, n_folds, seed, groups) if n_folds > 1 else []
+        return held if len(held) > 1 else []
     counts = np.bincount(target)
     several = np.flatnonzero(counts[target] >= 2)
     n_folds = min(n_folds, counts.max(), len(several) if groups is None else len(np.unique(groups)))

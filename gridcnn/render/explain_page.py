@@ -24,8 +24,8 @@ from gridcnn.render.preview import name_of
 
 __all__ = ["explain_page"]
 
-N_LABELS = 3
-"""Number of classes whose contributions are shown."""
+N_LABELS, MOST_LABELS = 3, 10
+"""Number of classes whose contributions are shown, and at most if an item may have several labels."""
 
 
 def explain_page(
@@ -88,8 +88,9 @@ def explain_page(
         noun=layers["noun"],
         kind=values["input"]["kind"],
         explained=data["explained"],
-        prediction=names[trace.item_probabilities.argmax()],
+        prediction=_given(trace) or names[trace.item_probabilities.argmax()],
         classes=[(names[index], float(trace.item_probabilities[index])) for index in order],
+        several=model.several,
         cautions=values["cautions"],
         unknown=_unknown(trace),
         stack=layers["stack"],
@@ -99,9 +100,18 @@ def explain_page(
 
 
 def _labels(trace: Trace, target: int) -> list[int]:
-    """Return the explained class, and then the most probable others."""
+    """Return the explained class, and then the most probable others; with several labels, all that are given."""
     others = [int(index) for index in np.argsort(-trace.probabilities, kind="stable") if index != target]
-    return [target, *others][:N_LABELS]
+    n_given = 0 if trace.thresholds is None else int((trace.item_probabilities >= trace.thresholds).sum())
+    return [target, *others][: min(max(N_LABELS, n_given), MOST_LABELS)]
+
+
+def _given(trace: Trace) -> str:
+    """Return the labels that an item is given, if it may have several, as a heading says them."""
+    if trace.thresholds is None:
+        return ""
+    given = trace.classes[trace.item_probabilities >= trace.thresholds]
+    return ", ".join(map(str, given)) or "no label"
 
 
 def _unknown(trace: Trace) -> dict[str, Any] | None:

@@ -107,6 +107,7 @@ def describe(model: FittedModel, steps: Sequence[Step], drawn: list[Kernels], vo
     return {
         "classes": model.class_names,
         "background": model.background,
+        "thresholds": None if model.thresholds is None else model.thresholds.tolist(),
         "temperature": model.network.temperature,
         "noun": adapter.noun,
         "unit": adapter.unit,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gridcnn.evaluation.label_sets_report import LabelSetReport
 from gridcnn.evaluation.metrics import Evaluation
 from gridcnn.evaluation.report import Answer, Report
 from gridcnn.model import EpochRecord
@@ -13,7 +14,7 @@ from gridcnn.render.drawn_map import drawn_map
 from gridcnn.render.html import render
 from gridcnn.render.preview import Shown, draw_grid, name_of, picture_uri, show
 
-__all__ = ["report_page"]
+__all__ = ["label_set_report_page", "report_page"]
 
 MOST_CLASSES = 30
 """Up to this many classes the confusion matrix is drawn whole; beyond, the pairs that are confused most."""
@@ -32,7 +33,17 @@ def report_page(report: Report) -> str:
     )
 
 
-def _shown(report: Report, answer: Answer) -> Shown:
+def label_set_report_page(report: LabelSetReport) -> str:
+    """Return the page of a report on a model with several labels an item as HTML."""
+    return render(
+        "label_sets.html",
+        report=report,
+        mistakes=[(answer, _shown(report, answer)) for answer in report.mistakes],
+        curves=_curves(report.history),
+    )
+
+
+def _shown(report: Report | LabelSetReport, answer: Answer) -> Shown:
     shown = show(name_of(answer.item), answer.preview)
     if answer.grid is None:
         return shown

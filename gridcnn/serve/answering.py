@@ -37,10 +37,11 @@ _log = logging.getLogger("gridcnn.serve")
 class Answer(NamedTuple):
     """The answer for one item: a label and probabilities `(n_classes,)`, or an error.
 
-    The label of an item that is most like the background is None; `held` is the set of classes, if sets are wanted.
+    The label of an item that is most like the background is None; of a model with several labels it is a list. `held`
+    is the set of classes, if sets are wanted.
     """
 
-    label: str | None = ""
+    label: str | list[str] | None = ""
     probabilities: Sequence[float] = ()
     cautions: Sequence[str] = ()
     error: str = ""
@@ -168,6 +169,8 @@ def _ruled(answer: Answer, rule: AnswerRule) -> Answer:
     """Return an answer with the label and the set that its probabilities have by a rule."""
     probabilities = np.array([answer.probabilities])
     (label,), sets = rule.labels(probabilities), rule.sets(probabilities)
+    if rule.several:
+        return answer._replace(label=[str(each) for each in label])
     return answer._replace(
         label=None if label is None else str(label), held=None if sets is None else [str(each) for each in sets[0]]
     )

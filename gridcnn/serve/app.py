@@ -281,6 +281,7 @@ def _about(name: str, model: FittedModel) -> dict[str, Any]:
     return {
         "name": name, "noun": adapter.noun, "modality": adapter.modality, "classes": model.class_names,
         "background": background,
+        "thresholds": None if model.thresholds is None else model.thresholds.tolist(),
     }  # fmt: skip
 
 

@@ -17,6 +17,9 @@ class Model(BaseModel):
     modality: str
     classes: list[str] = Field(description="The labels, in the order of the probabilities.")
     background: str | None = Field(description="The class that is never given as an answer.")
+    thresholds: list[float] | None = Field(
+        description="The probability from which an item has each label; null if every item has one label."
+    )
 
 
 class Models(BaseModel):
@@ -29,12 +32,15 @@ class Result(BaseModel):
     """The answer for one item: a prediction, or an error."""
 
     item: str = Field(description="Name of the file, or position among the inputs, from 0.")
-    prediction: str | None = Field(
+    prediction: str | list[str] | None = Field(
         None,
         description="The most probable label; “unsure” if the request asks to abstain; null for an item that is most "
-        "like the background, so of none of the other classes.",
+        "like the background, so of none of the other classes. If items may have several labels, a list of those that "
+        "reach their thresholds.",
     )
-    probabilities: list[float] | None = Field(None, description="In the order of the classes; they sum to 1.")
+    probabilities: list[float] | None = Field(
+        None, description="In the order of the classes; they sum to 1, unless items have several labels."
+    )
     cautions: list[str] | None = Field(None, description="Why the answer deserves less trust.")
     set: list[str] | None = Field(None, description="The classes it may belong to, if the request asks for sets.")
     error: str | None = Field(None, description="Why there is no answer.")
@@ -80,6 +86,7 @@ class Layers(BaseModel):
 
     classes: list[str] = Field(description="The labels, in the order of the probabilities.")
     background: int | None = Field(description="Index of the class that is never given as an answer.")
+    thresholds: list[float] | None = Field(description="The probability from which an item has each label.")
     temperature: float = Field(description="What the weights and biases of the last layer are divided by already.")
     noun: str = Field(description="What an item is called: picture, sound, sentence, row.")
     about: str = Field(description="How a grid shows an item.")

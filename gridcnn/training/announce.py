@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gridcnn.adapters import Adapter
+from gridcnn.multilabel import joined, set_numbers
 from gridcnn.network.config import BackboneConfig
 from gridcnn.pipeline.duplicates import contradictions
 from gridcnn.pipeline.encode import EncodedItems
@@ -23,6 +24,7 @@ __all__ = [
     "about_unreadable",
     "about_unscored",
     "contradicting",
+    "names_of_targets",
 ]
 
 NAMED_GROUPS, NAMED_ITEMS, LONGEST_NAME = 5, 4, 80
@@ -57,7 +59,8 @@ def about_unreadable(n_left_out: int, counts: Sequence[int], classes: np.ndarray
 def _about_split(job: Job, training: LabelledItems, checking: LabelledItems | None, given: bool) -> str:
     n_training = len(training.target)
     if checking is not None:
-        how = f"{len(checking.target) / len(job.items.target):.0%} of each class, at random"
+        what = "label, by iterative stratification" if job.items.several else "class, at random"
+        how = f"{len(checking.target) / len(job.items.target):.0%} of each {what}"
         if given:
             how = "the given validation part"
         elif training.groups is not None and checking.groups is not None:
@@ -71,15 +74,27 @@ def _about_split(job: Job, training: LabelledItems, checking: LabelledItems | No
 
 
 def contradicting(parts: Sequence[tuple[LabelledItems, EncodedItems]]) -> list[list[tuple[str, int]]]:
-    """Return the groups of items, as name and class index, that have equal content but not the same class."""
+    """Return the groups of items, as name and number of class or label set, of equal content but not the same class."""
     fingerprints = np.concatenate([encoded.fingerprints for _, encoded in parts])
     at = [(part, np.unique(encoded.item)) for part, encoded in parts]
-    target = np.concatenate([part.target[indices] for part, indices in at])
+    target = set_numbers(_targets(parts))
     groups = contradictions(fingerprints, target)
     if not groups:
         return []
     names = [str(part.names[index]) for part, indices in at for index in indices.tolist()]
     return [[(names[index], int(target[index])) for index in group.tolist()] for group in groups]
+
+
+def _targets(parts: Sequence[tuple[LabelledItems, EncodedItems]]) -> np.ndarray:
+    return np.concatenate([part.target[np.unique(encoded.item)] for part, encoded in parts])
+
+
+def names_of_targets(parts: Sequence[tuple[LabelledItems, EncodedItems]], classes: np.ndarray) -> np.ndarray:
+    """Return what the numbers of `contradicting` are called: classes, or label sets."""
+    if not parts[0][0].several:
+        return classes
+    rows = np.unique(_targets(parts), axis=0)
+    return np.array([joined(classes[row > 0], classes.tolist()) or "no label" for row in rows], dtype=object)
 
 
 def about_contradictions(groups: Sequence[Sequence[tuple[str, int]]], classes: np.ndarray) -> str:

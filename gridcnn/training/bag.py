@@ -113,10 +113,9 @@ def learn_bag(
     if earlier is not None:
         more, bias = shifted(scaled / norm, counts @ earlier, examples, strength)
         return Bag(earlier + more * (scale / norm)[:, None], bias)
-    model = LogisticRegression(C=strength, max_iter=MOST_STEPS, tol=TOLERANCE)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a little less than the optimum serves as well
-        model.fit(scaled / norm, examples.target, sample_weight=examples.weight / examples.weight.mean())
+    if examples.target.ndim > 1:
+        return _one_against_rest(scaled / norm, scale / norm, examples, strength)
+    model = _fitted(scaled / norm, examples.target, examples, strength)
     weights, bias = model.coef_, model.intercept_
     if len(model.classes_) == 2:  # one row, for the second class
         weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
@@ -125,6 +124,24 @@ def learn_bag(
     of_all = np.full(n_classes, bias.min() - np.log(len(examples.target)))  # a class without examples
     of_all[model.classes_] = bias
     return Bag(evidence, of_all)
+
+
+def _fitted(counts: csr_array, target: np.ndarray, examples: Examples, strength: float) -> LogisticRegression:
+    model = LogisticRegression(C=strength, max_iter=MOST_STEPS, tol=TOLERANCE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a little less than the optimum serves as well
+        return model.fit(counts, target, sample_weight=examples.weight / examples.weight.mean())
+
+
+def _one_against_rest(counts: csr_array, scale: np.ndarray, examples: Examples, strength: float) -> Bag:
+    """Fit one classifier for each label; of a label that all examples have, or none, only its frequency is known."""
+    total, positive = examples.weight.sum(), (examples.target * examples.weight[:, None]).sum(axis=0)
+    bias = np.log((positive + 0.5) / (total - positive + 0.5))
+    evidence = np.zeros((counts.shape[1], len(bias)))
+    for at in np.flatnonzero((positive > 0) & (positive < total)).tolist():
+        model = _fitted(counts, examples.target[:, at], examples, strength)
+        evidence[:, at], bias[at] = model.coef_[0] * scale, model.intercept_[0]
+    return Bag(evidence, bias)
 
 
 def mixture_of(kernels: np.ndarray, bags: Mapping[float, np.ndarray], held: Examples) -> Mixture:
@@ -139,11 +156,10 @@ def mixture_of(kernels: np.ndarray, bags: Mapping[float, np.ndarray], held: Exam
     held : Examples
         The n examples.
     """
-    rows = np.arange(len(held.target))
 
     def loss(shares: np.ndarray, bag: np.ndarray) -> float:
-        logs = log_softmax(shares[0] * kernels + shares[1] * bag, axis=1)[rows, held.target]
-        return float(-(held.weight * logs).sum() / held.weight.mean() + CAUTION * np.square(shares - EQUAL).sum())
+        lost = _losses(shares[0] * kernels + shares[1] * bag, held.target)
+        return float((held.weight * lost).sum() / held.weight.mean() + CAUTION * np.square(shares - EQUAL).sum())
 
     found = []
     for strength, bag in bags.items():
@@ -153,6 +169,15 @@ def mixture_of(kernels: np.ndarray, bags: Mapping[float, np.ndarray], held: Exam
     mixture = min(found)[1]
     helps = mixture.bag > LEAST_SHARE * mixture.kernels
     return mixture if helps else mixture._replace(kernels=1.0, bag=0.0)
+
+
+def _losses(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the loss of each example, exact for large logits too."""
+    if target.ndim == 1:
+        lost: np.ndarray = -log_softmax(logits, axis=1)[np.arange(len(target)), target]
+        return lost
+    summed: np.ndarray = np.logaddexp(0, np.where(target > 0, -logits, logits)).sum(axis=1)
+    return summed
 
 
 def with_bag(network: Network, adapter: Any, bag: Bag, mixture: Mixture, leaning: np.ndarray) -> Network:
@@ -179,7 +204,7 @@ def with_bag(network: Network, adapter: Any, bag: Bag, mixture: Mixture, leaning
         after.output.weight[:, n_maps:] = mixture.bag * torch.cat([one, -one], dim=1)
         of_bag = torch.from_numpy(mixture.bag * bag.bias - leaning)
         after.output.bias.copy_(mixture.kernels * before.output.bias + of_bag)
-    return Network(network.frontend, after, network.flip_axes)
+    return Network(network.frontend, after, network.flip_axes, several=network.several)
 
 
 def add_bag(
@@ -222,6 +247,8 @@ def add_bag(
     chosen = mixture or Mixture(*EQUAL, USUAL)
     if not chosen.bag:
         return network, chosen
-    frequency = np.bincount(examples.target, examples.weight, minlength=n_classes) + examples.weight.mean()
-    leaning = LEANING * np.log(frequency / frequency.sum())
+    leaning = np.zeros(n_classes)  # with several labels, thresholds see to frequent ones
+    if examples.target.ndim == 1:
+        frequency = np.bincount(examples.target, examples.weight, minlength=n_classes) + examples.weight.mean()
+        leaning = LEANING * np.log(frequency / frequency.sum())
     return with_bag(network, adapter, bags[chosen.strength], chosen, leaning), chosen

@@ -11,6 +11,7 @@ import torch
 from gridcnn.calibration import calibrate, fit_temperature, mean_loss, mean_probabilities
 from gridcnn.certainty import Certainty, Quality
 from gridcnn.model import EpochRecord, Network
+from gridcnn.multilabel import USUAL_THRESHOLD, choose_thresholds, item_hits
 from gridcnn.network.augment import flipped_copies
 from gridcnn.network.layers import to_channels_last
 from gridcnn.pipeline.bucketing import batches_in_order, lengths_needed, without_padding
@@ -29,6 +30,7 @@ __all__ = [
     "scores_by_class",
     "scores_of",
     "still_right",
+    "thresholds_of",
 ]
 
 
@@ -41,8 +43,10 @@ class Answers(NamedTuple):
         Of each window, as it is and flipped.
     item : ndarray of shape (windows,)
         Which of the scored items each window belongs to, ascending.
-    target, weight : ndarray of shape (n_scored,)
-        Class index and weight of each scored item.
+    target : ndarray of shape (n_scored,) or (n_scored, n_classes)
+        Class index of each scored item, or zeros and ones for several labels.
+    weight : ndarray of shape (n_scored,)
+        Weight of each scored item.
     place : ndarray of shape (n_scored,)
         Which item of the fit each scored one is.
     """
@@ -55,7 +59,12 @@ class Answers(NamedTuple):
 
     def probabilities(self, temperature: float = 1.0) -> np.ndarray:
         """Return the probabilities of the scored items, `(n_scored, n_classes)`."""
-        return mean_probabilities(self.logits, self.item, temperature)
+        return mean_probabilities(self.logits, self.item, temperature, several=self.several)
+
+    @property
+    def several(self) -> bool:
+        """Whether an item may have several labels."""
+        return self.target.ndim > 1
 
 
 def answers_of(
@@ -104,7 +113,9 @@ def scores_at(record: EpochRecord) -> dict[str, float]:
 def scores_of(answers: Answers) -> dict[str, float]:
     """Return accuracy and loss on the items held out, named as those of an epoch."""
     found, total = answers.probabilities(), answers.weight.sum()
-    hit = found.argmax(axis=1) == answers.target
+    hit = item_hits(found, answers.target)
+    if answers.several:
+        hit = (_named_by_others(answers, found) == answers.target).all(axis=1)
     return {
         "validation_accuracy": float((hit * answers.weight).sum() / total),
         "validation_loss": mean_loss(found, answers.target, answers.weight),
@@ -119,6 +130,8 @@ def learn_certainty(answers: Answers | None) -> Certainty:
     temperature = fit_temperature(answers.logits, answers.item, target, weight)
     found = [answers.probabilities(each) for each in (1.0, temperature)]
     before, after = (_quality(each, target, weight) for each in found)
+    if answers.several:
+        return Certainty(temperature, len(target), before, after)
     return Certainty.learned(temperature, before, after, found[1], target)
 
 
@@ -127,10 +140,14 @@ def scores_by_class(answers: Answers | None) -> dict[str, float]:
 
     `validation_balanced_accuracy` is the mean recall of the classes, `validation_macro_f1` the mean F1. The other two
     are accuracy and balanced accuracy of the same probabilities, each divided by how frequent its class is: about what
-    a training would reach in which all classes weigh the same.
+    a training would reach in which all classes weigh the same. With several labels an item these are
+    `validation_mean_average_precision`, `validation_micro_f1` and `validation_macro_f1`, each of thresholds that other
+    items chose.
     """
     if answers is None or not len(answers.target):
         return {}
+    if answers.several:
+        return _scores_of_labels(answers)
     from sklearn.metrics import accuracy_score, f1_score, recall_score  # noqa: PLC0415  (slow to import)
 
     probabilities, target = answers.probabilities(), answers.target
@@ -150,6 +167,40 @@ def scores_by_class(answers: Answers | None) -> dict[str, float]:
     }
 
 
+def thresholds_of(answers: Answers | None, certainty: Certainty, n_classes: int, *, several: bool) -> np.ndarray | None:
+    """Return the threshold of each class as held-out items have it; None if items have one label."""
+    if not several:
+        return None
+    if answers is None or not len(answers.target):
+        return np.full(n_classes, USUAL_THRESHOLD)
+    return choose_thresholds(answers.probabilities(certainty.temperature), answers.target, answers.weight)
+
+
+def _named_by_others(answers: Answers, probabilities: np.ndarray) -> np.ndarray:
+    """Return which labels items are given, zeros and ones, by thresholds that the other half of them chose."""
+    half = np.random.default_rng(0).permutation(len(answers.target)) % 2
+    named = np.zeros_like(answers.target)
+    for each in (0, 1):
+        here, there = half == each, half != each
+        thresholds = choose_thresholds(probabilities[there], answers.target[there], answers.weight[there])
+        named[here] = probabilities[here] >= thresholds
+    return named
+
+
+def _scores_of_labels(answers: Answers) -> dict[str, float]:
+    """Return the mean average precision of the labels that occur, and F1 over all labels and as their mean."""
+    from sklearn.metrics import average_precision_score, f1_score  # noqa: PLC0415  (slow to import)
+
+    probabilities, target = answers.probabilities(), answers.target
+    present, named = target.any(axis=0), _named_by_others(answers, probabilities)
+    precisions = [average_precision_score(target[:, at], probabilities[:, at]) for at in np.flatnonzero(present)]
+    return {
+        "validation_mean_average_precision": float(np.mean(precisions)) if precisions else float("nan"),
+        "validation_micro_f1": float(f1_score(target, named, average="micro", zero_division=0.0)),
+        "validation_macro_f1": float(f1_score(target, named, average="macro", zero_division=0.0)),
+    }
+
+
 def still_right(answers: Answers | None, before: Answers | None) -> bool:
     """Whether a network is right about items that it has learned from as often as others were that had not.
 
@@ -163,7 +214,7 @@ def still_right(answers: Answers | None, before: Answers | None) -> bool:
         return True
     weight = before.weight[there]
     now, then = (
-        float(np.average((each.probabilities().argmax(axis=1) == each.target)[rows], weights=weight))
+        float(np.average(item_hits(each.probabilities(), each.target)[rows], weights=weight))
         for each, rows in ((answers, here), (before, there))
     )
     return now >= then - standard_error(then, weight)
@@ -185,5 +236,9 @@ def logits_of(network: Network, windows: np.ndarray, device: torch.device, batch
 
 
 def _quality(probabilities: np.ndarray, target: np.ndarray, weight: np.ndarray) -> Quality:
+    if target.ndim > 1:  # every label of every item is a statement of its own
+        return Quality(
+            mean_loss(probabilities, target, weight), calibrate(target.ravel() > 0, probabilities.ravel()).error
+        )
     hit = probabilities.argmax(axis=1) == target
     return Quality(mean_loss(probabilities, target, weight), calibrate(hit, probabilities.max(axis=1)).error)

@@ -17,6 +17,7 @@ import numpy as np
 from gridcnn.adapters import Adapter
 from gridcnn.adapters.questions import Option, Question
 from gridcnn.calibration import fit_temperature
+from gridcnn.multilabel import item_hits, item_losses
 from gridcnn.pipeline.split import LabelledItems
 from gridcnn.training.budget import Budget
 from gridcnn.training.certainty import Answers
@@ -65,6 +66,8 @@ class Choice:
         Of options that were behind after some folds: the items held out from these, of which their scores are.
     beside : dict of str to float
         Accuracy of the usual option on these items.
+    several : bool
+        Whether items may have several labels: then scores are ranking precisions, see `gridcnn.multilabel.item_hits`.
     """
 
     about: str
@@ -73,6 +76,7 @@ class Choice:
     n_items: int
     given_up: dict[str, int] = field(default_factory=dict)
     beside: dict[str, float] = field(default_factory=dict)
+    several: bool = False
 
     def __str__(self) -> str:
         usual, chosen = next(iter(self.scores), ""), self.chosen.name
@@ -89,7 +93,8 @@ class Choice:
         how = f" ({', '.join(told)})" if told and chosen != usual else ""
         if chosen == usual and max(whole.values(), default=0) > whole.get(usual, 1):
             how = ", since the lead of the other may be chance"
-        return f"{self.about}: {scores} right of {self.n_items:,} items held out{behind}; taken: {chosen}{how}"
+        right = "ranking precision" if self.several else "right"
+        return f"{self.about}: {scores} {right} of {self.n_items:,} items held out{behind}; taken: {chosen}{how}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it JSON-ready, as a model keeps it."""
@@ -266,9 +271,7 @@ def _judged(answers: Answers | None) -> _Judged:
         return _Judged(*np.empty((3, 0)))
     temperature = fit_temperature(answers.logits, answers.item, answers.target, answers.weight)
     chances = answers.probabilities(temperature)
-    named = chances[np.arange(len(chances)), answers.target]
-    loss = -np.log(np.maximum(named, np.finfo(float).tiny))
-    return _Judged(answers.place, (chances.argmax(axis=1) == answers.target).astype(float), loss)
+    return _Judged(answers.place, item_hits(chances, answers.target), item_losses(chances, answers.target))
 
 
 def _lead(differences: np.ndarray) -> float:
@@ -291,4 +294,5 @@ def _choice(question: Question, chosen: Option, tried: dict[str, Lesson]) -> Cho
         n_items=max(len(each.place) for each in judged.values()),
         given_up=given_up,
         beside={name: float(each.hit.mean()) for name, each in beside.items() if each is not None},
+        several=tried[question.options[0].name].model.several,
     )

@@ -48,8 +48,9 @@ def fit(
         Reads the items; it is cloned, and remains as it is.
     X : sequence of n raw items
         Paths, sentences, arrays, or a numeric table `(n, columns)`, as the adapter reads them.
-    y : array-like of shape (n,)
-        Labels, strings or integers.
+    y : array-like of shape (n,) or (n, n_classes)
+        Labels, strings or integers. If items may have several labels, or none: a matrix of zeros and ones, or a list of
+        labels for each item.
     parameters : mapping, optional
         Fields of `BackboneConfig`, `TrainingConfig` and `FitConfig`; None, or a missing name, is the adapter's choice.
     sample_weight : array-like of shape (n,), optional
@@ -137,6 +138,7 @@ def fit(
         best_epoch=model.best_epoch,
         scores=model.scores,
         certainty=model.certainty,
+        thresholds=model.thresholds,
         summary=final.summary | kept | {"refit": True},
     )
     return timed(final, budget, refit=True)

@@ -117,7 +117,7 @@ def first_network(job: Job, adapter: Adapter, recipe: Recipe) -> Network:
     if job.start is not None:
         return job.start.first_network(flip_axes)
     backbone = ConvPoolDense(adapter.spec_, recipe.backbone, len(job.classes))  # it draws its weights first
-    return Network(adapter.frontend(), backbone, flip_axes)
+    return Network(adapter.frontend(), backbone, flip_axes, several=job.items.several)
 
 
 def caught_up(examples: Examples, n_classes: int, known: Sequence[int]) -> Examples:

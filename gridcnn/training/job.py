@@ -20,8 +20,17 @@ from gridcnn.adapters import Adapter
 from gridcnn.answer_rule import background_index
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.model import fitted_model
+from gridcnn.multilabel import set_numbers
 from gridcnn.pipeline.cache import default_cache_folder, usable
 from gridcnn.pipeline.encode import EncodedItems, encode_items, fit_adapter
+from gridcnn.pipeline.label_sets import (
+    as_given,
+    check_label_sets,
+    has_several,
+    refuse_what_needs_one_label,
+    warn_of_constant,
+    with_classes,
+)
 from gridcnn.pipeline.labels import check_class_weight, check_classes, check_labels
 from gridcnn.pipeline.split import LabelledItems, few, merge_repeats, take, validation_indices
 from gridcnn.training.callbacks import Callback, CallbackList
@@ -127,13 +136,14 @@ def make_job(
     parameters = {name: each.item() if isinstance(each, np.generic) else each for name, each in parameters.items()}
     report = None
     if fresh.reads_rows and start is None:
-        report = fresh.check_order(X, check_labels(y, _num_samples(X)))  # rows in their order
+        report = fresh.check_order(X, _one_label(y, _num_samples(X)))  # rows in their order
     items = fresh.check_items(X)
     columns = fresh.column_names(X)
     if columns is not None and start is None:
         of_columns: Any = fresh
         of_columns.columns_ = columns  # so that those of validation items are taken by their names
-    labels = check_labels(y, len(items))
+    labelled = check_label_sets(y, len(items)) if has_several(y) else None
+    labels = check_labels(y, len(items)) if labelled is None else set_numbers(labelled.matrix)
     weight = _check_sample_weight(sample_weight, np.zeros(len(items)), dtype=np.float64, ensure_non_negative=True)
     group_index = None
     if groups is not None:
@@ -144,16 +154,24 @@ def make_job(
         if len(group_index) != len(items):
             raise DataError(f"groups has {len(group_index)} entries for {len(items)} items; give one for each item")
     n_given = int((weight > 0).sum())
-    classes = np.unique(labels[weight > 0])
     goes_on = None
+    if labelled is not None or (start is not None and fitted_model(start).several):
+        refuse_what_needs_one_label(config, start)
+    if labelled is None:
+        classes = np.unique(labels[weight > 0])
+    else:
+        classes = labelled.classes
+        warn_of_constant(labelled)
     if start is not None:
         goes_on, parameters = start_from(fitted_model(start), parameters, classes)
         config = replace(config, background=parameters.get("background"))
-    check_classes(classes, n_given)
+    if labelled is None:
+        check_classes(classes, n_given)
     classes = classes if goes_on is None else goes_on.classes
     check_class_weight(config.class_weight, classes)
     background_index(classes, config.background)
-    given = LabelledItems(items, np.searchsorted(classes, labels), weight, _rows(X, len(items)), group_index)
+    target = np.searchsorted(classes, labels) if labelled is None else labelled.matrix
+    given = LabelledItems(items, target, weight, _rows(X, len(items)), group_index)
     cache = _cache_folder(config) if fresh.reads_files else None
     merged = merge_repeats(given, files=fresh.reads_files, cache=cache)
     return Job(
@@ -172,6 +190,11 @@ def make_job(
     )
 
 
+def _one_label(y: Any, n_items: int) -> np.ndarray:
+    """Return one label an item, with several labels the number of its label set."""
+    return set_numbers(check_label_sets(y, n_items).matrix) if has_several(y) else check_labels(y, n_items)
+
+
 def split_job(job: Job, validation: tuple[Any, Any] | None, seed: int) -> tuple[LabelledItems, LabelledItems | None]:
     """Return the items to train on and those of the validation split, or None if there is none."""
     if validation is not None:
@@ -187,6 +210,11 @@ def split_job(job: Job, validation: tuple[Any, Any] | None, seed: int) -> tuple[
 
 def _given_validation(job: Job, X: Any, y: Any) -> LabelledItems | None:
     items = job.adapter.check_items(X)
+    if job.items.several:
+        matrix, unknown = with_classes(y, job.classes)
+        if unknown:
+            warnings.warn(f"labels of validation items that training does not have: {few(list(unknown))}", stacklevel=4)
+        return LabelledItems(items, matrix, np.ones(len(matrix)), _rows(X, len(items))) if len(matrix) else None
     labels = check_labels(y, len(items))
     known = np.flatnonzero(np.isin(labels, job.classes))
     if len(known) < len(labels):
@@ -225,5 +253,8 @@ def split(
     config = fit_config(parameters or {})
     job = make_job(adapter, X, y, parameters or {}, config, groups=groups)
     training, checking = split_job(job, validation, check_random_state(config.random_state).randint(2**31))
-    held = None if checking is None else (checking.items, job.classes[checking.target])
-    return (training.items, job.classes[training.target]), held
+
+    def labels_of(part: LabelledItems) -> np.ndarray:
+        return as_given(part.target, job.classes) if part.several else job.classes[part.target]
+
+    return (training.items, labels_of(training)), None if checking is None else (checking.items, labels_of(checking))

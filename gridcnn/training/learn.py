@@ -14,6 +14,7 @@ from torch import nn
 from gridcnn.adapters import Adapter
 from gridcnn.errors import DataError
 from gridcnn.model import FittedModel, Network
+from gridcnn.multilabel import set_numbers
 from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.duplicates import without_known
 from gridcnn.pipeline.encode import EncodedItems
@@ -25,6 +26,7 @@ from gridcnn.training.announce import (
     about_unreadable,
     about_unscored,
     contradicting,
+    names_of_targets,
 )
 from gridcnn.training.bag import Mixture, add_bag, can_hold_bag
 from gridcnn.training.budget import Budget
@@ -35,6 +37,7 @@ from gridcnn.training.certainty import (
     scores_at,
     scores_by_class,
     scores_of,
+    thresholds_of,
 )
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.config import TrainingConfig
@@ -62,7 +65,7 @@ def answers_for(job: Job, model: FittedModel, parts: Iterable[LabelledItems]) ->
     """Ask a fitted model about labelled items, with the probabilities of an uncalibrated one."""
     device = torch.device("cpu")
     frontend = nn.Identity() if model.adapter.frontend_is_frozen else model.network.frontend
-    network = Network(frontend, model.network.backbone, model.network.flip_axes)
+    network = Network(frontend, model.network.backbone, model.network.flip_axes, several=model.several)
 
     def asked(items: LabelledItems) -> Answers | None:
         encoded = job.encode(model.adapter, items, device)
@@ -152,7 +155,8 @@ def learn(
     parts = [learning.encoded, *([] if held_out is None else [held_out.encoded])]
     summary = _summary(job, adapter, learning, held_out) | _spent(budget, schedule, chosen)
     summary |= {} if mixture is None else {"mixture": mixture._asdict()}
-    scores = scores_of(answers) if answers is not None and (mixture or job.config.class_weight) else _scores(outcome)
+    scores = _scores(job, outcome, answers, mixture)
+    certainty = certainty_of(job, answers)
     model = FittedModel(
         adapter,
         network,
@@ -165,7 +169,8 @@ def learn(
         parameters=dict(job.parameters),
         fingerprints=known_after(job, [part.fingerprints for part in parts]),
         interrupted=outcome.interrupted,
-        certainty=certainty_of(job, answers),
+        certainty=certainty,
+        thresholds=thresholds_of(answers, certainty, len(job.classes), several=training.several),
         skipped=tuple(each for part in parts for each in part.skipped),
     )
     return Learned(model, answers)
@@ -208,8 +213,10 @@ class _Part(NamedTuple):
     encoded: EncodedItems
 
     def counts(self, n_classes: int) -> list[int]:
-        """Return the number of items of each class that could be read."""
-        counts: list[int] = np.bincount(self.given.target[np.unique(self.encoded.item)], minlength=n_classes).tolist()
+        """Return the number of items of each class, or with each label, that could be read."""
+        target = self.given.target[np.unique(self.encoded.item)]
+        found = target.sum(axis=0, dtype=np.int64) if self.given.several else np.bincount(target, minlength=n_classes)
+        counts: list[int] = found.tolist()
         return counts
 
     def examples(self) -> Examples:
@@ -241,7 +248,7 @@ def _encode(
     held_out = None if checking is None else _Part(checking, job.encode(adapter, checking, device))
     parts = [part for part in (learning, held_out) if part is not None]
     if tell and (groups := contradicting(parts)):
-        job.callback.on_message(about_contradictions(groups, job.classes))
+        job.callback.on_message(about_contradictions(groups, names_of_targets(parts, job.classes)))
     n_skipped = sum(len(part.encoded.skipped) for part in parts)
     if tell and n_skipped:
         n_held = 0 if held_out is None else len(held_out.encoded.fingerprints)
@@ -266,9 +273,10 @@ def _flip_axes(job: Job, adapter: Adapter, part: _Part, *, tell: bool) -> list[s
         return kept
     if job.start is not None:
         return list(job.start.model.network.flip_axes)
+    kinds = set_numbers(part.given.target)
     for axis in adapter.defaults(len(part.given.target)).get("augment", {}).get("flip", ()):
         frontend = nn.Identity() if adapter.frontend_is_frozen else adapter.frontend()
-        test = flip_test(part.encoded.windows, part.given.target[part.encoded.item], frontend, adapter.spec_, axis)
+        test = flip_test(part.encoded.windows, kinds[part.encoded.item], frontend, adapter.spec_, axis)
         if test is None or test.keeps_classes:
             kept.append(axis)
         elif tell:
@@ -279,6 +287,9 @@ def _flip_axes(job: Job, adapter: Adapter, part: _Part, *, tell: bool) -> list[s
 def _examples(job: Job, learning: _Part, held_out: _Part | None) -> tuple[Examples, Examples | None]:
     """Return what is learned from and what is held out, with the weights of their classes."""
     examples = learning.examples()
+    if learning.given.several:  # whose classes have no weights
+        held = held_out.examples() if held_out is not None and len(held_out.encoded.item) else None
+        return examples, held
     class_weight = class_weights(job.config.class_weight, job.classes, examples.target, examples.weight)
     if held_out is None or not len(held_out.encoded.item):
         return _weighted(examples, class_weight), None
@@ -289,7 +300,9 @@ def _weighted(examples: Examples, class_weight: np.ndarray) -> Examples:
     return examples._replace(weight=(examples.weight * class_weight[examples.target]).astype(np.float32))
 
 
-def _scores(outcome: Outcome) -> dict[str, Any]:
+def _scores(job: Job, outcome: Outcome, answers: Answers | None, mixture: Mixture | None) -> dict[str, Any]:
+    if answers is not None and (mixture or job.config.class_weight or job.items.several):
+        return scores_of(answers)
     if not outcome.history:
         return {}
     return scores_at(outcome.history[max(outcome.best_epoch, 1) - 1])
@@ -300,7 +313,7 @@ def _summary(job: Job, adapter: Adapter, learning: _Part, held_out: _Part | None
     counts = learning.counts(len(job.classes))
     origin = {} if job.start is None else {"from": job.start.origin()}
     return origin | {
-        "training_items": sum(counts),
+        "training_items": len(np.unique(learning.encoded.item)),
         "validation_items": 0 if held_out is None else len(held_out.encoded.fingerprints),
         "refit": False,
         "merged_items": job.n_given - len(job.items.target),

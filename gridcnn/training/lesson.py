@@ -11,7 +11,15 @@ import numpy as np
 from gridcnn.errors import DataError
 from gridcnn.model import EpochRecord, FittedModel
 from gridcnn.training.budget import Budget
-from gridcnn.training.certainty import Answers, learn_certainty, pooled, scores_at, scores_by_class, scores_of
+from gridcnn.training.certainty import (
+    Answers,
+    learn_certainty,
+    pooled,
+    scores_at,
+    scores_by_class,
+    scores_of,
+    thresholds_of,
+)
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.folds import Fold
 from gridcnn.training.job import Job
@@ -67,14 +75,17 @@ class Lesson(NamedTuple):
         if "mixture" in summary:  # with a bag, of which the history knows nothing
             found = [fold.model.summary["mixture"] for fold in self.folds]
             summary["mixture"] = {name: float(np.mean([each[name] for each in found])) for name in found[0]}
-        if answers is not None and ("mixture" in summary or self.job.config.class_weight):
+        several = self.job.items.several
+        if answers is not None and ("mixture" in summary or self.job.config.class_weight or several):
             scores = scores_of(answers)
+        certainty = learn_certainty(answers)
         return replace(
             first,
             history=history,
             best_epoch=chosen,
             scores=scores | scores_by_class(answers),
-            certainty=learn_certainty(answers),
+            certainty=certainty,
+            thresholds=thresholds_of(answers, certainty, len(first.classes), several=several),
             summary=summary,
         )
 

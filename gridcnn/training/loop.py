@@ -20,7 +20,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
 from gridcnn.errors import DivergedError
 from gridcnn.model import EpochRecord, Network
@@ -33,6 +32,7 @@ from gridcnn.pipeline.prefetch import batches
 from gridcnn.training.callbacks import Callback, CallbackList, EarlyStopping
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.muon import Muon
+from gridcnn.training.objective import hits, losses
 from gridcnn.training.state import TrainingState
 
 __all__ = ["Examples", "Outcome", "best_epoch", "diverged", "evaluate", "seeded", "standard_error", "train"]
@@ -42,7 +42,10 @@ SMALLEST_SLOPE = 1e-12
 
 
 class Examples(NamedTuple):
-    """Training or validation examples: `windows` (n, ...), `target` class indices (n,), `weight` (n,)."""
+    """Training or validation examples: `windows` (n, ...), `target` (n,) or (n, n_classes), `weight` (n,).
+
+    Targets are class indices, or with several labels an item zeros and ones.
+    """
 
     windows: np.ndarray
     target: np.ndarray
@@ -137,10 +140,10 @@ def train(  # noqa: PLR0915  (one loop, read from top to bottom)
                 with mixed_precision(device):
                     grids = to_channels_last(augment(network.frontend(windows)))
                 network.zero_grad(set_to_none=True)
-                logits, losses = _backpropagate(network, grids, target[batch], weight[batch], config)
+                logits, lost = _backpropagate(network, grids, target[batch], weight[batch], config)
                 with torch.no_grad():
-                    hits = (logits.argmax(dim=1) == target[batch]).float() * weight[batch]
-                    state.totals += torch.stack([(losses * weight[batch]).sum(), hits.sum()])  # no step waits for them
+                    right = hits(logits, target[batch]) * weight[batch]
+                    state.totals += torch.stack([(lost * weight[batch]).sum(), right.sum()])  # no step waits for them
                 state.step()
                 if device.type == "cpu" and not math.isfinite(state.totals[0]):  # elsewhere a step would wait for it
                     raise diverged(f"the loss of epoch {epoch}", config)
@@ -199,9 +202,9 @@ def _backpropagate(
     def learn_from(grids: Tensor) -> tuple[Tensor, Tensor]:
         with mixed_precision(grids.device):
             logits = network.backbone(grids)
-            losses = F.cross_entropy(logits.float(), target, label_smoothing=config.label_smoothing, reduction="none")
-        (losses * weight).mean().backward()  # type: ignore[no-untyped-call]
-        return logits.detach(), losses.detach()
+            lost = losses(logits.float(), target, config.label_smoothing)
+        (lost * weight).mean().backward()  # type: ignore[no-untyped-call]
+        return logits.detach(), lost.detach()
 
     if not config.adversarial:
         return learn_from(grids)
@@ -256,7 +259,7 @@ def _optimisers(network: Network, config: TrainingConfig, device: torch.device) 
 
 @torch.no_grad()
 def evaluate(network: Network, examples: Examples, device: torch.device, batch_size: int) -> tuple[float, float]:
-    """Return weighted mean cross-entropy and accuracy, without smoothing or augmentation."""
+    """Return weighted mean loss and accuracy, without smoothing or augmentation, see `gridcnn.training.objective`."""
     network.eval()
     totals = torch.zeros(2)
     sizes = lengths_needed(examples.windows, network.frontend, network.backbone)
@@ -264,7 +267,6 @@ def evaluate(network: Network, examples: Examples, device: torch.device, batch_s
     for batch, rows in zip(order, batches(examples.windows, order), strict=True):
         logits = network(torch.from_numpy(without_padding(rows, sizes, batch)).to(device)).float().cpu()
         target, weight = torch.from_numpy(examples.target[batch]), torch.from_numpy(examples.weight[batch]).float()
-        losses = F.cross_entropy(logits, target, reduction="none")
-        totals += torch.stack([(losses * weight).sum(), ((logits.argmax(dim=1) == target) * weight).sum()])
+        totals += torch.stack([(losses(logits, target) * weight).sum(), (hits(logits, target) * weight).sum()])
     loss, accuracy = (totals / float(examples.weight.sum())).tolist()
     return loss, accuracy

@@ -26,6 +26,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from gridcnn.errors import ConfigurationError
 from gridcnn.model import EpochRecord, Network
+from gridcnn.multilabel import item_hits, item_losses, shares
 from gridcnn.network.layers import ParallelBranches, to_channels_last
 from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.config import TrainingConfig
@@ -44,6 +45,9 @@ PENALTIES = np.logspace(-2, 5, 15)
 
 ABOVE = 1e-5
 """How far a threshold lies above its quantile: on a plateau, rounding would decide which cells exceed it."""
+
+FACTORS = np.geomspace(0.5, 50, 25).tolist()
+"""Scales of the logits that are tried."""
 
 GOLDEN = (math.sqrt(5) + 1) / 2
 SHARE_OF_CACHE = 4
@@ -190,7 +194,9 @@ def _set_logits(network: Network, features: np.ndarray, examples: Examples) -> t
     scale = np.where(std > 1e-6, 1 / np.maximum(std, 1e-6), 0.0)
     root = np.sqrt(weight)[:, None]
     rows = (features - mean) * scale * root
-    classes = np.where(examples.target[:, None] == np.arange(n_classes), 1.0, -1.0)
+    target = examples.target
+    named = target > 0 if target.ndim > 1 else target[:, None] == np.arange(n_classes)
+    classes = np.where(named, 1.0, -1.0)
     level = np.average(classes, axis=0, weights=weight)
     wanted = (classes - level) * root
     values, vectors = np.linalg.eigh(rows @ rows.T)
@@ -212,12 +218,17 @@ def _set_logits(network: Network, features: np.ndarray, examples: Examples) -> t
     output = network.backbone.output
     output.weight.copy_(torch.from_numpy(coefficients.T))
     output.bias.copy_(torch.from_numpy(bias))
-    right = best[3].argmax(axis=1) == examples.target
-    return best[1], float(np.average(right, weights=weight))
+    return best[1], float(np.average(item_hits(best[3], examples.target), weights=weight))
 
 
 def _loss_at_best_scale(answers: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     """Return the cross-entropy of answers times a factor, and the factor for which it is lowest."""
+    if target.ndim > 1:
+        losses = {
+            factor: float(np.average(item_losses(shares(answers * factor, several=True), target), weights=weight))
+            for factor in FACTORS
+        }
+        return min((loss, factor) for factor, loss in losses.items())
 
     def loss(factor: float) -> float:
         logits = answers * factor
@@ -225,4 +236,4 @@ def _loss_at_best_scale(answers: np.ndarray, target: np.ndarray, weight: np.ndar
         chances = logits[np.arange(len(target)), target] - np.log(np.exp(logits).sum(axis=1))
         return float(-np.average(chances, weights=weight))
 
-    return min((loss(factor), factor) for factor in np.geomspace(0.5, 50, 25).tolist())
+    return min((loss(factor), factor) for factor in FACTORS)

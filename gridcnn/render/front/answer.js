@@ -3,7 +3,7 @@
 import { all, make, one } from "./dom.js";
 import { percent } from "./numbers.js";
 import { byChance } from "./paint.js";
-import { isBlank, shown } from "./state.js";
+import { isBlank, isGiven, shown } from "./state.js";
 import { nounOf, said, t } from "./words.js";
 
 const BARS = 5, WORDS = 12;
@@ -33,10 +33,12 @@ export function showNoAnswer(why, { quiet = false } = {}) {
 export function showAnswer() {
   const { values, layers } = shown, order = byChance(), [[chance, best]] = order;
   const notes = [values.n_windows > 1 && t("windows", values.window, values.n_windows), values.n_copies > 1 && t("copies")].filter(Boolean);
+  const labels = layers.classes.filter((_, at) => isGiven(at));
   all(".depends").forEach((each) => each.classList.remove("idle"));
   one("#answer-now").replaceChildren(...[
-    make("p", { class: "answer" }, make("b", {}, best === layers.background ? t("noClass") : layers.classes[best]), " ", percent(chance)),
-    make("table", { class: "answers bars", "aria-hidden": "true" }, order.slice(0, BARS).map(([share, at], rank) => make("tr", { class: rank ? null : "best" },
+    layers.thresholds ? make("p", { class: "answer" }, make("b", {}, labels.join(t("comma")) || t("noLabel")))
+      : make("p", { class: "answer" }, make("b", {}, best === layers.background ? t("noClass") : layers.classes[best]), " ", percent(chance)),
+    make("table", { class: "answers bars", "aria-hidden": "true" }, order.slice(0, BARS).map(([share, at], rank) => make("tr", { class: isGiven(at, rank) ? "best" : null },
       make("th", { scope: "row" }, layers.classes[at]), make("td", { class: "track" }, make("i", { vars: { width: `${100 * share}%` } })), make("td", { class: "number" }, percent(share))))),
     order.length > BARS && make("p", { class: "soft small" }, t("moreClasses", order.length - BARS)),
     ...caution(values),

@@ -22,6 +22,7 @@ export function softmax(logits) {
   const sum = powers.reduce((total, each) => total + each, 0);
   return powers.map((each) => each / sum);
 }
+export const sigmoid = (logits) => logits.map((logit) => 1 / (1 + Math.exp(-logit)));
 // The patch under a cell, as [top, bottom, left, right].
 export function region([offset, size, stride], [y, x]) {
   const top = offset[0] + y * stride[0], left = offset[1] + x * stride[1];

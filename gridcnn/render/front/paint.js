@@ -5,7 +5,7 @@ import { drawColumn } from "./column.js";
 import { all, make, one } from "./dom.js";
 import { drawSeries, inputOf, showInput } from "./input.js";
 import { largest, number, percent, planes, signed, square, unpack } from "./numbers.js";
-import { shown } from "./state.js";
+import { isGiven, shown } from "./state.js";
 import { t } from "./words.js";
 
 const MOST_CLASSES = 10;
@@ -56,8 +56,8 @@ export function byChance() {
 
 function drawAnswers() {
   const { values, layers } = shown, order = byChance();
-  one("#softmax").textContent = t("softmax", values.n_windows * values.n_copies > 1, shown.layers.temperature);
-  one("#answers").replaceChildren(...order.slice(0, MOST_CLASSES).map(([chance, at], rank) => make("tr", { class: rank ? null : "best" },
+  one("#softmax").textContent = t(layers.thresholds ? "sigmoid" : "softmax", values.n_windows * values.n_copies > 1, shown.layers.temperature);
+  one("#answers").replaceChildren(...order.slice(0, MOST_CLASSES).map(([chance, at], rank) => make("tr", { class: isGiven(at, rank) ? "best" : null },
     make("th", { scope: "row" }, layers.classes[at]),
     make("td", { class: "track" }, make("i", { vars: { width: `${100 * chance}%` } })),
     make("td", { class: "number" }, percent(chance)))));

@@ -21,6 +21,7 @@
 // Layers (gridcnn.render.live.layers; the same for every item)
 //   classes    string[]           in the order of the probabilities
 //   background number or null     index of the class that is never given as an answer
+//   thresholds number[] or null   the probability from which an item has each label; null if every item has one
 //   temperature number            what the weights and biases of the logits are divided by already
 //   noun       "picture"          what an item is called;  about: a sentence on how a grid shows one
 //   takes      { modality, height, width, channels, paper, rate, samples, shape, ends, example }   what to ask for: modality

@@ -1,6 +1,6 @@
 // What is shown: the layers of one model, and the values of one item; fields are those of provider.js, unpacked.
 
-import { largest, planes, softmax, square, squareField, unpack } from "./numbers.js";
+import { largest, planes, sigmoid, softmax, square, squareField, unpack } from "./numbers.js";
 
 export const shown = { layers: null, values: null, chosen: 0, current: null };
 
@@ -30,7 +30,7 @@ export function fill(values) {
   shown.column = column && column.values;
   shown.sums = values.sums ? planes(unpack(values.sums)) : null;
   shown.axes = values.axes || shown.layers.axes;
-  shown.chances = softmax(Array.from(values.logits));
+  shown.chances = (shown.layers.thresholds ? sigmoid : softmax)(Array.from(values.logits));
   shown.groups.forEach((group, g) => {
     group.stages.forEach((stage, at) => {
       const maps = values.maps[g][at], before = at && group.stages[at - 1].maps;
@@ -55,6 +55,11 @@ export const columnSizes = () => {
 export function part(name) { // "column", "weights" or "votes" of the chosen class
   const weights = shown.weights[shown.chosen];
   return { column: shown.column, weights, votes: shown.column.map((value, at) => value * weights[at]) }[name];
+}
+// Whether an answer names a class: the most probable one does, or with several labels each that reaches its threshold.
+export function isGiven(at, rank) {
+  const { thresholds } = shown.layers;
+  return thresholds ? shown.values.probabilities[at] >= thresholds[at] : rank === 0;
 }
 // Whether the grid is the same everywhere: a blank page, silence.
 export function isBlank() {
