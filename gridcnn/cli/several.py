@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, table
 from gridcnn.cli.sources import Columns
+from gridcnn.display import printable
 from gridcnn.errors import ConfigurationError, Skipped
 
 if TYPE_CHECKING:
