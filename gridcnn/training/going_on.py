@@ -18,8 +18,8 @@ from gridcnn.pipeline.split import SMALLEST_SPLIT, few, validation_indices
 from gridcnn.training.certainty import Answers, learn_certainty
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.folds import Fold, folds_of
-from gridcnn.training.job import Job, split_job
 from gridcnn.training.following import train_together
+from gridcnn.training.job import Job, split_job
 from gridcnn.training.loop import Examples, Outcome
 from gridcnn.training.recipe import Recipe
 from gridcnn.training.solve import solve

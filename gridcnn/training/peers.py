@@ -15,6 +15,7 @@ Li et al. 2020, "PyTorch Distributed: Experiences on accelerating data parallel 
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -92,7 +93,7 @@ class Peers:
         slopes = [torch.zeros_like(each) if each.grad is None else each.grad for each in learning]
         every = torch.cat([*(slope.reshape(-1) for slope in slopes), more.to(slopes[0])])
         distributed.all_reduce(every)
-        *sums, more = every.split([*(slope.numel() for slope in slopes), len(more)])
+        *sums, more = torch.split(every, [*(slope.numel() for slope in slopes), len(more)])
         for parameter, slope, total in zip(learning, slopes, sums, strict=True):
             parameter.grad = slope.copy_(total.view_as(slope))
         return more
@@ -112,7 +113,7 @@ class Peers:
         for each in network.buffers():
             if each.is_floating_point():
                 distributed.all_reduce(each)
-                each /= self.size
+                each.div_(self.size)
 
     def hand_out(self, value: Any = None) -> Any:
         """Return the value that the first process gives; the others give none."""
@@ -158,11 +159,11 @@ class Peers:
 
 
 def _about(array: np.ndarray) -> dict[str, Any]:
-    mapped = isinstance(array, np.memmap) and isinstance(array.filename, str | os.PathLike) and array.flags.c_contiguous
-    whole = mapped and array.nbytes == array.base.nbytes if mapped and isinstance(array.base, np.memmap) else mapped
-    file = os.path.realpath(array.filename) if whole and isinstance(array, np.memmap) else None
-    offset = array.offset if file is not None and isinstance(array, np.memmap) else 0
-    return {"shape": array.shape, "dtype": array.dtype, "file": file, "offset": offset}
+    """Say what another process needs to know of an array, and the file that it is a map of, if it is the whole map."""
+    about = {"shape": array.shape, "dtype": array.dtype, "file": None, "offset": 0}
+    if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap) and array.filename is not None:
+        about |= {"file": os.path.realpath(array.filename), "offset": array.offset}
+    return about
 
 
 ALONE = Peers()
