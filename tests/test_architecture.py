@@ -62,6 +62,7 @@ MAY_IMPORT = {
     "render": {*MODEL, "inference", "explain", "evaluation"},
     "export": {*MODEL, "inference", "explain", "bundle", "evaluation", "render"},
     "serve": {*MODEL, "inference", "explain", "bundle", "evaluation", "render", "export"},
+    "scale": {*MODEL, "datasets", "training", "inference", "bundle"},
     "cli": {
         *MODEL,
         "datasets",
@@ -73,6 +74,7 @@ MAY_IMPORT = {
         "render",
         "export",
         "serve",
+        "scale",
     },
     "": {
         "estimator",
