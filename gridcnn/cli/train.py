@@ -21,17 +21,20 @@ from gridcnn.cli.options import (
     OnError,
     Ordering,
     PathOption,
+    RayAddressOption,
     SourceArgument,
     SplitOption,
     StartOption,
     TextOption,
     ThreadsOption,
+    WorkersOption,
     input_option,
     size_of,
     training_option,
     with_hyperparameters,
 )
 from gridcnn.cli.output import note, prepare_output, printable, save_model
+from gridcnn.cli.scaling import fit_by
 from gridcnn.cli.sources import Columns, adapter_for, parts_of, read_labelled
 from gridcnn.cli.stopping import sigterm_like_ctrl_c
 from gridcnn.cli.train_report import print_audit, print_plan, print_read, print_scores, report_skipped, write_history
@@ -135,6 +138,8 @@ def train(
         int | None, training_option("--jobs", "Threads that read files.  \\[default: one for each core]")
     ] = None,
     threads: ThreadsOption = None,
+    workers: WorkersOption = None,
+    ray_address: RayAddressOption = None,
     cache: Annotated[bool, training_option("--cache/--no-cache", "Keep decoded items for the next run.")] = True,
     checkpoint_dir: Annotated[
         Path | None,
@@ -174,7 +179,6 @@ def train(
     from gridcnn.cli.progress import Messages, progress_reporter
     from gridcnn.pipeline.labels import check_classes
     from gridcnn.pipeline.parallel import set_computing_threads
-    from gridcnn.training.fit import fit
     from gridcnn.training.job import split as split_items
     from gridcnn.training.malloc import keep_freed_memory
     from gridcnn.training.plan import plan
@@ -221,6 +225,7 @@ def train(
                 print_plan(expected)
                 return
             shown = [progress_reporter(console, quiet=quiet), *([] if log is None else [tracker(log)])]
+            fit = fit_by(workers, ray_address)
             model = fit(
                 reader, learning.items, learning.labels, parameters, **task, start=earlier.start, callbacks=shown
             )
