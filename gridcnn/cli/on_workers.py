@@ -108,8 +108,8 @@ def predict_on_workers(
 
     ray_module("data")
     from gridcnn.scale.predicting import Job, answered
-    from gridcnn.scale.sharing import require_shared
     from gridcnn.scale.shards import Shards, place_of
+    from gridcnn.scale.sharing import require_shared
 
     console = Console(stderr=True)
     with Waiting(console, "reading") as waiting:

@@ -172,20 +172,6 @@ PrecisionOption = Annotated[
     ),
 ]
 
-WorkersOption = Annotated[
-    int | None,
-    typer.Option(
-        "--workers", metavar="N", min=1, help="Work in N processes of a Ray cluster; see docs/many-machines.md."
-    ),
-]
-RayAddressOption = Annotated[
-    str | None,
-    typer.Option(
-        "--ray-address",
-        metavar="ADDRESS",
-        help="The cluster, such as ray://HOST:10001.  \\[default: a cluster on this machine, for this command]",
-    ),
-]
 ThreadsOption = Annotated[
     int | None,
     typer.Option(

@@ -178,7 +178,7 @@ def _cause(error: BaseException) -> BaseException:
 
 def _inputs(ray: Any, sent: _Sent) -> Any:
     """Return the inputs as Ray Data reads them: one task for each."""
-    from ray.data.block import BlockMetadata  # noqa: PLC0415
+    from ray.data.block import BlockMetadata
 
     class Inputs(ray.data.Datasource):  # type: ignore[misc]
         """The inputs of a job."""
@@ -221,7 +221,7 @@ class _EncodedUnit:
 
 def _reader(sent: _Sent, number: int) -> Callable[[], Iterator[Any]]:
     def read() -> Iterator[Any]:
-        from ray.data.block import BlockAccessor  # noqa: PLC0415
+        from ray.data.block import BlockAccessor
 
         with limited(**sent.job.limits):
             items = iter(sent.job.read(_loaded(sent).adapter, number))
@@ -237,7 +237,9 @@ def _encode(batch: Mapping[str, Any], sent: _Sent) -> Iterator[dict[str, Any]]:
     with limited(**sent.job.limits):
         for unit in batch["unit"]:
             names = iter(unit.names)
-            for some, encoded in encode_ahead(adapter, unit.items, n_jobs=adapter.threads(unit.items), part=sent.job.unit):
+            for some, encoded in encode_ahead(
+                adapter, unit.items, n_jobs=adapter.threads(unit.items), part=sent.job.unit
+            ):
                 yield {"encoded": _cell(_EncodedUnit(list(itertools.islice(names, len(some))), encoded))}
 
 

@@ -41,12 +41,12 @@ def ray_module(*parts: str) -> Any:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        import ray  # noqa: PLC0415  (heavy, and in an extra)
+        import ray
 
         if "data" in parts:
-            import ray.data  # noqa: PLC0415
+            import ray.data
         if "train" in parts:
-            import ray.train  # noqa: PLC0415
+            import ray.train
     except ImportError as error:
         raise ConfigurationError(
             f"work on many machines needs Ray, which is not installed ({error.name}): pip install 'gridcnn[scale]'"

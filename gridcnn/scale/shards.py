@@ -1,8 +1,8 @@
 """A folder of parquet shards, on a disk or in a remote storage, that is whole as soon as it has its manifest.
 
-    part-00000.parquet, …       the rows, in the order of the items, which is that of the names
-    skipped.csv                 the items that have no answer, and why
-    manifest.json               written last: model, number of rows, and the digest of each shard
+part-00000.parquet, …       the rows, in the order of the items, which is that of the names
+skipped.csv                 the items that have no answer, and why
+manifest.json               written last: model, number of rows, and the digest of each shard
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _RemoteFolder:
         self._filesystem, self._path = filesystem_of(name)
 
     def names(self) -> list[str]:
-        from pyarrow import fs  # noqa: PLC0415
+        from pyarrow import fs
 
         with self._telling():
             found = self._filesystem.get_file_info(fs.FileSelector(self._path, allow_not_found=True))
@@ -158,7 +158,7 @@ class Shards:
 
     def add(self, rows: bytes, failed: Sequence[tuple[str, str]]) -> None:
         """Add rows, as a record batch that Arrow has serialised, and say which of them have no answer."""
-        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow as pa
 
         batch = pa.ipc.read_record_batch(pa.py_buffer(rows), self._schema)
         self._batches.append(batch)
@@ -171,8 +171,8 @@ class Shards:
             self._write_shard()
 
     def _write_shard(self) -> None:
-        import pyarrow as pa  # noqa: PLC0415
-        import pyarrow.parquet as pq  # noqa: PLC0415
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
         file = io.BytesIO()
         pq.write_table(pa.Table.from_batches(self._batches, self._schema), file)

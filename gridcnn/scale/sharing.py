@@ -23,7 +23,7 @@ def require_shared(places: Iterable[Path]) -> None:
         If a node does not see one of them, or another one of that name.
     """
     ray = ray_module()
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = {str(place): _seen(str(place)) for place in places}
     if not here:

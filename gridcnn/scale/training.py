@@ -22,7 +22,7 @@ from gridcnn.adapters import Adapter
 from gridcnn.errors import ConfigurationError, GridcnnError
 from gridcnn.model import EpochRecord, FittedModel, Network
 from gridcnn.scale.session import connected, ray_module
-from gridcnn.scale.shared import require_shared
+from gridcnn.scale.sharing import require_shared
 from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.following import follow
 from gridcnn.training.peers import Peers
@@ -84,7 +84,7 @@ def fit(
     heard = CallbackList(callbacks)
     with connected(address, workers), _checkpoints(settings, address) as folder:
         settings["checkpoint_dir"] = str(folder)
-        require_shared(folder, _a_file_of(adapter, X))
+        _require_shared(folder, _a_file_of(adapter, X))
         task = _Task(adapter, _whole_names(adapter, X), y, settings, options)
         return _Training(task, workers, heard).run(folder)
 
@@ -96,7 +96,7 @@ def _checkpoints(settings: Mapping[str, Any], address: str | None) -> Iterator[P
         folder = Path(settings["checkpoint_dir"]).absolute()
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
-    elif address is not None:
+    elif address or os.environ.get("RAY_ADDRESS"):
         raise ConfigurationError(
             "a training on a cluster needs a folder that all its machines share, to go on from if one of them fails: "
             "name it with --checkpoint-dir"
@@ -104,6 +104,16 @@ def _checkpoints(settings: Mapping[str, Any], address: str | None) -> Iterator[P
     else:
         with tempfile.TemporaryDirectory(prefix="gridcnn-run-", ignore_cleanup_errors=True) as place:
             yield Path(place)
+
+
+def _require_shared(folder: Path, file: Path | None) -> None:
+    """Refuse machines that do not see a new file in the folder, or a file of the items."""
+    token = folder / f".seen-{secrets.token_hex(8)}"
+    token.write_bytes(b"?")
+    try:
+        require_shared([token, *([file] if file is not None and file.is_file() else [])])
+    finally:
+        token.unlink(missing_ok=True)
 
 
 def _whole_names(adapter: Adapter, items: Any) -> Any:
