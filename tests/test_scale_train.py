@@ -1,8 +1,10 @@
 """`train --workers`: a fit by several workers of a Ray cluster, which may die."""
 
+import contextlib
 import os
 import signal
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,12 +84,10 @@ def test_a_killed_worker_is_replaced_and_the_training_goes_on_from_its_checkpoin
 def processes():
     """Return number and title of each process of this machine."""
     found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/cmdline", "rb") as file:
-                found.append((int(name), file.read().decode(errors="replace")))
-        except OSError:
-            continue
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit():
+            with contextlib.suppress(OSError):
+                found.append((int(place.name), (place / "cmdline").read_bytes().decode(errors="replace")))
     return sorted(found)
 
 
