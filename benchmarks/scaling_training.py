@@ -33,8 +33,8 @@ WORKERS, EPOCHS, ITEMS = 2, 4, 10_000
 FIXED = {"epochs": EPOCHS, "batch_size": 64, "kernels": (16, 32), "folds": 1, "refit": False, "device": "cpu"}
 INTRO = """## Training by several workers
 
-`benchmarks/scaling_training.py`: {workers} workers of one thread each (`--workers {workers}`, on one machine) beside one
-process of as many threads. They compute the same batches, and each worker a half of every one.
+`benchmarks/scaling_training.py`: {workers} workers of one thread each (`--workers {workers}`, on one machine) beside
+one process of as many threads. They compute the same batches, and each worker a half of every one.
 
 """
 
@@ -83,9 +83,7 @@ def main() -> None:
     torch.set_num_threads(WORKERS)
     shares, here, there = [], [], []
     with tempfile.TemporaryDirectory() as folder, connected(None, WORKERS):
-        draw_pictures(Path(folder), ITEMS)
-        files = sorted(Path(folder).rglob("*.png"))
-        labels = [file.parent.name for file in files]
+        files, labels = draw_pictures(Path(folder), ITEMS)
         for _ in range(given.turns):
             here.append(speed(files, labels, workers=False))
             there.append(speed(files, labels, workers=True))
