@@ -66,6 +66,7 @@ MAY_IMPORT = {
     "render": {*MODEL, "inference", "explain", "evaluation"},
     "export": {*MODEL, "inference", "explain", "bundle", "evaluation", "render"},
     "serve": {*MODEL, "inference", "explain", "bundle", "evaluation", "render", "export"},
+    "scale": {*MODEL, "datasets", "training", "inference", "bundle"},
     "cli": {
         *MODEL,
         "datasets",
@@ -77,6 +78,7 @@ MAY_IMPORT = {
         "render",
         "export",
         "serve",
+        "scale",
     },
     "": {
         "estimator",

@@ -178,11 +178,11 @@ class Parquet(Format):
             pa.list_(pa.float32(), column.size) if column.kind is tuple else types[column.kind] for column in columns
         ]
         names = [column.name for column in columns]
-        self._schema = pa.schema(zip(names, kinds, strict=True), metadata=self.about or None)
+        self.schema = pa.schema(zip(names, kinds, strict=True), metadata=self.about or None)
 
     def head(self) -> bytes:
         """Return the schema as Arrow writes it."""
-        head: bytes = self._schema.serialize().to_pybytes()
+        head: bytes = self.schema.serialize().to_pybytes()
         return head
 
     def rows(self, values: Sequence[Sequence[Any]]) -> bytes:
@@ -193,9 +193,9 @@ class Parquet(Format):
         exact = [[_exact(value) for value in each] if column.kind in (str, list) else each for each, column in kinds]
         arrays = [
             _vectors(each, column.size) if column.kind is tuple else pa.array(each, field.type)
-            for each, column, field in zip(exact, self.columns, self._schema, strict=True)
+            for each, column, field in zip(exact, self.columns, self.schema, strict=True)
         ]
-        rows: bytes = pa.record_batch(arrays, schema=self._schema).serialize().to_pybytes()
+        rows: bytes = pa.record_batch(arrays, schema=self.schema).serialize().to_pybytes()
         return rows
 
     def convert(self, unfinished: Path, file: IO[bytes]) -> None:
@@ -203,16 +203,16 @@ class Parquet(Format):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with unfinished.open("rb") as opened, pq.ParquetWriter(file, self._schema) as writer:
+        with unfinished.open("rb") as opened, pq.ParquetWriter(file, self.schema) as writer:
             group, rows, size = [], 0, 0
             for batch in pa.ipc.open_stream(opened):
                 group.append(batch)
                 rows, size = rows + batch.num_rows, size + batch.nbytes
                 if rows >= ROWS_OF_A_GROUP or size >= BYTES_OF_A_GROUP:
-                    writer.write_table(pa.Table.from_batches(group, self._schema), row_group_size=rows)
+                    writer.write_table(pa.Table.from_batches(group, self.schema), row_group_size=rows)
                     group, rows, size = [], 0, 0
             if group:
-                writer.write_table(pa.Table.from_batches(group, self._schema), row_group_size=rows)
+                writer.write_table(pa.Table.from_batches(group, self.schema), row_group_size=rows)
 
 
 def _vectors(values: Sequence[Any], size: int) -> Any:

@@ -188,6 +188,26 @@ ThreadsOption = Annotated[
         help="Threads that compute.  \\[default: OMP_NUM_THREADS, or the cores that this process may use]",
     ),
 ]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="Compute in N processes of Ray, on this machine or on those of a cluster: pip install 'gridcnn\\[scale]'.",
+        rich_help_panel="Many machines",
+    ),
+]
+RayAddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="The cluster of --workers: HOST:PORT, auto for the one that runs here.  \\[default: RAY_ADDRESS, or this "
+        "machine alone]",
+        rich_help_panel="Many machines",
+    ),
+]
 
 
 def input_option(flag: str, help_: str, **more: Any) -> Any:

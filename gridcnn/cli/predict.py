@@ -14,6 +14,7 @@ from gridcnn.cli.answers import Answers, columns_of
 from gridcnn.cli.asking import read_inputs
 from gridcnn.cli.cautions import Cautions
 from gridcnn.cli.formats import FormatName, format_of
+from gridcnn.cli.on_workers import predict_on_workers, require_local
 from gridcnn.cli.options import (
     AbstainOption,
     ByClassOption,
@@ -22,9 +23,11 @@ from gridcnn.cli.options import (
     PathOption,
     Precision,
     PrecisionOption,
+    RayAddressOption,
     SetsOption,
     TextOption,
     ThreadsOption,
+    WorkersOption,
 )
 from gridcnn.cli.output import note
 from gridcnn.cli.resuming import what_makes
@@ -44,13 +47,14 @@ def predict(
     ],
     inputs: InputsArgument,
     *,
-    output: Annotated[
-        Path | None,
+    output_name: Annotated[
+        str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="FILE",
-            help="A csv, jsonl or parquet file, by its suffix.  \\[default: standard output]",
+            help="A csv, jsonl or parquet file, by its suffix; with --workers a folder, also s3://BUCKET/FOLDER.  "
+            "\\[default: standard output]",
         ),
     ] = None,
     format_name: Annotated[
@@ -68,6 +72,8 @@ def predict(
     by_class: ByClassOption = False,
     precision: PrecisionOption = Precision.float32,
     threads: ThreadsOption = None,
+    workers: WorkersOption = None,
+    address: RayAddressOption = None,
 ) -> None:
     """Predict classes: one row per item with its prediction, a probability per class, and its error if it has one.
 
@@ -77,15 +83,26 @@ def predict(
     The rows stand in the order of the items, and none is left out: row 7 of a csv file gets row 7 of the answers. They
     are written as they are computed, to FILE.partial, which gets its name FILE at the end. Whatever stops the command,
     the same one with --resume goes on behind the last rows. Neither items nor answers are held in memory.
+
+    With --workers, many processes answer, here or on the machines of a Ray cluster, and the rows are written as shards
+    of parquet to a folder, which is whole as soon as it holds manifest.json. Inputs may then be s3:// and gs://, too.
     """
+    columns = Columns(text=text, path=path, encoding=encoding)
+    promises = {"abstain": abstain, "sets": sets, "by_class": by_class}
+    if workers is not None:
+        refused = {"--resume": resume, "--threads": threads is not None,
+                   f"--format {format_name}": format_name not in {None, FormatName.parquet}}  # fmt: skip
+        how = {"precision": precision.value, "workers": workers, "address": address, "refused": refused}
+        _end(*predict_on_workers(model, inputs, output_name, columns, promises, **how))
+        return
+    require_local([*inputs, *([] if output_name is None else [output_name])], address)
+    output = None if output_name is None else Path(output_name)
     from gridcnn.adapters.limits import current
 
     partial = unfinished(output, [model, *inputs], resume=resume)
     kind = format_of(output, format_name)
-    columns = Columns(text=text, path=path, encoding=encoding)
     watched = output is not None or not sys.stdout.isatty()  # answers that scroll by are progress enough
     console = Console(stderr=True, force_terminal=None if watched else False)
-    promises = {"abstain": abstain, "sets": sets, "by_class": by_class}
     n_items, answers = None, None
     try:
         with Waiting(console, "reading") as waiting:
@@ -121,7 +138,12 @@ def predict(
         if partial is not None and answers is not None and answers.is_ahead:
             note(f"{answers.n_rows:,} items are answered{kept(partial)}.")
         raise
-    if answers.n_failed:
-        note(f"{answers.n_failed} of {answers.n_rows} items could not be predicted: see their error column.")
-    if answers.n_failed == answers.n_rows:
+    _end(answers.n_rows, answers.n_failed)
+
+
+def _end(n_rows: int, n_failed: int) -> None:
+    """Say how many items have no answer; if none has, the command has failed."""
+    if n_failed:
+        note(f"{n_failed} of {n_rows} items could not be predicted: see their error column.")
+    if n_failed == n_rows:
         raise typer.Exit(1)

@@ -22,17 +22,20 @@ from gridcnn.cli.options import (
     OnError,
     Ordering,
     PathOption,
+    RayAddressOption,
     SourceArgument,
     SplitOption,
     StartOption,
     TextOption,
     ThreadsOption,
+    WorkersOption,
     input_option,
     size_of,
     training_option,
     with_hyperparameters,
 )
 from gridcnn.cli.output import note, prepare_output, save_model
+from gridcnn.cli.scaling import fit_by
 from gridcnn.cli.several import compare_label_sets
 from gridcnn.cli.sources import Columns, adapter_for, parts_of, read_labelled
 from gridcnn.cli.stopping import sigterm_like_ctrl_c
@@ -140,6 +143,8 @@ def train(
         int | None, training_option("--jobs", "Threads that read files.  \\[default: one for each core]")
     ] = None,
     threads: ThreadsOption = None,
+    workers: WorkersOption = None,
+    ray_address: RayAddressOption = None,
     cache: Annotated[bool, training_option("--cache/--no-cache", "Keep decoded items for the next run.")] = True,
     checkpoint_dir: Annotated[
         Path | None,
@@ -178,7 +183,6 @@ def train(
 
     from gridcnn.pipeline.labels import check_classes
     from gridcnn.pipeline.parallel import set_computing_threads
-    from gridcnn.training.fit import fit
     from gridcnn.training.job import split as split_items
     from gridcnn.training.malloc import keep_freed_memory
     from gridcnn.training.plan import plan
@@ -228,6 +232,7 @@ def train(
                 print_plan(expected)
                 return
             shown = [progress_reporter(console, quiet=quiet), *([] if log is None else [tracker(log)])]
+            fit = fit_by(workers, ray_address)
             model = fit(
                 reader, learning.items, learning.labels, parameters, **task, start=earlier.start, callbacks=shown
             )

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from gridcnn.pipeline.fingerprint import fingerprint
 from gridcnn.pipeline.parallel import in_threads
 from gridcnn.segments import Segment
 
-__all__ = ["EncodedItems", "encode_ahead", "encode_items", "fit_adapter"]
+__all__ = ["Chunks", "EncodedItems", "encode_ahead", "encode_items", "encoded_chunks", "fit_adapter"]
 
 CHUNK = 32  # items
 BYTES_OF_PART = 2**26  # bytes of windows at which a part ends
@@ -48,6 +48,8 @@ BYTES_AHEAD = 2**27  # bytes of windows that may wait for who consumes them
 BYTES_AT_ONCE = 2**20  # bytes of windows; spectra of more leave the processor's cache and take twice as long
 
 Progress = Callable[[int, int], None]
+Chunks = Generator[list[Encoded | ItemError], None, None]
+Spread = Callable[[Adapter, Sequence[Any], int | None], Chunks]
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def encode_items(
     n_jobs: int | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
+    spread: Spread | None = None,
 ) -> EncodedItems:
     """Encode items in parallel threads, or read them from the cache.
 
@@ -140,6 +143,8 @@ def encode_items(
         Folder of the cache; None keeps nothing. Only items that are files are cached.
     progress : callable or None
         Called with the number of items done and the number of all items.
+    spread : callable, optional
+        Encodes them elsewhere: takes adapter, items and `n_jobs`, and yields the results in their order, in parts.
 
     Returns
     -------
@@ -162,7 +167,7 @@ def encode_items(
     device = torch.device(frontend_on) if frontend_on is not None and adapter.frontend_is_frozen else None
 
     def results() -> Iterator[Result]:
-        made = _encoded(adapter, items, names, on_error, n_jobs)
+        made = _encoded((spread or encoded_chunks)(adapter, items, n_jobs), names, on_error)
         if device is not None:
             made = _through_frontend(adapter, made, device)
         return made if progress is None else _followed(made, len(items), progress)
@@ -251,18 +256,18 @@ def _threads(adapter: Adapter, n_jobs: int | None) -> int | None:
     return n_jobs if adapter.reads_files else 1
 
 
-def _encoded(
-    adapter: Adapter, items: Sequence[Any], names: Sequence[Any] | None, on_error: str, n_jobs: int | None
-) -> Iterator[Result]:
+def encoded_chunks(adapter: Adapter, items: Sequence[Any], n_jobs: int | None) -> Chunks:
+    """Encode items in threads; yield the results in their order, in parts."""
+    return in_threads(functools.partial(_encode_chunk, adapter), items, _threads(adapter, n_jobs), CHUNK)
+
+
+def _encoded(chunks: Chunks, names: Sequence[Any] | None, on_error: str) -> Iterator[Result]:
     """Yield the windows of each item in order, and raise what is to be raised at once."""
-    chunks = in_threads(functools.partial(_encode_chunk, adapter), items, _threads(adapter, n_jobs), CHUNK)
-    try:
+    with contextlib.closing(chunks):
         for position, result in enumerate(itertools.chain.from_iterable(chunks)):
             if isinstance(result, ItemError) and on_error == "raise":
                 raise result if names is None else ItemError(names[position], result.reason)
             yield position, result
-    finally:
-        chunks.close()
 
 
 def _encode_chunk(adapter: Adapter, items: Sequence[Any]) -> list[Encoded | ItemError]:

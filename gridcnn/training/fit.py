@@ -23,6 +23,7 @@ from gridcnn.training.job import make_job
 from gridcnn.training.learn import answers_for, learn
 from gridcnn.training.lesson import Lesson, learn_folds
 from gridcnn.training.limit import as_reduced, refits_in_time, timed
+from gridcnn.training.peers import ALONE, Peers
 from gridcnn.training.recipe import fit_config
 
 __all__ = ["fit"]
@@ -39,6 +40,7 @@ def fit(
     validation: tuple[Any, Any] | None = None,
     callbacks: Iterable[Callback] = (),
     start: Any = None,
+    peers: Peers = ALONE,
 ) -> FittedModel:
     """Train a classifier.
 
@@ -65,6 +67,8 @@ def fit(
         A fitted one to go on from: its adapter reads the items, its weights are the first ones, its classes are kept
         and those of the items added, and the training takes a quarter of the epochs. What is set about network and
         adapter must be as in that model. `class_weight` and such are set anew.
+    peers : Peers
+        Several processes, of which the first one calls this, and the others call `following.follow`.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def fit(
     config = fit_config(parameters or {})
     budget = None if config.time_limit is None else Budget(config.time_limit)
     kept = {name: value for name, value in (parameters or {}).items() if name not in CHECKPOINTING}
-    job = make_job(adapter, X, y, kept, config, sample_weight, groups, callbacks, start)
+    job = make_job(adapter, X, y, kept, config, sample_weight, groups, callbacks, start, peers)
     seed = check_random_state(config.random_state).randint(2**31)
     job, surveyed = survey(job)
     job, questions = open_questions(job, surveyed)

@@ -18,8 +18,9 @@ from gridcnn.pipeline.split import SMALLEST_SPLIT, few, validation_indices
 from gridcnn.training.certainty import Answers, learn_certainty
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.folds import Fold, folds_of
+from gridcnn.training.following import train_together
 from gridcnn.training.job import Job, split_job
-from gridcnn.training.loop import Examples, Outcome, train
+from gridcnn.training.loop import Examples, Outcome
 from gridcnn.training.recipe import Recipe
 from gridcnn.training.solve import solve
 from gridcnn.training.start import Start
@@ -136,18 +137,18 @@ def caught_up(examples: Examples, n_classes: int, known: Sequence[int]) -> Examp
 
 def training_of(job: Job, *, solved: bool) -> Callable[..., Outcome]:
     """Return what trains a network."""
-    start = job.start
+    start, training = job.start, functools.partial(train_together, peers=job.peers)
     if start is not None and start.only_votes:
         return functools.partial(learn_votes, fixed=start.missing)
     if start is None or solved:
-        return functools.partial(solve, keep_kernels=start is not None) if solved else train
+        return functools.partial(solve, keep_kernels=start is not None) if solved else training
 
     def further(network: Network, examples: Examples, config: TrainingConfig, **more: Any) -> Outcome:
         known = np.searchsorted(job.classes, start.model.classes).tolist()
         if len(known) < len(job.classes):  # a vote of zeros would take long to learn
             shift_votes(network, examples, config.batch_size, known, more["device"])
             examples = caught_up(examples, len(job.classes), known)
-        return train(network, examples, config, **more)
+        return training(network, examples, config, **more)
 
     return further
 

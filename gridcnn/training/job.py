@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ from gridcnn.pipeline.labels import check_class_weight, check_classes, check_lab
 from gridcnn.pipeline.split import LabelledItems, few, merge_repeats, take, validation_indices
 from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.config import FitConfig
+from gridcnn.training.following import encode_together
+from gridcnn.training.peers import ALONE, Peers
 from gridcnn.training.recipe import fit_config, resolve
 from gridcnn.training.start import Start, require_adapter, start_from
 
@@ -61,6 +64,7 @@ class Job:
     chosen: Mapping[str, Any] = field(default_factory=dict)  # what the data decided
     ended: bool | None = None  # whether series end early, as all of them tell; a part may tell otherwise
     start: Start | None = None  # the model that it goes on from
+    peers: Peers = ALONE  # the processes that encode and train with this one
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -92,6 +96,7 @@ class Job:
             n_jobs=self.config.n_jobs,
             cache=self.cache,
             progress=self.callback.on_encode,
+            spread=None if self.peers.alone else functools.partial(encode_together, self.peers),
         )
 
     def say(self, lines: Iterable[str]) -> None:
@@ -125,6 +130,7 @@ def make_job(
     groups: Any = None,
     callbacks: Iterable[Callback] = (),
     start: Any = None,
+    peers: Peers = ALONE,
 ) -> Job:
     """Check the input, index the labels, and merge repeats, which also fixes the order of the items."""
     fresh: Adapter = clone(adapter)
@@ -187,6 +193,7 @@ def make_job(
         CallbackList(callbacks),
         chosen={} if goes_on is None else goes_on.settings(parameters, len(merged.target)),
         start=goes_on,
+        peers=peers,
     )
 
 

@@ -33,6 +33,7 @@ from gridcnn.training.callbacks import Callback, CallbackList, EarlyStopping
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.muon import Muon
 from gridcnn.training.objective import hits, losses
+from gridcnn.training.peers import ALONE, Peers
 from gridcnn.training.state import TrainingState
 
 __all__ = ["Examples", "Outcome", "best_epoch", "diverged", "evaluate", "seeded", "standard_error", "train"]
@@ -87,8 +88,11 @@ def train(  # noqa: PLR0915  (one loop, read from top to bottom)
     validation: Examples | None = None,
     device: torch.device | None = None,
     callback: Callback | None = None,
+    peers: Peers = ALONE,
 ) -> Outcome:
     """Train `network` in place; leave it with its best weights, on `device`.
+
+    Several `peers` call it with the same network, examples and settings, and each computes a share of every batch.
 
     The best epoch is the latest one whose accuracy on `validation` lies within one standard error of the highest until
     then, or whose loss is the lowest until then: the schedule ends in its best weights, and an earlier epoch that leads
@@ -128,39 +132,52 @@ def train(  # noqa: PLR0915  (one loop, read from top to bottom)
     interrupted = False
     callbacks.on_start(config.epochs, n_steps)
     try:
-        callbacks.on_state(state)
-        if state.resumed and callbacks.on_resume(state.history, state.position):
-            raise _Stop
-        for epoch in range(len(state.history) + 1, config.epochs + 1):
-            network.train()
-            augment = Augmenter(config.augment.in_epoch(epoch, config.epochs), network.backbone.spec)
-            order = state.begin_epoch(len(target), sizes)
-            for batch, rows in zip(order, batches(examples.windows, order), strict=True):
-                windows = torch.from_numpy(without_padding(rows, sizes, batch)).to(device)
-                with mixed_precision(device):
-                    grids = to_channels_last(augment(network.frontend(windows)))
-                network.zero_grad(set_to_none=True)
-                logits, lost = _backpropagate(network, grids, target[batch], weight[batch], config)
-                with torch.no_grad():
-                    right = hits(logits, target[batch]) * weight[batch]
-                    state.totals += torch.stack([(lost * weight[batch]).sum(), right.sum()])  # no step waits for them
-                state.step()
-                if device.type == "cpu" and not math.isfinite(state.totals[0]):  # elsewhere a step would wait for it
-                    raise diverged(f"the loss of epoch {epoch}", config)
-                if callbacks.on_step(len(batch)):
-                    raise _Stop
-            mean_loss, accuracy = (state.totals / len(target)).tolist()
-            if not math.isfinite(mean_loss):
-                raise diverged(f"the loss of epoch {epoch}", config)
-            seconds = state.seconds
-            scores = (math.nan, math.nan)
-            if validation is not None:
-                scores = evaluate(network, validation, device, config.batch_size)  # no more memory than a step takes
-            speed = len(target) / seconds
-            record = EpochRecord(epoch, mean_loss, accuracy, *scores, state.learning_rate, seconds, speed)
-            state.end_epoch(record, best=validation is not None and _is_best(record, state.history, validation.weight))
-            if callbacks.on_epoch(record, network):
+        with peers.together():
+            callbacks.on_state(state)
+            _go_on_with(peers)
+            state.share(peers)
+            if state.resumed and callbacks.on_resume(state.history, state.position):
                 raise _Stop
+            for epoch in range(len(state.history) + 1, config.epochs + 1):
+                _go_on_with(peers)
+                network.train()
+                augment = Augmenter(config.augment.in_epoch(epoch, config.epochs), network.backbone.spec)
+                order = peers.hand_out(state.begin_epoch(len(target), sizes))
+                shares = [peers.share(batch) for batch in order]
+                for whole, batch, rows in zip(order, shares, batches(examples.windows, shares), strict=True):
+                    windows = torch.from_numpy(without_padding(rows, sizes, batch)).to(device)
+                    with mixed_precision(device):
+                        grids = to_channels_last(augment(network.frontend(windows)))
+                    network.zero_grad(set_to_none=True)
+                    weights = weight[batch] * (len(batch) / len(whole))  # of a mean over the whole batch
+                    logits, lost = _backpropagate(network, grids, target[batch], weights, config)
+                    with torch.no_grad():
+                        right = hits(logits, target[batch]) * weight[batch]
+                        sums = torch.stack([(lost * weight[batch]).sum(), right.sum()])
+                        _go_on_with(peers)
+                        state.totals += peers.add_up(network, sums)  # no step waits for them
+                    state.step()
+                    waits = device.type != "cpu"  # a step would wait for the number
+                    if peers.first and not waits and not math.isfinite(state.totals[0]):
+                        raise diverged(f"the loss of epoch {epoch}", config)
+                    if callbacks.on_step(len(whole)):
+                        raise _Stop
+                mean_loss, accuracy = (state.totals / len(target)).tolist()
+                if peers.first and not math.isfinite(mean_loss):
+                    raise diverged(f"the loss of epoch {epoch}", config)
+                seconds = state.seconds
+                _go_on_with(peers)
+                peers.level(network)
+                scores = (math.nan, math.nan)
+                if validation is not None:  # in batches that take no more memory than a step does
+                    scores = evaluate(network, validation, device, config.batch_size, peers)
+                speed = len(target) / seconds
+                record = EpochRecord(epoch, mean_loss, accuracy, *scores, state.learning_rate, seconds, speed)
+                best = validation is not None and _is_best(record, state.history, validation.weight)
+                state.end_epoch(record, best=best)
+                if callbacks.on_epoch(record, network):
+                    raise _Stop
+            _go_on_with(peers)
     except _Stop:
         pass
     except KeyboardInterrupt:
@@ -171,6 +188,12 @@ def train(  # noqa: PLR0915  (one loop, read from top to bottom)
         network.load_state_dict(state.best_weights)
     network.eval()
     return Outcome(state.history, len(state.history) if validation is None else state.best_epoch, interrupted)
+
+
+def _go_on_with(peers: Peers) -> None:
+    """Stop if the first of several processes does."""
+    if peers.leave():
+        raise _Stop
 
 
 def best_epoch(history: Sequence[EpochRecord], weight: np.ndarray) -> int:
@@ -258,15 +281,17 @@ def _optimisers(network: Network, config: TrainingConfig, device: torch.device) 
 
 
 @torch.no_grad()
-def evaluate(network: Network, examples: Examples, device: torch.device, batch_size: int) -> tuple[float, float]:
+def evaluate(
+    network: Network, examples: Examples, device: torch.device, batch_size: int, peers: Peers = ALONE
+) -> tuple[float, float]:
     """Return weighted mean loss and accuracy, without smoothing or augmentation, see `gridcnn.training.objective`."""
     network.eval()
     totals = torch.zeros(2)
     sizes = lengths_needed(examples.windows, network.frontend, network.backbone)
-    order = batches_in_order(len(examples.target), batch_size, sizes)
+    order = peers.deal(batches_in_order(len(examples.target), batch_size, sizes))
     for batch, rows in zip(order, batches(examples.windows, order), strict=True):
         logits = network(torch.from_numpy(without_padding(rows, sizes, batch)).to(device)).float().cpu()
         target, weight = torch.from_numpy(examples.target[batch]), torch.from_numpy(examples.weight[batch]).float()
         totals += torch.stack([(losses(logits, target) * weight).sum(), (hits(logits, target) * weight).sum()])
-    loss, accuracy = (totals / float(examples.weight.sum())).tolist()
+    loss, accuracy = (peers.summed(totals) / float(examples.weight.sum())).tolist()
     return loss, accuracy

@@ -15,6 +15,7 @@ from torch import Tensor
 from gridcnn.model import EpochRecord, Network
 from gridcnn.pipeline.bucketing import shuffled_batches
 from gridcnn.training.muon import Muon
+from gridcnn.training.peers import Peers
 
 __all__ = ["TrainingState"]
 
@@ -83,6 +84,16 @@ class TrainingState:
         self.resumed = False
         self._random = _random_state(device)  # at the beginning of the epoch, before its order is drawn
         self._began = time.perf_counter()
+
+    def share(self, peers: Peers) -> None:
+        """Give all processes of a training the state that the first one has restored, if it has."""
+        if not peers.hand_out(self.resumed):
+            return
+        values, tensors = peers.hand_out(self.capture() if peers.first else None)
+        if not peers.first:
+            now = _random_state(self.device)  # each draws numbers of its own
+            self.restore(values, tensors)
+            _set_random_state(now, self.device)
 
     def begin_epoch(self, n_examples: int, sizes: np.ndarray | None) -> list[np.ndarray]:
         """Return the batches of an epoch that are still to come, in their random order; see `shuffled_batches`."""

@@ -1,0 +1,157 @@
+"""A connection to Ray, which starts quietly, joins a cluster that is there, and says in one line what is wrong."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from gridcnn.errors import ConfigurationError
+
+__all__ = ["connected", "ray_module"]
+
+OBJECT_STORE = 512 * 2**20
+"""Bytes that objects under way may take in shared memory, on a machine where this process starts Ray; more go to disk."""
+
+REACHED_WITHIN = 5.0
+"""Seconds in which a cluster has to accept a connection."""
+
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # or Ray warns that a later version leaves CUDA_VISIBLE_DEVICES alone
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_TRAIN_V2_ENABLED": "1",
+}
+
+
+def ray_module(*parts: str) -> Any:
+    """Import Ray, and the parts of it that are named, such as "data".
+
+    Raises
+    ------
+    ConfigurationError
+        If the extra `scale` is not installed.
+    """
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+
+        if "data" in parts:
+            import ray.data
+        if "train" in parts:
+            import ray.train
+    except ImportError as error:
+        raise ConfigurationError(
+            f"work on many machines needs Ray, which is not installed ({error.name}): pip install 'gridcnn[scale]'"
+        ) from error
+    return ray
+
+
+@contextmanager
+def connected(address: str | None, workers: int) -> Iterator[None]:
+    """Be connected to Ray while the block runs.
+
+    A connection that this process has already is used, and left as it is. Otherwise one is made and ended here.
+
+    Parameters
+    ----------
+    address : str or None
+        Of a cluster: HOST:PORT on one of its nodes, ray://HOST:10001 from another machine, or "auto" for the one that
+        runs on this machine. None takes the environment variable RAY_ADDRESS, and without it starts Ray on this machine
+        alone, for as long as the block runs.
+    workers : int
+        Processes that are to compute side by side, each on a CPU of its own as Ray counts them. Where Ray is started
+        here, it counts as many, and one more for what feeds them.
+
+    Raises
+    ------
+    ConfigurationError
+        If the extra `scale` is not installed, the cluster cannot be reached, or it has too few CPUs.
+    """
+    if workers < 1:
+        raise ConfigurationError(f"--workers takes a number of at least 1, not {workers}.")
+    ray = ray_module()
+    if ray.is_initialized():
+        _require_cpus(ray, workers)
+        yield
+        return
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    if address not in {None, "local", "auto"}:
+        _require_reachable(str(address))
+    try:
+        with _signals_kept():
+            _start(ray, address, workers)
+        _require_cpus(ray, workers)
+        yield
+    finally:
+        with _signals_kept(), suppress(Exception):  # a cluster that is gone is no reason to lose the error before
+            ray.shutdown()
+
+
+def _start(ray: Any, address: str | None, workers: int) -> None:
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address in {None, "local"}:
+            ray.init(
+                "local",
+                num_cpus=workers + 1,
+                object_store_memory=OBJECT_STORE,
+                include_dashboard=False,
+                **quiet,
+            )
+        else:
+            ray.init(address, **quiet)
+    except (ConnectionError, TimeoutError, ValueError, RuntimeError, ImportError) as error:
+        where = "started on this machine" if address in {None, "local"} else f"reached at {address}"
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(
+            f"Ray cannot be {where} ({reason}): see that `ray status` answers there, and that the versions of Python and "
+            "Ray are the same on all machines."
+        ) from error
+
+
+def _require_reachable(address: str) -> None:
+    """Ask for a connection first: Ray itself tries for minutes, and says so on many lines."""
+    try:
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        host, port = parts.hostname, parts.port or (10001 if parts.scheme == "ray" else None)
+    except ValueError:
+        host = port = None
+    if not host or port is None or parts.scheme not in {"", "ray"}:
+        raise ConfigurationError(f"{address} is no address of a Ray cluster: give HOST:PORT, ray://HOST:10001 or auto.")
+    try:
+        socket.create_connection((host, port), REACHED_WITHIN).close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"no Ray cluster answers at {address} ({error.strerror or error}): start one with `ray start --head`, or give "
+            "the address that it printed."
+        ) from None
+
+
+def _require_cpus(ray: Any, workers: int) -> None:
+    n_cpus = int(ray.cluster_resources().get("CPU", 0))
+    if n_cpus < workers:
+        raise ConfigurationError(
+            f"the Ray cluster has {n_cpus} CPUs, too few for {workers} workers: ask for at most --workers {n_cpus}, or "
+            "add nodes."
+        )
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Put back what this process does on SIGTERM, which Ray sets to something of its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

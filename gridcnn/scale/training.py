@@ -1,0 +1,314 @@
+"""Training by several workers of a Ray cluster: the same fit, whose first worker decides and whose others follow.
+
+Ray Train starts the workers, joins them for `torch.distributed`, and starts all of them anew if one dies. The fit is
+then repeated up to its last checkpoint, as it is on one machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gridcnn.adapters import Adapter
+from gridcnn.errors import ConfigurationError, GridcnnError
+from gridcnn.model import EpochRecord, FittedModel, Network
+from gridcnn.scale.session import connected, ray_module
+from gridcnn.scale.sharing import require_shared
+from gridcnn.segments import Segment
+from gridcnn.training.callbacks import Callback, CallbackList
+from gridcnn.training.following import follow
+from gridcnn.training.peers import Peers
+
+__all__ = ["fit"]
+
+MOST_FAILURES = 10
+"""Workers that may die before the training is given up."""
+
+ASKED_EVERY = 0.5  # seconds, for what is new, in both directions
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A fit, as the first worker calls it."""
+
+    adapter: Adapter
+    items: Any
+    labels: Any
+    parameters: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+
+def fit(
+    adapter: Adapter,
+    X: Any,
+    y: Any,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    workers: int,
+    address: str | None = None,
+    callbacks: Iterable[Callback] = (),
+    **options: Any,
+) -> FittedModel:
+    """Train a classifier by several workers, each of which computes a share of every batch.
+
+    Parameters
+    ----------
+    adapter, X, y, parameters, callbacks
+        As in `gridcnn.training.fit.fit`. Files have to be readable under the same names on all machines.
+    workers : int
+        Processes, of one thread each, or of one GPU each if `device` is "cuda".
+    address : str, optional
+        Of a Ray cluster, such as ray://HOST:10001; without it, the workers are started on this machine.
+    **options
+        `sample_weight`, `groups`, `validation` and `start` of `fit`.
+
+    Returns
+    -------
+    FittedModel
+
+    Raises
+    ------
+    ConfigurationError
+        If Ray is missing or cannot be reached, or several machines do not share the folder of checkpoints or the files;
+        otherwise what `fit` raises.
+    """
+    settings = dict(parameters or {})
+    heard = CallbackList(callbacks)
+    with connected(address, workers), _checkpoints(settings, address) as folder:
+        settings["checkpoint_dir"] = str(folder)
+        _require_shared(folder, _a_file_of(adapter, X))
+        task = _Task(adapter, _whole_names(adapter, X), y, settings, options)
+        return _Training(task, workers, heard).run(folder)
+
+
+@contextlib.contextmanager
+def _checkpoints(settings: Mapping[str, Any], address: str | None) -> Iterator[Path]:
+    """Give the folder of checkpoints, which all machines have to share; one of its own if there is only this one."""
+    if settings.get("checkpoint_dir") is not None:
+        folder = Path(settings["checkpoint_dir"]).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+    elif address or os.environ.get("RAY_ADDRESS"):
+        raise ConfigurationError(
+            "a training on a cluster needs a folder that all its machines share, to go on from if one of them fails: "
+            "name it with --checkpoint-dir"
+        )
+    else:
+        with tempfile.TemporaryDirectory(prefix="gridcnn-run-", ignore_cleanup_errors=True) as place:
+            yield Path(place)
+
+
+def _require_shared(folder: Path, file: Path | None) -> None:
+    """Refuse machines that do not see a new file in the folder, or a file of the items."""
+    token = folder / f".seen-{secrets.token_hex(8)}"
+    token.write_bytes(b"?")
+    try:
+        require_shared([token, *([file] if file is not None and file.is_file() else [])])
+    finally:
+        token.unlink(missing_ok=True)
+
+
+def _whole_names(adapter: Adapter, items: Any) -> Any:
+    """Return the items with files named from the root: a worker has another working directory."""
+    if not adapter.reads_files or not isinstance(items, Sequence):
+        return items
+
+    def whole(item: Any) -> Any:
+        if isinstance(item, Segment):
+            return replace(item, path=os.path.abspath(item.path))  # noqa: PTH100
+        return os.path.abspath(item) if isinstance(item, str | Path) else item  # noqa: PTH100
+
+    return [whole(item) for item in items]
+
+
+def _a_file_of(adapter: Adapter, items: Any) -> Path | None:
+    """Return the first file among the items."""
+    names = _whole_names(adapter, items) if adapter.reads_files else []
+    return next((Path(getattr(each, "path", each)) for each in names if isinstance(each, str | Segment)), None)
+
+
+class _Training:
+    """A run of Ray Train, heard by the callbacks of this process."""
+
+    def __init__(self, task: _Task, workers: int, heard: CallbackList) -> None:
+        self.ray = ray_module("train")
+        self.board = self.ray.remote(num_cpus=0)(_Board).remote()
+        self.task, self.workers, self.heard = task, workers, heard
+        self.model: FittedModel | None = None
+        self.error: Exception | None = None
+
+    def run(self, folder: Path) -> FittedModel:
+        """Train; return the model, or raise what the first worker raised."""
+        failed: list[Exception] = []
+        running = threading.Thread(target=self._train, args=(folder, failed), daemon=True)
+        running.start()
+        asked_to_stop = False
+        while True:
+            try:
+                alive = running.is_alive()  # before what is new: nothing is missed at the end
+                self._hear()
+                if not alive:
+                    break
+                running.join(ASKED_EVERY)
+            except KeyboardInterrupt:
+                if asked_to_stop:
+                    raise
+                asked_to_stop = True
+                self.ray.get(self.board.stop.remote("interrupt"))
+        if self.error is not None:
+            raise self.error
+        if self.model is None:
+            why = " ".join(str(failed[0]).split())[:500] if failed else "no worker has sent a model"
+            raise GridcnnError(f"the training by {self.workers} workers failed: {why}")
+        return self.model
+
+    def _train(self, folder: Path, failed: list[Exception]) -> None:
+        from ray.train import FailureConfig, RunConfig, ScalingConfig
+        from ray.train.torch import TorchConfig, TorchTrainer
+
+        on_gpu = self.task.parameters.get("device") == "cuda"
+        name = f"ray-{secrets.token_hex(4)}"  # Ray would go on with a run of the same name
+        try:
+            TorchTrainer(
+                _work,
+                train_loop_config={"task": self.ray.put(self.task), "board": self.board},
+                torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if on_gpu else "gloo"),
+                scaling_config=ScalingConfig(num_workers=self.workers, use_gpu=on_gpu),
+                run_config=RunConfig(
+                    name=name, storage_path=str(folder), failure_config=FailureConfig(max_failures=MOST_FAILURES)
+                ),
+            ).fit()
+        except Exception as error:
+            failed.append(error)
+        finally:
+            shutil.rmtree(folder / name, ignore_errors=True)
+
+    def _hear(self) -> None:
+        for name, given in self.ray.get(self.board.read.remote()):
+            if name in {"model", "error"}:
+                setattr(self, name, given[0])
+            elif getattr(self.heard, name)(*given):
+                self.ray.get(self.board.stop.remote("stop"))
+
+
+class _Board:
+    """Where the first worker writes what happens, and reads whether it should stop."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, tuple[Any, ...]]] = []
+        self.wish = ""
+
+    def write(self, events: list[tuple[str, tuple[Any, ...]]]) -> str:
+        """Add events; return whether to "stop" or to "interrupt", or nothing."""
+        self.events += events
+        return self.wish
+
+    def read(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """Return the events since the last time."""
+        events, self.events = self.events, []
+        return events
+
+    def stop(self, wish: str) -> None:
+        """Ask the first worker to stop."""
+        self.wish = wish
+
+
+class _Writing(Callback):
+    """Writes what happens on the board, and stops the training if that is wished there."""
+
+    def __init__(self, board: Any) -> None:
+        self.board = board
+        self.events: list[tuple[str, tuple[Any, ...]]] = []
+        self.written = time.monotonic()
+        self.steps = 0
+
+    def _add(self, name: str, *given: Any) -> bool:
+        self.events.append((name, given))
+        return self.write()
+
+    def write(self, *, now: bool = False) -> bool:
+        """Send the events every now and then; return whether to stop."""
+        if not now and time.monotonic() - self.written < ASKED_EVERY:
+            return False
+        if self.steps:
+            self.events.append(("on_step", (self.steps,)))
+        wish = ray_module().get(self.board.write.remote(self.events))
+        self.events, self.steps, self.written = [], 0, time.monotonic()
+        if wish == "interrupt":
+            raise KeyboardInterrupt
+        return bool(wish)
+
+    def on_message(self, line: str) -> None:
+        """Write it."""
+        self._add("on_message", line)
+
+    def on_encode(self, done: int, total: int) -> None:
+        """Write it."""
+        self._add("on_encode", done, total)
+
+    def on_start(self, epochs: int, steps_per_epoch: int) -> None:
+        """Write it."""
+        self._add("on_start", epochs, steps_per_epoch)
+
+    def on_resume(self, history: Sequence[EpochRecord], steps: int) -> None:
+        """Write it."""
+        self._add("on_resume", list(history), steps)
+
+    def on_step(self, n_samples: int) -> bool:
+        """Count it."""
+        self.steps += n_samples
+        return self.write()
+
+    def on_epoch(self, record: EpochRecord, network: Network) -> bool:
+        """Write it, with the network."""
+        if self.steps:
+            self.events.append(("on_step", (self.steps,)))
+            self.steps = 0
+        return self._add("on_epoch", record, network)
+
+    def on_end(self) -> None:
+        """Write it."""
+        self._add("on_end")
+
+
+def _work(config: dict[str, Any]) -> None:
+    """Be one of the workers."""
+    import torch
+    from ray.train import get_context
+
+    ray = ray_module("train")
+    torch.set_num_threads(1)
+    peers = Peers(get_context().get_world_rank(), get_context().get_world_size())
+    if not peers.first:
+        follow(peers)
+        return
+    from gridcnn.training.fit import fit as fit_here
+
+    task: _Task = ray.get(config["task"])
+    writing = _Writing(config["board"])
+    try:
+        model = fit_here(
+            task.adapter,
+            task.items,
+            task.labels,
+            task.parameters,
+            **task.options,
+            callbacks=[writing],
+            peers=peers,
+        )
+        told: tuple[str, tuple[Any, ...]] = ("model", (model,))
+    except (GridcnnError, ValueError, TypeError) as error:  # of the input: to begin anew would not help
+        told = ("error", (error,))
+    writing.events.append(told)
+    with contextlib.suppress(KeyboardInterrupt):
+        writing.write(now=True)
+    peers.hand_out(None)

@@ -1,0 +1,111 @@
+"""What the first of several processes asks the others to do: encode a share of the items, or train along.
+
+All else of a fit (the split, the adapter, the text's bag, every decision) is the work of the first one alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from gridcnn.adapters import Adapter
+from gridcnn.errors import ItemError
+from gridcnn.model import Network
+from gridcnn.pipeline.cache import Encoded
+from gridcnn.pipeline.device import choose_device
+from gridcnn.pipeline.encode import Chunks, encoded_chunks
+from gridcnn.training.callbacks import Callback
+from gridcnn.training.config import TrainingConfig
+from gridcnn.training.loop import Examples, Outcome, train
+from gridcnn.training.peers import Peers
+
+__all__ = ["encode_together", "follow", "train_together"]
+
+ROUND = 256
+"""Items that each process encodes between two exchanges."""
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A training that all take part in; the examples follow as arrays."""
+
+    network: Network
+    config: TrainingConfig
+    device: str
+    seed: int
+    validated: bool
+
+    def follow(self, peers: Peers) -> None:
+        examples = Examples(*(peers.hand_out_array() for _ in Examples._fields))
+        held = Examples(*(peers.hand_out_array() for _ in Examples._fields)) if self.validated else None
+        torch.manual_seed(self.seed + peers.rank)  # augmentation differs between the shares of a batch
+        device = choose_device(self.device)
+        train(self.network, examples, self.config, validation=held, device=device, peers=peers)
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """Items that all encode a share of."""
+
+    adapter: Adapter
+    items: Sequence[Any]
+    n_jobs: int | None
+
+    def follow(self, peers: Peers) -> None:
+        for _ in self.rounds(peers):
+            pass
+
+    def rounds(self, peers: Peers) -> Iterator[list[list[Encoded | ItemError]]]:
+        """Yield what the processes have encoded, round by round; nothing to any but the first."""
+        for at in range(0, len(self.items), ROUND * peers.size):
+            if peers.leave():
+                return
+            first = at + ROUND * peers.rank
+            mine = self.items[first : first + ROUND]
+            chunks = encoded_chunks(self.adapter, mine, self.n_jobs)
+            yield peers.gathered(list(itertools.chain.from_iterable(chunks)))
+
+
+def encode_together(peers: Peers, adapter: Adapter, items: Sequence[Any], n_jobs: int | None) -> Chunks:
+    """Encode items in all processes; yield them in their order, in parts. The first process calls it."""
+    task = _Encoding(adapter, items, n_jobs)
+    peers.hand_out(task)
+    left = -(-len(items) // (ROUND * peers.size))
+    try:
+        for parts in task.rounds(peers):
+            left -= 1
+            yield from parts
+    finally:
+        if left:
+            peers.leave(now=True)
+
+
+def train_together(
+    network: Network,
+    examples: Examples,
+    config: TrainingConfig,
+    *,
+    validation: Examples | None = None,
+    device: torch.device | None = None,
+    callback: Callback | None = None,
+    peers: Peers,
+) -> Outcome:
+    """Train in all processes; see `train`. The first process calls it, and alone if a step has fewer examples."""
+    steps = -(-len(examples.target) // config.batch_size)
+    if peers.alone or len(examples.target) // steps < peers.size:
+        return train(network, examples, config, validation=validation, device=device, callback=callback)
+    place = "cpu" if device is None or device.type == "cpu" else "auto"
+    peers.hand_out(_Training(network.cpu(), config, place, torch.initial_seed() % 2**62, validation is not None))
+    for array in (*examples, *(validation or ())):
+        peers.hand_out_array(array)
+    return train(network, examples, config, validation=validation, device=device, callback=callback, peers=peers)
+
+
+def follow(peers: Peers) -> None:
+    """Do what the first process asks for, until it has no more to ask."""
+    while (task := peers.hand_out()) is not None:
+        task.follow(peers)

@@ -1,0 +1,115 @@
+"""`train --workers`: a fit by several workers of a Ray cluster, which may die."""
+
+import contextlib
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gridcnn import datasets
+from gridcnn.adapters import ImageAdapter, TextAdapter
+from gridcnn.errors import ConfigurationError, DataError
+from gridcnn.training.callbacks import Callback
+
+ray = pytest.importorskip("ray", reason="needs the extra `scale`: pip install 'gridcnn[scale]'")
+
+from gridcnn.scale.session import connected  # noqa: E402
+from gridcnn.scale.training import fit  # noqa: E402
+
+PARAMETERS = {"epochs": 4, "folds": 1, "refit": False}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster():
+    """Start Ray once for all tests."""
+    with connected(None, 2):
+        yield
+
+
+class Heard(Callback):
+    """Notes what it hears, and may do something after an epoch."""
+
+    def __init__(self, after_epoch=None) -> None:
+        self.lines, self.epochs, self.resumed = [], [], []
+        self.after_epoch = after_epoch
+
+    def on_message(self, line):
+        self.lines.append(line)
+
+    def on_resume(self, history, steps):
+        self.resumed.append(len(history))
+
+    def on_epoch(self, record, network):
+        self.epochs.append(record.epoch)
+        return self.after_epoch(record.epoch) if self.after_epoch else None
+
+
+def some(n_items=300):
+    data = datasets.load("digits")
+    chosen = np.random.default_rng(0).permutation(len(data.items))[:n_items]
+    return data.items[chosen], data.labels[chosen]
+
+
+def test_two_workers_train_a_model_and_the_callbacks_here_hear_of_it():
+    heard = Heard()
+    model = fit(ImageAdapter(), *some(), PARAMETERS, workers=2, callbacks=[heard])
+    assert heard.epochs == [1, 2, 3, 4]
+    assert any(line.startswith("split: ") for line in heard.lines)
+    assert model.scores["validation_accuracy"] > 0.6
+    assert model.summary["training_items"] == 270
+
+
+def test_a_killed_worker_is_replaced_and_the_training_goes_on_from_its_checkpoint(tmp_path):
+    killed = threading.Event()
+
+    def kill(epoch):
+        if epoch < 2 or killed.is_set():
+            return
+        killed.set()
+        workers = [pid for pid in processes() if "ray::" in pid[1] and "Train" in pid[1]]
+        os.kill(workers[-1][0], signal.SIGKILL)
+
+    heard = Heard(kill)
+    data = datasets.load("word_order", n_items=600)
+    parameters = {**PARAMETERS, "epochs": 30, "checkpoint_dir": tmp_path, "checkpoint_every": 0.1}
+    model = fit(TextAdapter(), data.items, data.labels, parameters, workers=2, callbacks=[heard])
+    assert killed.is_set()
+    assert heard.resumed
+    assert [record.epoch for record in model.history] == list(range(1, 31))
+
+
+def processes():
+    """Return number and title of each process of this machine."""
+    found = []
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit():
+            with contextlib.suppress(OSError):
+                found.append((int(place.name), (place / "cmdline").read_bytes().decode(errors="replace")))
+    return sorted(found)
+
+
+def test_a_callback_here_stops_the_workers():
+    model = fit(
+        ImageAdapter(), *some(), {**PARAMETERS, "epochs": 500}, workers=2, callbacks=[Heard(lambda epoch: epoch >= 2)]
+    )
+    assert 2 <= len(model.history) < 500
+    assert not model.interrupted
+
+
+def test_an_error_of_the_input_is_raised_here_at_once():
+    items, _ = some(20)
+    with pytest.raises(DataError, match="class"):
+        fit(ImageAdapter(), items, ["same"] * 20, PARAMETERS, workers=2)
+
+
+def test_a_cluster_without_a_shared_folder_is_refused_before_work_starts():
+    with pytest.raises(ConfigurationError, match="--checkpoint-dir"):
+        fit(ImageAdapter(), *some(20), PARAMETERS, workers=2, address="auto")
+
+
+def test_more_workers_than_the_cluster_has_are_refused():
+    with pytest.raises(ConfigurationError, match="too few for 64 workers"):
+        fit(ImageAdapter(), *some(20), PARAMETERS, workers=64)
