@@ -151,8 +151,8 @@ def long_items(inputs: Sequence[str], adapter: Adapter) -> list[LongItem]:
 def _files_in(folder: Path, adapter: Adapter) -> list[Path]:
     """Return the files below a folder that may hold what the adapter reads, sorted."""
     from gridcnn.datasets import list_media_files
-    from gridcnn.datasets.folder import walk
     from gridcnn.datasets.logs import LOG_FILES
+    from gridcnn.datasets.media import walk
 
     if adapter.reads_files:
         return sorted(map(Path, list_media_files(folder).items))
