@@ -159,7 +159,8 @@ class AudioAdapter(Adapter):
             raise DataError(f"none of the sampled training recordings can be read; the first: {failure}")
         durations = [duration for _, _, duration in headers]
         self.sample_rate_ = int(self.sample_rate or learned_rate(headers, len(items) * float(np.mean(durations))))
-        seconds = self.duration or learned_duration(durations, parts=all(isinstance(each, Segment) for each in items))
+        parts, located = (all(isinstance(each, kind) for each in items) for kind in (Segment, Varied))
+        seconds = self.duration or learned_duration(durations, parts=parts, located=located)
         self.samples_ = window_length(seconds, self.sample_rate_, learned=self.duration is None)
         frames = choose_frames(
             self.sample_rate_,

@@ -32,6 +32,7 @@ ORDINARY_RATE = 48_000
 """Hz; above it lie recordings of ultrasound, whose wider range of frequencies takes more mel bands."""
 
 SHORTEST_LEARNED_DURATION, LONGEST_LEARNED_DURATION = 0.1, 5.0  # seconds
+LONGEST_LOCATED = 1.0
 MOST_MEDIANS = 1.5
 MOST_TRAINING_SAMPLES = 2**30  # 4 GiB; a learned rate above 48 kHz gives way
 MOST_FRAMES = 128
@@ -65,22 +66,26 @@ class Frames:
     f_max: float
 
 
-def learned_duration(durations: Sequence[float], *, parts: bool = False) -> float:
+def learned_duration(durations: Sequence[float], *, parts: bool = False, located: bool = False) -> float:
     """Return the duration of a window (s) that suits recordings of these durations (s), or parts of recordings.
 
     It covers all but the longest twentieth, unless many windows would then be mostly silence: a window is at most half
     as long again as the median recording, and what is longer becomes several windows. Of parts, it is no longer than
-    most of them, so that a window which slides over a recording tells where they begin and end.
+    most of them, so that a window which slides over a recording tells where they begin and end; and if they are to be
+    `located` among background, it is at most a second: the cells of a longer one are too coarse for that.
 
     Examples
     --------
     >>> learned_duration([0.8, 1.0, 2.0, 3.0, 4.0], parts=True)
+    1.0
+    >>> learned_duration([2.0, 2.0, 3.0], parts=True, located=True)
     1.0
     >>> [learned_duration(durations) for durations in ([0.4, 0.5, 0.6], [0.25, 0.5, 2.0], [9.0, 9.0, 9.0])]
     [0.59, 0.75, 5.0]
     """
     usual = min(float(np.percentile(durations, 95)), MOST_MEDIANS * float(np.median(durations)))
     usual = min(usual, float(np.percentile(durations, 25))) if parts else usual
+    usual = min(usual, LONGEST_LOCATED) if located else usual
     return min(max(usual, SHORTEST_LEARNED_DURATION), LONGEST_LEARNED_DURATION)
 
 

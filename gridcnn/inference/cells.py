@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from gridcnn.inference.folding import fold_batch_norm, folded_steps
-from gridcnn.inference.predictor import LARGEST_BATCH, use_worthwhile_tiles, windows_at_once
+from gridcnn.inference.predictor import LARGEST_BATCH, windows_at_once
 from gridcnn.model import Network
 from gridcnn.network.layers import to_channels_last
 
@@ -43,10 +43,7 @@ def cell_logits(network: Network, device: torch.device) -> CellLogits:
     """Return a function that computes the logits of cells and of windows, at the temperature of the network."""
     backbone = fold_batch_norm(network.calibrated()).to(device)
     frontend = network.frontend if device.type == "cpu" else copy.deepcopy(network.frontend).to(device)
-    at_once = LARGEST_BATCH
-    if device.type == "cpu":
-        at_once = windows_at_once(backbone.layers())
-        use_worthwhile_tiles(backbone)
+    at_once = windows_at_once(backbone.layers()) if device.type == "cpu" else LARGEST_BATCH
     steps = list(folded_steps(backbone))
     at = next(index for index, step in enumerate(steps) if step.kind == "features")
     for parameter in backbone.parameters():

@@ -37,15 +37,7 @@ from gridcnn.network.layers import ParallelBranches, to_channels_last
 from gridcnn.pipeline.bucketing import lengths_needed, without_padding
 from gridcnn.pipeline.device import multiplies_bfloat16
 
-__all__ = [
-    "LARGEST_BATCH",
-    "Predictor",
-    "first_maps",
-    "predictor",
-    "texts_at_once",
-    "use_worthwhile_tiles",
-    "windows_at_once",
-]
+__all__ = ["LARGEST_BATCH", "Predictor", "first_maps", "predictor", "texts_at_once", "windows_at_once"]
 
 CACHE = 8 * 2**20
 """Bytes that the largest maps of a batch may take on a CPU, so that its caches hold the maps between two steps."""
@@ -237,11 +229,6 @@ def _worthwhile_tiles(folded: ConvPoolDense, layers: list[Layer]) -> tuple[dict[
                 tiles[module], share = tile, estimate
         time += share * layer.multiply_adds
     return tiles, time / sum(layer.multiply_adds for layer in layers)
-
-
-def use_worthwhile_tiles(folded: ConvPoolDense) -> None:
-    """Compute the convolutions by Winograd's algorithm that are faster so, on a CPU."""
-    _use_tiles(folded, _worthwhile_tiles(folded, folded.layers())[0])
 
 
 def _use_tiles(folded: ConvPoolDense, tiles: dict[nn.Module, Tile]) -> None:

@@ -16,7 +16,7 @@ __all__ = ["background_segments", "neighbours", "share_annotated", "varied"]
 TIMES, FEWEST = 2, 100
 """Segments for each annotated one, and at least, if there is room: background has more sorts than any class."""
 
-VIEWS, MOST_VIEWED, FEWEST_VIEWS = 8, 8_000, 2
+VIEWS, MOST_VIEWED = 8, 8_000
 """Windows that training has of each annotated segment; fewer of many, so that these are not more than so many."""
 
 INSIDE = 0.6
@@ -173,14 +173,12 @@ def varied(annotated: Sequence[Segment], drawn: Sequence[Segment], seed: int = 0
     list of Segment
         The annotated ones and those of background, in their order.
     """
-    views = min(VIEWS, MOST_VIEWED // max(len(annotated), 1))
-    if views < FEWEST_VIEWS or not drawn:
-        return [*annotated, *drawn]
+    views = max(min(VIEWS, MOST_VIEWED // max(len(annotated), 1)), 1)
     random = np.random.default_rng(seed)
 
     def beside(n: int) -> tuple[Segment, ...]:
         return tuple(drawn[at] for at in random.integers(len(drawn), size=n).tolist())
 
     events = [Varied(each.path, each.start, each.end, beside(views), INSIDE, seed) for each in annotated]
-    others = [Varied(each.path, each.start, each.end, beside(views // TIMES), 1.0, seed) for each in drawn]
+    others = [Varied(each.path, each.start, each.end, beside(max(views // TIMES, 1)), 1.0, seed) for each in drawn]
     return [*events, *others]
