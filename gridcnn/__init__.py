@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gridcnn.training.callbacks import Callback
     from gridcnn.training.fit import fit
     from gridcnn.training.malloc import keep_freed_memory
+    from gridcnn.tuning.records import Tuned, Watcher
+    from gridcnn.tuning.tune import tune
 
 __version__ = "0.1.0"
 
@@ -39,6 +41,8 @@ _HOMES = {
     "GridcnnError": "gridcnn.errors",
     "OrderReport": "gridcnn.ordering",
     "Predictions": "gridcnn.inference",
+    "Tuned": "gridcnn.tuning.records",
+    "Watcher": "gridcnn.tuning.records",
     "audit": "gridcnn.evaluation.audit",
     "check_axes": "gridcnn.ordering",
     "check_order": "gridcnn.ordering",
@@ -49,6 +53,7 @@ _HOMES = {
     "predict": "gridcnn.inference",
     "save": "gridcnn.bundle",
     "score_alternatives": "gridcnn.ordering",
+    "tune": "gridcnn.tuning.tune",
 }
 
 _MODULES = {"explain": "gridcnn.explain", "plots": "gridcnn.render.plots"}
@@ -68,6 +73,8 @@ __all__ = [
     "GridcnnError",
     "OrderReport",
     "Predictions",
+    "Tuned",
+    "Watcher",
     "__version__",
     "audit",
     "check_axes",
@@ -81,6 +88,7 @@ __all__ = [
     "predict",
     "save",
     "score_alternatives",
+    "tune",
 ]
 
 
