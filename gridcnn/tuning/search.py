@@ -25,8 +25,8 @@ __all__ = ["Search"]
 UNPRUNED = 4
 """Complete trials before any is pruned."""
 
-WARM_SHARE = 3
-"""A trial is not pruned in the first one in so many of its epochs."""
+WARM_SHARE = 2
+"""No trial is pruned in the first half of its epochs (one in so many): high rates look worse until they fall."""
 
 REPORTS = 20
 """Reports of a trial over all its epochs, about: of short epochs there are many, and each report takes a moment."""

@@ -1,8 +1,8 @@
 """Whether the best trial is better than the defaults beyond chance.
 
 The best of many trials owes its place to luck in part, so its own score proves nothing. It is trained once more beside
-the defaults, and both are judged by items that no trial was judged by. Where there are none, as all items had their turn,
-the folds are drawn again twice, and the lead must stand out among as many as there were trials.
+the defaults, and both are judged by items that no trial was judged by. Where there are none, as all items had their
+turn, the folds are drawn again twice, and the lead must stand out among as many as there were trials.
 
 References
 ----------
