@@ -5,8 +5,9 @@
     python benchmarks/tuning.py --write                            # its section of docs/RESULTS.md
 
 FSDD with a speaker who was never heard (`--group speaker`), TREC, and UCR's MedicalImages: trials and verdict see the
-training part alone, and the test part is scored once, by the model of the search and by that of the defaults. Each study
-is kept in a file (`--studies`), so a run that was killed goes on. What is in `tuning.jsonl` already is not repeated.
+training part alone, and the test part is scored once, by the model of the search and by that of the defaults. Each
+study is kept in a file (`--studies`), so a run that was killed goes on. What is in `tuning.jsonl` already is not
+repeated.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ INTRO = """## Search for hyperparameters
 
 `benchmarks/tuning.py`: `gridcnn.tune` beside `gridcnn.fit` on the same training part; every run stands in
 `benchmarks/tuning.jsonl`. The first trial is that of the defaults, the best two are judged anew, and another one than
-the defaults is taken only if it is better beyond chance; then the model of the search is that of the defaults, and so is
-its test score. “Best trial” is by the items held out, whose accuracy is that of the best of many, and flatters. Minutes
+the defaults is taken only if it is better beyond chance; otherwise the model of the search is that of the defaults, bit
+for bit, and so is its test score. “Best trial” is by the items held out, whose accuracy is that of the best of many, and flatters. Minutes
 are those of the whole search on a busy machine, with one thread."""
 
 
@@ -53,9 +54,11 @@ class Log(Watcher):
     """Prints what a search says."""
 
     def on_message(self, line: str) -> None:
+        """Print the line."""
         print(f"  {line}", flush=True)
 
     def on_trials(self, trials: Any, wanted: int | None) -> None:
+        """Print the last trial."""
         if trials:
             print(f"  {trials[-1]}", flush=True)
 
@@ -135,7 +138,8 @@ def section(rows: list[Row]) -> str:
         "| --- " * 10 + "|",
     ]
     lines = [
-        f"| {TITLES[row['set']]} | {row['seed']} | {row['trials']} ({row['complete']}, {row['pruned']}, {row['failed']}) "
+        f"| {TITLES[row['set']]} | {row['seed']} "
+        f"| {row['trials']} ({row['complete']}, {row['pruned']}, {row['failed']}) "
         f"| {100 * row['held_out_defaults']:.1f} | {100 * row['held_out_best']:.1f} "
         f"| {', '.join(f'{name} {value}' for name, value in row['settings'].items()) or 'the defaults'} "
         f"| {100 * row['test']:.2f} | {100 * row['defaults']:.2f} | {row['test_items']:,} | {row['minutes']:.0f} |"

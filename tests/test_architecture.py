@@ -19,6 +19,7 @@ GROUND = {
     "errors",
     "constraints",
     "stored_json",
+    "searched",
     "parameters",
     "grid",
     "versions",
@@ -39,7 +40,8 @@ MAY_IMPORT = {
     "versions": set(),
     "constraints": set(),
     "stored_json": set(),
-    "parameters": {"errors", "constraints"},
+    "searched": set(),
+    "parameters": {"errors", "constraints", "searched"},
     "onnx_graph": set(),
     "calibration": set(),
     "certainty": {"calibration", "errors"},
@@ -58,8 +60,9 @@ MAY_IMPORT = {
     "explain": MODEL,
     "bundle": MODEL,
     "evaluation": {*MODEL, "inference", "training"},
+    "tuning": {*MODEL, "training"},
     "estimator": {*MODEL, "training", "inference", "bundle"},
-    "render": {*MODEL, "inference", "explain", "evaluation"},
+    "render": {*MODEL, "inference", "explain", "evaluation", "tuning"},
     "export": {*MODEL, "inference", "explain", "bundle", "evaluation", "render"},
     "serve": {*MODEL, "inference", "explain", "bundle", "evaluation", "render", "export"},
     "cli": {
@@ -73,6 +76,7 @@ MAY_IMPORT = {
         "render",
         "export",
         "serve",
+        "tuning",
     },
     "": {
         "estimator",
@@ -87,6 +91,7 @@ MAY_IMPORT = {
         "network",
         "ordering",
         "training",
+        "tuning",
     },
 }
 """The rooms, and what each may import from other rooms; "" is the public face, which imports lazily."""

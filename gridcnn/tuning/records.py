@@ -13,7 +13,7 @@ from gridcnn.model import FittedModel
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.judging import Judged
 
-__all__ = ["Tried", "Tuned", "Watcher", "best_first", "from_plain", "plain"]
+__all__ = ["Tried", "Tuned", "Watcher", "best_first", "from_plain", "in_words", "plain"]
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,14 @@ class Tried:
         return self.state == "complete"
 
     def __str__(self) -> str:
-        settings = ", ".join(f"{name} {value}" for name, value in self.told.items()) or "the defaults"
         if self.complete:
-            return f"trial {self.number}: {self.accuracy:.4f} in {self.seconds:.0f} s: {settings}"
-        return f"trial {self.number}: {self.state} after {self.seconds:.0f} s ({self.reason}): {settings}"
+            return f"trial {self.number}, {self.accuracy:.4f} in {self.seconds:.0f} s: {self.settings}"
+        return f"trial {self.number}, {self.state} after {self.seconds:.0f} s ({self.reason}): {self.settings}"
+
+    @property
+    def settings(self) -> str:
+        """In what it differs from the defaults, in one line."""
+        return in_words(self.told)
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,18 @@ class Watcher(Callback):
 
     def on_trials(self, trials: Sequence[Tried], wanted: int | None) -> None:
         """Called after each trial with all that ended, those of other processes too, and how many are wanted."""
+
+    def on_searched(self) -> None:
+        """Called after the last trial, before the last training."""
+
+
+def in_words(told: Mapping[str, str]) -> str:
+    """Return in what settings differ from the defaults, in one line.
+
+    >>> in_words({"pool": "average", "dense": "64"}), in_words({})
+    ('pool = average, dense = 64', 'the defaults')
+    """
+    return ", ".join(f"{name} = {value}" for name, value in told.items()) or "the defaults"
 
 
 def best_first(trials: Sequence[Tried]) -> list[Tried]:

@@ -77,7 +77,7 @@ class SpaceSampler(BaseSampler):
             return given[turn]
         if turn < FIRST:
             return self._space.changed(_random(self._seed, trial.number), known)
-        proposed = self._model.sample_relative(study, trial, search_space)
+        proposed: dict[str, Any] = self._model.sample_relative(study, trial, search_space)
         random = _random(self._seed, trial.number)
         if not proposed:  # too few trials have a score
             return self._space.changed(random, known)

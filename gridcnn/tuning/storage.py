@@ -173,7 +173,7 @@ def _shown(place: Any) -> str:
     if "://" not in text:
         return text
     try:
-        return make_url(text).render_as_string(hide_password=True)
+        return str(make_url(text).render_as_string(hide_password=True))
     except ArgumentError:
         return text.partition("://")[0] + "://…"
 

@@ -41,6 +41,9 @@ TRIALS = 50
 APART = ("time_limit", "checkpoint_dir", "checkpoint_every")
 """Parameters of a fit that a search has no use for."""
 
+FOLDS, FEWEST_JUDGED = 3, 300
+"""Folds of data of which one split would hold out fewer items than that."""
+
 RESERVE = 0.5
 """Share of a time limit that is kept, at most, for judging the best trials anew and for the last training."""
 
@@ -136,7 +139,7 @@ def tune(
     seed = check_random_state(config.random_state).randint(2**31)
     job, surveyed = survey(job)
     job, questions = open_questions(job, surveyed)
-    folds = starting_folds(job, surveyed, validation, seed)
+    folds = _folds(job, surveyed, validation, seed)
     if folds[0].checking is None:
         raise DataError(
             f"a search needs items to judge trials by, and of {len(job.items.target):,} none can be held out: add "
@@ -154,16 +157,28 @@ def tune(
     search.run(wanted, clock.may_begin, wait=train)
     outcome = _outcome(search, job, space, folds, seed, anew=train)
     if not train:
+        watcher.on_searched()
         return outcome
     taken = outcome.chosen is not None and outcome.chosen is not outcome.usual
     settings = space.settings(outcome.chosen.point) if taken and outcome.chosen is not None else Settings({}, {}, {})
     given |= space.answered(outcome.chosen.point) if taken and outcome.chosen is not None else {}
     given |= {key: value for key, value in settings.parameters.items() if value is not None}
     reader = clone(adapter).set_params(**settings.adapter) if settings.adapter else adapter
+    watcher.on_searched()
     watcher.on_message(outcome.why)
     X, y, sample_weight, groups = _joined(job, X, y, sample_weight, groups, validation)
     model = fit(reader, X, y, given, sample_weight=sample_weight, groups=groups, callbacks=[watcher])
     return replace(outcome, model=_noted(model, outcome))
+
+
+def _folds(job: Job, surveyed: Adapter, validation: tuple[Any, Any] | None, seed: int) -> list[Fold]:
+    """Return the folds by which trials are judged: several if one split would hold out few items, as luck would win."""
+    folds = starting_folds(job, surveyed, validation, seed)
+    held = folds[0].checking
+    possible = validation is None and job.config.folds is None and job.refits(surveyed)
+    if len(folds) > 1 or not possible or held is None or len(held.target) >= FEWEST_JUDGED:
+        return folds
+    return starting_folds(replace(job, config=replace(job.config, folds=FOLDS)), surveyed, None, seed)
 
 
 def require_extra() -> None:
@@ -312,6 +327,11 @@ class _Watchers(CallbackList, Watcher):
         """Pass them on to watchers."""
         for each in self._watchers():
             each.on_trials(trials, wanted)
+
+    def on_searched(self) -> None:
+        """Pass it on to watchers."""
+        for each in self._watchers():
+            each.on_searched()
 
     def _watchers(self) -> list[Watcher]:
         return [each for each in self.callbacks if isinstance(each, Watcher)]
