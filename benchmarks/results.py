@@ -17,8 +17,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SECTIONS = (
     "accuracy", "series", "tuning", "tried", "steps", "prediction", "precision", "export", "service", "input",
-    "end_to_end", "growth", "time", "explain", "attribution", "checkpoints", "crash", "streaming", "audit", "calibration",
-    "going_on", "hostile",
+    "end_to_end", "growth", "time", "explain", "attribution", "checkpoints", "crash", "streaming", "audit",
+    "calibration", "going_on", "hostile",
 )  # fmt: skip
 HEAD = """# Results
 

@@ -48,7 +48,7 @@ class Tried:
     point: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     reason: str = ""
-    judged: Judged | None = None
+    judged: Judged | None = field(default=None, compare=False, repr=False)
 
     @property
     def complete(self) -> bool:

@@ -15,7 +15,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from gridcnn.searched import Dimension
 from gridcnn.tuning.space import Space
@@ -51,14 +51,12 @@ class SpaceSampler(BaseSampler):
     space : Space
         What may be tried.
     seed : int
-        Of the random numbers; what is drawn also depends on the number of the trial and on those before it.
+        Of the random numbers; what is drawn depends on the turn of the trial and on those before it as well, and so is
+        drawn again after a kill.
     """
 
     def __init__(self, space: Space, seed: int) -> None:
         self._space, self._seed = space, seed
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            self._model = TPESampler(n_startup_trials=FIRST, multivariate=True, seed=seed)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return all dimensions: each trial has all of them."""
@@ -75,10 +73,13 @@ class SpaceSampler(BaseSampler):
         given = [self._space.defaults, *self._space.alternatives]
         if turn < len(given):
             return given[turn]
-        if turn < FIRST:
-            return self._space.changed(_random(self._seed, trial.number), known)
-        proposed: dict[str, Any] = self._model.sample_relative(study, trial, search_space)
-        random = _random(self._seed, trial.number)
+        random = np.random.default_rng([self._seed, turn])
+        proposed: dict[str, Any] = {}
+        if turn >= FIRST:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                model = TPESampler(n_startup_trials=FIRST, multivariate=True, seed=int(random.integers(2**31)))
+            proposed = model.sample_relative(study, trial, search_space)
         if not proposed:  # too few trials have a score
             return self._space.changed(random, known)
         return self._space.renewed(proposed, random, known)
@@ -88,15 +89,3 @@ class SpaceSampler(BaseSampler):
     ) -> Any:
         """Return the default of a dimension that a trial lacks."""
         return self._space.defaults[param_name]
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Tell the model of a trial that begins."""
-        self._model.before_trial(study, trial)
-
-    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
-        """Tell the model of a trial that ended."""
-        self._model.after_trial(study, trial, state, values)
-
-
-def _random(seed: int, number: int) -> np.random.Generator:
-    return np.random.default_rng([seed, number])
