@@ -69,7 +69,7 @@ class SpaceSampler(BaseSampler):
         others = study.get_trials(deepcopy=False)
         known = {self._space.key(each.params) for each in others if each.params.keys() >= search_space.keys()}
         number = trial.user_attrs.get(INSTEAD, trial.number)
-        turn = sum(each.number < number and INSTEAD not in each.user_attrs for each in others)
+        turn: int = sum(each.number < number and INSTEAD not in each.user_attrs for each in others)
         given = [self._space.defaults, *self._space.alternatives]
         if turn < len(given):
             return given[turn]

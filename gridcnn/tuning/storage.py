@@ -112,7 +112,7 @@ def _storage(place: str | os.PathLike[str]) -> RDBStorage:
 
 def _url(place: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
     """Return the URL of a storage, and what its driver is told."""
-    text = os.fspath(place)
+    text: str = os.fspath(place)
     if "://" not in text:
         text = f"sqlite:///{_file(Path(text))}"
     url = make_url(text)
@@ -169,7 +169,7 @@ def _shown(place: Any) -> str:
     """Return the name of a storage without its password."""
     if place is None:
         return "the study in memory"
-    text = os.fspath(place)
+    text: str = os.fspath(place)
     if "://" not in text:
         return text
     try:
