@@ -357,6 +357,20 @@ def test_a_trial_that_a_person_ends_is_run_again(tmp_path):
     assert [in_words(each.told) for each in tuned.trials] == [in_words(each.told) for each in search(trials=3).trials]
 
 
+def test_a_trial_whose_process_was_killed_before_it_owned_it_is_run_again_after_a_while(monkeypatch):
+    import optuna
+
+    from gridcnn.tuning import storage
+
+    study, seen = optuna.create_study(), {}
+    study.ask()
+    clock = iter([0.0, storage.GRACE - 1.0, storage.GRACE + 1.0])
+    monkeypatch.setattr(storage.time, "monotonic", lambda: next(clock))
+    assert [storage.reopen(study, seen) for _ in range(3)] == [0, 0, 1]
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "WAITING"]
+    assert study.trials[1].user_attrs == {"instead": 0}
+
+
 def test_what_finalists_were_judged_by_is_not_repeated(tmp_path):
     study = tmp_path / "study.db"
     search(study, trials=5, train=True)
@@ -399,7 +413,7 @@ def test_places_that_cannot_hold_a_study_are_told_before_the_work(tmp_path):
         heard = Counting()
         with pytest.raises(ConfigurationError, match=told):
             search(place, trials=1, callbacks=[heard])
-        assert heard.begun == []
+        assert heard.lines == [], "not even the items were looked at"
 
 
 def test_a_database_of_something_else_is_told(tmp_path):
@@ -604,11 +618,13 @@ def started(code: str, study: str, trials: int, name: str) -> subprocess.Popen[b
     return subprocess.Popen([sys.executable, "-c", code, study, str(trials), str(TESTS), name])
 
 
-def test_processes_share_one_study_and_its_budget(study):
-    both = [started(SHARING, study, 6, "shared") for _ in range(2)]
+@pytest.mark.parametrize("kind", ["file", "server"])
+def test_processes_share_one_study_and_its_budget(kind, tmp_path, request):
+    place = str(tmp_path / "study.db") if kind == "file" else request.getfixturevalue("study")
+    both = [started(SHARING, place, 6, "shared") for _ in range(2)]
     assert [each.wait(300) for each in both] == [0, 0]
 
-    tuned = search(study, trials=6, name="shared")
+    tuned = search(place, trials=6, name="shared")
     assert 6 <= len(tuned.trials) <= 7, "both may begin the last trial at the same moment"
     assert tuned.trials[0].told == {}
     assert sum(not each.told for each in tuned.trials) == 1

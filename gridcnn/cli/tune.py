@@ -113,6 +113,9 @@ def tune(
         raise ConfigurationError(
             "say where the model goes, such as -o model.safetensors, or with --study alone where trials are added"
         )
+    from gridcnn.tuning.storage import reach
+
+    reach(study)
     seconds = None if time_ is None else seconds_of("--time", time_)
     files = _files(output, page, [source, *([] if study is None else [study]), shared["vectors"]])
     columns = {name: shared[name] for name in _COLUMNS if name != "begin"} | {"start": shared["begin"]}

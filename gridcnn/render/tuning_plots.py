@@ -84,6 +84,8 @@ def _slice(ax: Axes, name: str, complete: Sequence[Tried]) -> None:
         ax.plot(values, scores, "o", color=FOR, alpha=0.7)
         if min(values) > 0 and max(values) > 3 * min(values):
             ax.set_xscale("log")
+        elif isinstance(values[0], int):
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel(plain(name, 40))
     ax.spines[["top", "right"]].set_visible(False)
 

@@ -59,6 +59,7 @@ class Search:
     def __init__(self, job: Job, space: Space, folds: Sequence[Fold], seed: int, epochs: int, watcher: Watcher) -> None:
         self._job, self._space, self._folds, self._seed, self._watcher = job, space, folds, seed, watcher
         self._epochs = epochs
+        self._without_owner: dict[int, float] = {}
         self._fatal: Exception | None = None  # of the defaults, with which all others are compared
 
     def open(self, place: Any, name: str, what: dict[str, str]) -> None:
@@ -93,7 +94,7 @@ class Search:
         """
         with explained(self._place):
             while True:
-                reopen(self._study)
+                reopen(self._study, self._without_owner)
                 done, others = ended(self._study), running(self._study)
                 self._watcher.on_trials(done, wanted)
                 if len(done) + others < wanted and self._is_left(done) and may_begin(done):

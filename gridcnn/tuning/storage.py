@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import socket
 import sqlite3
+import time
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from gridcnn.errors import ConfigurationError
 from gridcnn.searched import Dimension
@@ -26,7 +35,7 @@ from gridcnn.training.judging import Judged
 from gridcnn.tuning.records import Tried, from_plain
 from gridcnn.tuning.sampler import INSTEAD
 
-__all__ = ["ended", "explained", "is_running", "open_study", "put_back", "reopen", "running", "this_process"]
+__all__ = ["ended", "explained", "is_running", "open_study", "put_back", "reach", "reopen", "running", "this_process"]
 
 HEARTBEAT, GRACE = 15, 90
 """Seconds between two signs of life of a trial, and without one until it counts as abandoned."""
@@ -34,10 +43,22 @@ HEARTBEAT, GRACE = 15, 90
 CONNECT_SECONDS, LOCK_SECONDS = 10, 120
 """How long a server may take to answer, and another process of this machine to let go of the file."""
 
+ATTEMPTS, ATTEMPT_SECONDS = 5, 0.5
+"""How often the tables are made or found, and the time between."""
+
 SHOWN = 200  # characters of what a database says
+
+_Made = TypeVar("_Made")
 
 SETTINGS = "settings"
 """Attribute of a study that says what it is a study of."""
+
+
+def reach(place: str | os.PathLike[str] | None) -> None:
+    """Raise ConfigurationError if a storage cannot be used: before any data is read."""
+    with explained(place, opening=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        _patiently(place, lambda: None if place is None else _storage(place))
 
 
 def open_study(
@@ -62,22 +83,32 @@ def open_study(
         If the storage cannot be used, or holds a study of this name of other data or settings.
     """
     described = {**what, "what is searched": repr(sorted(space.items()))}
-    optuna.logging.set_verbosity(logging.ERROR)
-    optuna.logging.disable_propagation()
     with explained(place, opening=True), warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        study = optuna.create_study(
-            storage=None if place is None else _storage(place),
-            study_name=name,
-            direction="maximize",
-            load_if_exists=True,
-        )
+        study = _patiently(place, lambda: _created(place, name))
         known = study.user_attrs.get(SETTINGS)
         if known is None:
             study.set_user_attr(SETTINGS, described)
         else:
             _require_same(study, place, known, described)
     return study
+
+
+def _created(place: Any, name: str) -> optuna.Study:
+    storage = None if place is None else _storage(place)
+    return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+
+
+def _patiently(place: Any, make: Callable[[], _Made]) -> _Made:
+    """Make or find tables; of two processes that make them at the same moment, one has to try again."""
+    for _ in range(ATTEMPTS):
+        try:
+            return make()
+        except (IntegrityError, ProgrammingError, OperationalError) as error:
+            if isinstance(error, OperationalError) and not _is_file(place):  # a server that cannot be reached
+                raise
+            time.sleep(random.uniform(0.5, 1) * ATTEMPT_SECONDS)
+    return make()
 
 
 def _require_same(study: optuna.Study, place: Any, known: Any, described: Mapping[str, str]) -> None:
@@ -126,6 +157,11 @@ def _url(place: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
     return url.render_as_string(hide_password=False), arguments
 
 
+def _is_file(place: Any) -> bool:
+    text: str = os.fspath(place)
+    return "://" not in text or make_url(text).get_backend_name() == "sqlite"
+
+
 def _file(path: Path) -> Path:
     """Return the absolute path of a file that is a database, or is not there yet."""
     path = path.expanduser().absolute()
@@ -142,7 +178,12 @@ def _file(path: Path) -> Path:
 
 @contextmanager
 def explained(place: Any, *, opening: bool = False) -> Iterator[None]:
-    """Turn what a database says into one line with the remedy; `opening` also what else can be wrong with a file."""
+    """Turn what a database says into one line with the remedy; `opening` also what else can be wrong with a file.
+
+    Inside the block Optuna logs errors alone: what a trial that fails has to say is in its record.
+    """
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(logging.ERROR)
     try:
         yield
     except (ArgumentError, NoSuchModuleError):
@@ -163,6 +204,8 @@ def explained(place: Any, *, opening: bool = False) -> Iterator[None]:
             f"--study {_shown(place)} cannot be used ({said}): see that the database runs and can be reached, and that "
             "user, password and name are right"
         ) from None
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 def _shown(place: Any) -> str:
@@ -198,8 +241,8 @@ def _machine() -> str:
 
 def is_running(trial: FrozenTrial) -> bool:
     """Whether the process of a running trial may be alive; of another machine, its signs of life tell."""
-    owner = trial.user_attrs.get("owner")
-    if owner is None or owner["machine"] != _machine():
+    owner = trial.user_attrs["owner"]
+    if owner["machine"] != _machine():
         return True
     if owner["process"] == os.getpid():
         return False  # an earlier trial of this process that could not be ended
@@ -217,11 +260,21 @@ def running(study: optuna.Study) -> int:
     return len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
 
 
-def reopen(study: optuna.Study) -> int:
-    """End the trials whose process was killed, and put what they tried on the list again; return how many."""
-    count = 0
+def reopen(study: optuna.Study, since: dict[int, float]) -> int:
+    """End the trials whose process was killed, and put what they tried on the list again; return how many.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    since : dict of int to float
+        When trials without an owner were seen first, by their numbers; kept from call to call. Their process was killed
+        before it could say that it runs them.
+    """
+    count, now = 0, time.monotonic()
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if is_running(trial):
+        owned = "owner" in trial.user_attrs
+        if is_running(trial) if owned else now - since.setdefault(trial.number, now) < GRACE:
             continue
         with suppress(UpdateFinishedTrialError):  # another process was faster
             study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)

@@ -129,10 +129,12 @@ def tune(
     """
     require_extra()
     from gridcnn.tuning.search import Search  # noqa: PLC0415  (Optuna may be missing)
+    from gridcnn.tuning.storage import reach  # noqa: PLC0415
 
     started = time.perf_counter()
     given = dict(parameters or {})
     _check(given, trials, seconds)
+    reach(study)
     watcher = _Watchers(callbacks)
     config = fit_config(given)
     job = make_job(adapter, X, y, given, config, sample_weight, groups, [watcher])
