@@ -32,7 +32,7 @@ from gridcnn.training.config import FitConfig, TrainingConfig
 from gridcnn.training.folds import survey
 from gridcnn.training.job import make_job
 from gridcnn.training.judging import Judged
-from gridcnn.training.recipe import fit_config
+from gridcnn.training.recipe import fit_config, resolve
 from gridcnn.tuning.records import Tried, Tuned, in_words
 from gridcnn.tuning.space import Space
 from gridcnn.tuning.verdict import ahead, fresh_folds, needed
@@ -136,15 +136,14 @@ def test_a_default_is_a_point_of_its_own_dimensions(declared, default):
 
 
 def test_stronger_augmentation_moves_grids_further():
-    series = np.sin(np.linspace(0, 9, 40)) + np.random.default_rng(0).normal(0, 0.3, (60, 40))
-    X, y = series.astype(np.float32), np.arange(60) % 2
-    shares = [
-        fit(ArrayAdapter(), X, y, {"epochs": 40, "solved": False, "refit": False, "augment_strength": strength})
-        .recipe["augment"]["shift"]["length"]
-        for strength in (0.0, 1.0, 2.0)
-    ]  # fmt: skip
-    assert shares[0] == 0
-    assert shares[2] == pytest.approx(2 * shares[1])
+    reader = ArrayAdapter().fit(np.random.default_rng(0).normal(size=(60, 40)).astype(np.float32))
+    usual, none, twice = (
+        resolve({"solved": False, "augment_strength": strength}, reader, 60).training.augment
+        for strength in (None, 0.0, 2.0)
+    )
+    assert none.shift["length"] == 0
+    assert twice.shift["length"] == 2 * usual.shift["length"] > 0
+    assert twice.scale["length"] == 2 * usual.scale["length"]
 
 
 # ---- trials ---------------------------------------------------------------------------------------------------------

@@ -124,6 +124,7 @@ class Search:
             known = self._study.user_attrs.get(key)
             if known is not None:
                 return from_plain(known)
+            self._watcher.on_message(f"trial {trial.number} anew, training {at + 1}")
             lesson = learned(self._job, self._space.settings(trial.point), [fold], self._seed, [self._watcher])
             self._study.set_user_attr(key, plain(judged(lesson.answers)))
         return judged(lesson.answers)
