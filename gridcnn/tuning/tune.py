@@ -161,11 +161,12 @@ def tune(
     if not train:
         watcher.on_searched()
         return outcome
-    taken = outcome.chosen is not None and outcome.chosen is not outcome.usual
-    settings = space.settings(outcome.chosen.point) if taken and outcome.chosen is not None else Settings({}, {}, {})
-    given |= space.answered(outcome.chosen.point) if taken and outcome.chosen is not None else {}
-    given |= {key: value for key, value in settings.parameters.items() if value is not None}
-    reader = clone(adapter).set_params(**settings.adapter) if settings.adapter else adapter
+    reader = adapter
+    if outcome.chosen is not None and outcome.chosen is not outcome.usual:
+        settings = space.settings(outcome.chosen.point)
+        given |= space.answered(outcome.chosen.point)
+        given |= {key: value for key, value in settings.parameters.items() if value is not None}
+        reader = clone(adapter).set_params(**settings.adapter)
     watcher.on_searched()
     watcher.on_message(outcome.why)
     X, y, sample_weight, groups = _joined(job, X, y, sample_weight, groups, validation)
@@ -251,9 +252,11 @@ def _judged_anew(search: Search, fresh: Fresh, trial: Tried, usual: Tried) -> tu
         theirs.append(search.judged_anew(usual, at, fold))
         try:
             mine.append(search.judged_anew(trial, at, fold))
-        except GridcnnError:  # these settings do not suit some of the items
+        except (GridcnnError, MemoryError, RuntimeError):  # these settings do not suit some of the items
             return False, 0.0, 0
         difference = fresh.differences(mine, theirs)
+        if not len(difference):
+            return False, 0.0, 0
         if lead(difference) < HOPELESS:
             return False, float(difference.mean()), len(difference)
     return fresh.is_ahead(mine, theirs), float(difference.mean()), len(difference)
