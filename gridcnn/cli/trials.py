@@ -55,6 +55,7 @@ class TrialsDisplay(Watcher):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._close()
+        self._training.on_end()  # items that are encoded behind the last epoch opened its bars again
 
     def on_message(self, line: str) -> None:
         """Print a line, above the table."""
