@@ -119,6 +119,14 @@ def test_kernels_larger_than_the_grid_and_cells_left_out_are_told():
     assert windows == "pooling windows of 1 that lie 3 apart would leave cells out"
 
 
+def test_networks_of_many_times_the_usual_work_are_not_tried():
+    space = space_of({"kernel_sizes": None})
+    wide = space.problem({**space.defaults, "kernel_sizes": "3,4,5", "kernels.first": 32})
+    assert wide is not None
+    assert re.fullmatch(r"it would take \d+\.\d times the multiply-adds of the defaults", wide)
+    assert space.problem({**space.defaults, "kernels.first": 24}) is None
+
+
 @pytest.mark.parametrize(
     ("declared", "default"),
     [

@@ -18,7 +18,7 @@ from gridcnn.adapters import Adapter
 from gridcnn.adapters.questions import Option, Question
 from gridcnn.errors import ConfigurationError
 from gridcnn.network.config import AugmentConfig, BackboneConfig
-from gridcnn.network.sizes import check_sizes
+from gridcnn.network.sizes import check_sizes, multiply_adds
 from gridcnn.parameters import parameters_of
 from gridcnn.searched import Dimension, Search
 from gridcnn.training.config import FitConfig, TrainingConfig
@@ -36,6 +36,9 @@ SHARES = (0.75, 1.0, 1.25)
 
 MOST_CHANGES = 3
 """Dimensions in which one of the first points differs from the defaults: of more, nobody could tell which helped."""
+
+MOST_WORK = 3.0
+"""Times the multiply-adds of the defaults that a network may take: the time is better spent on other trials."""
 
 MOST_DRAWS = 200
 """Points that are drawn until one is new and possible."""
@@ -85,6 +88,7 @@ class Space:
         self._usual = {about: question.options[0].name for about, question in self._questions.items()}
         recipe = self._recipe({about: option.name for about, option in learning.items()})
         self._declared = {} if recipe.training.solved else dict(self._searched(recipe))
+        self._usual_work = multiply_adds(surveyed.spec_, recipe.backbone, len(job.classes))
         self._coarser = {} if self._adapters_asked() else dict(self._resolutions())
         self.dimensions = self._dimensions()
 
@@ -147,6 +151,9 @@ class Space:
             if stride is not None and stride > recipe.backbone.pool_size:
                 return f"pooling windows of {recipe.backbone.pool_size} that lie {stride} apart would leave cells out"
             check_sizes(self._surveyed.spec_, recipe.backbone, len(job.classes))
+            times = multiply_adds(self._surveyed.spec_, recipe.backbone, len(job.classes)) / self._usual_work
+            if times > MOST_WORK:
+                return f"it would take {times:.1f} times the multiply-adds of the defaults"
             widest, smallest = max(recipe.backbone.kernel_sizes), min(self._surveyed.spec_.sizes)
             if "kernel_sizes" in settings.parameters and widest > smallest:
                 return f"kernels of {widest} cells are larger than the grid, {self._surveyed.spec_}"
