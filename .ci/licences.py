@@ -17,6 +17,7 @@ OTHERS = {"test", "lint", "bench"}  # extras of those who work on gridcnn
 BUNDLED = {
     "soundfile": "its wheels hold libsndfile, LGPL-2.1",
     "soxr": "its wheels hold libsoxr, LGPL-2.1",
+    "psycopg-binary": "its wheels hold libpq, PostgreSQL's licence, and OpenSSL, Apache-2.0",
     "numpy": "its wheels hold OpenBLAS, BSD-3-Clause, and libgfortran, GPL-3.0 with the runtime exception",
     "scipy": "its wheels hold OpenBLAS, BSD-3-Clause, and libgfortran, GPL-3.0 with the runtime exception",
     "scikit-learn": "its wheels hold libgomp, GPL-3.0 with the runtime exception",

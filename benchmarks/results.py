@@ -16,9 +16,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SECTIONS = (
-    "accuracy", "series", "tried", "steps", "prediction", "precision", "export", "service", "input", "end_to_end",
-    "growth", "time", "explain", "attribution", "checkpoints", "crash", "streaming", "audit", "calibration",
-    "multilabel", "going_on", "detection", "scaling_training", "hostile",
+    "accuracy", "series", "tuning", "tried", "steps", "prediction", "precision", "export", "service", "input",
+    "end_to_end", "growth", "time", "explain", "attribution", "checkpoints", "crash", "streaming", "audit",
+    "calibration", "multilabel", "going_on", "detection", "scaling_training", "hostile",
 )  # fmt: skip
 HEAD = """# Results
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from gridcnn.training.fit import fit
     from gridcnn.training.malloc import keep_freed_memory
     from gridcnn.training.progress import Progress
+    from gridcnn.tuning.records import Tuned, Watcher
+    from gridcnn.tuning.tune import tune
 
 __version__ = "0.1.0"
 
@@ -41,6 +43,8 @@ _HOMES = {
     "OrderReport": "gridcnn.ordering",
     "Predictions": "gridcnn.inference",
     "Progress": "gridcnn.training.progress",
+    "Tuned": "gridcnn.tuning.records",
+    "Watcher": "gridcnn.tuning.records",
     "audit": "gridcnn.evaluation.audit",
     "check_axes": "gridcnn.ordering",
     "check_order": "gridcnn.ordering",
@@ -51,6 +55,7 @@ _HOMES = {
     "predict": "gridcnn.inference",
     "save": "gridcnn.bundle",
     "score_alternatives": "gridcnn.ordering",
+    "tune": "gridcnn.tuning.tune",
 }
 
 _MODULES = {"explain": "gridcnn.explain", "plots": "gridcnn.render.plots"}
@@ -71,6 +76,8 @@ __all__ = [
     "OrderReport",
     "Predictions",
     "Progress",
+    "Tuned",
+    "Watcher",
     "__version__",
     "audit",
     "check_axes",
@@ -84,6 +91,7 @@ __all__ = [
     "predict",
     "save",
     "score_alternatives",
+    "tune",
 ]
 
 

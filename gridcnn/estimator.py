@@ -49,8 +49,8 @@ class GridClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         The network, see `BackboneConfig`. None is the adapter's choice.
     epochs, batch_size, learning_rate, kernel_learning_rate, weight_decay, label_smoothing, adversarial, patience
         The training, see `TrainingConfig`. None is the adapter's choice.
-    time_limit, augment, class_weight, background, validation_fraction, folds, refit, random_state, device, n_jobs,
-    on_error, cache
+    time_limit, augment, augment_strength, class_weight, background, validation_fraction, folds, refit, random_state,
+    device, n_jobs, on_error, cache
         Data, time and machine, see `FitConfig`.
     callbacks : sequence of Callback
         They observe the training, and may stop it.

@@ -26,6 +26,7 @@ from typing import Any, Self
 
 from gridcnn.constraints import Choice, Constraint, Flag, Number, Optional, Several
 from gridcnn.errors import ConfigurationError
+from gridcnn.searched import Search
 
 __all__ = [
     "Choice",
@@ -64,6 +65,8 @@ class Parameter:
         Option of the command line, without dashes; empty where it has none.
     metavar : str or None
         What --help calls its value.
+    search : Search or None
+        What a search may try in its place; None leaves it alone.
     """
 
     name: str
@@ -72,10 +75,17 @@ class Parameter:
     help: str
     flag: str = ""
     metavar: str | None = None
+    search: Search | None = None
 
 
 def parameter(
-    default: Any, constraint: Constraint, help_: str, *, flag: str | None = None, metavar: str | None = None
+    default: Any,
+    constraint: Constraint,
+    help_: str,
+    *,
+    flag: str | None = None,
+    metavar: str | None = None,
+    search: Search | None = None,
 ) -> Any:
     """Return a dataclass field that declares a parameter.
 
@@ -91,8 +101,11 @@ def parameter(
         Option of the command line; the default is the name with dashes, and `""` gives it none.
     metavar : str, optional
         What --help calls its value.
+    search : Search, optional
+        What a search may try in its place.
     """
-    return field(default=default, metadata={"constraint": constraint, "help": help_, "flag": flag, "metavar": metavar})
+    declared = {"constraint": constraint, "help": help_, "flag": flag, "metavar": metavar, "search": search}
+    return field(default=default, metadata=declared)
 
 
 def parameters_of(config: type) -> dict[str, Parameter]:
@@ -108,6 +121,7 @@ def parameters_of(config: type) -> dict[str, Parameter]:
                 each.metadata["help"],
                 each.name.replace("_", "-") if flag is None else flag,
                 each.metadata["metavar"],
+                each.metadata["search"],
             )
     return found
 

@@ -15,8 +15,13 @@ from gridcnn.bundle import load, save
 from gridcnn.pipeline.split import LabelledItems, fold_indices
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.certainty import Answers, pooled, still_right
-from gridcnn.training.choose import _best_of
+from gridcnn.training.judging import best_of, judged
 from gridcnn.training.plan import plan
+
+
+def best_of_answers(answers: dict[str, Answers | None]) -> str:
+    return best_of({name: judged(each) for name, each in answers.items()})
+
 
 ANYWHERE, EXACTLY = Option("anywhere"), Option("exactly where", {"head": "flatten"})
 
@@ -168,9 +173,9 @@ def answers(hits: list[bool], sure: float = 0.9) -> Answers:
 
 def test_a_lead_that_may_be_chance_changes_nothing():
     one_more = {"usual": answers([True] * 50 + [False] * 50), "other": answers([True] * 51 + [False] * 49)}
-    assert _best_of(one_more) == "usual"
+    assert best_of_answers(one_more) == "usual"
     many_more = {"usual": answers([True] * 50 + [False] * 50), "other": answers([True] * 60 + [False] * 40)}
-    assert _best_of(many_more) == "other"
+    assert best_of_answers(many_more) == "other"
 
 
 def test_an_option_that_is_behind_after_a_fold_is_given_up(monkeypatch):
@@ -185,8 +190,10 @@ def test_an_option_that_is_behind_after_a_fold_is_given_up(monkeypatch):
 
 
 def test_an_option_whose_answers_are_not_finite_is_not_taken():
-    assert _best_of({"usual": answers([True, False] * 20), "other": None}) == "usual"
-    assert _best_of({"usual": answers([True, False] * 20), "other": answers([True] * 30)}) == "usual", "of fewer folds"
+    assert best_of_answers({"usual": answers([True, False] * 20), "other": None}) == "usual"
+    assert best_of_answers({"usual": answers([True, False] * 20), "other": answers([True] * 30)}) == "usual", (
+        "of fewer folds"
+    )
 
 
 def test_answers_of_folds_are_one_set_in_the_order_of_the_folds():

@@ -37,8 +37,11 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(enco
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 
-USED_BY_OTHERS = {"httptools"}
-"""What another package imports if it is there: uvicorn's fast parser."""
+USED_BY_OTHERS = {"httptools", "psycopg"}
+"""What other packages import if it is there: uvicorn's fast parser, and SQLAlchemy's way to PostgreSQL."""
+
+ROOMS_OF_EXTRAS = (ROOT / "gridcnn/serve", ROOT / "gridcnn/tuning")
+"""Rooms that are imported by commands of an extra alone."""
 
 
 def name_of(path: Path) -> str:
@@ -72,13 +75,13 @@ def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
 
 
 def foreign_imports(*, at_once: bool = False) -> set[str]:
-    modules = [path for path in MODULES if not (at_once and path.is_relative_to(ROOT / "gridcnn/serve"))]
+    modules = [path for path in MODULES if not (at_once and any(map(path.is_relative_to, ROOMS_OF_EXTRAS)))]
     found = {name for path in modules for name, immediate in imports_of(path) if immediate or not at_once}
     return found - {"gridcnn"} - sys.stdlib_module_names
 
 
 REQUIRED = modules_of(PROJECT["project"]["dependencies"])
-EXTRAS = ("excel", "export", "fast", "hub", "openvino", "serve", "sign")
+EXTRAS = ("excel", "export", "fast", "hub", "openvino", "serve", "sign", "tune")
 OPTIONAL = modules_of([each for name in EXTRAS for each in PROJECT["project"]["optional-dependencies"][name]])
 
 

@@ -97,6 +97,8 @@ KNOWN = {
     "certifi": "MPL-2.0",  # a list of certificates; changes to its files stay under its licence
     "hypothesis": "MPL-2.0",  # tests only
     "pathspec": "MPL-2.0",  # lint only
+    "psycopg": "LGPL-3.0-only",  # a library of its own, for studies in PostgreSQL; its URL may name another one
+    "psycopg-binary": "LGPL-3.0-only",  # the same, compiled
     "soxr": "LGPL-2.1-or-later",  # a library of its own, which may be exchanged
     "tqdm": "MPL-2.0",
 }

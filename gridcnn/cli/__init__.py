@@ -38,6 +38,7 @@ from gridcnn.cli import (
     serve,
     sign,
     train,
+    tune,
     verify,
 )
 from gridcnn.cli.background import with_default_name
@@ -50,6 +51,7 @@ __all__ = ["app", "main"]
 
 COMMANDS = (
     train.train,
+    tune.tune,
     evaluate.evaluate,
     predict.predict,
     detect.detect,
@@ -74,6 +76,7 @@ COMMANDS = (
 
 READ_ITEMS = {
     train.train,
+    tune.tune,
     evaluate.evaluate,
     predict.predict,
     detect.detect,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -220,13 +220,19 @@ def training_option(flag: str, help_: str, **more: Any) -> Any:
     return typer.Option(flag, help=help_, rich_help_panel="Training", **more)
 
 
-def with_hyperparameters(*panels: tuple[type, str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_hyperparameters(
+    *panels: tuple[type, str], without: Collection[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for each declared parameter of configuration classes, in their panels of --help.
 
-    The command receives those that were given as `hyperparameters`, a dict by the names of the fields.
+    The command receives those that were given as `hyperparameters`, a dict by the names of the fields; `without` names
+    fields that it has no option for.
     """
     declared = {
-        each.name: (panel, each) for config, panel in panels for each in parameters_of(config).values() if each.flag
+        each.name: (panel, each)
+        for config, panel in panels
+        for each in parameters_of(config).values()
+        if each.flag and each.name not in without
     }
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -247,6 +253,38 @@ def with_hyperparameters(*panels: tuple[type, str]) -> Callable[[Callable[..., N
         described: Any = wrapper
         described.__signature__ = signature.replace(
             parameters=[*(each.replace(annotation=hints[each.name]) for each in written), *options]
+        )
+        described.__annotations__ = {**hints, **{option.name: option.annotation for option in options}}
+        del described.__wrapped__  # or its signature would be read
+        return wrapper
+
+    return decorate
+
+
+def with_options_of(other: Callable[..., None], *names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command some options of another one, as they are declared there.
+
+    The command receives their values as `shared`, a dict by the names of the other's parameters.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def wrapper(**values: Any) -> None:
+            shared = {name: values.pop(name) for name in names}
+            command(**values, shared=shared)
+
+        theirs, hints = inspect.signature(other).parameters, typing.get_type_hints(command, include_extras=True)
+        hints.pop("shared")
+        written = [each for each in inspect.signature(command).parameters.values() if each.name != "shared"]
+        inner = [each for each in written if each.name == "hyperparameters"]
+        options = [theirs[name].replace(kind=inspect.Parameter.KEYWORD_ONLY) for name in names]
+        described: Any = wrapper
+        described.__signature__ = inspect.Signature(
+            [
+                *(each.replace(annotation=hints[each.name]) for each in written if each not in inner),
+                *options,
+                *(each.replace(annotation=hints[each.name]) for each in inner),
+            ]
         )
         described.__annotations__ = {**hints, **{option.name: option.annotation for option in options}}
         del described.__wrapped__  # or its signature would be read

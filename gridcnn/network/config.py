@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -9,11 +10,16 @@ from typing import Any
 from gridcnn.errors import ConfigurationError
 from gridcnn.network.heads import HEADS
 from gridcnn.parameters import Choice, Flag, Number, Optional, Several, parameter, validate
+from gridcnn.searched import Among, Between, Blocks, Layers
 
 __all__ = ["AugmentConfig", "BackboneConfig"]
 
+MOST_OF_AXIS = 0.9
+"""Largest share of an axis to which a stronger augmentation grows."""
+
 _COUNT = Number(int, low=1, high=2**31)
 _MOST_BLOCKS = 100
+_POOLS = ("max", "average")
 
 
 @dataclass(frozen=True)
@@ -66,13 +72,17 @@ class BackboneConfig:
     """
 
     kernels: tuple[int, ...] = parameter(
-        (16, 32, 64), Several(_COUNT, fewest=1, most=_MOST_BLOCKS), "Kernels of each block, such as 24,48,96."
+        (16, 32, 64),
+        Several(_COUNT, fewest=1, most=_MOST_BLOCKS),
+        "Kernels of each block, such as 24,48,96.",
+        search=Blocks(factor=2),
     )
     kernel_sizes: tuple[int, ...] = parameter(
         (3,),
         Several(_COUNT, fewest=1, most=16),
         "Side of a kernel; several, such as 3,4,5, make parallel branches.",
         flag="kernel-size",
+        search=Among(((3,), (5,), (7,), (3, 5), (3, 4, 5))),
     )
     dilations: tuple[int, ...] = parameter(
         (1,),
@@ -83,12 +93,17 @@ class BackboneConfig:
     pool_after: int | None = parameter(None, Optional(_COUNT), "Convolution of a block that pooling follows.")
     padding: str = parameter("same", Choice(("same", "valid")), "Whether zeros pad the border.")
     batch_norm: bool = parameter(True, Flag(), "Batch normalisation after a convolution.")
-    pool: str = parameter("max", Choice(("max", "average")), "What a pooling window becomes.")
-    pool_size: int = parameter(2, _COUNT, "Side of the pooling window.")
-    pool_stride: int | None = parameter(None, Optional(_COUNT), "Step of the pooling window.")
+    pool: str = parameter("max", Choice(_POOLS), "What a pooling window becomes.", search=Among(_POOLS))
+    pool_size: int = parameter(2, _COUNT, "Side of the pooling window.", search=Between(1, 4, whole=True))
+    pool_stride: int | None = parameter(
+        None, Optional(_COUNT), "Step of the pooling window.", search=Among((None, 1, 2, 3))
+    )
     head: str = parameter("flatten", Choice(HEADS), "How the last maps become the feature vector.")
     dense: tuple[int, ...] = parameter(
-        (), Several(_COUNT, most=_MOST_BLOCKS), "Neurons of each dense layer, such as 128,64; or none."
+        (),
+        Several(_COUNT, most=_MOST_BLOCKS),
+        "Neurons of each dense layer, such as 128,64; or none.",
+        search=Layers(most=2, narrowest=32, widest=256),
     )
     dropout: float = parameter(
         0.0, Number(low=0, high=1), "Share of the feature vector that is dropped in training, in [0, 1)."
@@ -196,10 +211,10 @@ class AugmentConfig:
         return cls(**{**values, "flip": tuple(values.get("flip", ()))})
 
     def scaled(self, strength: float) -> AugmentConfig:
-        """Return the same augmentation at `strength` in [0, 1]; a short training needs less of it."""
+        """Return the same augmentation at `strength` of at least 0; a short training needs less of it."""
 
-        def scale(shares: Mapping[str, float]) -> dict[str, float]:
-            return {axis: share * strength for axis, share in shares.items()}
+        def scale(shares: Mapping[str, float], most: float = MOST_OF_AXIS) -> dict[str, float]:
+            return {axis: min(share * strength, max(share, most)) for axis, share in shares.items()}
 
         return replace(
             self,
@@ -207,7 +222,7 @@ class AugmentConfig:
             scale=scale(self.scale),
             mask=scale(self.mask),
             rotate=self.rotate * strength,
-            tilt=scale(self.tilt),
+            tilt=scale(self.tilt, math.inf),
             gain=self.gain * strength,
             noise=self.noise * strength,
         )

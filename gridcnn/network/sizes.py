@@ -14,7 +14,7 @@ from gridcnn.grid import GridSpec
 from gridcnn.network.config import BackboneConfig
 from gridcnn.network.heads import n_features
 
-__all__ = ["check_sizes", "sizes_after_blocks", "weight_shapes"]
+__all__ = ["check_sizes", "multiply_adds", "sizes_after_blocks", "weight_shapes"]
 
 MOST_WEIGHTS = 10**9
 """Of a network; training needs 16 bytes for each."""
@@ -125,6 +125,20 @@ def _smaller_configs(config: BackboneConfig) -> Iterator[BackboneConfig]:
     yield dataclasses.replace(config, padding="same", pool_size=1, pool_stride=None)
 
 
+def multiply_adds(spec: GridSpec, config: BackboneConfig, n_classes: int) -> int:
+    """Return the multiply-adds of all blocks for one grid, at most: maps shrink within a block, too."""
+    shapes = weight_shapes(spec, config, n_classes)
+    return sum(
+        cells * sum(math.prod(shape) for name, shape in shapes.items() if name.startswith(f"blocks.{block}."))
+        for block, cells in enumerate(_cells(spec, config))
+    )
+
+
+def _cells(spec: GridSpec, config: BackboneConfig) -> list[int]:
+    """Return the number of cells that each block sees."""
+    return [math.prod(sizes) for sizes in (spec.sizes, *sizes_after_blocks(spec.sizes, config)[:-1])]
+
+
 def _check_cost(spec: GridSpec, config: BackboneConfig, n_classes: int) -> None:
     shapes = weight_shapes(spec, config, n_classes)
     n_weights = sum(math.prod(shape) for name, shape in shapes.items() if name.endswith("weight"))
@@ -133,12 +147,9 @@ def _check_cost(spec: GridSpec, config: BackboneConfig, n_classes: int) -> None:
             f"this network would have {n_weights:,} weights, and more than {MOST_WEIGHTS:,} are not built: use fewer "
             "or smaller kernels, fewer convolutions or smaller dense layers"
         )
-    largest, work = math.prod(spec.shape), 0
-    for block, sizes in enumerate([spec.sizes, *sizes_after_blocks(spec.sizes, config)[:-1]]):
-        cells = math.prod(sizes)  # at most: maps shrink within a block, too
+    largest, work = math.prod(spec.shape), multiply_adds(spec, config, n_classes)
+    for block, cells in enumerate(_cells(spec, config)):
         largest = max(largest, cells * (config.kernels[block] * len(config.branches) + config.summed_kernels))
-        prefix = f"blocks.{block}."
-        work += cells * sum(math.prod(shape) for name, shape in shapes.items() if name.startswith(prefix))
     if largest > MOST_NUMBERS or work > MOST_WORK:
         raise ConfigurationError(
             f"this network would have maps of {largest:,} numbers and {work:,} multiply-adds for one grid of {spec}, "

@@ -26,7 +26,7 @@ from gridcnn.training.run_folder import Checkpoint, Planned, RunFolder
 from gridcnn.training.state import TrainingState
 from gridcnn.versions import versions
 
-__all__ = ["CHECKPOINTING", "Checkpoints", "checkpoints_of"]
+__all__ = ["CHECKPOINTING", "Checkpoints", "checkpoints_of", "run_of"]
 
 CHECKPOINTING = ("checkpoint_dir", "checkpoint_every")
 """The parameters of a fit that are about checkpoints, and no part of a model."""
@@ -217,7 +217,7 @@ def checkpoints_of(job: Job, training: LabelledItems, checking: LabelledItems | 
         why = getattr(error, "strerror", None) or error
         raise ConfigurationError(f"{folder} cannot be used for checkpoints ({why}): name another folder.") from error
     try:
-        run, machine = _run(job, training, checking), _machine(job)
+        run, machine = run_of(job, training, checking), _machine(job)
         yield Checkpoints(
             RunFolder(folder, job.callback.on_message),
             run,
@@ -235,7 +235,7 @@ def _machine(job: Job) -> dict[str, Any]:
     return {"device": str(device), "threads": torch.get_num_threads(), **versions()}
 
 
-def _run(job: Job, training: LabelledItems, checking: LabelledItems | None) -> dict[str, Any]:
+def run_of(job: Job, training: LabelledItems, checking: LabelledItems | None) -> dict[str, Any]:
     """Return what decides the weights of a fit, by the words of a person."""
     parameters = {
         name: str(sorted(value.items(), key=str) if isinstance(value, Mapping) else value)

@@ -7,36 +7,27 @@ tell. Of many items, a sample decides.
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from gridcnn.adapters import Adapter
 from gridcnn.adapters.questions import Option, Question
-from gridcnn.calibration import fit_temperature
-from gridcnn.multilabel import item_hits, item_losses
 from gridcnn.pipeline.split import LabelledItems
 from gridcnn.training.budget import Budget
-from gridcnn.training.certainty import Answers
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.folds import Fold
 from gridcnn.training.job import Job
+from gridcnn.training.judging import best_of, judged, lead
 from gridcnn.training.lesson import Lesson, learn_folds
 from gridcnn.training.limit import is_reduced
 
-__all__ = ["MOST_JUDGED", "MOST_TRIED", "Choice", "decide", "open_questions"]
+__all__ = ["MOST_JUDGED", "MOST_TRIED", "Choice", "decide", "is_behind", "open_questions"]
 
 MOST_TRIED, MOST_JUDGED = 3_000, 1_000
 """Items that an option is trained on and judged on; of more, a random part."""
-
-LEAD = 1.5
-"""Standard errors by which another option must be right more often than the usual one: one or two items are chance."""
-
-LEAD_WITH_LOSS, LEAD_IN_LOSS = 0.5, 2.0
-"""Fewer are enough if its loss is lower by so many."""
 
 BEHIND = 0.5
 """Standard errors by which an option may be behind after some folds; with more it is not tried on the others."""
@@ -180,7 +171,7 @@ def decide(
             budget=Budget(seconds) if limited and not as_long else None,
             epochs=usual.folds[0].model.recipe["epochs"] if as_long else None,
             checkpoints=checkpoints,
-            hopeless=lambda lesson: _is_behind(lesson, usual),
+            hopeless=lambda lesson: is_behind(lesson, usual),
         )
 
     budget = None if seconds is None else Budget(seconds)
@@ -200,7 +191,7 @@ def decide(
             if tried[option.name].model.interrupted:
                 return best.job, choices, best.interrupted()
         of_all = {name: lesson.answers for name, lesson in tried.items() if not lesson.given_up}
-        name = _best_of(of_all)
+        name = best_of({name: judged(each) for name, each in of_all.items()})
         chosen = next(option for option in question.options if option.name == name)
         choices.append(_choice(question, chosen, tried))
         if others:
@@ -228,70 +219,23 @@ def _some(part: LabelledItems, most: int, seed: int) -> LabelledItems:
     return part.take(np.sort(np.random.default_rng(seed).choice(len(part.target), most, replace=False)))
 
 
-def _best_of(answers: dict[str, Answers | None]) -> str:
-    """Return the option that is right most often, or the first one unless another is better beyond chance."""
-    first, *others = answers
-    usual = _judged(answers[first])
-    better = {}
-    for name in others:
-        judged = _judged(answers[name]).at(usual.place)
-        if judged is None:  # a fold in which an answer was not finite: nothing to compare
-            continue
-        lead = _lead(judged.hit - usual.hit)
-        if lead > LEAD or (lead > LEAD_WITH_LOSS and _lead(usual.loss - judged.loss) > LEAD_IN_LOSS):
-            better[name] = (float(judged.hit.mean()), -float(judged.loss.mean()))
-    return max(better, key=lambda name: better[name]) if better else first
-
-
-def _is_behind(lesson: Lesson, usual: Lesson) -> bool:
+def is_behind(lesson: Lesson, usual: Lesson) -> bool:
     """Return whether an option is behind the usual one after its first folds."""
-    first = _judged(usual._replace(folds=usual.folds[: len(lesson.folds)]).answers)
-    other = _judged(lesson.answers).at(first.place)
-    return other is None or _lead(other.hit - first.hit) < -BEHIND
-
-
-class _Judged(NamedTuple):
-    """Items held out, whether each is right, and its loss at the best temperature."""
-
-    place: np.ndarray
-    hit: np.ndarray
-    loss: np.ndarray
-
-    def at(self, place: np.ndarray) -> _Judged | None:
-        """Return the same of the items at these places, or None if one of them was not scored, or there are none."""
-        common, mine, theirs = np.intersect1d(self.place, place, return_indices=True)
-        if len(common) < max(len(place), 1):
-            return None
-        mine = mine[np.argsort(theirs)]
-        return _Judged(place, self.hit[mine], self.loss[mine])
-
-
-def _judged(answers: Answers | None) -> _Judged:
-    if answers is None:
-        return _Judged(*np.empty((3, 0)))
-    temperature = fit_temperature(answers.logits, answers.item, answers.target, answers.weight)
-    chances = answers.probabilities(temperature)
-    return _Judged(answers.place, item_hits(chances, answers.target), item_losses(chances, answers.target))
-
-
-def _lead(differences: np.ndarray) -> float:
-    """Return the mean of paired differences, in standard errors."""
-    if len(differences) < 2 or not differences.any():
-        return 0.0
-    spread = differences.std(ddof=1) / math.sqrt(len(differences))
-    return float(differences.mean() / spread) if spread else math.copysign(math.inf, differences.mean())
+    first = judged(usual._replace(folds=usual.folds[: len(lesson.folds)]).answers)
+    other = judged(lesson.answers).at(first.place)
+    return other is None or lead(other.hit - first.hit) < -BEHIND
 
 
 def _choice(question: Question, chosen: Option, tried: dict[str, Lesson]) -> Choice:
-    judged = {name: _judged(lesson.answers) for name, lesson in tried.items()}
-    usual = judged[question.options[0].name]
-    given_up = {name: len(judged[name].place) for name, lesson in tried.items() if lesson.given_up}
-    beside = {name: usual.at(judged[name].place) for name in given_up}
+    by_name = {name: judged(lesson.answers) for name, lesson in tried.items()}
+    usual = by_name[question.options[0].name]
+    given_up = {name: len(by_name[name].place) for name, lesson in tried.items() if lesson.given_up}
+    beside = {name: usual.at(by_name[name].place) for name in given_up}
     return Choice(
         question.about,
         chosen,
-        scores={name: float(each.hit.mean()) for name, each in judged.items() if len(each.hit)},
-        n_items=max(len(each.place) for each in judged.values()),
+        scores={name: float(each.hit.mean()) for name, each in by_name.items() if len(each.hit)},
+        n_items=max(len(each.place) for each in by_name.values()),
         given_up=given_up,
         beside={name: float(each.hit.mean()) for name, each in beside.items() if each is not None},
         several=tried[question.options[0].name].model.several,

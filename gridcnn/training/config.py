@@ -12,6 +12,7 @@ from gridcnn.constraints import Text
 from gridcnn.errors import ConfigurationError
 from gridcnn.network.config import AugmentConfig
 from gridcnn.parameters import Choice, Flag, Number, Optional, parameter, validate
+from gridcnn.searched import Around, Between
 
 __all__ = ["FitConfig", "TrainingConfig"]
 
@@ -57,8 +58,8 @@ class TrainingConfig:
 
     epochs: int = parameter(20, _COUNT, "Passes over the training items.")
     batch_size: int = parameter(64, _COUNT, "Items in one step.")
-    learning_rate: float = parameter(3e-3, _RATE, "Peak of the one-cycle schedule.")
-    kernel_learning_rate: float = parameter(0.02, _RATE, "The same for the kernels of the blocks.")
+    learning_rate: float = parameter(3e-3, _RATE, "Peak of the one-cycle schedule.", search=Around(3))
+    kernel_learning_rate: float = parameter(0.02, _RATE, "The same for the kernels of the blocks.", search=Around(3))
     weight_decay: float = parameter(0.01, _STRENGTH, "Weight decay of kernels and dense layers.")
     label_smoothing: float = parameter(
         0.1, Number(low=0, high=1), "Share of each label that is spread over all classes, in [0, 1)."
@@ -92,6 +93,8 @@ class FitConfig:
         Random changes of the training grids: the adapter's own, the fields of an `AugmentConfig`, or none. The
         adapter's own are weakened in proportion if `epochs` is below the adapter's number, and flip pictures only if a
         test on the training items finds no class that has a left and a right (`gridcnn.training.flip_test`).
+    augment_strength : float
+        Multiplies the adapter's own changes, in [0, 4]; shares of an axis stay below 1. Flips are not weakened.
     class_weight : {"balanced"}, dict or None
         Weight of each class, in training and in validation; `"balanced"` gives all classes the same total weight.
     background : str or None
@@ -142,6 +145,12 @@ class FitConfig:
         metavar="DURATION",
     )
     augment: str | Mapping[str, Any] | None = field(default="auto")
+    augment_strength: float = parameter(
+        1.0,
+        Number(low=0, high=4, closed=True),
+        "How strongly training grids are changed, in multiples of what is usual; 0 is not at all.",
+        search=Between(0, 2),
+    )
     class_weight: str | Mapping[Any, float] | None = field(default=None)
     background: str | None = parameter(
         None,

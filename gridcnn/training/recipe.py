@@ -101,7 +101,9 @@ def resolve(
     augment = parameters.get("augment", "auto")
     if augment == "auto":
         strength = min(1.0, training.epochs / defaults.get("epochs", training.epochs))
-        usual = AugmentConfig.from_dict(defaults.get("augment", {})).scaled(strength)
+        usual = AugmentConfig.from_dict(defaults.get("augment", {}))
+        wanted = parameters.get("augment_strength")
+        usual = usual.scaled(strength if wanted is None else strength * wanted)
         augmentation = usual if flip_axes is None else replace(usual, flip=tuple(flip_axes))
     else:
         augmentation = AugmentConfig.from_dict(augment or {})

@@ -58,6 +58,7 @@ NUMBERS = [
 OPTIONS: dict[str, list[str]] = {
     "--epochs": NUMBERS, "--batch-size": NUMBERS, "--learning-rate": NUMBERS, "--kernel-learning-rate": NUMBERS,
     "--weight-decay": NUMBERS, "--label-smoothing": NUMBERS, "--adversarial": NUMBERS, "--patience": NUMBERS,
+    "--augment-strength": NUMBERS,
     "--kernels": [*NUMBERS, "4,8", "none", "4,,8", "-4,8"], "--kernel-sizes": [*NUMBERS, "3,5", "2", "999"],
     "--convs-per-block": NUMBERS, "--pool-after": NUMBERS, "--pool": ["max", "average", "min", ""],
     "--pool-size": NUMBERS, "--dense": [*NUMBERS, "8", "none"], "--dropout": NUMBERS,
