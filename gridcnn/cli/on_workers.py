@@ -108,8 +108,8 @@ def predict_on_workers(
 
     ray_module("data")
     from gridcnn.scale.predicting import Job, answered
-    from gridcnn.scale.sharing import require_shared
     from gridcnn.scale.shards import Shards, place_of
+    from gridcnn.scale.sharing import require_shared
 
     console = Console(stderr=True)
     with Waiting(console, "reading") as waiting:
@@ -150,8 +150,8 @@ def predict_on_workers(
                     waiting.progress(shards.n_rows, n_items)
                 if shards.n_rows != n_items:
                     raise ConfigurationError(
-                        f"there were {n_items:,} items at the beginning, and {shards.n_rows:,} are answered: the inputs "
-                        "were changed meanwhile, so predict again."
+                        f"there were {n_items:,} items at the beginning, and {shards.n_rows:,} are answered: the "
+                        "inputs were changed meanwhile, so predict again."
                     )
     for line in rule.notes:
         note(line)
