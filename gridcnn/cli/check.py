@@ -18,6 +18,7 @@ from gridcnn.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
+    from gridcnn.datasets.remote import RemoteFile
     from gridcnn.evaluation.axes import GridReport
     from gridcnn.ordering import AxesReport, OrderReport
 
@@ -29,8 +30,8 @@ def check(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A csv, tsv, parquet or jsonl table, a .npy array (n, A, B…), a folder of pictures or sounds, or the "
-            "name of a data set from `gridcnn datasets`.",
+            help="A csv, tsv, parquet or jsonl table, also s3://BUCKET/FILE, a .npy array (n, A, B…), a folder of "
+            "pictures or sounds, or the name of a data set from `gridcnn datasets`.",
         ),
     ],
     *,
@@ -83,8 +84,16 @@ def _check(
     source: str, columns: Columns, how: dict[str, Any], waiting: Waiting
 ) -> OrderReport | AxesReport | GridReport:
     from gridcnn.datasets.arrays import load_array
+    from gridcnn.datasets.remote import RemoteFile, is_remote
     from gridcnn.ordering import check_axes, check_order
 
+    if is_remote(source):
+        remote = RemoteFile(source)
+        if remote.suffix.lower() not in {".parquet", ".csv", ".tsv"} or columns.text or columns.path:
+            raise ConfigurationError(f"{source}: of a remote storage, tables are checked: a parquet, csv or tsv file.")
+        if not remote.is_file():
+            raise DataError(f"{source}: no such file: check the spelling.")
+        return _check_table(remote, columns, how, waiting)
     place = Path(source)
     if place.suffix.lower() == ".npy":
         if columns.given():
@@ -115,12 +124,12 @@ def _check(
     return report
 
 
-def _check_table(place: Path, columns: Columns, how: dict[str, Any], waiting: Waiting) -> OrderReport:
+def _check_table(place: Path | RemoteFile, columns: Columns, how: dict[str, Any], waiting: Waiting) -> OrderReport:
     from gridcnn.datasets import sample_table
     from gridcnn.ordering import check_order
 
     sample = sample_table(
-        place,
+        str(place),
         label=columns.label,
         encoding=columns.encoding,
         random_state=how["random_state"],

@@ -162,7 +162,7 @@ def _signals_kept() -> Iterator[None]:
 
 @contextmanager
 def _compiled_code_silenced() -> Iterator[None]:
-    """Let Python alone write to standard error: Ray's compiled code says there what Ray repairs, such as a lost worker."""
+    """Let Python alone write to standard error: Ray's compiled code says there what Ray repairs."""
     try:
         is_usual = sys.stderr.fileno() == STANDARD_ERROR
     except (AttributeError, OSError, ValueError):  # something that is no file stands for it
