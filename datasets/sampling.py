@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,7 +111,7 @@ def sample_table(
     DataError
         If the file cannot be read, is not a table, or has no such label column.
     """
-    source: Path | RemoteFile = RemoteFile(str(path)) if is_remote(str(path)) else Path(path)
+    source: Any = RemoteFile(str(path)) if is_remote(str(path)) else Path(path)
     reader = {".csv": _sample_csv, ".tsv": _sample_csv, ".parquet": _sample_parquet}.get(source.suffix.lower())
     drawn = None
     if reader is not None and source.is_file():
@@ -146,13 +146,14 @@ def _fitting(rows: int, columns: int) -> int:
 
 
 def _sample_parquet(
-    source: Path | RemoteFile, rows: int, rng: np.random.Generator, _encoding: str | None, progress: Progress | None
+    source: Path, rows: int, rng: np.random.Generator, _encoding: str | None, progress: Progress | None
 ) -> _Drawn | None:
     """Return sampled rows, or None if the file is small."""
     import pyarrow as pa  # noqa: PLC0415
 
     is_near = isinstance(source, Path)
-    with source.open("rb") as content, opened_parquet(content, source, None if is_near else ()) as (file, stated):
+    with source.open("rb") as content, opened_parquet(content, source, None if is_near else ()) as (file, known):
+        stated = known
         total, names = stated.rows, file.schema_arrow.names
         rows = _fitting(rows, len(names))
         large = max(source.stat().st_size, total * len(names) * 8) > SMALL
@@ -220,7 +221,7 @@ def _take_from_group(
 
 
 def _sample_csv(
-    source: Path | RemoteFile, rows: int, rng: np.random.Generator, encoding: str | None, progress: Progress | None
+    source: Path, rows: int, rng: np.random.Generator, encoding: str | None, progress: Progress | None
 ) -> _Drawn | None:
     """Return sampled rows, or None if the file is small."""
     import pandas as pd  # noqa: PLC0415
@@ -253,7 +254,7 @@ def _sample_csv(
     return _Drawn(table, total, numbered=False, malformed=len(cells) - len(good))
 
 
-def _header(file: BinaryIO, source: Path | RemoteFile, encoding: str | None) -> bytes:
+def _header(file: BinaryIO, source: Path, encoding: str | None) -> bytes:
     """Read the line of names, which may hold line ends inside quotes."""
     header = _line(file, source)
     if header.startswith(_WIDE_MARKS) or b"\0" in header or (encoding or "").lower().startswith(_WIDE):
@@ -280,9 +281,7 @@ def _line(file: BinaryIO, source: Path) -> bytes:
     return line
 
 
-def _records_at(
-    file: BinaryIO, source: Path | RemoteFile, places: NDArray[np.int64], quoted: list[bool] | None
-) -> dict[int, bytes]:
+def _records_at(file: BinaryIO, source: Path, places: NDArray[np.int64], quoted: list[bool] | None) -> dict[int, bytes]:
     """Return the rows that follow each place, by their offsets; without `quoted`, every line is a row."""
     records: dict[int, bytes] = {}
     for number, place in enumerate(places.tolist()):
@@ -297,7 +296,7 @@ def _records_at(
     return records
 
 
-def _record(file: BinaryIO, source: Path | RemoteFile, inside: bool | None) -> bytes:
+def _record(file: BinaryIO, source: Path, inside: bool | None) -> bytes:
     """Read to the end of a row, the next line end outside quotes; if `inside` is None, to the next line end."""
     record = _line(file, source)
     if inside is None:
