@@ -212,8 +212,12 @@ def stored_files(source: Path | RemoteFile, column: str) -> Iterator[tuple[int, 
                 for cell in batch.column(0).to_pylist():
                     row += 1
                     name, content = (cell.get("path"), cell.get("bytes")) if isinstance(cell, dict) else (None, cell)
-                    named = f"row {row}{_suffix(content[:16], name)}" if content else name
-                    yield row, named, content or None
+                    if content is None:
+                        yield row, name, None
+                    else:
+                        yield (
+                            (row, f"row {row}{_suffix(content[:16], name)}", content) if content else (row, None, None)
+                        )
         if row != stated.rows:
             raise ValueError(f"{stated.rows:,} rows are announced, and {row:,} are there")
 

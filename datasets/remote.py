@@ -73,6 +73,11 @@ class RemoteFile:
         return PurePosixPath(urlsplit(self.name).path).suffix
 
     @property
+    def stem(self) -> str:
+        """Its last part, without the suffix."""
+        return PurePosixPath(urlsplit(self.name).path).stem
+
+    @property
     def parent(self) -> RemoteFile:
         """The folder that it lies in."""
         return RemoteFile(self.name.rstrip("/").rpartition("/")[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -32,36 +34,48 @@ from gridcnn.datasets.remote import RemoteFile
 from gridcnn.errors import ConfigurationError, DataError
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install '.[scale]'")
-moto = pytest.importorskip("moto.server", reason="moto is not installed: pip install '.[test]'")
 
 from gridcnn.scale import shards  # noqa: E402  (they need Ray)
 from gridcnn.scale.predicting import Job, answered  # noqa: E402
 from gridcnn.scale.session import connected  # noqa: E402
 
 OBJECTS = 128 * 2**20  # bytes
+SOON_LOST = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000, "health_check_failure_threshold": 3}
+"""When a node counts as lost that does not answer: the defaults are made for large clusters."""
+
+
+def by_path(name: str) -> ModuleType:
+    """Import a file beside this one."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Two nodes, and a storage that answers as S3 does."""
     from ray.cluster_utils import Cluster
 
-    server = moto.ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    of_s3 = {"AWS_ENDPOINT_URL": f"http://{host.replace('0.0.0.0', '127.0.0.1')}:{port}", "AWS_ACCESS_KEY_ID": "key",
-             "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
-             "RAY_USAGE_STATS_ENABLED": "0"}  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
+    of_s3 = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
+             "AWS_EC2_METADATA_DISABLED": "true", "RAY_USAGE_STATS_ENABLED": "0"}  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch, by_path("storage").storage() as address:
+        of_s3["AWS_ENDPOINT_URL"] = address
         for name, value in of_s3.items():
             patch.setenv(name, value)
-        started = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "object_store_memory": OBJECTS})
+        patch.chdir(tmp_path_factory.mktemp("elsewhere"))  # workers import from here first, and should not from sources
+        head = {"num_cpus": 2, "object_store_memory": OBJECTS, "_system_config": SOON_LOST}
+        started = Cluster(initialize_head=True, head_node_args=head)
         started.add_node(num_cpus=2, object_store_memory=OBJECTS)
         ray.init(started.address, log_to_driver=False, logging_level="ERROR")
+        patch.undo()
+        for name, value in of_s3.items():
+            patch.setenv(name, value)
         yield started
         ray.shutdown()
         started.shutdown()
-    server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -107,13 +121,6 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows.iloc[7, 3] = "x"
     rows.to_csv(folder / "t.csv", index=False)
     return folder
-
-
-def run(*arguments: str) -> int:
-    with contextlib.suppress(SystemExit):
-        main(["predict", *arguments])
-        return 0
-    return 1
 
 
 def alone(folder: Path, source: str, *options: str) -> pd.DataFrame:
@@ -476,9 +483,13 @@ def test_a_result_that_an_error_ends_has_no_manifest(tmp_path: Path) -> None:
     schema = pa.schema([("item", pa.string())])
     rows = pa.record_batch([["a"]], schema=schema).serialize().to_pybytes()
 
-    with pytest.raises(KeyError), shards.Shards(shards.place_of(str(tmp_path)), schema, {}) as writing:
-        writing.add(rows, [])
-        raise KeyError
+    def write() -> None:
+        with shards.Shards(shards.place_of(str(tmp_path)), schema, {}) as writing:
+            writing.add(rows, [])
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write()
 
     assert not (tmp_path / "manifest.json").exists()
 
