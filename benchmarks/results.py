@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 SECTIONS = (
     "accuracy", "series", "tried", "steps", "prediction", "precision", "export", "service", "input", "end_to_end",
     "growth", "time", "explain", "attribution", "checkpoints", "crash", "streaming", "audit", "calibration",
-    "going_on", "hostile",
+    "going_on", "hostile", "scale",
 )  # fmt: skip
 HEAD = """# Results
 
