@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import io
 import threading
+import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -143,7 +144,7 @@ class _Answering(BaseHTTPRequestHandler):
         bucket, key, query = self._asked()
         body = self._body()
         if "uploads" in query:
-            number = str(len(self.uploads))
+            number = uuid.uuid4().hex
             self.uploads[number] = {}
             said = f"<UploadId>{number}</UploadId>"
             self._answer(200, f"<InitiateMultipartUploadResult>{said}</InitiateMultipartUploadResult>".encode())
