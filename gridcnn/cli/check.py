@@ -140,7 +140,10 @@ def _check_table(place: Path | RemoteFile, columns: Columns, how: dict[str, Any]
     report = check_order(data.items, data.labels, alternatives=columns.label is not None, **how)
     warnings = list(report.warnings)
     if not sample.whole:
-        warnings.append(f"{len(data)} rows from all over the file stand for it; another --seed takes others")
+        where = "all over the file"
+        if not isinstance(place, Path) and place.suffix.lower() == ".parquet":
+            where = "the beginnings of row groups all over the file"
+        warnings.append(f"{len(data)} rows from {where} stand for it; another --seed takes others")
     if sample.malformed:
         warnings.append(f"{sample.malformed} of the rows drawn have too few or too many cells and are left out")
     if data.skipped:
