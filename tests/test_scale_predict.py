@@ -209,72 +209,6 @@ def test_pictures_in_parquet_get_the_rows_that_one_process_gives(cluster: Any, p
     assert rows["error"].notna().sum() == 3
 
 
-# ---- faults ---------------------------------------------------------------------------------------------------------
-
-N_ITEMS = 800
-
-
-def many(folder: Path, place: Path) -> tuple[Job, pd.DataFrame]:
-    """Return a job of many small units, and the rows that one process gives."""
-    from gridcnn.bundle import load
-
-    lines = place / "lines.txt"
-    lines.write_text("".join(f"{'good' if at % 3 else 'bad'} film number {at}\n" for at in range(N_ITEMS)))
-    reading = Reading((str(lines),), Columns(), str(place))
-    model = (folder / "m.safetensors").read_bytes()
-    assert load(folder / "m.safetensors").classes.tolist() == ["a", "b"]
-    return Job(model, reading, 1, _rows, {}, unit=16), alone(folder, str(lines))
-
-
-def rows_of(folder: Path, parts: list[bytes]) -> pd.DataFrame:
-    from gridcnn.bundle import load
-
-    schema = Parquet([column for column, _ in columns_of(load(folder / "m.safetensors").rule())]).schema
-    batches = [pa.ipc.read_record_batch(pa.py_buffer(part), schema) for part in parts]
-    return pa.Table.from_batches(batches).to_pandas()
-
-
-def workers_of(cluster: Any) -> list[int]:
-    """Return the processes on the nodes of this cluster that compute answers."""
-    parents = {each.process.pid for node in cluster.list_all_nodes() for each in node.all_processes["raylet"]}
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if b"MapWorker" in (folder / "cmdline").read_bytes():
-                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                found += [int(folder.name)] if parent in parents else []
-    return found
-
-
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
-def test_a_worker_that_is_killed_loses_and_doubles_nothing(cluster: Any, texts: Path, tmp_path: Path) -> None:
-    job, expected = many(texts, tmp_path)
-    parts, killed = [], []
-
-    for part in answered(job, 2):
-        if not killed:
-            killed = workers_of(cluster)[:1]
-            os.kill(killed[0], signal.SIGKILL)
-        parts.append(part.rows)
-
-    assert len(parts) == -(-N_ITEMS // 16)
-    assert_same(rows_of(texts, parts), expected)
-
-
-def test_a_node_that_is_lost_loses_and_doubles_nothing(cluster: Any, texts: Path, tmp_path: Path) -> None:
-    job, expected = many(texts, tmp_path)
-    parts, removed = [], []
-
-    for part in answered(job, 4):
-        if not removed:
-            removed = list(cluster.worker_nodes)
-            cluster.remove_node(removed[0], allow_graceful=False)
-        parts.append(part.rows)
-
-    assert len([node for node in ray.nodes() if node["Alive"]]) == 1
-    assert_same(rows_of(texts, parts), expected)
-
-
 # ---- a remote storage -----------------------------------------------------------------------------------------------
 
 
@@ -382,6 +316,72 @@ def test_check_samples_a_table_in_a_bucket_without_reading_it_all(
     assert report["rows"] == 60_000
     assert any("the beginnings of row groups" in each for each in report["warnings"])
     assert 0 < sum(read) < (place / "t.parquet").stat().st_size / 3
+
+
+# ---- faults ---------------------------------------------------------------------------------------------------------
+
+N_ITEMS = 800
+
+
+def many(folder: Path, place: Path) -> tuple[Job, pd.DataFrame]:
+    """Return a job of many small units, and the rows that one process gives."""
+    from gridcnn.bundle import load
+
+    lines = place / "lines.txt"
+    lines.write_text("".join(f"{'good' if at % 3 else 'bad'} film number {at}\n" for at in range(N_ITEMS)))
+    reading = Reading((str(lines),), Columns(), str(place))
+    model = (folder / "m.safetensors").read_bytes()
+    assert load(folder / "m.safetensors").classes.tolist() == ["a", "b"]
+    return Job(model, reading, 1, _rows, {}, unit=16), alone(folder, str(lines))
+
+
+def rows_of(folder: Path, parts: list[bytes]) -> pd.DataFrame:
+    from gridcnn.bundle import load
+
+    schema = Parquet([column for column, _ in columns_of(load(folder / "m.safetensors").rule())]).schema
+    batches = [pa.ipc.read_record_batch(pa.py_buffer(part), schema) for part in parts]
+    return pa.Table.from_batches(batches).to_pandas()
+
+
+def workers_of(cluster: Any) -> list[int]:
+    """Return the processes on the nodes of this cluster that compute answers."""
+    parents = {each.process.pid for node in cluster.list_all_nodes() for each in node.all_processes["raylet"]}
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if b"MapWorker" in (folder / "cmdline").read_bytes():
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                found += [int(folder.name)] if parent in parents else []
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
+def test_a_worker_that_is_killed_loses_and_doubles_nothing(cluster: Any, texts: Path, tmp_path: Path) -> None:
+    job, expected = many(texts, tmp_path)
+    parts, killed = [], []
+
+    for part in answered(job, 2):
+        if not killed:
+            killed = workers_of(cluster)[:1]
+            os.kill(killed[0], signal.SIGKILL)
+        parts.append(part.rows)
+
+    assert len(parts) == -(-N_ITEMS // 16)
+    assert_same(rows_of(texts, parts), expected)
+
+
+def test_a_node_that_is_lost_loses_and_doubles_nothing(cluster: Any, texts: Path, tmp_path: Path) -> None:
+    job, expected = many(texts, tmp_path)
+    parts, removed = [], []
+
+    for part in answered(job, 4):
+        if not removed:
+            removed = list(cluster.worker_nodes)
+            cluster.remove_node(removed[0], allow_graceful=False)
+        parts.append(part.rows)
+
+    assert len([node for node in ray.nodes() if node["Alive"]]) == 1
+    assert_same(rows_of(texts, parts), expected)
 
 
 # ---- what is refused ------------------------------------------------------------------------------------------------
