@@ -9,22 +9,25 @@ import contextlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gridcnn.datasets.limits import require_cells
 from gridcnn.datasets.media import kind_by_name, kind_by_start
-from gridcnn.datasets.parquet import BATCH, opened_parquet
+from gridcnn.datasets.parquet import BATCH, opened_parquet, stated_of
+from gridcnn.datasets.remote import RemoteFile
 from gridcnn.datasets.temporary import temporary_folder
 from gridcnn.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Features", "features_of", "read_with_files", "rows_of"]
+__all__ = ["Features", "features_of", "read_with_files", "rows_of", "stored_files"]
 
 LONGEST_SUFFIX = 8  # characters
+AT_ONCE = 16 * 2**20  # bytes of files that are read at a time if none is kept
 LOOKED_AT = 64 * 2**20
 """Bytes written between two looks at the room on the disk."""
 
@@ -56,7 +59,7 @@ class Features(NamedTuple):
     lists: dict[str, tuple[str, ...]] = {}  # noqa: RUF012  (a NamedTuple, and never changed)
 
 
-def features_of(path: Path) -> Features:
+def features_of(path: Path | RemoteFile) -> Features:
     """Read what the columns of a file are, not its rows.
 
     Raises
@@ -64,7 +67,7 @@ def features_of(path: Path) -> Features:
     DataError
         If it is damaged.
     """
-    with path.open("rb") as file, opened_parquet(file, path) as (opened, _):
+    with path.open("rb") as file, opened_parquet(file, path, None if isinstance(path, Path) else ()) as (opened, _):
         return _features(opened.schema_arrow)
 
 
@@ -213,6 +216,56 @@ def _name_classes(table: pd.DataFrame, column: str, names: tuple[str, ...]) -> N
     table[column] = named
 
 
+def stored_files(source: Path | RemoteFile, column: str) -> Iterator[tuple[int, str | None, bytes | None]]:
+    """Yield what a parquet file holds in a column of pictures or sounds, row by row, without keeping it.
+
+    Parameters
+    ----------
+    source : Path or RemoteFile
+        The file.
+    column : str
+        One of `features_of(source).files`, or a column of bytes.
+
+    Yields
+    ------
+    (int, str or None, bytes or None)
+        The number of the row, from 1; a name whose suffix says what the bytes are, or the path that stands there in
+        place of bytes; the bytes.
+
+    Raises
+    ------
+    DataError
+        If it is damaged.
+    """
+    row = 0
+    with source.open("rb") as file, opened_parquet(file, source, ()) as (opened, stated):
+        for group, n_rows in enumerate(stated.groups):
+            pages = stated_of(file, source, (group,))
+            at_once = max(min(pages.at_once, AT_ONCE * n_rows // max(pages.unpacked, 1)), 1)
+            for batch in opened.iter_batches(at_once, row_groups=[group], columns=[column], use_threads=False):
+                batch.validate(full=True)
+                for cell in batch.column(0).to_pylist():
+                    row += 1
+                    name, content = (cell.get("path"), cell.get("bytes")) if isinstance(cell, dict) else (None, cell)
+                    if content is None:
+                        yield row, name, None
+                    else:
+                        yield (
+                            (row, f"row {row}{_suffix(content[:16], name)}", content) if content else (row, None, None)
+                        )
+        if row != stated.rows:
+            raise ValueError(f"{stated.rows:,} rows are announced, and {row:,} are there")
+
+
+def _suffix(start: bytes, name: Any) -> str:
+    """Return the suffix of a file that begins in this way, as its name has it if that agrees, or else none."""
+    told = kind_by_start(start)
+    named = kind_by_name(name) if isinstance(name, str) else None
+    fits = named is not None and told in (None, named)  # or the content says what it is
+    suffix = os.path.splitext(str(name))[1] if fits else ""  # noqa: PTH122
+    return suffix if suffix[1:].isalnum() and len(suffix) <= LONGEST_SUFFIX else ""
+
+
 class _Folder:
     """Files made of the bytes of one parquet file, in a folder that lives as long as the program."""
 
@@ -240,12 +293,7 @@ class _Folder:
         if not buffer.size:
             return None
         self._require_room(buffer.size)
-        told = kind_by_start(buffer.slice(0, min(buffer.size, 16)).to_pybytes())
-        named = kind_by_name(name) if isinstance(name, str) else None
-        fits = named is not None and told in (None, named)  # or the content says what it is
-        suffix = os.path.splitext(str(name))[1] if fits else ""  # noqa: PTH122
-        suffix = suffix if suffix[1:].isalnum() and len(suffix) <= LONGEST_SUFFIX else ""
-        path = self._folder / f"row {row}{suffix}"
+        path = self._folder / f"row {row}{_suffix(buffer.slice(0, min(buffer.size, 16)).to_pybytes(), name)}"
         try:
             path.write_bytes(buffer)
         except OSError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from gridcnn.errors import ConfigurationError, DataError
 
@@ -52,7 +51,7 @@ def most(name: str) -> float:
     return value
 
 
-def require_cells(source: Path, cells: float) -> None:
+def require_cells(source: object, cells: float) -> None:
     """Raise DataError if a table has more cells than may be held in memory."""
     if cells > most("cells"):
         raise DataError(
@@ -61,7 +60,7 @@ def require_cells(source: Path, cells: float) -> None:
         )
 
 
-def require_unpacked(source: Path, packed: int, unpacked: int) -> None:
+def require_unpacked(source: object, packed: int, unpacked: int) -> None:
     """Raise DataError if a file of so many bytes has far more of them unpacked, as made-up ones have."""
     if unpacked > max(FREE, most("expansion") * packed):
         raise DataError(

@@ -197,7 +197,7 @@ def sort_media(paths: Sequence[Path], where: str) -> Media:
         If no file is a picture or a sound, or if more than `STRAY_SHARE` of them are of the other kind.
     """
     kinds = [kind_of(path) for path in paths]
-    modality = _most_of(Counter(kinds), where)
+    modality = most_of(Counter(kinds), where)
     kept = [kind == modality for kind in kinds]
     return Media(
         modality,
@@ -218,7 +218,7 @@ def count_media(paths: Iterable[Path], where: str) -> tuple[Literal["image", "so
         As `sort_media`.
     """
     kinds = Counter(map(kind_of, paths))
-    return _most_of(kinds, where), kinds.total()
+    return most_of(kinds, where), kinds.total()
 
 
 def stray(path: Path, modality: Literal["image", "sound"]) -> str:
@@ -227,7 +227,8 @@ def stray(path: Path, modality: Literal["image", "sound"]) -> str:
     return "" if kind == modality else _stray(path, kind)
 
 
-def _most_of(kinds: Counter[Literal["image", "sound"] | None], where: str) -> Literal["image", "sound"]:
+def most_of(kinds: Counter[Literal["image", "sound"] | None], where: str) -> Literal["image", "sound"]:
+    """Return the kind that most files are of, as `sort_media` decides."""
     pictures, sounds = kinds["image"], kinds["sound"]
     if not pictures + sounds:
         raise DataError(
@@ -243,8 +244,13 @@ def _most_of(kinds: Counter[Literal["image", "sound"] | None], where: str) -> Li
 
 
 def _stray(path: Path, kind: Literal["image", "sound"] | None) -> str:
+    return why_stray(kind) if kind is not None or os.path.isfile(path) else what_else(path)  # noqa: PTH113
+
+
+def why_stray(kind: Literal["image", "sound"] | None) -> str:
+    """Return why a file of this kind is not read with those of the other kind."""
     return {
-        None: "neither a picture nor a sound" if os.path.isfile(path) else what_else(path),  # noqa: PTH113
+        None: "neither a picture nor a sound",
         "image": "a picture among sounds",
         "sound": "a sound among pictures",
     }[kind]

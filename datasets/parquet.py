@@ -10,7 +10,7 @@ import contextlib
 import io
 import mmap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -22,9 +22,10 @@ from gridcnn.errors import DataError, GridcnnError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Stated", "opened_parquet", "read_parquet"]
+__all__ = ["Stated", "opened_parquet", "read_parquet", "stated_of"]
 
 BUFFER = 2**18  # bytes read ahead for each column
+BLOCKS_KEPT = 64  # blocks of so many bytes, of a file of a storage
 BATCH = 64 * 2**20  # bytes decoded at a time, about
 ROWS = 2**16  # of a batch, at most
 MARK = b"PAR1"
@@ -55,15 +56,19 @@ class Stated(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened_parquet(file: IO[bytes], source: Path) -> Iterator[tuple[Any, Stated]]:
+def opened_parquet(
+    file: IO[bytes], source: object, groups: Collection[int] | None = None
+) -> Iterator[tuple[Any, Stated]]:
     """Open a parquet file whose pages unpack to a bounded size, and turn what Arrow raises on it into DataError.
 
     Parameters
     ----------
     file : binary file
         The content.
-    source : Path
+    source : Path or RemoteFile
         Its name, for messages.
+    groups : collection of int, optional
+        The row groups whose pages are looked at; the default is all of them. Who reads others asks `stated_of` first.
 
     Yields
     ------
@@ -79,8 +84,7 @@ def opened_parquet(file: IO[bytes], source: Path) -> Iterator[tuple[Any, Stated]
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        with _mapped(file) as content:
-            stated = _stated(content, source)
+        stated = stated_of(file, source, groups)
         with pq.ParquetFile(file, buffer_size=BUFFER, pre_buffer=False, page_checksum_verification=True) as opened:
             _refuse_doubled(opened.schema_arrow.names, source)
             yield opened, stated
@@ -91,6 +95,20 @@ def opened_parquet(file: IO[bytes], source: Path) -> Iterator[tuple[Any, Stated]
             raise
         said = shortened(" ".join(str(error).split())) or type(error).__name__
         raise DataError(f"{source}: not a readable parquet file ({said}): write it again.") from error
+
+
+def stated_of(file: IO[bytes], source: object, groups: Collection[int] | None = None) -> Stated:
+    """Return what a file says of itself, and look at the pages of some row groups, or of all.
+
+    Raises
+    ------
+    DataError
+        If they unpack to more than `require_unpacked` allows.
+    ValueError
+        If it is damaged.
+    """
+    with _mapped(file) as content:
+        return _stated(content, source, groups)
 
 
 def read_parquet(file: IO[bytes], source: Path) -> pd.DataFrame:
@@ -118,7 +136,7 @@ def read_parquet(file: IO[bytes], source: Path) -> pd.DataFrame:
         return frame
 
 
-def _refuse_doubled(names: list[str], source: Path) -> None:
+def _refuse_doubled(names: list[str], source: object) -> None:
     if twice := sorted(name for name, count in Counter(names).items() if count > 1):
         raise DataError(f"{source}: several columns are called {listed(twice[:5])}: rename all but one.")
 
@@ -129,8 +147,44 @@ def _mapped(file: IO[bytes]) -> Iterator[Any]:
     if isinstance(file, io.BytesIO):
         yield file.getbuffer()
         return
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    try:
+        number = file.fileno()
+    except OSError:  # no file of this machine
+        yield _Ranges(file)
+        return
+    with mmap.mmap(number, 0, access=mmap.ACCESS_READ) as content:
         yield content
+
+
+class _Ranges:
+    """The content of a file of a storage, of which only the blocks that are looked at are fetched."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._size = file.seek(0, io.SEEK_END)
+        self._blocks: dict[int, bytes] = {}
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, where: int | slice) -> Any:
+        if isinstance(where, int):
+            if not -self._size <= where < self._size:
+                raise IndexError("behind the end of the file")
+            at = where % self._size
+            return self._block(at // BUFFER)[at % BUFFER]
+        start, stop, _ = where.indices(self._size)
+        first = start // BUFFER
+        blocks = b"".join(self._block(number) for number in range(first, -(-stop // BUFFER)))
+        return blocks[start - first * BUFFER : max(stop, start) - first * BUFFER]
+
+    def _block(self, number: int) -> bytes:
+        if number not in self._blocks:
+            if len(self._blocks) >= BLOCKS_KEPT:
+                self._blocks.pop(next(iter(self._blocks)))
+            self._file.seek(number * BUFFER)
+            self._blocks[number] = self._file.read(BUFFER)
+        return self._blocks[number]
 
 
 # The numbers of the fields in the structures of parquet.thrift.
@@ -144,7 +198,7 @@ MOST_VALUES = 2**20  # of a page, which may have more only if its part of the fi
 _DICTIONARY = 2  # the type of a page
 
 
-def _stated(content: Any, source: Path) -> Stated:
+def _stated(content: Any, source: object, looked_at: Collection[int] | None) -> Stated:
     """Read how many rows a file has, and how large its pages are: Arrow is not asked, since it may not survive it."""
     size = len(content)
     if size < 12 or bytes(content[-4:]) != MARK:
@@ -159,7 +213,7 @@ def _stated(content: Any, source: Path) -> Stated:
         if sum(sizes) != said[_FILE_ROWS]:
             raise ValueError(f"{said[_FILE_ROWS]:,} rows are announced, and its parts have {sum(sizes):,}")
         unpacked = longest = 0
-        for group in groups:
+        for group in groups if looked_at is None else [groups[number] for number in looked_at]:
             for chunk in group[_CHUNKS]:
                 for kind, page in _pages(content, chunk[_CHUNK], footer, group[_GROUP_ROWS]):
                     unpacked += page

@@ -6,13 +6,16 @@ AWS_SESSION_TOKEN, AWS_REGION and AWS_ENDPOINT_URL, or in the files of the AWS c
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -20,13 +23,14 @@ from gridcnn.datasets.media import visible
 from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError
 
-__all__ = ["RemoteFile", "Stat", "filesystem_of", "is_remote", "listed_below", "remote_error"]
+__all__ = ["RemoteFile", "Stat", "filesystem_of", "is_remote", "listed_below", "local_copy", "remote_error"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _NO_STORAGE = {"file", "hf", "http", "https", "ftp"}
 
 CONNECTED_WITHIN, ANSWERED_WITHIN = 5, 60  # seconds
 ATTEMPTS = 4
+COPIED_AT_ONCE = 2**22  # bytes
 AHEAD = 2**18  # bytes that are read at a time
 
 
@@ -67,6 +71,11 @@ class RemoteFile:
     def suffix(self) -> str:
         """What its name ends in, such as ".wav"."""
         return PurePosixPath(urlsplit(self.name).path).suffix
+
+    @property
+    def stem(self) -> str:
+        """Its last part, without the suffix."""
+        return PurePosixPath(urlsplit(self.name).path).stem
 
     @property
     def parent(self) -> RemoteFile:
@@ -230,3 +239,30 @@ def remote_error(name: str, error: OSError) -> DataError:
             "takes, here and on all workers"
         )
     return DataError(f"{name} cannot be read: {advice} ({said}).")
+
+
+@contextlib.contextmanager
+def local_copy(file: RemoteFile) -> Iterator[Path]:
+    """Fetch a whole file to a temporary one of the same name, while the block runs.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or there is no room for it.
+    """
+    filesystem, path = filesystem_of(file.name)
+    with tempfile.TemporaryDirectory(prefix="gridcnn-") as folder:
+        copy = Path(folder) / PurePosixPath(path).name
+        try:
+            stream = filesystem.open_input_stream(path)
+        except OSError as error:
+            raise remote_error(file.name, error) from None
+        try:
+            with stream, copy.open("wb") as written:
+                shutil.copyfileobj(stream, written, COPIED_AT_ONCE)
+        except OSError as error:
+            raise DataError(
+                f"{file.name}: cannot be copied to {folder} ({error.strerror or error}): set TMPDIR to a folder where "
+                "there is room."
+            ) from None
+        yield copy

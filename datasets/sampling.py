@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from gridcnn.datasets.dataset import Dataset
 from gridcnn.datasets.encoding import decode
 from gridcnn.datasets.measurements import as_measurements, load_table
-from gridcnn.datasets.parquet import Stated, opened_parquet
+from gridcnn.datasets.parquet import Stated, opened_parquet, stated_of
+from gridcnn.datasets.remote import RemoteFile, is_remote, local_copy
 from gridcnn.datasets.tables import csv_cells, delimiter_of
 from gridcnn.errors import DataError
 
@@ -33,6 +35,9 @@ RUN = 10  # consecutive rows at each place, so that a column of row numbers stil
 
 LONGEST_ROW = 16 * 2**20  # bytes
 BLOCK = 2**20  # bytes read at a time to count quotes
+
+GROUPS, FIRST_ROWS = 16, 16_384
+"""Of a parquet file in a remote storage, so many row groups are read, and of each so many rows at most."""
 
 COLUMNS_AT_ONCE, ROWS_AT_ONCE = 32, 16_384
 
@@ -82,7 +87,8 @@ def sample_table(
     Parameters
     ----------
     path : path
-        A .csv, .tsv or .parquet file with named columns. A table below 64 MB and a .jsonl file are read whole.
+        A .csv, .tsv or .parquet file with named columns, also s3://BUCKET/FILE. A table below 64 MB and a .jsonl file
+        are read whole. Of a parquet file in a remote storage at most 16 row groups are read, from their beginnings.
     label : str, optional
         Column of labels; rows without a label are listed in `data.skipped`. Their number in the file, `Skipped.row`, is
         known unless a csv file was sampled.
@@ -105,13 +111,14 @@ def sample_table(
     DataError
         If the file cannot be read, is not a table, or has no such label column.
     """
-    source = Path(path)
+    source: Any = RemoteFile(str(path)) if is_remote(str(path)) else Path(path)
     reader = {".csv": _sample_csv, ".tsv": _sample_csv, ".parquet": _sample_parquet}.get(source.suffix.lower())
     drawn = None
     if reader is not None and source.is_file():
         drawn = reader(source, rows, np.random.default_rng(random_state), encoding, progress)
     if drawn is None:
-        data = load_table(source, label=label, encoding=encoding, on_error="skip")
+        with local_copy(source) if isinstance(source, RemoteFile) else contextlib.nullcontext(source) as copy:
+            data = load_table(copy, label=label, encoding=encoding, on_error="skip")
         return TableSample(data, len(data) + len(data.skipped), whole=True)
     data = as_measurements(drawn.table, source, label, "skip", numbered=drawn.numbered)
     return TableSample(data, drawn.total, whole=False, malformed=drawn.malformed)
@@ -144,18 +151,33 @@ def _sample_parquet(
     """Return sampled rows, or None if the file is small."""
     import pyarrow as pa  # noqa: PLC0415
 
-    with source.open("rb") as content, opened_parquet(content, source) as (file, stated):
+    is_near = isinstance(source, Path)
+    with source.open("rb") as content, opened_parquet(content, source, None if is_near else ()) as (file, known):
+        stated = known
         total, names = stated.rows, file.schema_arrow.names
         rows = _fitting(rows, len(names))
         large = max(source.stat().st_size, total * len(names) * 8) > SMALL
         if total <= rows or not large:
             return None  # `load_table` reads it
         places = _runs(0, total, rows, rng)
+        if not is_near:
+            places, groups = _in_few_groups(places, stated)
+            stated = stated_of(content, source, groups)
         wanted = np.unique(np.minimum(places[:, None] + np.arange(RUN), total - 1))
         table = _take_rows(file, stated, wanted, progress)
         frame = pa.Table.from_arrays(list(table), schema=file.schema_arrow).to_pandas()
     frame.columns = [str(column).strip() for column in frame.columns]
     return _Drawn(frame.set_axis(wanted + 1), total, numbered=True)
+
+
+def _in_few_groups(places: NDArray[np.int64], stated: Stated) -> tuple[NDArray[np.int64], list[int]]:
+    """Move places to the beginnings of a few row groups from all over the file, and return these, too."""
+    starts = np.concatenate([[0], np.cumsum(stated.groups)[:-1]])
+    held = [group for group, size in enumerate(stated.groups) if size]
+    groups = [held[at] for at in np.unique(np.linspace(0, len(held) - 1, GROUPS).round().astype(int))]
+    of_places = np.array(groups)[np.arange(len(places)) * len(groups) // len(places)]
+    sizes = np.minimum(np.array(stated.groups)[of_places], FIRST_ROWS)
+    return starts[of_places] + places % sizes, groups
 
 
 def _take_rows(

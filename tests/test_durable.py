@@ -454,6 +454,10 @@ WRITERS = {
     "gridcnn/cli/output.py": {"open", "NamedTemporaryFile"},  # pipes and devices; a probe
     "gridcnn/cli/partial.py": {"open"},  # rows without their name, which are synced and renamed
     "gridcnn/export/signing.py": {"open"},  # an empty file whose permissions hold what replaces it
+    "gridcnn/scale/opening.py": {"TemporaryDirectory", "write_bytes"},  # one item, while it is encoded
+    "gridcnn/scale/predicting.py": {"TemporaryDirectory", "write_bytes"},  # the model, read back at once
+    "gridcnn/scale/session.py": {"open"},  # standard error, and what is dropped
+    "gridcnn/scale/shards.py": {"TemporaryFile", "write_table"},  # what follows the rows; a shard in memory
     "gridcnn/serve/sent.py": {"TemporaryDirectory", "write_bytes"},  # what was sent, for one answer
     "gridcnn/export/hub.py": {"TemporaryDirectory"},  # read back at once
     "gridcnn/export/precision.py": {"TemporaryDirectory"},
@@ -464,6 +468,7 @@ WRITERS = {
     "datasets/hub_parquet.py": {"write_bytes"},  # unpacked as long as the program runs
     "datasets/archives.py": {"extract", "extractall", "open"},  # unpacked as long as the program runs
     "datasets/formats.py": {"TemporaryDirectory", "extractall"},  # then synced and renamed
+    "datasets/remote.py": {"TemporaryDirectory", "open", "copyfileobj"},  # a copy, while it is read
     "datasets/public.py": {"TemporaryDirectory", "retrieve"},  # then synced and renamed
 }
 """Which files of the package write other than by `replacing`, and with what; what has a final name is in the order of

@@ -81,7 +81,7 @@ def foreign_imports(*, at_once: bool = False) -> set[str]:
 
 
 REQUIRED = modules_of(PROJECT["project"]["dependencies"])
-EXTRAS = ("excel", "export", "fast", "hub", "openvino", "serve", "sign", "tune")
+EXTRAS = ("excel", "export", "fast", "hub", "openvino", "scale", "serve", "sign", "tune")
 OPTIONAL = modules_of([each for name in EXTRAS for each in PROJECT["project"]["optional-dependencies"][name]])
 
 

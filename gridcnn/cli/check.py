@@ -18,6 +18,7 @@ from gridcnn.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
+    from gridcnn.datasets.remote import RemoteFile
     from gridcnn.evaluation.axes import GridReport
     from gridcnn.ordering import AxesReport, OrderReport
 
@@ -29,8 +30,8 @@ def check(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A csv, tsv, parquet or jsonl table, a .npy array (n, A, B…), a folder of pictures or sounds, or the "
-            "name of a data set from `gridcnn datasets`.",
+            help="A csv, tsv, parquet or jsonl table, also s3://BUCKET/FILE, a .npy array (n, A, B…), a folder of "
+            "pictures or sounds, or the name of a data set from `gridcnn datasets`.",
         ),
     ],
     *,
@@ -83,8 +84,16 @@ def _check(
     source: str, columns: Columns, how: dict[str, Any], waiting: Waiting
 ) -> OrderReport | AxesReport | GridReport:
     from gridcnn.datasets.arrays import load_array
+    from gridcnn.datasets.remote import RemoteFile, is_remote
     from gridcnn.ordering import check_axes, check_order
 
+    if is_remote(source):
+        remote = RemoteFile(source)
+        if remote.suffix.lower() not in {".parquet", ".csv", ".tsv"} or columns.text or columns.path:
+            raise ConfigurationError(f"{source}: of a remote storage, tables are checked: a parquet, csv or tsv file.")
+        if not remote.is_file():
+            raise DataError(f"{source}: no such file: check the spelling.")
+        return _check_table(remote, columns, how, waiting)
     place = Path(source)
     if place.suffix.lower() == ".npy":
         if columns.given():
@@ -115,12 +124,12 @@ def _check(
     return report
 
 
-def _check_table(place: Path, columns: Columns, how: dict[str, Any], waiting: Waiting) -> OrderReport:
+def _check_table(place: Path | RemoteFile, columns: Columns, how: dict[str, Any], waiting: Waiting) -> OrderReport:
     from gridcnn.datasets import sample_table
     from gridcnn.ordering import check_order
 
     sample = sample_table(
-        place,
+        str(place),
         label=columns.label,
         encoding=columns.encoding,
         random_state=how["random_state"],
@@ -131,7 +140,10 @@ def _check_table(place: Path, columns: Columns, how: dict[str, Any], waiting: Wa
     report = check_order(data.items, data.labels, alternatives=columns.label is not None, **how)
     warnings = list(report.warnings)
     if not sample.whole:
-        warnings.append(f"{len(data)} rows from all over the file stand for it; another --seed takes others")
+        where = "all over the file"
+        if not isinstance(place, Path) and place.suffix.lower() == ".parquet":
+            where = "the beginnings of row groups all over the file"
+        warnings.append(f"{len(data)} rows from {where} stand for it; another --seed takes others")
     if sample.malformed:
         warnings.append(f"{sample.malformed} of the rows drawn have too few or too many cells and are left out")
     if data.skipped:

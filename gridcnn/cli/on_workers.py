@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from gridcnn.cli.answers import columns_of
-from gridcnn.cli.asking import STANDARD_INPUT, Source, read_inputs
+from gridcnn.cli.asking import STANDARD_INPUT, Source
 from gridcnn.cli.formats import Parquet
 from gridcnn.cli.models import located_model
 from gridcnn.cli.output import note
+from gridcnn.cli.remote_sources import source_of
 from gridcnn.cli.rows import count
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.waiting import Waiting
@@ -54,7 +55,7 @@ class Reading:
 
     def source(self, adapter: Adapter, number: int) -> Source:
         """Return one input."""
-        return read_inputs([self.inputs[number]], adapter, self.columns)[0]
+        return source_of(self.inputs[number], adapter, self.columns)
 
     def __call__(self, adapter: Adapter, number: int) -> Iterator[tuple[str, Any]]:
         """Yield the names and the items of one input; a path is made absolute, since others open it."""
@@ -150,8 +151,8 @@ def predict_on_workers(
                     waiting.progress(shards.n_rows, n_items)
                 if shards.n_rows != n_items:
                     raise ConfigurationError(
-                        f"there were {n_items:,} items at the beginning, and {shards.n_rows:,} are answered: the inputs "
-                        "were changed meanwhile, so predict again."
+                        f"there were {n_items:,} items at the beginning, and {shards.n_rows:,} are answered: the "
+                        "inputs were changed meanwhile, so predict again."
                     )
     for line in rule.notes:
         note(line)

@@ -92,8 +92,11 @@ def predict(
     if workers is not None:
         refused = {"--resume": resume, "--threads": threads is not None,
                    f"--format {format_name}": format_name not in {None, FormatName.parquet}}  # fmt: skip
-        how = {"precision": precision.value, "workers": workers, "address": address, "refused": refused}
-        _end(*predict_on_workers(model, inputs, output_name, columns, promises, **how))
+        rows = predict_on_workers(
+            model, inputs, output_name, columns, promises, precision=precision.value, workers=workers,
+            address=address, refused=refused,
+        )  # fmt: skip
+        _end(*rows)
         return
     require_local([*inputs, *([] if output_name is None else [output_name])], address)
     output = None if output_name is None else Path(output_name)

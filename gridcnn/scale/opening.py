@@ -1,4 +1,4 @@
-"""Items on a worker: files are opened where they lie, and contents without a path get one for as long as they are read."""
+"""Items on a worker: contents and files of a remote storage get a path for as long as they are read."""
 
 from __future__ import annotations
 

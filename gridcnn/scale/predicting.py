@@ -1,13 +1,12 @@
-"""Prediction by many processes, on one machine or many, with Ray Data: read, encode, compute, in the order of the items.
+"""Prediction by many processes with Ray Data: read, encode and compute, in the order of the items.
 
-    one task for each input     reads its items, and yields units of them          (paths, texts, rows; contents of files
-                                                                                    only where they have no path)
-    tasks                       encode a unit, as the adapter does it everywhere
-    actors, the workers         compute the answers of what is encoded; each has the model once, and one thread
-    this process                takes the answers in the order of the items
+    a task for each input     reads its items, and yields units of them: paths, texts, rows
+    tasks                     encode a unit, as the adapter does it everywhere
+    actors, the workers       compute the answers of what is encoded; each has the model once, and one thread
+    this process              takes the answers in the order of the items
 
-Every step gives the same whenever it is repeated, so that Ray may do again what a lost process or node had done. Ray Data
-holds each step back while the next one is busy: what is under way does not grow with the number of items.
+Every step gives the same whenever it is repeated, so that Ray may do again what a lost process or node had done. Ray
+Data holds each step back while the next one is busy: what is under way does not grow with the number of items.
 """
 
 from __future__ import annotations
@@ -45,12 +44,9 @@ FEWEST, MOST = 32, 2048
 
 UNITS_OF_A_WORKER = 4
 
-RETRIES = 5
-"""How often a unit is begun anew whose process was lost. An item that ends each process would keep the job for ever."""
-
 _READING, _ENCODING, _COMPUTING = 0.25, 0.5, 0.01
-"""CPUs of each step, as Ray counts them: they differ, or Ray Data would make one step of two. Workers need next to none,
-so that those of a lost node find a place on any other; tasks that encode wait where a node is full."""
+"""CPUs of each step, as Ray counts them: they differ, or Ray Data would make one step of two. Workers need next to
+none, so that those of a lost node find a place on any other; tasks that encode wait where a node is full."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +142,6 @@ def answered(job: Job, workers: int) -> Iterator[Answered]:
             zero_copy_batch=True,
             num_cpus=_ENCODING,
             concurrency=workers,
-            max_retries=RETRIES,
         )
         computed = encoded.map_batches(
             _Worker,
@@ -156,8 +151,6 @@ def answered(job: Job, workers: int) -> Iterator[Answered]:
             zero_copy_batch=True,
             num_cpus=_COMPUTING,
             concurrency=workers,
-            max_task_retries=RETRIES,
-            scheduling_strategy="SPREAD",
         )
         try:
             for batch in computed.iter_batches(batch_size=None, batch_format="numpy"):

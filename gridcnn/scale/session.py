@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,9 @@ from gridcnn.errors import ConfigurationError
 __all__ = ["connected", "ray_module"]
 
 OBJECT_STORE = 512 * 2**20
-"""Bytes that objects under way may take in shared memory, on a machine where this process starts Ray; more go to disk."""
+"""Bytes that objects under way may take in shared memory where this process starts Ray; what is more goes to disk."""
+
+STANDARD_ERROR = 2
 
 REACHED_WITHIN = 5.0
 """Seconds in which a cluster has to accept a connection."""
@@ -25,7 +28,6 @@ REACHED_WITHIN = 5.0
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # or Ray warns that a later version leaves CUDA_VISIBLE_DEVICES alone
-    "RAY_DEDUP_LOGS": "0",
     "RAY_TRAIN_V2_ENABLED": "1",
 }
 
@@ -89,7 +91,8 @@ def connected(address: str | None, workers: int) -> Iterator[None]:
         with _signals_kept():
             _start(ray, address, workers)
         _require_cpus(ray, workers)
-        yield
+        with _compiled_code_silenced():
+            yield
     finally:
         with _signals_kept(), suppress(Exception):  # a cluster that is gone is no reason to lose the error before
             ray.shutdown()
@@ -112,8 +115,8 @@ def _start(ray: Any, address: str | None, workers: int) -> None:
         where = "started on this machine" if address in {None, "local"} else f"reached at {address}"
         reason = " ".join(str(error).split())
         raise ConfigurationError(
-            f"Ray cannot be {where} ({reason}): see that `ray status` answers there, and that the versions of Python and "
-            "Ray are the same on all machines."
+            f"Ray cannot be {where} ({reason}): see that `ray status` answers there, and that the versions of Python "
+            "and Ray are the same on all machines."
         ) from error
 
 
@@ -130,8 +133,8 @@ def _require_reachable(address: str) -> None:
         socket.create_connection((host, port), REACHED_WITHIN).close()
     except OSError as error:
         raise ConfigurationError(
-            f"no Ray cluster answers at {address} ({error.strerror or error}): start one with `ray start --head`, or give "
-            "the address that it printed."
+            f"no Ray cluster answers at {address} ({error.strerror or error}): start one with `ray start --head`, or "
+            "give the address that it printed."
         ) from None
 
 
@@ -155,3 +158,27 @@ def _signals_kept() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _compiled_code_silenced() -> Iterator[None]:
+    """Let Python alone write to standard error: Ray's compiled code says there what Ray repairs."""
+    try:
+        is_usual = sys.stderr.fileno() == STANDARD_ERROR
+    except (AttributeError, OSError, ValueError):  # something that is no file stands for it
+        is_usual = False
+    if not is_usual:
+        yield
+        return
+    before, kept = sys.stderr, os.dup(STANDARD_ERROR)
+    with open(os.devnull, "wb") as nowhere, open(kept, "w", encoding=before.encoding, errors=before.errors) as ours:  # noqa: PTH123
+        sys.stderr.flush()
+        os.dup2(nowhere.fileno(), STANDARD_ERROR)
+        ours.reconfigure(line_buffering=True)
+        sys.stderr = ours
+        try:
+            yield
+        finally:
+            ours.flush()
+            os.dup2(kept, STANDARD_ERROR)
+            sys.stderr = before

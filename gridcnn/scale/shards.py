@@ -1,8 +1,7 @@
 """A folder of parquet shards, on a disk or in a remote storage, that is whole as soon as it has its manifest.
 
-part-00000.parquet, …       the rows, in the order of the items, which is that of the names
-skipped.csv                 the items that have no answer, and why
-manifest.json               written last: model, number of rows, and the digest of each shard
+`part-00000.parquet` and so on hold the rows, in the order of the items; `skipped.csv` the items without an answer, and
+why. `manifest.json` is written last: model, number of rows, and the digest of each shard.
 """
 
 from __future__ import annotations
@@ -135,7 +134,7 @@ class Shards:
         self._batches: list[Any] = []
         self._size = self._waiting = 0
         self._shards: list[dict[str, Any]] = []
-        self._skipped: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", errors="backslashreplace", newline="")
+        self._skipped: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", errors="backslashreplace", newline="")  # noqa: SIM115
         self._failures = csv.writer(self._skipped, lineterminator="\n")
         self._failures.writerow(("item", "error"))
         self.n_rows = self.n_failed = 0

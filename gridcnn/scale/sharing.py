@@ -40,7 +40,8 @@ def require_shared(places: Iterable[Path]) -> None:
         except ray.exceptions.RayError as error:
             reason = " ".join(str(error).split())[:200]
             raise ConfigurationError(
-                f"the node {node['NodeManagerAddress']} does not run gridcnn ({reason}): install the same version on all nodes."
+                f"the node {node['NodeManagerAddress']} does not run gridcnn ({reason}): install the same version of "
+                "it on all nodes."
             ) from error
         for place, seen in here.items():
             if there[place] != seen:

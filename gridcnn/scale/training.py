@@ -133,7 +133,8 @@ def _whole_names(adapter: Adapter, items: Any) -> Any:
 def _a_file_of(adapter: Adapter, items: Any) -> Path | None:
     """Return the first file among the items."""
     names = _whole_names(adapter, items) if adapter.reads_files else []
-    return next((Path(getattr(each, "path", each)) for each in names if isinstance(each, str | Segment)), None)
+    paths = (each.path if isinstance(each, Segment) else each for each in names)
+    return next((Path(each) for each in paths if isinstance(each, str)), None)
 
 
 class _Training:

@@ -139,6 +139,8 @@ def tune(
     config = fit_config(given)
     job = make_job(adapter, X, y, given, config, sample_weight, groups, [watcher])
     seed = check_random_state(config.random_state).randint(2**31)
+    if job.items.several:
+        raise DataError("a search judges trials by items of one class each, and these have several labels: train them")
     job, surveyed = survey(job)
     job, questions = open_questions(job, surveyed)
     folds = _folds(job, surveyed, validation, seed)

@@ -1,0 +1,193 @@
+"""The INPUTs of `predict --workers`: those of `predict`, files in parquet one by one, and s3:// and the like."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gridcnn.cli.asking import Asked, Source, read_inputs
+from gridcnn.cli.sources import Columns, holds_rows, located, require_kind
+from gridcnn.errors import DataError, ItemError
+
+if TYPE_CHECKING:
+    from gridcnn.adapters import Adapter
+    from gridcnn.datasets.remote import RemoteFile
+
+__all__ = ["source_of"]
+
+FETCHED_AT_ONCE = 16
+"""Texts of a remote storage that are fetched at the same time."""
+
+
+def source_of(name: str, adapter: Adapter, columns: Columns) -> Source:
+    """Return one input, checked as far as possible, but without its items.
+
+    Raises
+    ------
+    DataError
+        If it holds no items for this adapter, or cannot be read.
+    """
+    from gridcnn.datasets.remote import RemoteFile, is_remote
+
+    if not is_remote(name):
+        place = located(name)
+        stored = _column_of_files(place, adapter, columns) if place.is_file() and holds_rows(place) else None
+        return _stored_files(name, place, stored) if stored else read_inputs([name], adapter, columns)[0]
+    remote = RemoteFile(name)
+    if not remote.is_dir() and not remote.is_file():
+        raise DataError(f"{name}: no such file or folder: check the spelling.")
+    if adapter.reads_files and remote.is_dir():
+        return _folder(name, remote, adapter)
+    if adapter.reads_texts and remote.is_dir():
+        return _documents(name, remote, columns.encoding)
+    if not adapter.reads_files:
+        return _copied(name, remote, adapter, columns)
+    if not holds_rows(Path(name)):
+        return Source(name, lambda: iter([Asked(name, remote)]))
+    stored = _column_of_files(remote, adapter, columns)
+    return _stored_files(name, remote, stored) if stored else _manifest(name, remote, columns)
+
+
+def _column_of_files(place: Path | RemoteFile, adapter: Adapter, columns: Columns) -> str | None:
+    """Return the column in which a parquet file holds files for this adapter; None if there is none."""
+    from gridcnn.datasets.hub_parquet import features_of
+
+    if place.suffix.lower() != ".parquet" or not adapter.reads_files:
+        return None
+    files = features_of(place).files
+    if columns.path is None and len(files) == 1:
+        return files[0]
+    return columns.path if columns.path in files else None
+
+
+def _stored_files(name: str, place: Path | RemoteFile, column: str) -> Source:
+    """Read the pictures or sounds that a parquet file holds in a column, and keep none of them."""
+    from gridcnn.datasets.hub_parquet import stored_files
+    from gridcnn.datasets.manifest import located_file
+    from gridcnn.datasets.parquet import opened_parquet
+    from gridcnn.scale.opening import Content
+
+    def items() -> Iterator[Asked]:
+        for row, named, content in stored_files(place, column):
+            item = f"{place}, row {row}"
+            if content is not None:
+                yield Asked(item, Content(str(named), content), row)
+            elif named is None:
+                yield _unreadable(item, f"no {column}")
+            elif isinstance(place, Path):
+                file = located_file(named, place.parent, [])
+                yield Asked(item, file, row) if file.is_file() else _unreadable(item, f"no such file: {file}")
+            else:
+                yield Asked(item, place.parent / named, row)
+
+    with place.open("rb") as file, opened_parquet(file, place, ()) as (_, stated):
+        return Source(name, items, stated.rows)
+
+
+def _folder(name: str, folder: RemoteFile, adapter: Adapter) -> Source:
+    """Read the files below a folder that are of the kind of most of them, told by their names."""
+    from gridcnn.datasets.media import kind_by_name, most_of, why_stray
+    from gridcnn.datasets.remote import listed_below
+
+    kinds = Counter(kind_by_name(file.name) for file in listed_below(folder))
+    modality = most_of(kinds, name)
+    require_kind(name, modality, adapter)
+
+    def items() -> Iterator[Asked]:
+        for file in listed_below(folder):
+            kind = kind_by_name(file.name)
+            yield Asked(file.name, file) if kind == modality else _unreadable(file.name, why_stray(kind))
+
+    return Source(name, items, kinds.total())
+
+
+def _documents(name: str, folder: RemoteFile, encoding: str | None) -> Source:
+    """Read each .txt file below a folder as one text."""
+    from gridcnn.datasets.encoding import decode
+    from gridcnn.datasets.folder import DOCUMENTS
+    from gridcnn.datasets.remote import listed_below
+
+    def files() -> Iterator[RemoteFile]:
+        return (file for file in listed_below(folder) if file.suffix.lower() in DOCUMENTS)
+
+    def text(file: RemoteFile) -> Asked:
+        try:
+            return Asked(file.name, decode(file.read(), Path(file.name), encoding))
+        except DataError as error:
+            return _unreadable(file.name, str(error))
+
+    def items() -> Iterator[Asked]:
+        listed = files()
+        with ThreadPoolExecutor(FETCHED_AT_ONCE) as threads:
+            while some := list(itertools.islice(listed, FETCHED_AT_ONCE)):
+                yield from threads.map(text, some)
+
+    n_items = sum(1 for _ in files())
+    if not n_items:
+        raise DataError(f"{name} is a folder without .txt files, and this model reads text: give it such files.")
+    return Source(name, items, n_items)
+
+
+def _manifest(name: str, place: RemoteFile, columns: Columns) -> Source:
+    """Read the names of files in one column, relative to the folder of the file that lists them, or full URLs."""
+    from gridcnn.datasets.cells import is_missing, require_column
+    from gridcnn.datasets.remote import local_copy
+    from gridcnn.datasets.streamed import StreamedTable
+
+    column = columns.path or "path"
+
+    def items() -> Iterator[Asked]:
+        with local_copy(place) as copy:
+            for part in StreamedTable(copy, columns.encoding).parts(column):
+                malformed = part.attrs.get("malformed", {})
+                for number, cell in zip(part.index.tolist(), part[column].tolist(), strict=True):
+                    if why := malformed.get(number) or (f"no {column}" if is_missing(cell) else ""):
+                        yield _unreadable(f"{place}, row {number}", why)
+                    else:
+                        file = place.parent / str(cell).strip()
+                        yield Asked(file.name, file, number)
+
+    with local_copy(place) as copy:
+        table = StreamedTable(copy, columns.encoding)
+        require_column(next(table.parts()), column, copy)
+        return Source(name, items, table.n_rows)
+
+
+def _copied(name: str, place: RemoteFile, adapter: Adapter, columns: Columns) -> Source:
+    """Read texts or rows of numbers from a copy of their file, under the name that it has in the storage."""
+    from gridcnn.datasets.remote import local_copy
+
+    def of(copy: Path) -> Source:
+        try:
+            return read_inputs([str(copy)], adapter, columns)[0]
+        except DataError as error:
+            raise DataError(str(error).replace(str(copy), name)) from None
+
+    def items() -> Iterator[Asked]:
+        with local_copy(place) as copy:
+            told = _told(str(copy), name)
+            for asked in of(copy).items():
+                yield told(asked)
+
+    with local_copy(place) as copy:
+        return Source(name, items, of(copy).n_items)
+
+
+def _told(copy: str, name: str) -> Callable[[Asked], Asked]:
+    """Return what gives an item of a copy the name of the file."""
+
+    def told(asked: Asked) -> Asked:
+        item: Any = asked.item
+        if isinstance(item, ItemError):
+            item = ItemError(str(item.item).replace(copy, name), item.reason.replace(copy, name))
+        return asked._replace(name=asked.name.replace(copy, name), item=item)
+
+    return told
+
+
+def _unreadable(name: str, why: str) -> Asked:
+    return Asked(name, ItemError(name, why))
