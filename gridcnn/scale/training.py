@@ -7,12 +7,14 @@ then repeated up to its last checkpoint, as it is on one machine.
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import secrets
 import shutil
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -194,9 +196,12 @@ class _Training:
             shutil.rmtree(folder / name, ignore_errors=True)
 
     def _hear(self) -> None:
-        for name, given in self.ray.get(self.board.read.remote()):
+        with warnings.catch_warnings():  # arrays that Ray hands out cannot be written to, so the model is copied
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            events = self.ray.get(self.board.read.remote())
+        for name, given in events:
             if name in {"model", "error"}:
-                setattr(self, name, given[0])
+                setattr(self, name, copy.deepcopy(given[0]))
             elif getattr(self.heard, name)(*given):
                 self.ray.get(self.board.stop.remote("stop"))
 
