@@ -152,11 +152,52 @@ def test_recordings_of_one_name_in_two_folders_keep_a_file_each(
 
     run("detect", field / "m.safetensors", *places, "-o", tmp_path / "found.csv", "--format", "csv,audacity",
         "--curve", tmp_path / "curves")  # fmt: skip
-    tracks = [read_annotations(tmp_path / f"found.{name}.labels.txt", source=name) for name in ("night", "night-2")]
-    curves = [np.load(tmp_path / "curves" / f"{name}.npz")["probability"] for name in ("night.wav", "night.wav-2")]
+    tracks = [read_annotations(tmp_path / f"found.{name}.labels.txt", source=name) for name in ("a-night", "b-night")]
+    curves = [np.load(tmp_path / "curves" / f"{name}-night.wav.npz") for name in ("a", "b")]
 
     assert sum(map(len, tracks)) == len(read_annotations(tmp_path / "found.csv"))
-    assert not np.array_equal(*curves)
+    assert [str(each["source"]) for each in curves] == list(map(str, places))
+    assert not np.array_equal(curves[0]["probability"], curves[1]["probability"])
+
+
+def test_each_of_several_recordings_has_a_selection_table_that_raven_can_draw(
+    field: Path, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    inputs = [field / "first.wav", field / "second.wav", tmp_path / "quiet.wav"]
+    make_recording(inputs[2], 7, [], seconds=8)
+    done = run(
+        "detect", field / "m.safetensors", *inputs, "-o", tmp_path / "found.selections.txt", "--format", "raven,csv"
+    )
+    tables = [tmp_path / f"found.{each.stem}.selections.txt" for each in inputs]
+    header, first, *_ = [line.split("\t") for line in tables[1].read_text().splitlines()]
+    cells = dict(zip(header, first, strict=True))
+
+    assert done.code == 0, done.err
+    assert not (tmp_path / "found.selections.txt").exists()
+    assert [(cells[name]) for name in ("Channel", "Low Freq (Hz)", "High Freq (Hz)")] == ["1", "0.0", "4000.0"]
+    assert cells["Begin Time (s)"] == cells["File Offset (s)"]
+    assert len(read_annotations(tables[2])) == 0
+    events = [event for table in tables for event in read_annotations(table)]
+    assert [(each.source, each.start, each.end) for each in events] == [
+        (each.source, each.start, each.end) for each in read_annotations(tmp_path / "found.csv")
+    ]
+
+
+@pytest.mark.parametrize("refused", [("--step", "50"), ("--merge", "-1")])
+def test_a_refused_run_leaves_nothing_in_the_way_of_the_next_one(
+    field: Path, run: Callable[..., Any], tmp_path: Path, refused: tuple[str, str]
+) -> None:
+    make_recording(tmp_path / "a.wav", 5, [(3.0, 3.5, "low")], seconds=8)
+    output = tmp_path / "new" / "folder" / "a.csv"
+    command = ("detect", field / "m.safetensors", tmp_path / "a.wav", "-o", output)
+    first = run(*command, *refused)
+    second = run(*command)
+    again = run(*command, "--resume")
+
+    assert (first.code, second.code) == (2, 0), second.err
+    assert "1 event in 1 item," in second.out
+    assert [each.name for each in output.parent.iterdir()] == ["a.csv"]
+    assert "to go on with, so this begins anew" in again.err
 
 
 def test_a_step_that_leaves_something_unread_is_refused(field: Path, model: FittedModel) -> None:
