@@ -291,6 +291,26 @@ def test_raven_tables_beside_their_recordings_are_trained_on(
     assert re.search(r"'background' are drawn .* which is \d+% of the time \(--no-background draws none\)", done.err)
 
 
+def test_segments_behind_the_end_are_listed_by_a_dry_run_and_cut_if_most_of_them_is_there(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    make_recording(tmp_path / "a.wav", 3, drawn_events(3, 40), seconds=40)
+    rows = [f"a.wav,{start},{end},{label}" for start, end, label in drawn_events(3, 40)]
+    over = ["a.wav,39,40.6,low", "a.wav,38,55,high", "a.wav,41,42,low", "a.wav,39.5,40.004,low"]
+    (tmp_path / "broken.wav").write_text("no sound")
+    (tmp_path / "a.csv").write_text("\n".join(["path,start,end,label", *rows, *over, "broken.wav,1,2,low", ""]))
+
+    done = run("train", tmp_path / "a.csv", "--annotations", "csv", "--dry-run", "--no-background")
+
+    assert done.code == 0, done.err
+    assert f"read {len(rows) + 2} items" in done.out
+    assert "1 segment that reaches over the end of the recording, by up to 0.6 s, is cut to it" in done.err
+    assert "left out 3 of" in done.err
+    assert "a.wav, 38 to 55 s: the recording holds only 2 s of that, and ends after 40 s" in done.err
+    assert "a.wav, 41 to 42 s: the recording ends before that, after 40 s" in done.err
+    assert "broken.wav, 1 to 2 s: not a sound file" in done.err
+
+
 def test_neighbours_in_time_are_on_one_side_of_the_split(field: Path) -> None:
     data = load_manifest(field / "first.csv", label="species", path_column="file", start="begin", end="end")
     assert data.groups is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -209,6 +210,72 @@ def test_csv_has_a_column_for_each_number_and_jsonl_a_list(run: Run, world: Path
     assert columns.iloc[40].isna().all()
     np.testing.assert_array_equal(np.array([row["embedding"] for row in rows[:40]], np.float32), exact)
     assert rows[40]["embedding"] is None
+
+
+def test_rows_that_name_one_item_have_the_answer_that_was_computed_once(
+    run: Run, world: Path, monkeypatch: Any
+) -> None:
+    from gridcnn.inference import embedding
+
+    model = load(world / "m.safetensors")
+    order = [5, 5, 7, 40, 5, 9, 7, 40, 5] * 3
+    (world / "rows.csv").write_text("\n".join(["path", *(f"new/{at:02}.png" for at in order), ""]))
+    asked: list[Any] = []
+    ahead = embedding.encode_ahead
+
+    def counting(adapter: Any, items: Any, **options: Any) -> Any:
+        return ahead(adapter, (asked.append(item) or item for item in items), **options)
+
+    monkeypatch.setattr(embedding, "encode_ahead", counting)
+    done = run("embed", world / "m.safetensors", world / "rows.csv", "-o", world / "rows.parquet")
+    frame = pd.read_parquet(world / "rows.parquet")
+    expected = embed(model, [world / "new" / f"{at:02}.png" for at in order])
+
+    assert done.code == 0
+    assert len(asked) == 4 + len(order)  # and those of the expected answers
+    assert [Path(each).stem for each in frame.item] == [f"{at:02}" for at in order]
+    for at, vector, error in zip(order, frame.embedding, frame.error, strict=True):
+        assert (vector is None, pd.isna(error)) == (at == 40, at != 40)
+    np.testing.assert_allclose(np.stack(frame.embedding.dropna()), expected.vectors[expected.answers.good], atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_answers_stand_in_the_order_of_the_rows_however_parts_fall(size: int, monkeypatch: Any) -> None:
+    from gridcnn.cli import rows
+    from gridcnn.cli.asked import Asked
+
+    monkeypatch.setattr(rows, "KEPT", 3)
+    words = list("abacbbdeaafgggabcd")
+    computed: list[str] = []
+
+    class Part(list[str]):
+        def called(self, items: list[str]) -> Part:
+            return Part(f"{name}={value}" for name, value in zip(items, self, strict=True))
+
+        def take(self, places: Any) -> Part:
+            return Part(self[at] for at in places)
+
+    def in_parts(items: Any) -> Any:
+        for some in iter(lambda: list(itertools.islice(items, size)), []):
+            computed.extend(some)
+            yield Part(map(str.upper, some))
+
+    asked = (Asked(f"{at}{word}", word) for at, word in enumerate(words))
+    found = [row for part in rows.named(in_parts, asked) for row in part]
+
+    assert found == [f"{at}{word}={word.upper()}" for at, word in enumerate(words)]
+    assert len(computed) == 11  # of 18, with the last three kept
+
+
+def test_files_about_the_items_of_a_folder_are_passed_over(run: Run, world: Path, tmp_path: Path) -> None:
+    for at in range(2):
+        (tmp_path / f"{at}.png").write_bytes((world / "new" / f"{at:02}.png").read_bytes())
+        (tmp_path / f"{at}.selections.txt").write_text("Selection\tBegin Time (s)\tEnd Time (s)\n")
+    (tmp_path / "2.dat").write_bytes(b"?")
+    done = run("predict", world / "m.safetensors", tmp_path)
+
+    assert done.code == 0
+    assert [line.split(",")[0][-5:] for line in done.out.splitlines()[1:]] == ["0.png", "1.png", "2.dat"]
 
 
 def test_a_stopped_run_goes_on_and_ends_with_the_same_file(run: Run, world: Path, monkeypatch: Any) -> None:
