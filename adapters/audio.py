@@ -288,9 +288,7 @@ class AudioAdapter(Adapter):
     def preview(self, item: Any) -> Preview:
         """Return the first window as a clip, of a segment all of it and what surrounds it."""
         if isinstance(item, Segment):
-            return sound_preview.of_segment(
-                item, self.decode, self.length_of(item.path), self.extent_, self.sample_rate_
-            )
+            return sound_preview.heard(item, self.decode, self.length_of(item.path), self.extent_, self.sample_rate_)
         first, *others = self.encode(item)
         return replace(self.preview_window(first), note=f"the first {self.extent_:.3g} s" if others else "")
 

@@ -9,7 +9,7 @@ import numpy as np
 from gridcnn.adapters.records import Preview
 from gridcnn.segments import Segment
 
-__all__ = ["of_segment"]
+__all__ = ["heard"]
 
 MARGIN = 1.0
 """Seconds before and after a segment, at least."""
@@ -18,7 +18,7 @@ LONGEST = 30.0
 """Seconds of a preview."""
 
 
-def of_segment(
+def heard(
     segment: Segment, decode: Callable[[Segment], np.ndarray], length: float, window: float, rate: int
 ) -> Preview:
     """Return a segment as a clip.

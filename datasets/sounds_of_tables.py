@@ -28,13 +28,18 @@ class SoundsOf:
         The file.
     root : Path, optional
         Folder below which recordings are looked for by the ends of their paths; that of the file by default.
+
+    Attributes
+    ----------
+    several : dict of str to list of Path
+        The recordings that fit a name, where these are several, none of which is taken.
     """
 
     def __init__(self, table: Path, root: Path | None = None) -> None:
         self._table, self._root = table, root
         self._places: dict[str, str] = {}
         self._elsewhere: list[str] = []
-        self._several: dict[str, list[Path]] = {}
+        self.several: dict[str, list[Path]] = {}
 
     @cached_property
     def _beside(self) -> list[Path]:
@@ -91,14 +96,14 @@ class SoundsOf:
                 self._elsewhere.append(named)
                 return str((here or found)[0])
             if found:
-                self._several[named] = found
+                self.several[named] = found
         return named
 
     def notes(self) -> list[str]:
         """Say what was not found where the file says."""
         found = [
             f"{self._table}: {named} fits {len(places)} recordings, such as {places[0]} and {places[1]}: none is taken"
-            for named, places in itertools.islice(self._several.items(), MOST_TOLD)
+            for named, places in itertools.islice(self.several.items(), MOST_TOLD)
         ]
         if self._elsewhere:
             found.append(

@@ -247,6 +247,7 @@ def test_an_interrupted_run_goes_on_behind_what_is_done(
         (("--min-confidence", "much"), "expected a probability"),
         (("--min-confidence", "bird=0.5"), "there is no class 'bird'"),
         (("--min-confidence", "1.5"), "must lie in (0, 1]"),
+        (("--min-confidence", "background=0.5"), "background is the background, which is never an event"),
         (("--step", "-1"), "step must be above 0"),
         (("--format", "mp3"), "'mp3' is none of"),
     ],
@@ -259,6 +260,22 @@ def test_bad_options_are_refused(
     assert done.code == 2
     assert said in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_info_of_a_model_with_background_says_how_to_detect(field: Path, run: Callable[..., Any]) -> None:
+    said = run("info", field / "m.safetensors").out
+
+    assert "m.safetensors RECORDINGS -o events.csv" in said
+    assert "--annotations auto --events" in said
+    assert " segments" in said
+    assert "of the recordings are" not in said
+
+
+def test_a_missing_folder_of_annotations_is_called_missing(run: Callable[..., Any], tmp_path: Path) -> None:
+    done = run("train", tmp_path / "none", "--annotations", "raven", "--dry-run")
+
+    assert done.code == 2
+    assert f"{tmp_path / 'none'}: no such file or folder" in done.err
 
 
 def test_a_model_without_background_says_so(field: Path, run: Callable[..., Any], tmp_path: Path) -> None:

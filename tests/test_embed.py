@@ -23,6 +23,7 @@ from gridcnn.errors import DataError, ItemError
 from gridcnn.inference.embedding import length_of
 from gridcnn.inference.similarity import farthest_first, nearest
 from gridcnn.model import FittedModel
+from gridcnn.segments import Segment
 
 QUICK: dict[str, Any] = {"epochs": 2, "cache": False}
 HOSTILE = "<script>window.hacked=1</script>"
@@ -301,6 +302,37 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_file(run: Run, world: Path
     assert 0 < added[0] < 300
     whole, half = (pd.read_parquet(world / f"{name}.parquet") for name in ("whole", "half"))
     np.testing.assert_array_equal(np.stack(whole.embedding), np.stack(half.embedding))
+
+
+def test_going_on_with_nothing_is_said(run: Run, world: Path) -> None:
+    command = ("embed", world / "m.safetensors", world / "new" / "01.png", "-o", world / "one.parquet")
+
+    assert "to go on with, so this begins anew" in run(*command, "--resume").err
+    assert "to go on with" not in run(*command).err
+
+
+def test_events_of_a_table_have_vectors_of_their_own(run: Run, tmp_path: Path) -> None:
+    import soundfile
+
+    random = np.random.default_rng(0)
+    samples = random.normal(0, 0.02, 80_000)
+    samples[::2][10_000:20_000] += 0.5  # from 2.5 to 5 s
+    soundfile.write(tmp_path / "a.wav", samples, 8_000)
+    items = [Segment(str(tmp_path / "a.wav"), at, at + 0.5) for at in (0, 0.6, 1.2, 1.8, 2.6, 3.2, 3.8, 4.4)]
+    model = fit(AudioAdapter(), items, np.repeat(["low", "high"], 4), {"epochs": 1, "kernels": (4,)})
+    save(model, tmp_path / "m.safetensors")
+    rows = [f"a.wav,{each.start},{each.end}" for each in items]
+    (tmp_path / "events.csv").write_text("\n".join(["path,start,end", *rows, "a.wav,9,3", ""]))
+    command = ("embed", tmp_path / "m.safetensors", tmp_path / "events.csv", "-o", tmp_path / "e.parquet")
+    done = run(*command, "--start", "start", "--end", "end")
+    alone = run(*command, "--start", "start")
+    frame = pd.read_parquet(tmp_path / "e.parquet")
+
+    assert done.code == 0, done.err
+    assert "belong together" in alone.err
+    np.testing.assert_allclose(np.stack(frame.embedding[:8]), embed(model, items).vectors, atol=1e-5)
+    assert frame.item[0] == f"{tmp_path / 'a.wav'}, 0 to 0.5 s"
+    assert "ends after that" in frame.error[8]
 
 
 def test_search_finds_the_item_itself_first_and_as_many_as_asked(run: Run, world: Path) -> None:

@@ -22,6 +22,7 @@ from gridcnn.cli.detecting import (
     confidence_of,
     long_items,
     read_long,
+    refuse_background,
 )
 from gridcnn.cli.models import load_model, located_model
 from gridcnn.cli.options import ModelArgument, ThreadsOption
@@ -111,6 +112,7 @@ def detect(
     fitted = load_model(file, threads)
     if precision is not None:
         settings = replace(settings, confidence=confidence_for(precision, fitted))
+    refuse_background(settings, fitted)
     settings.thresholds(fitted.class_names)
     items = long_items(inputs, fitted.adapter)
     names = _apart([each.name for each in items])

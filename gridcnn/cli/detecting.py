@@ -21,7 +21,7 @@ from gridcnn.segments import Event
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
     from gridcnn.cli.asked import Asked
-    from gridcnn.inference.detecting import Detections
+    from gridcnn.inference.detecting import Detecting, Detections
     from gridcnn.model import FittedModel
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "confidence_of",
     "long_items",
     "read_long",
+    "refuse_background",
 ]
 
 TEXT_FILES = frozenset({".txt", ".md", ".text"})
@@ -109,6 +110,13 @@ def confidence_for(precision: float, model: FittedModel) -> dict[str, float]:
             "confidence; train with more segments, or with --folds 5, which holds out each once"
         )
     return chosen
+
+
+def refuse_background(settings: Detecting, model: FittedModel) -> None:
+    """Refuse a confidence for the background, which is never an event."""
+    name = None if model.background is None else model.class_names[model.background]
+    if isinstance(settings.confidence, Mapping) and name in settings.confidence:
+        raise ConfigurationError(f"--min-confidence: {name} is the background, which is never an event: leave it out")
 
 
 class LongItem(NamedTuple):

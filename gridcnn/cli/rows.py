@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from gridcnn.cli.asked import Asked, Source
-from gridcnn.cli.output import prepare_output
+from gridcnn.cli.output import note, prepare_output
 from gridcnn.cli.partial import Partial
 from gridcnn.errors import ConfigurationError, ItemError
 from gridcnn.segments import Segment
@@ -46,6 +46,8 @@ def unfinished(output: Path | None, read: Sequence[str | Path], *, resume: bool)
     partial = Partial(output)
     if not resume:
         partial.refuse_to_lose()
+    elif not partial.is_there:
+        note(f"--resume: there is no {partial} to go on with, so this begins anew.")
     return partial
 
 

@@ -135,6 +135,8 @@ def read_unlabelled(source: str, columns: Columns) -> Dataset:
 
 
 def _refuse_columns(source: str, columns: Columns) -> None:
+    if columns.given() and columns.annotations is not None and not Path(source).exists() and not is_on_hub(source):
+        raise DataError(f"{source}: no such file or folder, seen from {Path.cwd()}: {_hint(source)}.")
     if columns.given():
         raise ConfigurationError(
             f"{', '.join(columns.given())}: for csv, tsv, parquet and jsonl files, and {source} is none "
