@@ -328,7 +328,11 @@ def test_events_of_a_table_have_vectors_of_their_own(run: Run, tmp_path: Path) -
     alone = run(*command, "--start", "start")
     frame = pd.read_parquet(tmp_path / "e.parquet")
 
+    times = ("--start", "start", "--end", "end")
+    found = run("search", tmp_path / "e.parquet", tmp_path / "events.csv", "--row", 3, "--top", 1, "--json", *times)
+
     assert done.code == 0, done.err
+    assert json.loads(found.out)[0]["item"] == f"{tmp_path / 'a.wav'}, 0.6 to 1.1 s"
     assert "belong together" in alone.err
     np.testing.assert_allclose(np.stack(frame.embedding[:8]), embed(model, items).vectors, atol=1e-5)
     assert frame.item[0] == f"{tmp_path / 'a.wav'}, 0 to 0.5 s"

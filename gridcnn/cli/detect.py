@@ -243,5 +243,7 @@ def _save_curve(file: Path, source: str, found: Detections, classes: Sequence[st
     import numpy as np
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    told = {"classes": np.array(classes), "source": np.array(source)}
-    np.savez_compressed(file, time=np.asarray(found.places), probability=np.asarray(found.curve), **told)
+    places, probabilities = np.asarray(found.places), np.asarray(found.curve)
+    np.savez_compressed(
+        file, time=places, probability=probabilities, classes=np.array(classes), source=np.array(source)
+    )
