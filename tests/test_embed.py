@@ -247,7 +247,7 @@ def test_answers_stand_in_the_order_of_the_rows_however_parts_fall(size: int, mo
 
     monkeypatch.setattr(rows, "KEPT", 3)
     words = list("abacbbdeaafgggabcd")
-    computed: list[str] = []
+    computed: list[Path] = []
 
     class Part(list[str]):
         def called(self, items: list[str]) -> Part:
@@ -259,9 +259,9 @@ def test_answers_stand_in_the_order_of_the_rows_however_parts_fall(size: int, mo
     def in_parts(items: Any) -> Any:
         for some in iter(lambda: list(itertools.islice(items, size)), []):
             computed.extend(some)
-            yield Part(map(str.upper, some))
+            yield Part(str(each).upper() for each in some)
 
-    asked = (Asked(f"{at}{word}", word) for at, word in enumerate(words))
+    asked = (Asked(f"{at}{word}", Path(word)) for at, word in enumerate(words))
     found = [row for part in rows.named(in_parts, asked) for row in part]
 
     assert found == [f"{at}{word}={word.upper()}" for at, word in enumerate(words)]

@@ -88,7 +88,8 @@ def _are_same(output: Path, name: str) -> bool:
 def named(in_parts: Callable[[Iterator[Any]], Iterator[T]], asked: Iterator[Asked]) -> Iterator[T]:
     """Yield what is computed for some items at a time, in their order and under their names.
 
-    A path, text or segment that was among the last `KEPT` distinct ones is not computed again.
+    A file or segment that was among the last `KEPT` distinct ones is not decoded and computed again. A run that goes on
+    in the middle of such rows computes some of them once more, with the same answers up to rounding.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def named(in_parts: Callable[[Iterator[Any]], Iterator[T]], asked: Iterator[Aske
 
     def items() -> Iterator[Any]:
         for each in asked:
-            key = each.item if isinstance(each.item, str | os.PathLike | Segment) else None
+            key = each.item if isinstance(each.item, os.PathLike | Segment) else None
             known = None if key is None else numbers.get(key)
             number = next(counter) if known is None else known
             waiting.append((each.name, number))
