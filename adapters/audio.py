@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import soxr
 
-from gridcnn.adapters import sound_received, sound_remarks, sound_state
+from gridcnn.adapters import sound_preview, sound_received, sound_remarks, sound_state
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
 from gridcnn.adapters.recordings import Recording, as_array, header, is_one, load, mixed
 from gridcnn.adapters.sound_files import check_length
@@ -287,7 +287,9 @@ class AudioAdapter(Adapter):
         return settings(min(self.spec_.sizes), n_items, self.survey_.get("views", 1))
 
     def preview(self, item: Any) -> Preview:
-        """Return the first window as a clip."""
+        """Return the first window as a clip, of a segment all of it and what surrounds it."""
+        if isinstance(item, Segment):
+            return sound_preview.heard(item, self.decode, self.length_of(item.path), self.extent_, self.sample_rate_)
         first, *others = self.encode(item)
         return replace(self.preview_window(first), note=f"the first {self.extent_:.3g} s" if others else "")
 

@@ -69,7 +69,10 @@ def header(item: Any, rate: int | None) -> tuple[int, float]:
     if is_path(item):
         return read_header(item)
     if isinstance(item, Segment):
-        return duration_of(item.path)[0], item.end - item.start
+        rate, duration = duration_of(item.path)
+        if item.start >= duration:
+            raise ItemError(item, f"the recording ends before that, after {duration:.6g} s")
+        return rate, min(item.end, duration) - item.start
     if isinstance(item, Recording):
         item, rate = item.samples, item.rate
     if rate is None:

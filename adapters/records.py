@@ -20,13 +20,15 @@ class Preview:
     pixels : ndarray of shape (height, width) or (height, width, 3), uint8, or None
         A picture of it. Without one, and without `text`, the grid itself is drawn.
     waveform : ndarray of shape (samples,), float32 in [-1, 1], or None
-        A clip of at most one window.
+        A clip: a window, or a segment with what surrounds it.
     sample_rate : int
         Its samples a second (Hz).
     text : str
         The words.
     note : str
-        What the preview leaves out.
+        What the preview leaves out, or shows besides.
+    window : ndarray or None
+        What the grid is drawn of, as `Adapter.encode` returns it, of any length; None is the first window of the item.
     """
 
     pixels: np.ndarray | None = None
@@ -34,6 +36,7 @@ class Preview:
     sample_rate: int = 0
     text: str = ""
     note: str = ""
+    window: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

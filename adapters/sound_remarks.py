@@ -53,8 +53,9 @@ def remarks(seen: Survey, rate: int, highest: float, window: float) -> list[str]
 def _about_rates(seen: Survey, rate: int, highest: float) -> list[str]:
     """Say what lies too high to be heard, and which recordings are resampled."""
     found, n_recordings = [], seen["recordings"]
+    items = "segments" if seen.get("segments") == n_recordings else "recordings"
     if seen["cut"]:
-        some = "" if seen["cut"] == n_recordings else f"In {seen['cut']} of {n_recordings} recordings, "
+        some = "" if seen["cut"] == n_recordings else f"In {seen['cut']} of {n_recordings} {items}, "
         top = min(max(each for each, _ in seen["rates"]), HIGHEST_RATE)
         if top > rate:
             remedy = f": --sample-rate {top} keeps it"
@@ -69,11 +70,11 @@ def _about_rates(seen: Survey, rate: int, highest: float) -> list[str]:
         return found
     span = " to ".join(f"{each:,}" for each in dict.fromkeys((other[0][0], other[-1][0])))
     changed = sum(count for _, count in other)
-    found.append(f"{changed} of {n_recordings} recordings have {span} Hz and are resampled to {rate:,} Hz.")
+    found.append(f"{changed} of {n_recordings} {items} have {span} Hz and are resampled to {rate:,} Hz.")
     lower = sum(count for each, count in other if each / 2 < LOWER * highest)
     if lower:
         found.append(
-            f"{lower} of {n_recordings} recordings, of a lower rate, hold nothing above {other[0][0] / 2:,.0f} Hz or "
+            f"{lower} of {n_recordings} {items}, of a lower rate, hold nothing above {other[0][0] / 2:,.0f} Hz or "
             f"little more, and the model hears up to {highest:,.0f} Hz: if rates differ between the classes, it may "
             "learn to tell the rates apart."
         )
@@ -83,16 +84,17 @@ def _about_rates(seen: Survey, rate: int, highest: float) -> list[str]:
 def _about_lengths(seen: Survey, window: float) -> list[str]:
     """Say how many recordings are cut into windows, and how many are padded."""
     durations, found = np.asarray(seen["durations"]), []
+    items = "segments" if seen.get("segments") == len(durations) else "recordings"
     longer, shorter = float((durations > LONGER * window).mean()), float((durations < SHORTER * window).mean())
     if longer:
         found.append(
-            f"{_percent(longer)} of the recordings are longer than a window of {window:.3g} s (up to "
+            f"{_percent(longer)} of the {items} are longer than a window of {window:.3g} s (up to "
             f"{durations[-1]:.3g} s): each is read in several windows, whose answers are averaged."
         )
     if shorter:
         padded = "padded with silence"
         found.append(
-            f"{_percent(shorter)} of the recordings are shorter than a window of {window:.3g} s (down to "
+            f"{_percent(shorter)} of the {items} are shorter than a window of {window:.3g} s (down to "
             f"{durations[0]:.3g} s) and are {'read with what surrounds them' if seen.get('segments') else padded}."
         )
     return found

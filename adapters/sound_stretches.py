@@ -43,15 +43,16 @@ def read_stretch(segment: Segment) -> tuple[np.ndarray, int]:
     Raises
     ------
     ItemError
-        If the file cannot be decoded, is damaged, or ends before the segment begins.
+        If the file cannot be decoded there, is damaged in its middle, or ends before the segment begins.
     """
     path = segment.path
-    rate, n_samples, channels, jumps, damaged = _look_at(path, version := _version(path))
-    if damaged:
+    rate, n_samples, channels, jumps, damaged, shifted = _look_at(path, version := _version(path))
+    if shifted:
         raise ItemError(path, damaged)
     start, end = (min(round(each * rate), n_samples) for each in (segment.start, segment.end))
     if start >= n_samples:
-        raise ItemError(segment, f"the recording ends before that, after {n_samples / rate:.6g} s")
+        why = f" ({damaged})" if damaged else ""
+        raise ItemError(segment, f"the recording ends before that, after {n_samples / rate:.6g} s{why}")
     end = max(end, start + 1)
     check_length(segment, end - start, rate, channels)
     if not jumps:
@@ -119,13 +120,17 @@ def _version(path: str) -> tuple[int, int]:
 
 
 class _Look(NamedTuple):
-    """What a file is: its rate (Hz), samples and channels; whether it can be read from any place on; its damage."""
+    """What a file is: its rate (Hz), samples that are there, and channels; whether it can be read from any place on.
+
+    Its damage is empty if there is none; `shifted` says whether nobody knows any longer which sample belongs where.
+    """
 
     rate: int
     n_samples: int
     channels: int
     jumps: bool
-    damage: str | None
+    damage: str = ""
+    shifted: bool = False
 
 
 @functools.lru_cache(maxsize=1_024)
@@ -133,11 +138,13 @@ def _look_at(path: str, version: tuple[int, int]) -> _Look:
     try:
         with open_sound(path) as file:
             if file.seekable():
-                return _Look(file.samplerate, samples_in(file), file.channels, True, damage(path, file))
+                found = damage(path, file) or ""
+                shifted = bool(found) and file.format == "OGG"  # pages that are damaged are left out
+                return _Look(file.samplerate, samples_in(file), file.channels, True, found, shifted)
     except ItemError:
         pass  # another decoder may read it
     samples, rate = _whole(path, version)
-    return _Look(rate, len(samples), samples.shape[1], False, None)
+    return _Look(rate, len(samples), samples.shape[1], False)
 
 
 def _whole(path: str, version: tuple[int, int]) -> tuple[np.ndarray, int]:

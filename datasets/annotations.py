@@ -21,8 +21,8 @@ import itertools
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal, NamedTuple, TypeAlias, overload
 
@@ -80,6 +80,8 @@ class Annotations(Sequence[Event]):
         The rows that hold none, with the reasons.
     notes : tuple of str
         What a person should know about how the file was read.
+    several : mapping of str to sequence of Path
+        The recordings that fit a `source`, where these are several, none of which is taken.
     """
 
     events: tuple[Event, ...]
@@ -87,6 +89,7 @@ class Annotations(Sequence[Event]):
     kind: str
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    several: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.events)
@@ -161,7 +164,7 @@ def read_annotations(
     reading.finish(on_error)
     events = reading.events if not reading.names_sources else sounds.located(reading.events)
     notes = (*reading.notes, *sounds.notes())
-    return Annotations(tuple(events), tuple(reading.rows), chosen, tuple(reading.skipped), notes)
+    return Annotations(tuple(events), tuple(reading.rows), chosen, tuple(reading.skipped), notes, sounds.several)
 
 
 def write_annotations(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +89,8 @@ def load_annotations(
         if not read.events and not read.skipped and (recording := SoundsOf(file).beside()) is not None:
             quiet.append(recording)
         events += _usable(read, file, [each for each in (group, split) if each is not None], skipped, on_error)
+    if not events and not skipped and not quiet:
+        raise DataError(f"{place}: there are no rows in it: expected one for each annotated segment of a recording.")
     if not events:
         these = "; ".join(f"{each.item}: {each.reason}" for each in skipped[:_NAMED])
         raise DataError(
@@ -148,7 +150,7 @@ def _usable(
     read: Annotations, file: Path, needed: Sequence[str], skipped: list[Skipped], on_error: OnError
 ) -> list[Event]:
     """Return the events of a file that are items to learn from; list the others, or raise DataError."""
-    problems = {event.source: _about_recording(event.source) for event in read}
+    problems = {event.source: _about_recording(event.source, read.several) for event in read}
     kept = []
     for event, row in zip(read, read.rows, strict=True):
         missing = next((name for name in needed if is_missing(event.more.get(name))), None)
@@ -167,8 +169,10 @@ def _usable(
     return kept
 
 
-def _about_recording(source: str) -> str:
+def _about_recording(source: str, several: Mapping[str, Sequence[Path]]) -> str:
     """Say why segments of a file cannot be read; empty if nothing is known against it."""
+    if fitting := several.get(source):
+        return f"{len(fitting)} recordings fit {source}, such as {fitting[0]} and {fitting[1]}: name one by its folder"
     kind = kind_of(Path(source))
     if kind is None:
         return f"no recording: {source}" if Path(source).is_file() else f"no such recording: {source}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,9 @@ from gridcnn.segments import Event
 
 __all__ = ["SoundsOf"]
 
+MOST_TOLD = 3
+"""Names that fit several recordings, of which is told."""
+
 
 class SoundsOf:
     """Finds the recordings of one file of annotations.
@@ -23,13 +27,19 @@ class SoundsOf:
     table : Path
         The file.
     root : Path, optional
-        Folder below which recordings are looked for by their names alone.
+        Folder below which recordings are looked for by the ends of their paths; that of the file by default.
+
+    Attributes
+    ----------
+    several : dict of str to list of Path
+        The recordings that fit a name, where these are several, none of which is taken.
     """
 
     def __init__(self, table: Path, root: Path | None = None) -> None:
         self._table, self._root = table, root
         self._places: dict[str, str] = {}
         self._elsewhere: list[str] = []
+        self.several: dict[str, list[Path]] = {}
 
     @cached_property
     def _beside(self) -> list[Path]:
@@ -38,7 +48,7 @@ class SoundsOf:
     @cached_property
     def _below(self) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = {}
-        for each in walk(self._root) if self._root is not None else self._beside:
+        for each in walk(self._root or self._table.parent):
             if is_media_name(each.name):
                 found.setdefault(each.name, []).append(each)
         return found
@@ -77,21 +87,38 @@ class SoundsOf:
                         return str(place)
             except (OSError, ValueError):  # a name too long, or with a zero byte
                 continue
-        name = plain.rsplit("/", 1)[-1]
+        *folders, name = plain.split("/")
         without_key = re.sub(r"^[0-9a-f]{8}-", "", name)  # that Label Studio puts before the names of uploaded files
         for each in dict.fromkeys((name, without_key)):
-            found = self._below.get(each, [])
+            found = _best(self._below.get(each, []), folders)
             here = [place for place in found if place.parent == self._table.parent]
             if len(here) == 1 or len(found) == 1:
                 self._elsewhere.append(named)
                 return str((here or found)[0])
+            if found:
+                self.several[named] = found
         return named
 
     def notes(self) -> list[str]:
         """Say what was not found where the file says."""
-        if not self._elsewhere:
-            return []
-        return [
-            f"{self._table}: {len(self._elsewhere):,} recordings, such as {self._elsewhere[0]}, are not where it says, "
-            "and were found by their names"
+        found = [
+            f"{self._table}: {named} fits {len(places)} recordings, such as {places[0]} and {places[1]}: none is taken"
+            for named, places in itertools.islice(self.several.items(), MOST_TOLD)
         ]
+        if self._elsewhere:
+            found.append(
+                f"{self._table}: {len(self._elsewhere):,} recordings, such as {self._elsewhere[0]}, are not where it "
+                "says, and were found by their names"
+            )
+        return found
+
+
+def _best(places: Sequence[Path], folders: Sequence[str]) -> list[Path]:
+    """Return those whose last folders agree with as many of the named ones as any do."""
+
+    def agreeing(place: Path) -> int:
+        pairs = zip(reversed(place.parent.parts), reversed(folders), strict=False)
+        return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    most = max(map(agreeing, places), default=0)
+    return [place for place in places if agreeing(place) == most]

@@ -65,6 +65,17 @@ class Predictions:
         """Return the same answers for items of other names."""
         return dataclasses.replace(self, items=items)
 
+    def take(self, places: Sequence[int]) -> Self:
+        """Return the answers for some items, in this order."""
+        rows = list(places)
+        return dataclasses.replace(
+            self,
+            items=[self.items[at] for at in rows],
+            probabilities=self.probabilities[rows],
+            errors=[self.errors[at] for at in rows],
+            fingerprints=None if self.fingerprints is None else self.fingerprints[rows],
+        )
+
     @property
     def good(self) -> np.ndarray:
         """Whether each item has an answer, bool `(n,)`."""

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from gridcnn.datasets.annotations import KINDS, kind_of_file, read_annotations, write_annotations
+from gridcnn.datasets.segmented import load_annotations
 from gridcnn.errors import DataError
 from gridcnn.segments import Event
 
@@ -336,10 +337,28 @@ def test_a_recording_that_was_moved_is_found_by_its_name_if_there_is_one_only(tm
     for place in ("one/a.wav", "one/b.wav", "two/b.wav"):
         written(tmp_path / place, "")
     table = written(tmp_path / "t.csv", "path,start,end\nC:\\old\\a.wav,0,1\nC:\\old\\b.wav,0,1\n")
-    read = read_annotations(table, root=tmp_path)
+    for read in (read_annotations(table, root=tmp_path), read_annotations(table)):
+        assert [each.source for each in read] == [str(tmp_path / "one/a.wav"), "C:\\old\\b.wav"]
+        assert "C:\\old\\b.wav fits 2 recordings, such as" in read.notes[0]
+        assert "1 recordings, such as C:\\old\\a.wav" in read.notes[1]
 
-    assert [each.source for each in read] == [str(tmp_path / "one/a.wav"), "C:\\old\\b.wav"]
-    assert "1 recordings, such as C:\\old\\a.wav" in read.notes[0]
+
+def test_of_recordings_of_one_name_the_one_in_the_folder_that_is_named_is_taken(tmp_path: Path) -> None:
+    for place in ("here/x/rec.wav", "here/y/rec.wav"):
+        written(tmp_path / place, "")
+    table = written(tmp_path / "k.csv", "INDIR,FOLDER,IN FILE,OFFSET,DURATION,MANUAL ID\nC:\\field,x,rec.wav,1,2,owl\n")
+
+    unclear = written(tmp_path / "u.csv", "path,start,end,label\nold/rec.wav,1,2,owl\n")
+
+    assert [each.source for each in read_annotations(table)] == [str(tmp_path / "here/x/rec.wav")]
+    with pytest.raises(DataError, match="2 recordings fit old/rec.wav, such as .*name one by its folder"):
+        load_annotations(unclear)
+
+
+def test_a_table_without_rows_says_so(tmp_path: Path) -> None:
+    table = written(tmp_path / "a.csv", "path,start,end,label\n")
+    with pytest.raises(DataError, match="no rows in it"):
+        load_annotations(table, "csv")
 
 
 # ---- bad rows -------------------------------------------------------------------------------------------------------

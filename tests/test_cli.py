@@ -177,7 +177,7 @@ def test_test_rows_are_scored_and_never_trained_on(run: Run, tmp_path: Path) -> 
 
 
 def test_ctrl_c_saves_the_best_weights_so_far(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gridcnn.cli import progress
+    from gridcnn.training import progress
 
     def interrupt(self: object, record: object, network: object) -> None:
         raise KeyboardInterrupt

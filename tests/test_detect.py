@@ -152,11 +152,52 @@ def test_recordings_of_one_name_in_two_folders_keep_a_file_each(
 
     run("detect", field / "m.safetensors", *places, "-o", tmp_path / "found.csv", "--format", "csv,audacity",
         "--curve", tmp_path / "curves")  # fmt: skip
-    tracks = [read_annotations(tmp_path / f"found.{name}.labels.txt", source=name) for name in ("night", "night-2")]
-    curves = [np.load(tmp_path / "curves" / f"{name}.npz")["probability"] for name in ("night.wav", "night.wav-2")]
+    tracks = [read_annotations(tmp_path / f"found.{name}.labels.txt", source=name) for name in ("a-night", "b-night")]
+    curves = [np.load(tmp_path / "curves" / f"{name}-night.wav.npz") for name in ("a", "b")]
 
     assert sum(map(len, tracks)) == len(read_annotations(tmp_path / "found.csv"))
-    assert not np.array_equal(*curves)
+    assert [str(each["source"]) for each in curves] == list(map(str, places))
+    assert not np.array_equal(curves[0]["probability"], curves[1]["probability"])
+
+
+def test_each_of_several_recordings_has_a_selection_table_that_raven_can_draw(
+    field: Path, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    inputs = [field / "first.wav", field / "second.wav", tmp_path / "quiet.wav"]
+    make_recording(inputs[2], 7, [], seconds=8)
+    done = run(
+        "detect", field / "m.safetensors", *inputs, "-o", tmp_path / "found.selections.txt", "--format", "raven,csv"
+    )
+    tables = [tmp_path / f"found.{each.stem}.selections.txt" for each in inputs]
+    header, first, *_ = [line.split("\t") for line in tables[1].read_text().splitlines()]
+    cells = dict(zip(header, first, strict=True))
+
+    assert done.code == 0, done.err
+    assert not (tmp_path / "found.selections.txt").exists()
+    assert [(cells[name]) for name in ("Channel", "Low Freq (Hz)", "High Freq (Hz)")] == ["1", "0.0", "4000.0"]
+    assert cells["Begin Time (s)"] == cells["File Offset (s)"]
+    assert len(read_annotations(tables[2])) == 0
+    events = [event for table in tables for event in read_annotations(table)]
+    assert [(each.source, each.start, each.end) for each in events] == [
+        (each.source, each.start, each.end) for each in read_annotations(tmp_path / "found.csv")
+    ]
+
+
+@pytest.mark.parametrize("refused", [("--step", "50"), ("--merge", "-1")])
+def test_a_refused_run_leaves_nothing_in_the_way_of_the_next_one(
+    field: Path, run: Callable[..., Any], tmp_path: Path, refused: tuple[str, str]
+) -> None:
+    make_recording(tmp_path / "a.wav", 5, [(3.0, 3.5, "low")], seconds=8)
+    output = tmp_path / "new" / "folder" / "a.csv"
+    command = ("detect", field / "m.safetensors", tmp_path / "a.wav", "-o", output)
+    first = run(*command, *refused)
+    second = run(*command)
+    again = run(*command, "--resume")
+
+    assert (first.code, second.code) == (2, 0), second.err
+    assert "1 event in 1 item," in second.out
+    assert [each.name for each in output.parent.iterdir()] == ["a.csv"]
+    assert "to go on with, so this begins anew" in again.err
 
 
 def test_a_step_that_leaves_something_unread_is_refused(field: Path, model: FittedModel) -> None:
@@ -206,6 +247,7 @@ def test_an_interrupted_run_goes_on_behind_what_is_done(
         (("--min-confidence", "much"), "expected a probability"),
         (("--min-confidence", "bird=0.5"), "there is no class 'bird'"),
         (("--min-confidence", "1.5"), "must lie in (0, 1]"),
+        (("--min-confidence", "background=0.5"), "background is the background, which is never an event"),
         (("--step", "-1"), "step must be above 0"),
         (("--format", "mp3"), "'mp3' is none of"),
     ],
@@ -218,6 +260,22 @@ def test_bad_options_are_refused(
     assert done.code == 2
     assert said in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_info_of_a_model_with_background_says_how_to_detect(field: Path, run: Callable[..., Any]) -> None:
+    said = run("info", field / "m.safetensors").out
+
+    assert "m.safetensors RECORDINGS -o events.csv" in said
+    assert "--annotations auto --events" in said
+    assert " segments" in said
+    assert "of the recordings are" not in said
+
+
+def test_a_missing_folder_of_annotations_is_called_missing(run: Callable[..., Any], tmp_path: Path) -> None:
+    done = run("train", tmp_path / "none", "--annotations", "raven", "--dry-run")
+
+    assert done.code == 2
+    assert f"{tmp_path / 'none'}: no such file or folder" in done.err
 
 
 def test_a_model_without_background_says_so(field: Path, run: Callable[..., Any], tmp_path: Path) -> None:
@@ -248,6 +306,26 @@ def test_raven_tables_beside_their_recordings_are_trained_on(
     assert model.class_names == ["background", "high", "low"]
     assert model.background == 0
     assert re.search(r"'background' are drawn .* which is \d+% of the time \(--no-background draws none\)", done.err)
+
+
+def test_segments_behind_the_end_are_listed_by_a_dry_run_and_cut_if_most_of_them_is_there(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    make_recording(tmp_path / "a.wav", 3, drawn_events(3, 40), seconds=40)
+    rows = [f"a.wav,{start},{end},{label}" for start, end, label in drawn_events(3, 40)]
+    over = ["a.wav,39,40.6,low", "a.wav,38,55,high", "a.wav,41,42,low", "a.wav,39.5,40.004,low"]
+    (tmp_path / "broken.wav").write_text("no sound")
+    (tmp_path / "a.csv").write_text("\n".join(["path,start,end,label", *rows, *over, "broken.wav,1,2,low", ""]))
+
+    done = run("train", tmp_path / "a.csv", "--annotations", "csv", "--dry-run", "--no-background")
+
+    assert done.code == 0, done.err
+    assert f"read {len(rows) + 2} items" in done.out
+    assert "1 segment that reaches over the end of the recording, by up to 0.6 s, is cut to it" in done.err
+    assert "left out 3 of" in done.err
+    assert "a.wav, 38 to 55 s: the recording holds only 2 s of that, and ends after 40 s" in done.err
+    assert "a.wav, 41 to 42 s: the recording ends before that, after 40 s" in done.err
+    assert "broken.wav, 1 to 2 s: not a sound file" in done.err
 
 
 def test_neighbours_in_time_are_on_one_side_of_the_split(field: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from gridcnn.errors import DataError, ItemError
 from gridcnn.inference.embedding import length_of
 from gridcnn.inference.similarity import farthest_first, nearest
 from gridcnn.model import FittedModel
+from gridcnn.segments import Segment
 
 QUICK: dict[str, Any] = {"epochs": 2, "cache": False}
 HOSTILE = "<script>window.hacked=1</script>"
@@ -211,6 +213,72 @@ def test_csv_has_a_column_for_each_number_and_jsonl_a_list(run: Run, world: Path
     assert rows[40]["embedding"] is None
 
 
+def test_rows_that_name_one_item_have_the_answer_that_was_computed_once(
+    run: Run, world: Path, monkeypatch: Any
+) -> None:
+    from gridcnn.inference import embedding
+
+    model = load(world / "m.safetensors")
+    order = [5, 5, 7, 40, 5, 9, 7, 40, 5] * 3
+    (world / "rows.csv").write_text("\n".join(["path", *(f"new/{at:02}.png" for at in order), ""]))
+    asked: list[Any] = []
+    ahead = embedding.encode_ahead
+
+    def counting(adapter: Any, items: Any, **options: Any) -> Any:
+        return ahead(adapter, (asked.append(item) or item for item in items), **options)
+
+    monkeypatch.setattr(embedding, "encode_ahead", counting)
+    done = run("embed", world / "m.safetensors", world / "rows.csv", "-o", world / "rows.parquet")
+    frame = pd.read_parquet(world / "rows.parquet")
+    expected = embed(model, [world / "new" / f"{at:02}.png" for at in order])
+
+    assert done.code == 0
+    assert len(asked) == 4 + len(order)  # and those of the expected answers
+    assert [Path(each).stem for each in frame.item] == [f"{at:02}" for at in order]
+    for at, vector, error in zip(order, frame.embedding, frame.error, strict=True):
+        assert (vector is None, pd.isna(error)) == (at == 40, at != 40)
+    np.testing.assert_allclose(np.stack(frame.embedding.dropna()), expected.vectors[expected.answers.good], atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_answers_stand_in_the_order_of_the_rows_however_parts_fall(size: int, monkeypatch: Any) -> None:
+    from gridcnn.cli import rows
+    from gridcnn.cli.asked import Asked
+
+    monkeypatch.setattr(rows, "KEPT", 3)
+    words = list("abacbbdeaafgggabcd")
+    computed: list[Path] = []
+
+    class Part(list[str]):
+        def called(self, items: list[str]) -> Part:
+            return Part(f"{name}={value}" for name, value in zip(items, self, strict=True))
+
+        def take(self, places: Any) -> Part:
+            return Part(self[at] for at in places)
+
+    def in_parts(items: Any) -> Any:
+        for some in iter(lambda: list(itertools.islice(items, size)), []):
+            computed.extend(some)
+            yield Part(str(each).upper() for each in some)
+
+    asked = (Asked(f"{at}{word}", Path(word)) for at, word in enumerate(words))
+    found = [row for part in rows.named(in_parts, asked) for row in part]
+
+    assert found == [f"{at}{word}={word.upper()}" for at, word in enumerate(words)]
+    assert len(computed) == 11  # of 18, with the last three kept
+
+
+def test_files_about_the_items_of_a_folder_are_passed_over(run: Run, world: Path, tmp_path: Path) -> None:
+    for at in range(2):
+        (tmp_path / f"{at}.png").write_bytes((world / "new" / f"{at:02}.png").read_bytes())
+        (tmp_path / f"{at}.selections.txt").write_text("Selection\tBegin Time (s)\tEnd Time (s)\n")
+    (tmp_path / "2.dat").write_bytes(b"?")
+    done = run("predict", world / "m.safetensors", tmp_path)
+
+    assert done.code == 0
+    assert [line.split(",")[0][-5:] for line in done.out.splitlines()[1:]] == ["0.png", "1.png", "2.dat"]
+
+
 def test_a_stopped_run_goes_on_and_ends_with_the_same_file(run: Run, world: Path, monkeypatch: Any) -> None:
     lines = world / "lines.txt"
     lines.write_text("\n".join(f"a film number {at}" for at in range(300)))
@@ -234,6 +302,41 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_file(run: Run, world: Path
     assert 0 < added[0] < 300
     whole, half = (pd.read_parquet(world / f"{name}.parquet") for name in ("whole", "half"))
     np.testing.assert_array_equal(np.stack(whole.embedding), np.stack(half.embedding))
+
+
+def test_going_on_with_nothing_is_said(run: Run, world: Path) -> None:
+    command = ("embed", world / "m.safetensors", world / "new" / "01.png", "-o", world / "one.parquet")
+
+    assert "to go on with, so this begins anew" in run(*command, "--resume").err
+    assert "to go on with" not in run(*command).err
+
+
+def test_events_of_a_table_have_vectors_of_their_own(run: Run, tmp_path: Path) -> None:
+    import soundfile
+
+    random = np.random.default_rng(0)
+    samples = random.normal(0, 0.02, 80_000)
+    samples[::2][10_000:20_000] += 0.5  # from 2.5 to 5 s
+    soundfile.write(tmp_path / "a.wav", samples, 8_000)
+    items = [Segment(str(tmp_path / "a.wav"), at, at + 0.5) for at in (0, 0.6, 1.2, 1.8, 2.6, 3.2, 3.8, 4.4)]
+    model = fit(AudioAdapter(), items, np.repeat(["low", "high"], 4), {"epochs": 1, "kernels": (4,)})
+    save(model, tmp_path / "m.safetensors")
+    rows = [f"a.wav,{each.start},{each.end}" for each in items]
+    (tmp_path / "events.csv").write_text("\n".join(["path,start,end", *rows, "a.wav,9,3", ""]))
+    command = ("embed", tmp_path / "m.safetensors", tmp_path / "events.csv", "-o", tmp_path / "e.parquet")
+    done = run(*command, "--start", "start", "--end", "end")
+    alone = run(*command, "--start", "start")
+    frame = pd.read_parquet(tmp_path / "e.parquet")
+
+    times = ("--start", "start", "--end", "end")
+    found = run("search", tmp_path / "e.parquet", tmp_path / "events.csv", "--row", 3, "--top", 1, "--json", *times)
+
+    assert done.code == 0, done.err
+    assert json.loads(found.out)[0]["item"] == f"{tmp_path / 'a.wav'}, 0.6 to 1.1 s"
+    assert "belong together" in alone.err
+    np.testing.assert_allclose(np.stack(frame.embedding[:8]), embed(model, items).vectors, atol=1e-5)
+    assert frame.item[0] == f"{tmp_path / 'a.wav'}, 0 to 0.5 s"
+    assert "ends after that" in frame.error[8]
 
 
 def test_search_finds_the_item_itself_first_and_as_many_as_asked(run: Run, world: Path) -> None:

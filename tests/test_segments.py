@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, TextAdapter, sound_stretches
+from gridcnn.adapters.recordings import header
 from gridcnn.errors import DataError, ItemError
 from gridcnn.pipeline.background import background_segments, neighbours, share_annotated, varied
 from gridcnn.pipeline.encode import encode_items
@@ -62,6 +63,60 @@ def test_a_segment_behind_the_end_is_an_error_of_that_segment(hum: Path) -> None
     assert "ends before that, after 60 s" in done.skipped[0].reason
 
 
+def test_what_is_there_of_a_truncated_recording_is_read(hum: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(hum.read_bytes()[: 10 * RATE * 4])
+    reader = adapter(hum)
+
+    np.testing.assert_array_equal(reader.encode(Segment(str(cut), 3, 4.5)), reader.encode(Segment(str(hum), 3, 4.5)))
+    assert reader.length_of(str(cut)) == pytest.approx(10, abs=0.01)
+    with pytest.raises(ItemError, match=r"ends before that, after 9\.99\d* s \(truncated: \d+ of"):
+        reader.encode(Segment(str(cut), 20, 21))
+
+
+def test_pages_that_are_missing_in_the_middle_make_all_times_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 30 * RATE), RATE)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+    with pytest.raises(ItemError, match="damaged|missing"):
+        adapter_of(path).encode(Segment(str(path), 1, 2))
+
+
+def adapter_of(path: Path) -> AudioAdapter:
+    good = path.with_name("good.wav")
+    soundfile.write(good, np.zeros(2 * RATE), RATE)
+    return AudioAdapter(duration=1.0).fit([Segment(str(good), 0, 1)])
+
+
+def test_a_segment_over_the_end_is_as_long_as_what_is_there(hum: Path) -> None:
+    reader = adapter(hum)
+    segment = Segment(str(hum), 58, 75)
+
+    assert header(segment, None) == (RATE, pytest.approx(2))
+    assert len(reader.encode(segment)) == len(reader.encode(Segment(str(hum), 58, 60)))
+    assert reader.coordinates(segment, 3, 3)[1].high[-1] == pytest.approx(60)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "first", "last"),
+    [(20, 21.5, 19, 22.5), (30, 30.2, 29, 31.2), (0.1, 0.2, 0, 1.2), (59.8, 75, 58.8, 60), (10, 55, 9, 39)],
+)
+def test_a_preview_holds_a_whole_segment_and_what_surrounds_it(
+    hum: Path, start: float, end: float, first: float, last: float
+) -> None:
+    shown = adapter(hum).preview(Segment(str(hum), start, end))
+    assert shown.waveform is not None
+    assert shown.window is not None
+
+    np.testing.assert_allclose(shown.waveform[[0, -1]] * 60, [first, last - 1 / RATE], atol=1e-3)
+    assert len(shown.waveform) == pytest.approx((last - first) * RATE, abs=1)
+    assert shown.window.shape == (1, len(shown.waveform))
+    assert f"{first:.5g} to {last:.5g} s of the recording" in shown.note
+
+
 @pytest.mark.parametrize("seconds", [0.5, 1.0, 3.0])
 def test_a_segment_behind_the_end_is_never_replaced_by_what_comes_before(hum: Path, seconds: float) -> None:
     with pytest.raises(ItemError, match="ends before that"):
@@ -76,7 +131,7 @@ def test_files_that_cannot_be_read_from_any_place_are_decoded_once(
     soundfile.write(path, samples, rate)
     decoded: list[str] = []
     read = sound_stretches.read_sound
-    seen = sound_stretches._Look(rate, len(samples), 1, jumps=False, damage=None)
+    seen = sound_stretches._Look(rate, len(samples), 1, jumps=False)
     monkeypatch.setattr(sound_stretches, "_look_at", lambda *_: seen)
     monkeypatch.setattr(sound_stretches, "read_sound", lambda path: (decoded.append(path), read(path))[1])
     segments = [Segment(str(path), at, at + 0.5) for at in range(50)]

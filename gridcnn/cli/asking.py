@@ -29,6 +29,9 @@ __all__ = ["Asked", "Source", "read_inputs"]
 
 STANDARD_INPUT = "-"
 
+BESIDE = frozenset({".txt", ".md", ".csv", ".tsv", ".json", ".jsonl", ".xlsx", ".xml", ".log"})
+"""Suffixes of files that lie beside pictures and sounds and say something about them: annotations, lists, notes."""
+
 
 def read_inputs(
     inputs: Iterable[str], adapter: Adapter, columns: Columns, without: Callable[[Path], bool] = lambda place: False
@@ -163,11 +166,17 @@ def _documents(name: str, folder: Path, encoding: str | None) -> Source:
 
 
 def _folder(name: str, folder: Path, adapter: Adapter, without: Callable[[Path], bool]) -> Source:
-    """Read the files below a folder that are of the kind of most of them, and say so of the others."""
+    """Read the files below a folder that are of the kind of most of them, and say so of the others.
+
+    What is written about them is passed over.
+    """
     from gridcnn.datasets.media import count_media, stray, walk
 
+    def is_item(place: Path) -> bool:
+        return not without(place) and (place.suffix.lower() not in BESIDE or not place.is_file())
+
     def places() -> Iterator[Path]:
-        return (place for place in walk(folder) if not without(place))
+        return filter(is_item, walk(folder))
 
     modality, n_files = count_media(places(), str(folder))
     require_kind(name, modality, adapter)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +22,7 @@ from gridcnn.cli.detecting import (
     confidence_of,
     long_items,
     read_long,
+    refuse_background,
 )
 from gridcnn.cli.models import load_model, located_model
 from gridcnn.cli.options import ModelArgument, ThreadsOption
@@ -28,7 +31,15 @@ from gridcnn.cli.stopping import exit_code
 from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from gridcnn.inference.detecting import Detections
     from gridcnn.model import FittedModel
+    from gridcnn.segments import Event
+
+MOST_PLACES = 6
+"""Files that are named when they are written."""
+
+_OF_ONE_RECORDING = frozenset({"raven", "audacity"})
+"""Formats that are opened over one recording, whose times have no other meaning."""
 
 _SUFFIXES = {
     "csv": ".csv",
@@ -69,7 +80,8 @@ def detect(
             "--format",
             metavar="NAMES",
             help="One or more of csv, parquet, raven, audacity, kaleidoscope, labelstudio, such as csv,raven: FILE is "
-            "the first, the others stand beside it, of audacity one a recording.  \\[default: by the suffix of FILE]",
+            "the first, the others stand beside it; of several recordings, raven and audacity have a file each.  "
+            "\\[default: by the suffix of FILE]",
         ),
     ] = None,
     curve: Annotated[
@@ -100,9 +112,10 @@ def detect(
     fitted = load_model(file, threads)
     if precision is not None:
         settings = replace(settings, confidence=confidence_for(precision, fitted))
+    refuse_background(settings, fitted)
     settings.thresholds(fitted.class_names)
     items = long_items(inputs, fitted.adapter)
-    names = _apart({each.name: Path(each.name).name for each in items})
+    names = _apart([each.name for each in items])
     made_by = {"model": file, "inputs": inputs, "settings": repr(settings)}
     _about_background(fitted)
     with Run.begun(output, made_by, resume=resume) as run:
@@ -118,17 +131,21 @@ def detect(
             found = detect(fitted, opened(), settings, curves=curve is not None)
             for each, one in zip(waiting, found, strict=False):
                 if curve is not None and one.curve is not None:
-                    _save_curve(curve / f"{names[each.name]}.npz", one.places, one.curve, fitted.class_names)
+                    _save_curve(curve / f"{names[each.name]}.npz", each.name, one, fitted.class_names)
                 run.add(each, states.pop(0), one)
         except KeyboardInterrupt as stopped:
             done = sum(map(run.knows, items))
-            note(f"stopped: {done} of {len(items)} are done; the same command with --resume goes on.")
+            note(f"stopped: {done} of {len(items)} are done{'; the same command with --resume goes on' * (done > 0)}.")
             raise typer.Exit(exit_code(stopped)) from None
         length = run.length
         events, errors = run.finish(items)
-    places = _write(output, kinds, events)
+    unread = {name for name, _ in errors} - {event.source for event in events}
+    rate = getattr(fitted.adapter, "sample_rate_", None)
+    places = _write(output, kinds, events, {name: names[name] for name in names if name not in unread}, rate)
     seconds = f", {length / 3600:.2f} hours of sound" if fitted.adapter.spec_.axes[-1].unit == "s" else ""
-    print(f"{len(events):,} events in {len(items)} items{seconds}, saved to {', '.join(map(str, places))}")
+    some = ", ".join(map(str, places[:MOST_PLACES])) + (", …" if len(places) > MOST_PLACES else "")
+    found_in = f"{len(items):,} {'item' if len(items) == 1 else 'items'}"
+    print(f"{len(events):,} {'event' if len(events) == 1 else 'events'} in {found_in}{seconds}, saved to {some}")
     if errors:
         listed = output.with_name(f"{output.name}.skipped.csv")
         write_csv(listed, ("item", "reason"), errors)
@@ -156,49 +173,77 @@ def _kinds(output: Path, formats: str | None) -> list[str]:
     return list(dict.fromkeys(kinds))
 
 
-def _write(output: Path, kinds: Sequence[str], events: Sequence[Any]) -> list[Path]:
-    """Write the events in each format; the first one under the name that was asked for."""
+def _write(
+    output: Path, kinds: Sequence[str], events: Sequence[Event], names: Mapping[str, str], rate: int | None
+) -> list[Path]:
+    """Write the events in each format; the first one under the name that was asked for.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        What the recordings that were read are called where each has a file of its own, by their paths.
+    rate : int or None
+        Sample rate of the model, below half of which it hears (Hz).
+    """
     from gridcnn.datasets.annotations import write_annotations
 
     places = []
-    names = _apart({event.source: Path(event.source).stem for event in events})
+    by_source: dict[str, list[Event]] = {name: [] for name in names}
+    for event in events:
+        by_source[event.source].append(event)
     for at, kind in enumerate(kinds):
-        if kind == "audacity":  # a label track belongs to one recording
-            for source, some in _by_source(events):
-                place = output.with_name(f"{output.stem}.{names[source]}{_SUFFIXES[kind]}")
-                write_annotations(place, some, kind)
-                places.append(place)
-            continue
-        place = output if at == 0 else output.with_name(f"{output.stem}{_SUFFIXES[kind]}")
-        write_annotations(place, events, kind)
-        places.append(place)
+        whole = output if at == 0 else output.with_name(f"{_stem(output)}{_SUFFIXES[kind]}")
+        parts: dict[Path, Sequence[Event]] = {whole: events}
+        if kind in _OF_ONE_RECORDING and (len(by_source) > 1 or kind == "audacity"):
+            end = _SUFFIXES[kind]
+            parts = {output.with_name(f"{_stem(output)}.{_plain(names[name])}{end}"): by_source[name] for name in names}
+        for place, some in parts.items():
+            write_annotations(place, [_in_band(each, rate) for each in some] if kind == "raven" else some, kind)
+            places.append(place)
     return places
 
 
-def _apart(names: Mapping[str, str]) -> dict[str, str]:
-    """Return the names of recordings, by their paths; those of one name in several folders are numbered.
+def _in_band(event: Event, rate: int | None) -> Event:
+    """Return an event with a channel and frequencies, without which Raven draws no selection in a spectrogram."""
+    return event if rate is None else replace(event, channel=1, low=0.0, high=rate / 2)
 
-    >>> _apart({"a/night.wav": "night", "b/night.wav": "night"})
-    {'a/night.wav': 'night', 'b/night.wav': 'night-2'}
+
+def _stem(output: Path) -> str:
+    ends = (each for each in _SUFFIXES.values() if output.name.endswith(each) and output.name != each)
+    return output.name.removesuffix(max(ends, key=len, default=output.suffix))
+
+
+def _plain(name: str) -> str:
+    """Return a name without the suffix of a recording; what follows a suffix is the row of a table."""
+    return re.sub(r"\.\w{1,5}$", "", name)
+
+
+def _apart(paths: Sequence[str]) -> dict[str, str]:
+    """Return the names of recordings, by their paths; those of one name begin with the folders that tell them apart.
+
+    >>> _apart(["a/night.wav", "b/night.wav", "b/day.wav"])
+    {'a/night.wav': 'a-night.wav', 'b/night.wav': 'b-night.wav', 'b/day.wav': 'day.wav'}
+    >>> _apart(["night.wav", "night.flac", "site/1/night.wav"])
+    {'night.wav': 'night.wav', 'night.flac': 'night.flac', 'site/1/night.wav': '1-night.wav'}
     """
     apart: dict[str, str] = {}
     taken: set[str] = set()
-    for path, name in names.items():
-        numbered = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    parts = {path: [each for each in Path(path).parts if each not in {"/", "..", "\\"}] for path in paths}
+    counts = Counter(tuple(some[-length:]) for some in parts.values() for length in range(1, len(some) + 1))
+    for path, some in parts.items():
+        lengths = (length for length in range(1, len(some)) if counts[tuple(some[-length:])] == 1)
+        name = "-".join(some[-next(lengths, len(some)) :]).replace(":", "")
+        numbered = itertools.chain([name], (f"{number}-{name}" for number in itertools.count(2)))
         apart[path] = next(each for each in numbered if each not in taken)
         taken.add(apart[path])
     return apart
 
 
-def _by_source(events: Sequence[Any]) -> Iterable[tuple[str, list[Any]]]:
-    groups: dict[str, list[Any]] = {}
-    for event in events:
-        groups.setdefault(event.source, []).append(event)
-    return groups.items()
-
-
-def _save_curve(file: Path, places: Any, curve: Any, classes: Sequence[str]) -> None:
+def _save_curve(file: Path, source: str, found: Detections, classes: Sequence[str]) -> None:
     import numpy as np
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(file, time=places, probability=curve, classes=np.array(classes))
+    places, probabilities = np.asarray(found.places), np.asarray(found.curve)
+    np.savez_compressed(
+        file, time=places, probability=probabilities, classes=np.array(classes), source=np.array(source)
+    )

@@ -14,14 +14,14 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from gridcnn.cli.output import note
-from gridcnn.durable import sync
+from gridcnn.durable import make_folder, sync
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.segments import Event
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
     from gridcnn.cli.asked import Asked
-    from gridcnn.inference.detecting import Detections
+    from gridcnn.inference.detecting import Detecting, Detections
     from gridcnn.model import FittedModel
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "confidence_of",
     "long_items",
     "read_long",
+    "refuse_background",
 ]
 
 TEXT_FILES = frozenset({".txt", ".md", ".text"})
@@ -109,6 +110,13 @@ def confidence_for(precision: float, model: FittedModel) -> dict[str, float]:
             "confidence; train with more segments, or with --folds 5, which holds out each once"
         )
     return chosen
+
+
+def refuse_background(settings: Detecting, model: FittedModel) -> None:
+    """Refuse a confidence for the background, which is never an event."""
+    name = None if model.background is None else model.class_names[model.background]
+    if isinstance(settings.confidence, Mapping) and name in settings.confidence:
+        raise ConfigurationError(f"--min-confidence: {name} is the background, which is never an event: leave it out")
 
 
 class LongItem(NamedTuple):
@@ -244,21 +252,28 @@ class Run:
     def begun(cls, output: Path, made_by: Mapping[str, Any], *, resume: bool) -> Iterator[Run]:
         """Begin a run, or go on with one of the same model, inputs and settings.
 
+        If nothing was done when the block ends by an error, nothing is left behind.
+
         Raises
         ------
         ConfigurationError
             If there is an unfinished run and `resume` is not asked for, or it is another one.
         """
         place = output.with_name(f"{output.name}.partial")
-        if place.exists() and not resume:
+        lines = _whole_lines(place) if place.exists() else []
+        if len(lines) > 1 and not resume:
             raise ConfigurationError(
                 f"{place} is what an interrupted run has left: go on with --resume, or remove it to begin anew."
             )
         with Path(made_by["model"]).open("rb") as model:
             digest = hashlib.file_digest(model, "sha256").hexdigest()
         head = {**made_by, "model": digest}
-        lines = _whole_lines(place) if place.exists() else []
-        if lines and lines[0][1] != head:
+        if len(lines) < 2:  # an earlier run had done nothing yet
+            lines = []
+            make_folder(place.parent)
+            if resume:
+                note(f"--resume: there is no {place} to go on with, so this begins anew.")
+        elif lines[0][1] != head:
             raise ConfigurationError(
                 f"--resume: {place} belongs to another model, other inputs or other settings: remove it to begin anew."
             )
@@ -269,7 +284,13 @@ class Run:
             if not lines:
                 run._append(head)
             run.done = {line["name"]: line for _, line in lines[1:]}
-            yield run
+            try:
+                yield run
+            except BaseException:
+                if not run.done:
+                    file.close()
+                    place.unlink(missing_ok=True)
+                raise
 
     def knows(self, one: LongItem) -> bool:
         """Whether an item is done, and its file has not changed since."""

@@ -16,10 +16,20 @@ from gridcnn.cli.cautions import Cautions
 from gridcnn.cli.embedding_file import DIGEST_KEY, MODEL_KEY
 from gridcnn.cli.formats import Column, FormatName, format_of
 from gridcnn.cli.models import load_model, located_model
-from gridcnn.cli.options import EncodingOption, InputsArgument, ModelArgument, PathOption, TextOption, ThreadsOption
+from gridcnn.cli.options import (
+    EncodingOption,
+    FirstSecondOption,
+    InputsArgument,
+    LastSecondOption,
+    ModelArgument,
+    PathOption,
+    TextOption,
+    ThreadsOption,
+)
 from gridcnn.cli.output import note
 from gridcnn.cli.resuming import what_makes
 from gridcnn.cli.rows import count, each_item, kept, named, unfinished
+from gridcnn.cli.segmented import in_parts
 from gridcnn.cli.sources import Columns as ColumnNames
 from gridcnn.cli.stopping import exit_code
 from gridcnn.cli.waiting import Waiting
@@ -48,6 +58,8 @@ def embed(
     ] = False,
     text: TextOption = None,
     path: PathOption = None,
+    start: FirstSecondOption = None,
+    end: LastSecondOption = None,
     encoding: EncodingOption = None,
     threads: ThreadsOption = None,
 ) -> None:
@@ -55,7 +67,8 @@ def embed(
 
     A row has the item, its prediction and confidence, the vector (in parquet and jsonl a list of numbers, in csv a
     column for each), and its error if it has one. Items that are alike have vectors of a similar direction:
-    `gridcnn search` finds them. Rows are written as they are computed, as by `gridcnn predict`.
+    `gridcnn search` finds them. With --start and --end, rows of a csv name parts of recordings, such as events that
+    `gridcnn detect` found. Rows are written as they are computed, as by `gridcnn predict`.
     """
     from gridcnn.adapters.limits import current
 
@@ -71,12 +84,14 @@ def embed(
             from gridcnn.inference import embed_in_parts
 
             sources = read_inputs(inputs, fitted.adapter, columns, partial.is_one_of)
+            sources = in_parts(sources, start, end, encoding, fitted.adapter)
             n_items = count(sources)
             cautions = Cautions(fitted.adapter)
             asked = each_item(sources, output, cautions)
             about = {MODEL_KEY: _as_stored(model), DIGEST_KEY: fitted.digest}
             answers = Answers(output, partial, kind, _columns(fitted), about)
             options: dict[str, Any] = {"--format": kind.name, "--text": text, "--path": path, "--encoding": encoding}
+            options |= {"--start": start, "--end": end}
             options |= {f"--max-{name}": most for name, most in current().items()}
             with answers.opened(what_makes(located_model(model), answers.columns, sources, options)):
                 answers.pass_over(each.name for each in asked)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gridcnn.cli.cautions import print_cautions
-from gridcnn.cli.detecting import ConfidenceOption, MergeOption, StepOption, confidence_of
+from gridcnn.cli.detecting import ConfidenceOption, MergeOption, StepOption, confidence_of, refuse_background
 from gridcnn.cli.event_scores import evaluate_events
 from gridcnn.cli.models import load_model, score_items
 from gridcnn.cli.options import (
@@ -88,6 +88,7 @@ def evaluate(
         from gridcnn.inference.detecting import Detecting
 
         settings = Detecting(step, confidence_of(min_confidence), merge)
+        refuse_background(settings, fitted)
         evaluate_events(fitted, data, settings, collar=collar, as_json=as_json)
         return
     if fitted.several:

@@ -43,6 +43,14 @@ def _commands(place: Path, model: FittedModel) -> list[str]:
     import shlex
 
     file = shlex.quote(str(place))
+    if model.background is not None and model.adapter.reads_files and model.adapter.spec_.axes[-1].unit == "s":
+        return [
+            f"gridcnn detect {file} RECORDINGS -o events.csv",
+            f"gridcnn evaluate {file} ANNOTATED --annotations auto --events",
+            f"gridcnn review {file} events.csv --start start --end end",
+            f"gridcnn export {file} -o model.onnx",
+            f"gridcnn train MORE --annotations auto --from {file} -o OUTPUT",
+        ]
     several = "items.csv" if not model.adapter.reads_files else "FOLDER"
     return [
         f"gridcnn predict {file} {several}",

@@ -127,6 +127,13 @@ StartOption = Annotated[
     ),
 ]
 EndOption = Annotated[str | None, typer.Option("--end", metavar="COLUMN", help="Column of where a segment ends.")]
+FirstSecondOption = Annotated[
+    str | None,
+    typer.Option("--start", metavar="COLUMN", help="With --end: column of the second at which an item begins."),
+]
+LastSecondOption = Annotated[
+    str | None, typer.Option("--end", metavar="COLUMN", help="Column of the second at which an item ends.")
+]
 AnnotationsOption = Annotated[
     str | None,
     typer.Option(

@@ -81,6 +81,11 @@ class Partial:
     def __str__(self) -> str:
         return str(self._shown)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether an earlier run has left it."""
+        return self._place.exists()
+
     def is_one_of(self, place: Path) -> bool:
         """Whether a path is that of one of the two files."""
         names = {self._place.name, self._journal_place.name}

@@ -16,14 +16,23 @@ from gridcnn.cli.asked import Asked, Source
 from gridcnn.cli.asking import read_inputs
 from gridcnn.cli.labelled_rows import LabelledRows, not_writable
 from gridcnn.cli.models import load_model
-from gridcnn.cli.options import EncodingOption, InputsArgument, ModelArgument, PathOption, TextOption, ThreadsOption
+from gridcnn.cli.options import (
+    EncodingOption,
+    FirstSecondOption,
+    InputsArgument,
+    LastSecondOption,
+    ModelArgument,
+    PathOption,
+    TextOption,
+    ThreadsOption,
+)
 from gridcnn.cli.output import list_skipped, note, prepare_output, written
 from gridcnn.cli.rows import count, nothing
-from gridcnn.cli.segmented import segmented
+from gridcnn.cli.segmented import in_parts
 from gridcnn.cli.several import refuse
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.waiting import Waiting
-from gridcnn.errors import ConfigurationError, DataError, Skipped
+from gridcnn.errors import DataError, Skipped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,13 +71,8 @@ def review(
     group: Annotated[
         str | None, typer.Option("--group", metavar="COLUMN", help="Column of groups that is kept beside the labels.")
     ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option("--start", metavar="COLUMN", help="With --end: column of the second at which an item begins."),
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--end", metavar="COLUMN", help="Column of the second at which an item ends.")
-    ] = None,
+    start: FirstSecondOption = None,
+    end: LastSecondOption = None,
     encoding: EncodingOption = None,
     threads: ThreadsOption = None,
 ) -> None:
@@ -79,8 +83,6 @@ def review(
     """
     place = output if output.suffix.lower() in {".html", ".htm"} else output / PAGE
     prepare_output(place, [model, *inputs])
-    if (start is None) != (end is None):
-        raise ConfigurationError("--start and --end belong together: name both columns, or neither.")
     columns = Columns(text=text, path=path, group=group, encoding=encoding)
     with Waiting(Console(stderr=True), "reading") as waiting:
         fitted = load_model(model, threads)
@@ -88,12 +90,7 @@ def review(
             fitted, "a review", "look at its answers with `gridcnn predict`, and add to the column of labels by hand"
         )
         sources = read_inputs(inputs, fitted.adapter, columns, nothing)
-        if start is not None and end is not None:
-            if not fitted.adapter.reads_files or fitted.adapter.spec_.axes[-1].unit != "s":
-                raise ConfigurationError(
-                    f"--start and --end are seconds of recordings; a {fitted.adapter.noun} has none: leave them out."
-                )
-            sources = [segmented(source, start, end, encoding) for source in sources]
+        sources = in_parts(sources, start, end, encoding, fitted.adapter)
         waiting.now("predicting")
         seen: list[tuple[Source, Asked]] = []
         probabilities, vectors, unreadable = _answers(fitted, sources, seen, strategy, waiting)
@@ -152,8 +149,8 @@ def _answers(
     n_items = count(sources)
     probabilities, vectors, errors = [], [], list[str]()
     compared = strategy == Strategy.different
-    in_parts: Any = functools.partial(embed_in_parts if compared else predict_in_parts, model)
-    for part in in_parts(items()):
+    answers: Any = functools.partial(embed_in_parts if compared else predict_in_parts, model)
+    for part in answers(items()):
         probabilities.append(part.answers.probabilities if compared else part.probabilities)
         errors += part.errors
         if compared:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from gridcnn.cli.asked import Asked, Source
-from gridcnn.cli.output import prepare_output
+from gridcnn.cli.output import note, prepare_output
 from gridcnn.cli.partial import Partial
 from gridcnn.errors import ConfigurationError, ItemError
+from gridcnn.segments import Segment
 
 if TYPE_CHECKING:
     from gridcnn.cli.cautions import Cautions
@@ -23,8 +26,13 @@ class _Named(Protocol):
 
     def called(self, items: list[str]) -> Self: ...
 
+    def take(self, places: Sequence[int]) -> Self: ...
+
 
 T = TypeVar("T", bound=_Named)
+
+KEPT = 256
+"""Distinct items whose answers are kept for further rows that name them."""
 
 
 def unfinished(output: Path | None, read: Sequence[str | Path], *, resume: bool) -> Partial | None:
@@ -38,6 +46,8 @@ def unfinished(output: Path | None, read: Sequence[str | Path], *, resume: bool)
     partial = Partial(output)
     if not resume:
         partial.refuse_to_lose()
+    elif not partial.is_there:
+        note(f"--resume: there is no {partial} to go on with, so this begins anew.")
     return partial
 
 
@@ -76,19 +86,50 @@ def _are_same(output: Path, name: str) -> bool:
 
 
 def named(in_parts: Callable[[Iterator[Any]], Iterator[T]], asked: Iterator[Asked]) -> Iterator[T]:
-    """Yield what is computed for some hundred items at a time, in their order and under their names.
+    """Yield what is computed for some items at a time, in their order and under their names.
+
+    A file or segment that was among the last `KEPT` distinct ones is not decoded and computed again. A run that goes on
+    in the middle of such rows computes some of them once more, with the same answers up to rounding.
 
     Parameters
     ----------
     in_parts : callable
         From items to parts, whose `items` are replaced by the names.
     """
-    names = deque[str]()  # of the items that are read and not answered yet
+    waiting = deque[tuple[str, int]]()  # rows without an answer yet: their names, and the numbers of their items
+    numbers: dict[Any, int] = {}  # of distinct items, in the order in which they were met
+    found: dict[int, tuple[T, int]] = {}  # where the answer to an item stands
+    counter = itertools.count()
 
     def items() -> Iterator[Any]:
         for each in asked:
-            names.append(each.name)
+            key = each.item if isinstance(each.item, os.PathLike | Segment) else None
+            known = None if key is None else numbers.get(key)
+            number = next(counter) if known is None else known
+            waiting.append((each.name, number))
+            if known is not None:
+                continue
+            if key is not None:
+                numbers[key] = number
+                if len(numbers) > KEPT:
+                    del numbers[next(iter(numbers))]
             yield each.item
 
+    def answered() -> Iterator[T]:
+        while waiting and waiting[0][1] in found:
+            part, _ = found[waiting[0][1]]
+            names, places = [], []
+            while waiting and waiting[0][1] in found and found[waiting[0][1]][0] is part:
+                name, number = waiting.popleft()
+                names.append(name)
+                places.append(found[number][1])
+            yield (part if places == list(range(len(part))) else part.take(places)).called(names)
+
+    n_computed = 0
     for part in in_parts(items()):
-        yield part.called([names.popleft() for _ in range(len(part))])
+        found |= {n_computed + at: (part, at) for at in range(len(part))}
+        n_computed += len(part)
+        yield from answered()
+        needed = {*numbers.values(), *(number for _, number in waiting)}
+        found = {number: found[number] for number in needed & found.keys()}
+    yield from answered()

@@ -10,7 +10,7 @@ import typer
 
 from gridcnn.cli.embedding_file import EmbeddingFile, opened_embeddings
 from gridcnn.cli.models import load_model, one_item
-from gridcnn.cli.options import EncodingOption, PathOption, TextOption, ThreadsOption
+from gridcnn.cli.options import EncodingOption, EndOption, PathOption, StartOption, TextOption, ThreadsOption
 from gridcnn.cli.output import add_row, note, print_table, table
 from gridcnn.cli.sources import Columns
 from gridcnn.errors import ConfigurationError, DataError
@@ -48,6 +48,8 @@ def search(
     ] = None,
     text: TextOption = None,
     path: PathOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
     encoding: EncodingOption = None,
     threads: ThreadsOption = None,
 ) -> None:
@@ -58,7 +60,8 @@ def search(
     """
     with opened_embeddings(embeddings) as file:
         fitted = _model_of(file, embeddings, model, threads)
-        raw, name = one_item(fitted, query, row, Columns(text=text, path=path, encoding=encoding))
+        columns = Columns(text=text, path=path, start=start, end=end, encoding=encoding)
+        raw, name = one_item(fitted, query, row, columns)
         from gridcnn.inference import embed
         from gridcnn.inference.similarity import nearest
 

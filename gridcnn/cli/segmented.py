@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.asked import Asked, Source
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.segments import Segment
 
-__all__ = ["segmented"]
+if TYPE_CHECKING:
+    from gridcnn.adapters import Adapter
+
+__all__ = ["in_parts", "segmented"]
+
+
+def in_parts(
+    sources: Sequence[Source], start: str | None, end: str | None, encoding: str | None, adapter: Adapter
+) -> list[Source]:
+    """Return the inputs, with the parts that two columns name in place of whole recordings if these are given.
+
+    Raises
+    ------
+    ConfigurationError
+        If only one is named, or the model reads nothing that has seconds; and as `segmented`.
+    """
+    if start is None or end is None:
+        if start != end:
+            raise ConfigurationError("--start and --end belong together: name both columns, or neither.")
+        return list(sources)
+    if not adapter.reads_files or adapter.spec_.axes[-1].unit != "s":
+        raise ConfigurationError(
+            f"--start and --end are seconds of recordings; a {adapter.noun} has none: leave them out."
+        )
+    return [segmented(source, start, end, encoding) for source in sources]
 
 
 def segmented(source: Source, start: str, end: str, encoding: str | None) -> Source:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from gridcnn.cli.hub_sources import downloaded, hub_folder_in, is_on_hub, read_hub_folder, told_columns
+from gridcnn.cli.recording_ends import within_recordings
 from gridcnn.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def read_labelled(
         data = _read_folder(place, source, allow_one_class) if place.is_dir() else _named(source)
     if adapter is not None:
         require_kind(source, data.modality, adapter)
-    return data
+    return within_recordings(data, adapter)
 
 
 def _read_annotations(place: Path, columns: Columns, on_error: str) -> Dataset:
@@ -138,6 +139,8 @@ def read_unlabelled(source: str, columns: Columns) -> Dataset:
 
 
 def _refuse_columns(source: str, columns: Columns) -> None:
+    if columns.given() and columns.annotations is not None and not Path(source).exists() and not is_on_hub(source):
+        raise DataError(f"{source}: no such file or folder, seen from {Path.cwd()}: {_hint(source)}.")
     if columns.given():
         raise ConfigurationError(
             f"{', '.join(columns.given())}: for csv, tsv, parquet and jsonl files, and {source} is none "

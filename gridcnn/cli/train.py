@@ -166,7 +166,7 @@ def train(
     if on_error is OnError.raise_ and data.skipped:
         raise DataError(f"{data.skipped[0].item}: {data.skipped[0].reason}. Remove it, or use --on-error skip.")
     parts = parts_of(data)
-    print_read(data, parts)
+    print_read(data, parts, in_full=dry_run)
     options = {
         "ordering": ordering and ordering.value,
         "sample_rate": sample_rate,

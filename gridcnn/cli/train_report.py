@@ -35,8 +35,11 @@ MOST_FINDINGS = 5
 """Findings about the data that are told before a training; `gridcnn audit` tells all."""
 
 
-def print_read(data: Dataset, parts: Mapping[str, Dataset]) -> None:
-    """Say what was read: kind and number of items, parts, classes with their counts, and what the loader noticed."""
+def print_read(data: Dataset, parts: Mapping[str, Dataset], *, in_full: bool = False) -> None:
+    """Say what was read: kind and number of items, parts, classes with their counts, and what the loader noticed.
+
+    In full, each item that the loader left out is listed with the reason.
+    """
     skipped = f", {len(data.skipped):,} left out" if data.skipped else ""
     print(printable(f"read {len(data):,} items ({data.modality}) of {data.name or 'the source'}{skipped}"))
     if len(parts) > 1 or "train" not in parts:
@@ -46,6 +49,9 @@ def print_read(data: Dataset, parts: Mapping[str, Dataset]) -> None:
     print(printable(f"{len(counts):,} {what}: {_counted(counts)}"))
     for line in data.notes:
         note(f"note: {line}")
+    if in_full and data.skipped:
+        note(f"left out {len(data.skipped):,} of {len(data) + len(data.skipped):,} items:")
+        list_skipped(data.skipped)
 
 
 def print_audit(adapter: Adapter, data: Dataset) -> None:

@@ -16,6 +16,8 @@ __all__ = ["seen"]
 def seen(model: FittedModel, item: Any) -> tuple[Preview, np.ndarray | None]:
     """Return a preview of an item; if that has neither pixels nor text, also its first window as the network sees it.
 
+    Of a segment, all of it is seen.
+
     Raises
     ------
     ItemError
@@ -24,7 +26,7 @@ def seen(model: FittedModel, item: Any) -> tuple[Preview, np.ndarray | None]:
     preview = model.adapter.preview(item)
     if preview.pixels is not None or preview.text:
         return preview, None
-    window = model.adapter.encode(item)[:1]
+    window = model.adapter.encode(item)[:1] if preview.window is None else preview.window
     with torch.inference_mode():
         grid = model.network.frontend(torch.from_numpy(window))[0].numpy()
     return preview, grid[: len(window[0])]  # a frontend may add copies of the channels in another scale

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -76,6 +76,10 @@ class Embeddings:
     def called(self, items: list[str]) -> Self:
         """Return the same vectors for items of other names."""
         return dataclasses.replace(self, answers=self.answers.called(items))
+
+    def take(self, places: Sequence[int]) -> Self:
+        """Return the vectors of some items, in this order."""
+        return dataclasses.replace(self, answers=self.answers.take(places), vectors=self.vectors[list(places)])
 
     @property
     def items(self) -> list[str]:
