@@ -146,8 +146,14 @@ def as_word(cell: object) -> str:
 
 
 def as_labels(column: Iterable[Any]) -> NDArray[Any]:
-    """Return the cells of a column as labels: int64 if all are written as integers, and strings otherwise."""
-    words = [as_word(cell) for cell in column]
+    """Return the cells of a column as labels: int64 if all are written as integers, and strings otherwise.
+
+    DataError if cells hold several labels.
+    """
+    cells = list(column)
+    if any(isinstance(cell, list | tuple | np.ndarray) for cell in cells):
+        raise DataError("the column of labels holds lists: say that an item has several labels, by --labels or labels=")
+    words = [as_word(cell) for cell in cells]
     if all(re.fullmatch(r"0|-?[1-9]\d{0,17}", word) for word in words):  # "01" and "1" may be two classes
         return np.array(words, dtype=np.int64)
     return np.array(words)

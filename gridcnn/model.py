@@ -238,7 +238,8 @@ def facts_of(model: FittedModel) -> dict[str, str]:
     bytes_ = sum(tensor.nbytes for tensor in model.network.state_dict().values())
     facts = {
         "reads": f"{model.adapter.noun}s ({type(model.adapter).__name__}), as grids of {model.adapter.spec_}",
-        "answers": f"{'any of ' if model.several else ''}{len(classes):,} classes: {', '.join(listed)}",
+        "answers": f"{'any of ' if model.several else ''}{len(classes):,} {'labels' if model.several else 'classes'}: "
+        f"{', '.join(listed)}",
         "network": f"kernels {kernels}; {model.n_parameters:,} parameters, {bytes_ / 1e6:.2f} MB",
         "digest": model.digest,
     }

@@ -13,7 +13,7 @@ from gridcnn.display import printable
 if TYPE_CHECKING:
     from gridcnn.model import FittedModel
 
-WIDEST = 30  # characters of the name of a fact
+WIDEST = 30  # characters of the name of a fact, usually
 
 
 def info(
@@ -31,12 +31,14 @@ def info(
 
         print(json.dumps(facts))
         return
-    for name, value in {"file": str(model), **facts}.items():
-        print(f"{name:<{WIDEST}}{printable(value)}")
+    shown = {"file": str(model), **facts}
+    width = max(WIDEST, *(len(name) + 2 for name in shown))
+    for name, value in shown.items():
+        print(f"{name:<{width}}{printable(value)}")
     for line in fitted.adapter.remarks():
-        print(f"{'note':<{WIDEST}}{printable(line)}")
+        print(f"{'note':<{width}}{printable(line)}")
     for number, line in enumerate(_commands(model, fitted)):
-        print(f"{'' if number else 'to use it':<{WIDEST}}{printable(line)}")
+        print(f"{'' if number else 'to use it':<{width}}{printable(line)}")
 
 
 def _commands(place: Path, model: FittedModel) -> list[str]:

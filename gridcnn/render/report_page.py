@@ -28,7 +28,8 @@ def report_page(report: Report) -> str:
         mistakes=[(answer, _shown(report, answer)) for answer in report.mistakes],
         hits=[(answer, _shown(report, answer)) for answer in report.hits],
         confusion=_confusion(report.scores),
-        curves=_curves(report.history),
+        curves=_curves(report.history, several=False),
+        right="validation accuracy",
         item_map=drawn_map(report.item_map),
     )
 
@@ -39,7 +40,8 @@ def label_set_report_page(report: LabelSetReport) -> str:
         "label_sets.html",
         report=report,
         mistakes=[(answer, _shown(report, answer)) for answer in report.mistakes],
-        curves=_curves(report.history),
+        curves=_curves(report.history, several=True),
+        right="validation items with all labels right",
     )
 
 
@@ -64,10 +66,11 @@ def _confusion(scores: Evaluation) -> dict[str, Any]:
     return {"whole": len(names) <= MOST_CLASSES, "names": names, "share": share.tolist(), "pairs": pairs}
 
 
-def _curves(history: list[EpochRecord]) -> list[dict[str, Any]]:
+def _curves(history: list[EpochRecord], *, several: bool) -> list[dict[str, Any]]:
     """Return the lines of the learning curves, the heights of their labels and the range of each chart."""
     charts = []
-    for title, name, form in (("Loss", "loss", "%.2f"), ("Accuracy", "accuracy", "%.2f")):
+    right = "Precision of the ranking" if several else "Accuracy"
+    for title, name, form in (("Loss", "loss", "%.2f"), (right, "accuracy", "%.2f")):
         series: list[dict[str, Any]] = [
             {"name": label, "colour": colour, "values": [getattr(record, field) for record in history]}
             for label, colour, field in (("training", "two", name), ("validation", "one", f"validation_{name}"))

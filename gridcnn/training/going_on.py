@@ -86,7 +86,9 @@ def fold_of_new_items(job: Job, start: Start, seed: int) -> Fold:
 def about_start(job: Job, start: Start) -> list[str]:
     """Say what is gone on from, what is added, and what may be forgotten."""
     before = start.model.classes
-    added = f", and {few(list(map(str, start.new_classes)))} added" if start.new_classes else ""
+    new = start.new_classes
+    what = "a new class" if len(new) == 1 else f"{len(new):,} new classes"
+    added = f", with {what}: {few(list(map(str, new)))}" if new else ""
     items = start.model.summary.get("training_items")
     trained = f", trained on {items:,} items" if items else ""
     lines = [f"going on from a model of {len(before):,} classes (digest {start.model.digest}{trained}){added}"]
