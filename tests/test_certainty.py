@@ -439,7 +439,7 @@ def test_after_a_refit_the_scores_are_those_of_the_model_before() -> None:
 def test_a_training_on_all_items_that_learns_less_is_not_kept(digits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from gridcnn.training import going_on as fitting
 
-    train, calls, told = fitting.train, [], []
+    train, calls, told = fitting.train_together, [], []
 
     def train_once(network: Any, examples: Any, config: Any, **rest: Any) -> Any:
         outcome = train(network, examples, config, **rest)
@@ -452,7 +452,7 @@ def test_a_training_on_all_items_that_learns_less_is_not_kept(digits: Any, monke
         def on_message(self, message: str) -> None:
             told.append(message)
 
-    monkeypatch.setattr(fitting, "train", train_once)
+    monkeypatch.setattr(fitting, "train_together", train_once)
     items, settings = digits.take(range(300)), {**QUICK, "epochs": 4, "validation_fraction": 0.3, "refit": True}
     model = fit(ImageAdapter(), items.items, items.labels, settings, callbacks=[Told()])
     assert calls == [210, 300]

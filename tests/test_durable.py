@@ -457,6 +457,7 @@ WRITERS = {
     "gridcnn/scale/opening.py": {"TemporaryDirectory", "write_bytes"},  # one item, while it is encoded
     "gridcnn/scale/predicting.py": {"TemporaryDirectory", "write_bytes"},  # the model, read back at once
     "gridcnn/scale/session.py": {"open"},  # standard error, and what is dropped
+    "gridcnn/scale/training.py": {"TemporaryDirectory", "write_bytes"},  # a file that is looked for and removed
     "gridcnn/scale/shards.py": {"TemporaryFile", "write_table"},  # what follows the rows; a shard in memory
     "gridcnn/serve/sent.py": {"TemporaryDirectory", "write_bytes"},  # what was sent, for one answer
     "gridcnn/export/hub.py": {"TemporaryDirectory"},  # read back at once
