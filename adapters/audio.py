@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import soxr
 
-from gridcnn.adapters import sound_preview, sound_received, sound_remarks, sound_state
+from gridcnn.adapters import sound_preview, sound_received, sound_remarks, sound_state, sound_varied
 from gridcnn.adapters.base import Adapter, ClassicModel, Preview, sample_of
 from gridcnn.adapters.recordings import Recording, as_array, header, is_one, load, mixed
 from gridcnn.adapters.sound_files import check_length
@@ -21,7 +21,6 @@ from gridcnn.adapters.sound_sliding import slide
 from gridcnn.adapters.sound_stretches import duration_of
 from gridcnn.adapters.sound_survey import listen, survey
 from gridcnn.adapters.sound_trials import hisses
-from gridcnn.adapters.sound_varied import varied
 from gridcnn.adapters.windows import fitted_windows
 from gridcnn.errors import DataError, ItemError
 from gridcnn.grid import Axis, Coordinates, GridSpec
@@ -198,7 +197,7 @@ class AudioAdapter(Adapter):
     def encode(self, item: Any) -> np.ndarray:
         """Return the windows of what `decode` returns, float32, shape `(windows, samples_)`."""
         if isinstance(item, Varied) and max(item.start, self.extent_) < (length := self.length_of(item.path)):
-            return varied(item, self.samples_, self.sample_rate_, length, self.decode)
+            return sound_varied.varied(item, self.samples_, self.sample_rate_, length, self.decode)
         return np.ascontiguousarray(fitted_windows(self.decode(item), self.samples_, TRIMMED_SHARE))
 
     def content(self, item: Any, windows: np.ndarray) -> bytes:
