@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-__all__ = ["remove_folder", "temporary_folder"]
+__all__ = ["is_temporary", "remove_folder", "temporary_folder"]
 
 PREFIX = "gridcnn-"
 LOCK = ".in-use"
@@ -37,6 +37,12 @@ def temporary_folder(name: str) -> Path:
     folder.mkdir()
     atexit.register(_remove_at_end, home, os.getpid())
     return folder
+
+
+def is_temporary(path: str | os.PathLike[str]) -> bool:
+    """Whether a path lies in a folder of `temporary_folder`: it will be gone when the program has ended."""
+    inside = Path(os.path.relpath(path, tempfile.gettempdir())).parts
+    return inside[0].startswith(PREFIX) and len(inside) > 1
 
 
 def remove_folder(folder: Path) -> None:

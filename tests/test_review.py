@@ -211,6 +211,17 @@ def test_texts_and_names_of_strangers_stay_text_and_come_back_unchanged(browser:
     assert list(read.labels) == list(answers)
 
 
+def test_files_inside_an_archive_are_refused_as_their_labels_could_not_be_trained_on(
+    run: Run, world: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    root, _ = world
+    archive = shutil.make_archive(str(tmp_path / "new"), "zip", root, "new")
+    done = run("review", root / "m.safetensors", archive, "-o", tmp_path / "r.html")
+    assert done.code == 2
+    assert "unpack it into a folder first" in " ".join(done.err.split())
+    assert not (tmp_path / "r.html").exists()
+
+
 def test_rows_of_numbers_are_saved_under_their_names_and_trained_with(browser: Any, run: Run, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     waves = pd.DataFrame(np.sin(np.arange(20) * rng.uniform(0.2, 0.9, (30, 1)))).add_prefix("t")

@@ -102,7 +102,8 @@ def one_item(model: FittedModel, item: str, row: int | None, columns: Columns) -
     if model.adapter.reads_texts and is_file:
         return decode(place.read_bytes(), place, None), place.name
     if model.adapter.reads_files and place.is_dir():
-        raise ConfigurationError(f"{item} is a folder: name one {model.adapter.noun} in it.")
+        what = "is a folder" if os.path.isdir(item) else "holds a folder"  # noqa: PTH112  (an archive, unpacked)
+        raise ConfigurationError(f"{item} {what}: name one {model.adapter.noun}, as a file.")
     return (str(place) if is_file else item), None
 
 

@@ -32,7 +32,7 @@ from gridcnn.cli.segmented import in_parts
 from gridcnn.cli.several import refuse
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.waiting import Waiting
-from gridcnn.errors import DataError, Skipped
+from gridcnn.errors import ConfigurationError, DataError, Skipped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,6 +91,8 @@ def review(
         )
         sources = read_inputs(inputs, fitted.adapter, columns, nothing)
         sources = in_parts(sources, start, end, encoding, fitted.adapter)
+        if fitted.adapter.reads_files:
+            _require_paths(sources)
         waiting.now("predicting")
         seen: list[tuple[Source, Asked]] = []
         probabilities, vectors, unreadable = _answers(fitted, sources, seen, strategy, waiting)
@@ -165,3 +167,17 @@ def _answers(
 def _next_name(model: Path) -> str:
     """Return a name for the model that is trained with the labels, as a shell reads it."""
     return shlex.quote(f"{model.stem}-2.safetensors")
+
+
+def _require_paths(sources: list[Source]) -> None:
+    """Refuse items without a path of their own: the labels would name files that are gone when the command ends."""
+    from gridcnn.datasets.temporary import is_temporary
+
+    for source in sources:
+        first = next(iter(source.items()), None)
+        path = getattr(first.item, "path", first.item) if first is not None else None
+        if isinstance(path, str | Path) and is_temporary(path):
+            raise ConfigurationError(
+                f"{source.name} holds its files inside, and the labels of a review name files that a training can "
+                "read: unpack it into a folder first, and review that folder."
+            )
