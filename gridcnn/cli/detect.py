@@ -157,7 +157,7 @@ def detect(
 def _about_background(model: FittedModel) -> None:
     if model.background is None:
         note(
-            "warning: the model has no background class, so that every sound is one of its classes: train it with "
+            "warning: the model has no background class, so that everything is one of its classes: train it with "
             "--background, which draws segments in which nothing is annotated"
         )
 
