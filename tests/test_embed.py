@@ -311,7 +311,7 @@ def test_going_on_with_nothing_is_said(run: Run, world: Path) -> None:
     assert "to go on with" not in run(*command).err
 
 
-def test_events_of_a_table_have_vectors_of_their_own(run: Run, tmp_path: Path) -> None:
+def test_events_of_a_table_have_vectors_and_answers_of_their_own(run: Run, tmp_path: Path) -> None:
     import soundfile
 
     random = np.random.default_rng(0)
@@ -337,6 +337,12 @@ def test_events_of_a_table_have_vectors_of_their_own(run: Run, tmp_path: Path) -
     np.testing.assert_allclose(np.stack(frame.embedding[:8]), embed(model, items).vectors, atol=1e-5)
     assert frame.item[0] == f"{tmp_path / 'a.wav'}, 0 to 0.5 s"
     assert "ends after that" in frame.error[8]
+
+    told = run("predict", tmp_path / "m.safetensors", tmp_path / "events.csv", "-o", tmp_path / "p.csv", *times)
+    answers = pd.read_csv(tmp_path / "p.csv")
+    assert told.code == 0, told.err
+    assert answers.item.tolist()[:8] == frame.item.tolist()[:8]
+    np.testing.assert_allclose(answers["p(low)"][:8], predict(model, items).probabilities[:, 1], atol=1e-5)
 
 
 def test_search_finds_the_item_itself_first_and_as_many_as_asked(run: Run, world: Path) -> None:

@@ -19,7 +19,9 @@ from gridcnn.cli.options import (
     AbstainOption,
     ByClassOption,
     EncodingOption,
+    FirstSecondOption,
     InputsArgument,
+    LastSecondOption,
     PathOption,
     Precision,
     PrecisionOption,
@@ -32,6 +34,7 @@ from gridcnn.cli.options import (
 from gridcnn.cli.output import note
 from gridcnn.cli.resuming import what_makes
 from gridcnn.cli.rows import count, each_item, kept, named, nothing, unfinished
+from gridcnn.cli.segmented import in_parts
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.stopping import exit_code
 from gridcnn.cli.waiting import Waiting
@@ -72,6 +75,8 @@ def predict(
     by_class: ByClassOption = False,
     precision: PrecisionOption = Precision.float32,
     threads: ThreadsOption = None,
+    start: FirstSecondOption = None,
+    end: LastSecondOption = None,
     workers: WorkersOption = None,
     address: RayAddressOption = None,
 ) -> None:
@@ -90,7 +95,7 @@ def predict(
     columns = Columns(text=text, path=path, encoding=encoding)
     promises = {"abstain": abstain, "sets": sets, "by_class": by_class}
     if workers is not None:
-        refused = {"--resume": resume, "--threads": threads is not None,
+        refused = {"--resume": resume, "--start": start is not None, "--threads": threads is not None,
                    f"--format {format_name}": format_name not in {None, FormatName.parquet}}  # fmt: skip
         rows = predict_on_workers(
             model, inputs, output_name, columns, promises, precision=precision.value, workers=workers,
@@ -111,6 +116,7 @@ def predict(
         with Waiting(console, "reading") as waiting:
             answering = load_answering(model, threads, precision.value, promises)
             sources = read_inputs(inputs, answering.adapter, columns, partial.is_one_of if partial else nothing)
+            sources = in_parts(sources, start, end, encoding, answering.adapter)
             n_items = count(sources)
             cautions = Cautions(answering.adapter)
             asked = each_item(sources, output, cautions)
@@ -119,7 +125,7 @@ def predict(
             if partial is not None:
                 options = {"--format": kind.name, "--text": text, "--path": path, "--encoding": encoding,
                            "--precision": precision.value, "--abstain": abstain, "--sets": sets,
-                           "--by-class": by_class}  # fmt: skip
+                           "--by-class": by_class, "--start": start, "--end": end}  # fmt: skip
                 options |= {f"--max-{name}": most for name, most in current().items()}
                 run = what_makes(answering.file, answers.columns, sources, options)
             with answers.opened(run):
