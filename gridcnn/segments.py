@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gridcnn.errors import DataError
 
-__all__ = ["Event", "Segment", "Varied"]
+__all__ = ["Event", "Segment", "Varied", "are_segments"]
 
 
 @dataclass(frozen=True)
@@ -105,3 +105,13 @@ class Event:
                 f"{self.source}: an event begins at 0 or later and does not end before that, got {self.start!r} to "
                 f"{self.end!r}"
             )
+
+
+def are_segments(items: Iterable[Any]) -> bool:
+    """Whether items are segments, all of them; none at all are not."""
+    some = False
+    for item in items:
+        if not isinstance(item, Segment):
+            return False
+        some = True
+    return some

@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from gridcnn.cli.output import note
-from gridcnn.segments import Segment
+from gridcnn.segments import are_segments
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
@@ -52,7 +52,7 @@ def with_background(
         Whether background is also drawn without a name, from recordings that are mostly not annotated.
     """
     labels = learning.labels
-    if labels is None or not all(isinstance(item, Segment) for item in learning.items):
+    if labels is None or not are_segments(learning.items):
         return learning, name
     known = set(map(str, labels))
     from gridcnn.pipeline.background import background_segments, neighbours, share_annotated, varied

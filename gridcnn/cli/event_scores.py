@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.output import add_row, note, print_table, table
 from gridcnn.errors import DataError
-from gridcnn.segments import Event, Segment
+from gridcnn.segments import Event, are_segments
 
 if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
@@ -77,7 +77,7 @@ def evaluate_events(
 
 def annotated_events(data: Dataset, model: FittedModel) -> list[Event]:
     """Return the labelled segments of a data set as events, without those of the background."""
-    if data.labels is None or not all(isinstance(item, Segment) for item in data.items):
+    if data.labels is None or not are_segments(data.items):
         raise DataError(f"{data.name}: events need the times of annotations: give --start and --end, or --annotations.")
     pairs = zip(data.items, map(str, data.labels), strict=True)
     background = None if model.background is None else model.class_names[model.background]

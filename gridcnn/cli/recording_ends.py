@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gridcnn.errors import DataError, ItemError, Skipped
-from gridcnn.segments import Segment
+from gridcnn.segments import are_segments
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
@@ -32,7 +32,7 @@ def within_recordings(data: Dataset, adapter: type[Adapter] | Adapter | None = N
     DataError
         If no segment is left.
     """
-    if not len(data) or not all(isinstance(item, Segment) for item in data.items):
+    if not are_segments(data.items):
         return data
     from gridcnn import adapters
 
