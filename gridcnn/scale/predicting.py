@@ -128,30 +128,15 @@ def answered(job: Job, workers: int) -> Iterator[Answered]:
     context.execution_options.preserve_order = True
     context.target_max_block_size = context.target_min_block_size = 1  # of bytes: each unit is a block of its own
     sent = _Sent(dataclasses.replace(job, model=b""), job.digest, ray.put(job.model))
+    by_unit = {"batch_size": None, "batch_format": "numpy", "zero_copy_batch": True, "concurrency": workers}
     with ray.data.DataContext.current(context):
         read = ray.data.read_datasource(
             _inputs(ray, sent),
             override_num_blocks=job.n_inputs,
             num_cpus=_READING,
         )
-        encoded = read.map_batches(
-            _encode,
-            fn_args=(sent,),
-            batch_size=None,
-            batch_format="numpy",
-            zero_copy_batch=True,
-            num_cpus=_ENCODING,
-            concurrency=workers,
-        )
-        computed = encoded.map_batches(
-            _Worker,
-            fn_constructor_args=(sent,),
-            batch_size=None,
-            batch_format="numpy",
-            zero_copy_batch=True,
-            num_cpus=_COMPUTING,
-            concurrency=workers,
-        )
+        encoded = read.map_batches(_encode, fn_args=(sent,), num_cpus=_ENCODING, **by_unit)
+        computed = encoded.map_batches(_Worker, fn_constructor_args=(sent,), num_cpus=_COMPUTING, **by_unit)
         try:
             for batch in computed.iter_batches(batch_size=None, batch_format="numpy"):
                 yield from batch["answered"]

@@ -87,8 +87,9 @@ def fit(
     heard = CallbackList(callbacks)
     with connected(address, workers), _checkpoints(settings, address) as folder:
         settings["checkpoint_dir"] = str(folder)
-        _require_shared(folder, _a_file_of(adapter, X))
-        task = _Task(adapter, _whole_names(adapter, X), y, settings, options)
+        items = _whole_names(adapter, X)
+        _require_shared(folder, _a_file_of(items) if adapter.reads_files else None)
+        task = _Task(adapter, items, y, settings, options)
         return _Training(task, workers, heard).run(folder)
 
 
@@ -132,10 +133,9 @@ def _whole_names(adapter: Adapter, items: Any) -> Any:
     return [whole(item) for item in items]
 
 
-def _a_file_of(adapter: Adapter, items: Any) -> Path | None:
+def _a_file_of(items: Any) -> Path | None:
     """Return the first file among the items."""
-    names = _whole_names(adapter, items) if adapter.reads_files else []
-    paths = (each.path if isinstance(each, Segment) else each for each in names)
+    paths = (each.path if isinstance(each, Segment) else each for each in items)
     return next((Path(each) for each in paths if isinstance(each, str)), None)
 
 
