@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from gridcnn.adapters import Adapter
@@ -287,6 +286,8 @@ def fitted_model(source: Any) -> FittedModel:
     """Return a fitted model as it is, or that of a fitted `GridClassifier`; NotFittedError if it is not fitted."""
     if isinstance(source, FittedModel):
         return source
+    from sklearn.utils.validation import check_is_fitted  # noqa: PLC0415  (a quarter of the start of a command)
+
     check_is_fitted(source, "model_")
     model: FittedModel = source.model_
     return model

@@ -29,7 +29,7 @@ from gridcnn.datasets.annotations import read_annotations
 from gridcnn.errors import ConfigurationError
 from gridcnn.evaluation.events import score_events
 from gridcnn.inference.cells import cell_logits, has_cells
-from gridcnn.inference.detecting import Detecting, Detections, detect
+from gridcnn.inference.detecting import EDGE, FEWEST_CELLS, STEP, Detecting, Detections, detect
 from gridcnn.inference.event_finding import Cells, EventFinder, without_echoes
 from gridcnn.model import FittedModel
 from gridcnn.pipeline.device import choose_device
@@ -360,6 +360,16 @@ def test_cells_and_windows_have_the_logits_of_the_network(field: Path, model: Fi
     assert has_cells(model.network)
     np.testing.assert_allclose(whole, expected, atol=1e-4)
     np.testing.assert_allclose(cells.mean(axis=1), expected, atol=1e-4)  # the head is a mean
+
+
+def test_by_default_each_place_is_in_the_inner_cells_of_a_window(field: Path, model: FittedModel) -> None:
+    [found] = detect(model, [field / "second.wav"], curves=True)
+    assert found.places is not None
+    width = float(np.diff(found.places).mean())
+    n_cells = round(model.adapter.extent_ / width)
+    assert n_cells >= FEWEST_CELLS
+    assert max(int(STEP * n_cells), 1) <= n_cells - 2 * EDGE
+    np.testing.assert_allclose(np.diff(found.places), width)
 
 
 def test_many_short_recordings_have_the_events_that_each_has_alone(field: Path, model: FittedModel) -> None:

@@ -58,7 +58,7 @@ StepOption = Annotated[
         "--step",
         metavar="SECONDS",
         help="Distance between two windows, in seconds; samples or tokens of items without seconds.  "
-        "\\[default: half of a window]",
+        "\\[default: three fifths of a window]",
     ),
 ]
 ConfidenceOption = Annotated[

@@ -28,8 +28,9 @@ from gridcnn.segments import Event
 
 __all__ = ["Detecting", "Detections", "detect"]
 
-COVERED = 2
-"""Windows that cover each place of an item, if cells tell what lies where in a window."""
+STEP = 0.6
+"""Distance between two windows as a share of one, if cells tell what lies where in a window: each place is in the inner
+cells of one of them (`EDGE`)."""
 
 COVERED_BY_WHOLE = 8
 """The same, if only the whole window has an answer."""
@@ -49,7 +50,8 @@ class Detecting:
     ----------
     step : float or None
         Distance between two windows, in seconds (samples or tokens of items without seconds), above 0; it is rounded to
-        whole cells of the last maps. None is half of a window, or an eighth if the network tells nothing of its cells.
+        whole cells of the last maps. None is three fifths of a window, or an eighth if the network tells nothing of its
+        cells.
     confidence : float or mapping of str to float
         Probability of a window from which there is an event, in (0, 1], for all classes or for each one by its name.
     merge : float or None
@@ -143,13 +145,16 @@ def detect(
     device_ = choose_device(device)
     extent, localises = model.adapter.extent_, has_cells(model.network)
     compute = cell_logits(model.network, device_) if localises else _of_whole_windows(model, device_)
-    step = settings.step or extent / (COVERED if localises else COVERED_BY_WHOLE)
+    spec, config = model.network.backbone.spec, model.network.backbone.config
+    n_cells = sizes_after_blocks(spec.sizes, config)[-1][-1] if localises else COVERED_BY_WHOLE
+    width = extent / n_cells
+    step = settings.step or (max(int(STEP * n_cells), 1) * width if localises else width)
     if step > extent:
         raise ConfigurationError(f"step must be at most a window, {extent:.6g}, or something goes unread; got {step!r}")
-    spec, config = model.network.backbone.spec, model.network.backbone.config
-    n_cells = sizes_after_blocks(spec.sizes, config)[-1][-1] if localises else 1
-    width = extent / n_cells if localises else step
-    step = max(round(step / width), 1) * width
+    if localises:
+        step = max(round(step / width), 1) * width
+    else:
+        width = step
     offset = 0.0 if localises else (extent - width) / 2
     thresholds = settings.thresholds(model.class_names)
     merge = extent / 2 if settings.merge is None else settings.merge
@@ -238,6 +243,7 @@ class _Look:
         """Take what is said of windows: logits of cells `(n, cells, n_classes)`, probabilities `(n, n_classes)`."""
         at = np.round((starts + self._offset) / self.finder.width).astype(int)
         self._sums = self._sums or _Sums.from_first(int(at[0]), cells.shape[2], several=self._several)
+        self._sums.reach(max(int(at[-1]), self._sums.first) + cells.shape[1])
         for first, logits, chance in zip(at.tolist(), cells, chances, strict=True):
             self._sums.add(first, logits, chance)
         self._find(self._sums.take(int(at[-1]), self.finder.width))
@@ -280,13 +286,16 @@ class _Sums:
         """Begin with a cell, by its number."""
         return cls(first, np.zeros((0, n_classes)), np.zeros(0), np.zeros((0, n_classes)), several)
 
+    def reach(self, behind: int) -> None:
+        """Make room for the cells before this number."""
+        missing = max(behind - self.first - len(self.weights), 0)
+        self.logits = np.pad(self.logits, ((0, missing), (0, 0)))
+        self.largest = np.pad(self.largest, ((0, missing), (0, 0)))
+        self.weights = np.pad(self.weights, (0, missing))
+
     def add(self, first: int, logits: np.ndarray, chance: np.ndarray) -> None:
         """Add a window whose first cell has this number."""
         at = slice(max(first - self.first, 0), max(first - self.first, 0) + len(logits))
-        if missing := max(at.stop - len(self.weights), 0):
-            self.logits = np.pad(self.logits, ((0, missing), (0, 0)))
-            self.largest = np.pad(self.largest, ((0, missing), (0, 0)))
-            self.weights = np.pad(self.weights, (0, missing))
         weights = np.ones(len(logits))
         if len(logits) >= FEWEST_CELLS:
             weights[:EDGE] = weights[-EDGE:] = EDGE_WEIGHT
