@@ -303,7 +303,7 @@ def _weighted(examples: Examples, class_weight: np.ndarray) -> Examples:
 def _scores(job: Job, outcome: Outcome, answers: Answers | None, mixture: Mixture | None) -> dict[str, Any]:
     if answers is not None and (mixture or job.config.class_weight or job.items.several):
         return scores_of(answers)
-    if not outcome.history:
+    if not outcome.history or job.items.several:  # an epoch has another score than a model of several labels
         return {}
     return scores_at(outcome.history[max(outcome.best_epoch, 1) - 1])
 

@@ -104,7 +104,7 @@ class Start:
     def first_network(self, flip_axes: Sequence[str]) -> Network:
         """Return a new network with the first weights."""
         frontend, backbone = copy.deepcopy((self.network.frontend, self.network.backbone))
-        return Network(frontend, backbone, flip_axes)
+        return Network(frontend, backbone, flip_axes, several=self.model.several)
 
     def origin(self) -> dict[str, Any]:
         """Return what a model keeps of where it came from, JSON-ready."""
