@@ -15,6 +15,8 @@ import pytest
 
 from gridcnn import FittedModel, fit, save
 from gridcnn.adapters import TextAdapter
+from gridcnn.datasets import load_manifest
+from gridcnn.evaluation.candidates import choose_candidates
 from gridcnn.evaluation.label_sets_report import make_label_set_report
 from gridcnn.export.card import model_card
 
@@ -111,3 +113,116 @@ def test_push_scores_a_model_of_several_labels_for_its_card(
     assert done.code == 0, done.err
     assert "held-out items of news.csv" in cards[0]
     assert "160 of the 160 items were used in training" in cards[0]
+
+
+# ---- reviews --------------------------------------------------------------------------------------------------------
+
+
+class Page:
+    """An open review page."""
+
+    def __init__(self, browser: Any, place: Path) -> None:
+        self.page = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True).new_page()
+        self.page.set_default_timeout(30_000)
+        self.complaints: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(place.as_uri())
+        self.page.wait_for_selector("html[data-drawn=yes]")
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def text(self, selector: str) -> str:
+        return str(self.page.locator(selector).inner_text())
+
+    def on(self) -> list[str]:
+        """Return the labels that are switched on."""
+        return [str(each) for each in self.page.locator("#keys [aria-pressed=true] .called").all_inner_texts()]
+
+    def saved(self, place: Path) -> Path:
+        with self.page.expect_download() as download:
+            self.page.click("#save")
+        download.value.save_as(place)
+        return place
+
+
+def test_keys_switch_labels_on_and_off_and_train_accepts_what_is_saved(
+    browser: Any, run: Run, model: FittedModel, tmp_path: Path
+) -> None:
+    save(model, tmp_path / "m.safetensors")
+    asked = ["rain and storm today", "rain and storm with soup and bread", "we saw it then", "soup and apple today"]
+    pd.DataFrame({"text": asked}).to_csv(tmp_path / "new.csv", index=False)
+    command = ("review", tmp_path / "m.safetensors", tmp_path / "new.csv", "--text", "text", "-o", tmp_path / "r.html")
+    done = run(*command)
+    assert done.code == 0, done.err
+    assert "gridcnn train labels.csv --text text --labels labels -o m-2.safetensors" in done.err
+    page = Page(browser, tmp_path / "r.html")
+    expected: dict[str, list[str]] = {}
+
+    def now() -> str:
+        return page.text("#card blockquote")
+
+    for _ in range(4):
+        given = {"rain": "weather" in page.on(), "soup": "food" in page.on()}
+        assert given == {"rain": "rain" in now(), "soup": "soup" in now()}  # the answer is switched on
+        if "rain" in now() and "soup" in now():
+            page.press("1")  # food off
+            assert page.on() == ["weather"]
+            page.press("1", "2")  # and on, and weather off
+            expected[now()] = ["food"]
+        elif "we saw" in now():
+            page.page.keyboard.type("sport")
+            page.press("Shift+Enter")
+            assert page.on() == ["sport"]
+            page.page.keyboard.type("wea")
+            page.press("Enter")
+            expected[now()] = ["weather", "sport"]
+        elif "apple" in now():
+            page.press("0")
+            expected[now()] = []
+        else:
+            expected[now()] = ["weather"]
+        page.press("Enter")
+    assert "no label" in page.text("#card")
+    assert page.text("#count") == "4 of 4 labelled"
+    page.press("ArrowLeft")
+    page.page.reload()
+    page.page.wait_for_selector("html[data-drawn=yes]")
+    assert sorted(page.on()) == sorted(expected[now()])
+    labels = page.saved(tmp_path / "labels.csv")
+    read = load_manifest(labels, text="text", labels="labels")
+    assert read.labels is not None
+    assert dict(zip(read.items, map(list, read.labels), strict=True)) == expected
+    assert page.complaints == []
+    more = tmp_path / "more.csv"
+    items, sets = sentences(60, seed=3)
+    rows = pd.DataFrame({"text": items, "labels": ["|".join(each) for each in sets]})
+    pd.concat([pd.read_csv(labels), rows]).to_csv(more, index=False)
+    trained = run(
+        "train", more, "--text", "text", "--labels", "labels", "--epochs", 1, "-o", tmp_path / "m2.safetensors"
+    )
+    assert trained.code == 0, trained.err
+    assert "3 labels, of which an item may have several: food" in trained.out
+
+
+def test_names_that_hold_a_separator_are_saved_as_lists(browser: Any, run: Run, tmp_path: Path) -> None:
+    words = {"Salt Lake, UT": WORDS["weather"], "a|b": WORDS["food"]}
+    save(fit(TextAdapter(), *sentences(160, words=words), {"epochs": 3}), tmp_path / "m.safetensors")
+    asked = ["rain and storm with soup and bread", "we saw it then", "rain and storm today"]
+    pd.DataFrame({"text": asked}).to_csv(tmp_path / "new.csv", index=False)
+    run("review", tmp_path / "m.safetensors", tmp_path / "new.csv", "--text", "text", "-o", tmp_path / "r.html")
+    page = Page(browser, tmp_path / "r.html")
+    page.press("Enter", "Enter", "Enter")
+    read = load_manifest(page.saved(tmp_path / "labels.csv"), text="text", labels="labels")
+    assert read.labels is not None
+    found = dict(zip(read.items, map(sorted, read.labels), strict=True))
+    assert found == dict(zip(asked, [["Salt Lake, UT", "a|b"], [], ["Salt Lake, UT"]], strict=True))
+
+
+def test_the_least_certain_items_are_those_near_a_threshold() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.31, 0.05], [0.5, 0.05], [0.02, 0.02]])
+    thresholds = np.array([0.3, 0.5])
+    assert choose_candidates("uncertain", probabilities, 2, thresholds=thresholds) == [1, 2]
+    assert choose_candidates("uncertain", probabilities, 1) == [3]

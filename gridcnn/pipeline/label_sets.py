@@ -140,7 +140,7 @@ def refuse_what_needs_one_label(config: Any, start: Any) -> None:
     if config.background is not None:
         raise ConfigurationError(
             f"background {config.background!r} is one class among others; with several labels an item may have none: "
-            "leave its labels empty, and leave out background"
+            "give background an empty set of labels, and leave out background (`gridcnn train --background` does so)"
         )
     if config.class_weight is not None:
         raise ConfigurationError(
