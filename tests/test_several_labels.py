@@ -12,13 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import logit
 
-from gridcnn import FittedModel, fit, save
-from gridcnn.adapters import TextAdapter
+from gridcnn import FittedModel, fit, predict, save
+from gridcnn.adapters import ArrayAdapter, TextAdapter
 from gridcnn.datasets import load_manifest
+from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.evaluation.candidates import choose_candidates
+from gridcnn.evaluation.label_sets import score_label_sets
 from gridcnn.evaluation.label_sets_report import make_label_set_report
 from gridcnn.export.card import model_card
+from tests.test_multilabel import planted
 
 Run = Callable[..., Any]
 WORDS = {"weather": ["rain", "storm", "sunny", "wind", "cloud"], "food": ["bread", "soup", "apple", "cheese", "rice"]}
@@ -226,3 +230,76 @@ def test_the_least_certain_items_are_those_near_a_threshold() -> None:
     thresholds = np.array([0.3, 0.5])
     assert choose_candidates("uncertain", probabilities, 2, thresholds=thresholds) == [1, 2]
     assert choose_candidates("uncertain", probabilities, 1) == [3]
+
+
+# ---- going on from a model ------------------------------------------------------------------------------------------
+
+SPORT = {"sport": ["goal", "match", "team", "score", "ball"]}
+
+
+def test_a_model_keeps_its_labels_and_learns_new_ones(model: FittedModel) -> None:
+    items, labels = sentences(200, seed=5, words={**WORDS, **SPORT})
+    after = fit(TextAdapter(), items, labels, {"epochs": 4}, start=model)
+    assert after.classes.tolist() == ["food", "sport", "weather"]
+    assert after.several
+    held = sentences(100, seed=6, words={**WORDS, **SPORT})
+    scores = score_label_sets(after, *held).scores
+    assert all(row.average_precision is not None and row.average_precision > 0.9 for row in scores.classes)
+    assert after.summary["from"]["new_classes"] == ["sport"]
+
+
+def test_labels_that_no_new_item_has_are_answered_as_before(model: FittedModel) -> None:
+    wet = {"wet": ["rain", "soup"]}
+    items, labels = sentences(80, seed=5, words=wet)
+    after = fit(TextAdapter(), items, labels, start=model)
+    assert after.classes.tolist() == ["food", "weather", "wet"]
+    short = ["rain and storm today", "soup and bread", "we saw it then", "soup in the rain"]  # of one window
+    before, now = (logit(predict(each, short).probabilities) for each in (model, after))
+    scale = after.certainty.temperature / model.certainty.temperature
+    np.testing.assert_allclose(now[:, :2] * scale, before, atol=1e-3)
+    assert after.thresholds is not None
+    assert model.thresholds is not None
+    np.testing.assert_array_equal(after.thresholds[:2], model.thresholds)
+    row = score_label_sets(after, *sentences(60, seed=6, words=wet)).scores.classes[2]
+    assert row.average_precision is not None
+    assert row.average_precision > 0.9
+
+
+def test_a_series_solved_in_one_step_goes_on_with_several_labels() -> None:
+    series, target = planted(200)
+    solved = {
+        "solved": True,
+        "kernels": (84,),
+        "kernel_sizes": (9,),
+        "batch_norm": False,
+        "pool_size": 1,
+        "dilations": (1, 2),
+    }
+    first = fit(ArrayAdapter(axes=("length",)), series[:100], target[:100], solved)
+    after = fit(ArrayAdapter(axes=("length",)), series[100:], target[100:], start=first)
+    held = planted(100, seed=9)
+    assert after.recipe["solved"]
+    assert score_label_sets(after, *held).scores.mean_average_precision > 0.8
+
+
+def test_labels_in_numbers_that_do_not_fit_the_model_to_go_on_from_are_refused(model: FittedModel) -> None:
+    items, labels = sentences(60)
+    matrix = np.array([[name in each for name in ("food", "weather")] for each in labels], dtype=int)
+    assert fit(TextAdapter(), items, matrix, {"epochs": 1}, start=model).classes.tolist() == ["food", "weather"]
+    with pytest.raises(DataError, match="3 columns without names"):
+        fit(TextAdapter(), items, np.hstack([matrix, matrix[:, :1]]), {"epochs": 1}, start=model)
+    one = fit(TextAdapter(), items, ["a" if each else "b" for each in labels], {"epochs": 1})
+    with pytest.raises(ConfigurationError, match="gives one"):
+        fit(TextAdapter(), items, labels, {"epochs": 1}, start=one)
+
+
+def test_the_command_goes_on_and_info_says_how(run: Run, model: FittedModel, tmp_path: Path) -> None:
+    save(model, tmp_path / "m.safetensors")
+    assert "--labels COLUMN -o OUTPUT" in run("info", tmp_path / "m.safetensors").out
+    items, labels = sentences(60, seed=5, words={**WORDS, **SPORT})
+    place = tmp_path / "more.csv"
+    pd.DataFrame({"text": items, "topics": ["|".join(each) for each in labels]}).to_csv(place, index=False)
+    command = ("train", place, "--text", "text", "--labels", "topics", "--from", tmp_path / "m.safetensors")
+    done = run(*command, "--epochs", 1, "-o", tmp_path / "n.safetensors")
+    assert done.code == 0, done.err
+    assert "with a new class: sport" in done.err
