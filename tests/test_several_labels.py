@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 import types
 from collections.abc import Callable
@@ -12,16 +13,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from scipy.special import logit
 
-from gridcnn import FittedModel, fit, predict, save
+from gridcnn import FittedModel, datasets, fit, predict, save, tune
 from gridcnn.adapters import ArrayAdapter, TextAdapter
-from gridcnn.datasets import load_manifest
+from gridcnn.cli.background import with_background
+from gridcnn.cli.event_scores import annotated_events
+from gridcnn.datasets import Dataset, load_manifest
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.evaluation.candidates import choose_candidates
 from gridcnn.evaluation.label_sets import score_label_sets
 from gridcnn.evaluation.label_sets_report import make_label_set_report
 from gridcnn.export.card import model_card
+from gridcnn.segments import Segment
+from gridcnn.training.judging import Judged
+from gridcnn.tuning.records import from_plain
+from gridcnn.tuning.records import plain as as_plain
 from tests.test_multilabel import planted
 
 Run = Callable[..., Any]
@@ -303,3 +311,190 @@ def test_the_command_goes_on_and_info_says_how(run: Run, model: FittedModel, tmp
     done = run(*command, "--epochs", 1, "-o", tmp_path / "n.safetensors")
     assert done.code == 0, done.err
     assert "with a new class: sport" in done.err
+
+
+# ---- a search -------------------------------------------------------------------------------------------------------
+
+
+def test_trials_are_judged_by_the_mean_average_precision(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    items, labels = sentences(120, seed=2)
+    quick = {"epochs": 2, "folds": 1, "random_state": 0}
+    tuned = tune(TextAdapter(), items, labels, quick, trials=2)
+    assert tuned.several
+    assert tuned.usual is not None
+    assert tuned.model is not None
+    plain_fit = fit(TextAdapter(), items, labels, {**quick, "refit": False})
+    assert tuned.usual.accuracy == pytest.approx(plain_fit.scores["validation_mean_average_precision"])
+    rows = pd.DataFrame({"text": items, "topics": ["|".join(each) for each in labels]})
+    rows["split"] = ["train"] * 80 + ["validation"] * 20 + ["test"] * 20
+    rows.to_csv(tmp_path / "a.csv", index=False)
+    command = ("tune", tmp_path / "a.csv", "--text", "text", "--labels", "topics", "--split", "split", "--trials", 2)
+    done = run(*command, "--epochs", 1, "-o", tmp_path / "m.safetensors")
+    assert done.code == 0, done.err
+    assert "test: mean average precision" in done.out
+    assert "mean average precision" in done.err
+    page = (tmp_path / "m.tuning.html").read_text(encoding="utf-8")
+    assert "mean average precision on the items held out with the settings taken" in page
+    assert "accuracy" not in page
+
+
+@pytest.mark.parametrize("hit", [[1.0, 0.0, 1.0], [1.0, 0.5833, 0.0]])
+def test_a_study_keeps_how_right_each_item_was(hit: list[float]) -> None:
+    one = Judged(np.arange(3), np.array(hit), np.array([0.1, 2.0, 0.3]))
+    assert from_plain(as_plain(one)).hit.tolist() == hit
+
+
+# ---- events that overlap --------------------------------------------------------------------------------------------
+
+
+def calls(*times: tuple[float, float, str], file: str = "a.wav") -> Dataset:
+    items = [Segment(file, start, end) for start, end, _ in times]
+    labels, groups = (np.array([str(each[at]) for each in times]) for at in (2, 0))
+    return Dataset(items, labels, "sound", groups=groups)
+
+
+def stretches(data: Dataset) -> list[tuple[float, float, tuple[str, ...]]]:
+    assert data.labels is not None
+    return sorted((each.start, each.end, labels) for each, labels in zip(data.items, data.labels, strict=True))
+
+
+def test_overlapping_annotations_become_stretches_with_the_labels_that_are_heard_there() -> None:
+    found = datasets.as_label_sets(calls((0, 6, "rain"), (2, 4, "dog"), (5, 8, "owl"), (9, 10, "dog")))
+    assert stretches(found) == [
+        (0, 2, ("rain",)),
+        (2, 4, ("dog", "rain")),
+        (4, 5, ("rain",)),
+        (5, 6, ("owl", "rain")),
+        (6, 8, ("owl",)),
+        (9, 10, ("dog",)),
+    ]
+    told = "3 of 4 annotations overlap others: they are 6 stretches of time, 2 of them with several labels"
+    assert told in found.notes
+    assert found.groups is not None
+    assert found.groups.tolist() == ["0", "0", "0", "0", "5", "9"]
+
+
+def test_what_is_too_short_to_be_heard_alone_is_left_out_and_a_short_call_within_another_is_not() -> None:
+    beside = calls((0, 3, "rain"), (0.1, 3, "owl"), (5, 8, "rain"), (6, 6.2, "dog"))
+    assert stretches(datasets.as_label_sets(beside)) == [
+        (0.1, 3, ("owl", "rain")),
+        (5, 6, ("rain",)),
+        (6, 6.2, ("dog", "rain")),
+        (6.2, 8, ("rain",)),
+    ]
+
+
+def test_calls_of_one_kind_that_overlap_are_one_and_files_are_kept_apart() -> None:
+    assert stretches(datasets.as_label_sets(calls((0, 3, "dog"), (2, 5, "dog")))) == [(0, 5, ("dog",))]
+    one, other = calls((0, 3, "dog")), calls((1, 4, "owl"), file="b.wav")
+    both = Dataset([*one.items, *other.items], np.array(["dog", "owl"]), "sound")
+    assert stretches(datasets.as_label_sets(both)) == [(0, 3, ("dog",)), (1, 4, ("owl",))]
+    with pytest.raises(DataError, match="labelled segments"):
+        datasets.as_label_sets(Dataset(["a"], np.array(["b"]), "text"))
+
+
+RATE = 8_000
+
+
+def tone(frequency: float, seconds: float) -> np.ndarray:
+    return (0.3 * np.sin(2 * np.pi * frequency * np.arange(int(RATE * seconds)) / RATE)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write two recordings with low and high tones, many at the same time, and a table of Raven beside each."""
+    root = tmp_path_factory.mktemp("recordings")
+    for number, name in enumerate(("first", "second")):
+        rng = np.random.default_rng(number)
+        sound = rng.normal(scale=0.01, size=RATE * 240).astype(np.float32)
+        rows = ["Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tAnnotation"]
+        for at in range(40):
+            for label, frequency in (("low", 600), ("high", 2_400)):
+                if rng.random() < 0.75:
+                    start = 6 * at + rng.uniform(0.5, 2.0)
+                    sound[int(RATE * start) :][: RATE * 2] += tone(frequency, 2)
+                    rows.append(f"{len(rows)}\tWaveform 1\t1\t{start:.3f}\t{start + 2:.3f}\t{label}")
+        (root / name).mkdir()
+        soundfile.write(root / name / f"{name}.wav", sound, RATE)
+        (root / name / f"{name}.selections.txt").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def test_overlapping_events_are_learned_from_raven_tables_and_found(run: Run, recordings: Path, tmp_path: Path) -> None:
+    model, held = tmp_path / "m.safetensors", recordings / "second"
+    options = ("--epochs", 3, "--kernels", "8,16", "--mels", 32, "--no-refit", "-q", "-o", model)
+    done = run("train", recordings / "first", "--annotations", "raven", "--labels", "Annotation", *options)
+    assert done.code == 0, done.err
+    assert "annotations overlap others" in done.err
+    assert "segments without a label are drawn" in done.err
+    scored = run("evaluate", model, held, "--annotations", "raven", "--events", "--json")
+    assert scored.code == 0, scored.err
+    values = json.loads(scored.out)["classes"]
+    table = (held / "second.selections.txt").read_text()
+    assert {name: values[name]["annotated"] for name in ("low", "high")} == {
+        name: table.count(f"\t{name}\n") for name in ("low", "high")
+    }
+    assert values["low"]["f1"] > 0.85
+    assert values["high"]["f1"] > 0.85
+    sets = run("evaluate", model, held, "--annotations", "raven", "--json")
+    assert json.loads(sets.out)["mean_average_precision"] > 0.95
+    found = run("detect", model, held / "second.wav", "-o", tmp_path / "found.csv")
+    assert "no background class" not in found.err
+
+
+def test_rows_of_a_csv_with_one_label_each_overlap_as_annotations_do(
+    run: Run, recordings: Path, tmp_path: Path
+) -> None:
+    wav = recordings / "first" / "first.wav"
+    rows = ["path,begin,end,kind"]
+    rows += [f"{wav},{at},{at + 2},low\n{wav},{at + 1},{at + 3},high" for at in range(0, 80, 8)]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    columns = ("--path", "path", "--start", "begin", "--end", "end", "--labels", "kind", "--no-background", "--dry-run")
+    shown = run("train", tmp_path / "a.csv", *columns)
+    assert "20 of 20 annotations overlap others: they are 30 stretches of time, 10 of them with several" in shown.err
+    (tmp_path / "a.csv").write_text("\n".join([*rows, f"{wav},100,102,low|high"]))
+    whole = run("train", tmp_path / "a.csv", *columns)
+    assert "overlap others" not in whole.err  # a row with several labels says all about its segment
+    assert "read 21 items" in whole.out
+
+
+def test_events_of_rows_with_several_labels_go_on_from_row_to_row(model: FittedModel) -> None:
+    sets = np.empty(3, dtype=object)
+    sets[:] = [("dog",), ("dog", "owl"), ()]
+    data = Dataset([Segment("a.wav", 0, 2), Segment("a.wav", 2, 3), Segment("a.wav", 4, 5)], sets, "sound")
+    found = annotated_events(data, model)
+    assert [(each.start, each.end, each.label) for each in found] == [(0, 3, "dog"), (2, 3, "owl")]
+
+
+# ---- background -----------------------------------------------------------------------------------------------------
+
+
+class Reader:
+    """Knows that recordings are of 100 s."""
+
+    def length_of(self, path: str) -> float:
+        return 100.0
+
+
+def test_background_of_several_labels_is_drawn_without_a_label() -> None:
+    data = datasets.as_label_sets(calls((0, 3, "dog"), (2, 5, "owl")))
+    drawn, name = with_background(data, data, "background", Reader(), 0)  # type: ignore[arg-type]
+    assert name is None
+    assert drawn.labels is not None
+    assert drawn.labels.tolist()[:3] == [("dog",), ("dog", "owl"), ("owl",)]
+    assert set(drawn.labels.tolist()[3:]) == {()}
+    assert len(drawn) > 20
+    assert all(each.start >= 5 for each in drawn.items[3:])
+
+
+def test_a_label_that_names_the_background_is_taken_out_of_the_sets() -> None:
+    sets = np.empty(3, dtype=object)
+    sets[:] = [("dog",), ("quiet",), ("dog", "owl")]
+    data = Dataset(["a", "b", "c"], sets, "text")
+    learning, name = with_background(data, data, "quiet", Reader(), 0)  # type: ignore[arg-type]
+    assert name is None
+    assert learning.labels is not None
+    assert learning.labels.tolist() == [("dog",), (), ("dog", "owl")]
+    with pytest.raises(ConfigurationError, match="there is no class 'nothing'"):
+        with_background(data, data, "nothing", Reader(), 0)  # type: ignore[arg-type]

@@ -155,7 +155,7 @@ def detect(
 
 
 def _about_background(model: FittedModel) -> None:
-    if model.background is None:
+    if model.background is None and not model.several:  # a model of several labels may give none
         note(
             "warning: the model has no background class, so that everything is one of its classes: train it with "
             "--background, which draws segments in which nothing is annotated"
