@@ -423,7 +423,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_overlapping_events_are_learned_from_raven_tables_and_found(run: Run, recordings: Path, tmp_path: Path) -> None:
     model, held = tmp_path / "m.safetensors", recordings / "second"
-    options = ("--epochs", 3, "--kernels", "8,16", "--mels", 32, "--no-refit", "-q", "-o", model)
+    options = ("--epochs", 8, "--kernels", "8,16", "--mels", 32, "--no-refit", "-q", "-o", model)
     done = run("train", recordings / "first", "--annotations", "raven", "--labels", "Annotation", *options)
     assert done.code == 0, done.err
     assert "annotations overlap others" in done.err
