@@ -26,7 +26,8 @@ from gridcnn.evaluation.candidates import choose_candidates
 from gridcnn.evaluation.label_sets import score_label_sets
 from gridcnn.evaluation.label_sets_report import make_label_set_report
 from gridcnn.export.card import model_card
-from gridcnn.segments import Segment
+from gridcnn.inference.event_finding import without_doubtful
+from gridcnn.segments import Event, Segment
 from gridcnn.training.judging import Judged
 from gridcnn.tuning.records import from_plain
 from gridcnn.tuning.records import plain as as_plain
@@ -457,6 +458,15 @@ def test_rows_of_a_csv_with_one_label_each_overlap_as_annotations_do(
     whole = run("train", tmp_path / "a.csv", *columns)
     assert "overlap others" not in whole.err  # a row with several labels says all about its segment
     assert "read 21 items" in whole.out
+
+
+def test_an_event_beneath_a_longer_one_of_another_label_needs_more_confidence() -> None:
+    rain, owl = Event("a.wav", 0, 6, "rain", 0.7), Event("a.wav", 8, 9, "owl", 0.65)
+    doubtful, sure = Event("a.wav", 1, 3, "dog", 0.85), Event("a.wav", 3, 5, "owl", 0.95)
+    beside = Event("a.wav", 5.5, 8, "dog", 0.65)  # a fifth of it is beneath the rain
+    usual = {"rain": 0.6, "dog": 0.6, "owl": 0.6}
+    assert without_doubtful([owl, rain, doubtful, sure, beside], usual) == [rain, sure, beside, owl]
+    assert doubtful in without_doubtful([rain, doubtful], {**usual, "dog": 0.3})
 
 
 def test_events_of_rows_with_several_labels_go_on_from_row_to_row(model: FittedModel) -> None:
