@@ -72,16 +72,16 @@ def with_background(
         return learning, name
     from gridcnn.pipeline.background import background_segments, neighbours, share_annotated, varied
 
-    annotated = list(learning.items)
+    annotated, taken = list(learning.items), [*every.items, *every.beside]
     files = {each.path for each in annotated}
     why = ""
     if name is None and usual and DEFAULT_NAME not in known:
-        share = share_annotated(list(every.items), reader.length_of, files=files)
+        share = share_annotated(taken, reader.length_of, files=files)
         if share <= 1 - MOSTLY or every.quiet:
             name, why = DEFAULT_NAME, f", which is {1 - share:.0%} of the time (--no-background draws none)"
     if name is None or name in known:
         return learning, name
-    drawn = background_segments(list(every.items), reader.length_of, files=files, quiet=every.quiet, seed=seed)
+    drawn = background_segments(taken, reader.length_of, files=files, quiet=every.quiet, seed=seed)
     near = neighbours(drawn, annotated)
     called = "without a label" if learning.several else f"of {name!r}"
     note(f"{len(drawn):,} segments {called} are drawn from where nothing is annotated{why}")
