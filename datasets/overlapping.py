@@ -128,7 +128,7 @@ def _cut(
             stretches[-1] = stretches[-1]._replace(end=end)
         else:
             stretches.append(_Stretch(start, end, labels, min(there)))
-    kept, short = [], []
+    kept, short = list[_Stretch](), list[_Stretch]()
     for at, each in enumerate(stretches):
         beside = frozenset().union(*(other.labels for other in stretches[max(at - 1, 0) : at + 2]))
         (kept if each.end - each.start >= window or beside == each.labels else short).append(each)

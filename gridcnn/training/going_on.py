@@ -137,12 +137,14 @@ def caught_up(examples: Examples, n_classes: int, known: Sequence[int]) -> Examp
     average class that the model knows: with more, others are taken for the new class.
     """
     several = examples.target.ndim > 1
-    named = examples.target if several else np.eye(n_classes, dtype=np.uint8)[examples.target]
-    total = examples.weight @ named
+    if several:
+        total = examples.weight.astype(float) @ examples.target
+    else:
+        total = np.bincount(examples.target, examples.weight, minlength=n_classes)
     more = np.ones(n_classes)
     new = np.setdiff1d(np.flatnonzero(total), known)
     more[new] = np.clip(MOST_SHARE * total[known].mean() / total[new], 1, MOST_WEIGHT)
-    of_item = np.max(named * more, axis=1, initial=1.0)
+    of_item = np.max(examples.target * more, axis=1, initial=1.0) if several else more[examples.target]
     return examples._replace(weight=(examples.weight * of_item).astype(np.float32))
 
 
