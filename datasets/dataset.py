@@ -59,8 +59,8 @@ class Dataset:
         that was taken for an index.
     quiet : tuple of str
         Recordings whose annotations are empty: nothing is in them.
-    beside : tuple of Segment
-        Parts of recordings that are annotated and no items, so that they are no background either.
+    annotated : tuple of Segment
+        All annotations, if the items are made of them: what none of these covers is background.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class Dataset:
     description: str = ""
     notes: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()
-    beside: tuple[Segment, ...] = ()
+    annotated: tuple[Segment, ...] = ()
 
     def __post_init__(self) -> None:
         for field, column in (("labels", self.labels), ("groups", self.groups), ("split", self.split)):

@@ -42,8 +42,8 @@ def as_label_sets(data: Dataset) -> Dataset:
     """Return segments with the set of all labels that are annotated there, so that overlapping events are learned.
 
     Where annotations overlap, time is cut wherever one of them begins or ends. A stretch that is shorter than a window,
-    beside one in which something else is heard, is left out, since a window there would hold both, and stands in
-    `beside`. Segments that overlap no other stay as they are.
+    beside one in which something else is heard, is left out, since a window there would hold both. Any other that is
+    shorter is an item as long as a window. Segments that overlap no other stay as they are.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def as_label_sets(data: Dataset) -> Dataset:
     Returns
     -------
     Dataset
-        `labels` are tuples. Groups and parts are those of the annotations.
+        `labels` are tuples. Groups and parts are those of the annotations, which stand in `annotated`.
 
     Raises
     ------
@@ -72,9 +72,8 @@ def as_label_sets(data: Dataset) -> Dataset:
     sets = [each if isinstance(each, tuple) else (each,) for each in data.labels.tolist()]
     segments: Sequence[Segment] = data.items
     window = min(LONGEST_WINDOW, float(np.percentile([each.end - each.start for each in segments], 25)))
-    cut = [_cut(segments, sets, members, window) for members in _clusters(segments)]
-    found = sorted((each for kept, _ in cut for each in kept), key=lambda each: each.annotation)
-    short = [Segment(segments[each.annotation].path, each.start, each.end) for _, left_out in cut for each in left_out]
+    found = [stretch for members in _clusters(segments) for stretch in _cut(segments, sets, members, window)]
+    found.sort(key=lambda each: each.annotation)
     n_overlapping = sum(len(members) for members in _clusters(segments) if len(members) > 1)
     labels = np.empty(len(found), dtype=object)
     labels[:] = [tuple(sorted(each.labels)) for each in found]
@@ -91,7 +90,7 @@ def as_label_sets(data: Dataset) -> Dataset:
         groups=None if data.groups is None else data.groups[at],
         split=None if data.split is None else data.split[at],
         notes=(*data.notes, note),
-        beside=tuple(short),
+        annotated=tuple(segments),
     )
 
 
@@ -114,11 +113,11 @@ def _clusters(segments: Sequence[Segment]) -> Iterator[list[int]]:
 
 def _cut(
     segments: Sequence[Segment], sets: Sequence[tuple[Any, ...]], members: list[int], window: float
-) -> tuple[list[_Stretch], list[_Stretch]]:
-    """Return the stretches of a cluster in which the same labels are heard, and apart those that are too short."""
+) -> list[_Stretch]:
+    """Return the stretches of a cluster in which the same labels are heard, without those that are too short."""
     if len(members) == 1:
         only = segments[members[0]]
-        return [_Stretch(only.start, only.end, frozenset(sets[members[0]]), members[0])], []
+        return [_Stretch(only.start, only.end, frozenset(sets[members[0]]), members[0])]
     times = sorted({time for at in members for time in (segments[at].start, segments[at].end)})
     stretches: list[_Stretch] = []
     for start, end in itertools.pairwise(times):
@@ -128,8 +127,12 @@ def _cut(
             stretches[-1] = stretches[-1]._replace(end=end)
         else:
             stretches.append(_Stretch(start, end, labels, min(there)))
-    kept, short = list[_Stretch](), list[_Stretch]()
+    kept = []
     for at, each in enumerate(stretches):
         beside = frozenset().union(*(other.labels for other in stretches[max(at - 1, 0) : at + 2]))
-        (kept if each.end - each.start >= window or beside == each.labels else short).append(each)
-    return kept, short
+        if each.end - each.start >= window:
+            kept.append(each)
+        elif beside == each.labels:
+            start = max((each.start + each.end - window) / 2, 0.0)
+            kept.append(each._replace(start=start, end=start + window))
+    return kept

@@ -72,7 +72,7 @@ def with_background(
         return learning, name
     from gridcnn.pipeline.background import background_segments, neighbours, share_annotated, varied
 
-    annotated, taken = list(learning.items), [*every.items, *every.beside]
+    annotated, taken = list(learning.items), list(every.annotated or every.items)
     files = {each.path for each in annotated}
     why = ""
     if name is None and usual and DEFAULT_NAME not in known:
