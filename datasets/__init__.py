@@ -18,6 +18,7 @@ from gridcnn.datasets.embedded import digits, grades, tones, word_order, xo
 from gridcnn.datasets.folder import list_media_files, load_folder
 from gridcnn.datasets.manifest import load_manifest
 from gridcnn.datasets.measurements import load_table
+from gridcnn.datasets.overlapping import as_label_sets
 from gridcnn.datasets.public import load_public
 from gridcnn.datasets.sampling import TableSample, sample_table
 from gridcnn.errors import DataError
@@ -26,6 +27,7 @@ __all__ = [
     "Dataset",
     "Listing",
     "TableSample",
+    "as_label_sets",
     "available",
     "digits",
     "grades",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridcnn.errors import DataError, Skipped
+from gridcnn.segments import Segment
 
 Modality: TypeAlias = Literal["image", "sound", "text", "array", "table"]
 
@@ -58,6 +59,8 @@ class Dataset:
         that was taken for an index.
     quiet : tuple of str
         Recordings whose annotations are empty: nothing is in them.
+    annotated : tuple of Segment
+        All annotations, if the items are made of them: what none of these covers is background.
 
     Raises
     ------
@@ -83,6 +86,7 @@ class Dataset:
     description: str = ""
     notes: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()
+    annotated: tuple[Segment, ...] = ()
 
     def __post_init__(self) -> None:
         for field, column in (("labels", self.labels), ("groups", self.groups), ("split", self.split)):

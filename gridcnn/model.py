@@ -21,7 +21,7 @@ from gridcnn.answer_rule import AnswerRule, background_index
 from gridcnn.certainty import Certainty
 from gridcnn.display import as_facts
 from gridcnn.errors import ConfigurationError, Skipped
-from gridcnn.multilabel import thresholds_error
+from gridcnn.multilabel import score_name, thresholds_error
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.network.layers import to_channels_last
 from gridcnn.stored_json import plain
@@ -86,7 +86,11 @@ class Network(nn.Module):
 
 
 class EpochRecord(NamedTuple):
-    """One row of the history. Validation figures are NaN where there is no validation split."""
+    """One row of the history. Validation figures are NaN where there is no validation split.
+
+    If items may have several labels, `accuracy` and `validation_accuracy` are ranking precisions, see
+    `gridcnn.multilabel.item_hits`; a person is told so by `named`.
+    """
 
     epoch: int
     loss: float
@@ -96,6 +100,11 @@ class EpochRecord(NamedTuple):
     learning_rate: float
     seconds: float
     samples_per_second: float
+
+    def named(self, *, several: bool) -> dict[str, float]:
+        """Return the figures by the names under which a person reads them."""
+        score = score_name(several=several).replace(" ", "_")
+        return {name.replace("accuracy", score): value for name, value in self._asdict().items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ __all__ = [
     "item_hits",
     "item_losses",
     "joined",
+    "score_name",
     "set_numbers",
     "shares",
     "stored_thresholds",
@@ -79,6 +80,11 @@ def item_hits(probabilities: np.ndarray, target: np.ndarray) -> np.ndarray:
     precision = true.cumsum(axis=1) / np.arange(1, target.shape[1] + 1)
     counts = true.sum(axis=1)
     return np.where(counts > 0, (precision * true).sum(axis=1) / np.maximum(counts, 1), 1.0)
+
+
+def score_name(*, several: bool) -> str:
+    """Return what the mean of `item_hits` is called."""
+    return "ranking precision" if several else "accuracy"
 
 
 def set_numbers(target: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -358,22 +359,25 @@ def test_time_and_epochs_together_are_refused(run):
 
 # -------------------------------------------------------------------------------------------- the display
 
+ONE_LABEL = SimpleNamespace(several=False)
+
 
 def record(epoch):
     return EpochRecord(epoch, 0.1234, 0.987, 0.2345, 0.967, 1e-3, seconds=2.0, samples_per_second=12_345.0)
 
 
-def test_the_live_bar_fits_80_columns():
+@pytest.mark.parametrize(("several", "score"), [(False, "accuracy"), (True, "ranking")])
+def test_the_live_bar_fits_80_columns_and_names_its_score(several, score):
     screen = io.StringIO()
     display = LiveProgress(Console(file=screen, force_terminal=True, width=80, legacy_windows=False))
     display.on_start(epochs=40, steps_per_epoch=1)
     for epoch in range(1, 41):
         display.on_step(1000)
-        display.on_epoch(record(epoch), None)
+        display.on_epoch(record(epoch), SimpleNamespace(several=several))
     display.on_end()
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue()).splitlines()[-1]
     assert last.startswith("epoch 40/40")
-    assert "accuracy 0.987, validation 0.967" in last
+    assert f"{score} 0.987, validation 0.967" in last
     assert "samples/s" in last
     assert "…" not in last
 
@@ -384,7 +388,7 @@ def test_plain_lines_count_all_the_time_that_an_epoch_takes(monkeypatch, capsys)
     display = PlainProgress(Console())
     display.on_start(epochs=10, steps_per_epoch=1)
     now[0] = 20.0  # two seconds of steps, the rest on validation
-    display.on_epoch(record(1), None)
+    display.on_epoch(record(1), ONE_LABEL)
     assert capsys.readouterr().out.endswith("validation accuracy 0.967  12,345 samples/s  3 min left\n")
 
 
@@ -395,7 +399,7 @@ def test_plain_lines_of_short_epochs_come_once_a_second_and_the_last_always(monk
     display.on_start(epochs=9, steps_per_epoch=1)
     for epoch in range(1, 10):
         now[0] += 0.3
-        display.on_epoch(record(epoch), None)
+        display.on_epoch(record(epoch), ONE_LABEL)
     assert re.findall(r"epoch (\d)/9", capsys.readouterr().out) == ["1", "5", "9"]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
+from gridcnn.answer_rule import background_index
 from gridcnn.cli.output import note
 from gridcnn.segments import are_segments
 
@@ -50,32 +52,59 @@ def with_background(
         Of the random numbers.
     usual : bool
         Whether background is also drawn without a name, from recordings that are mostly not annotated.
+
+    With several labels an item, background is what has none of them: such segments have an empty set, and the name that
+    is returned is None.
     """
     labels = learning.labels
-    if labels is None or not are_segments(learning.items):
+    if labels is None:
         return learning, name
-    known = set(map(str, labels))
+    if learning.several:
+        labels, known = without_label(labels, name)
+        learning = replace(learning, labels=labels)
+        if name in known or (name is None and not all(labels)):  # background is there already
+            return learning, None
+        if not are_segments(learning.items):
+            background_index(known, name)
+    else:
+        known = set(map(str, labels))
+    if not are_segments(learning.items):
+        return learning, name
     from gridcnn.pipeline.background import background_segments, neighbours, share_annotated, varied
 
-    annotated = list(learning.items)
+    annotated, taken = list(learning.items), list(every.annotated or every.items)
     files = {each.path for each in annotated}
     why = ""
     if name is None and usual and DEFAULT_NAME not in known:
-        share = share_annotated(list(every.items), reader.length_of, files=files)
+        share = share_annotated(taken, reader.length_of, files=files)
         if share <= 1 - MOSTLY or every.quiet:
             name, why = DEFAULT_NAME, f", which is {1 - share:.0%} of the time (--no-background draws none)"
     if name is None or name in known:
         return learning, name
-    drawn = background_segments(list(every.items), reader.length_of, files=files, quiet=every.quiet, seed=seed)
+    drawn = background_segments(taken, reader.length_of, files=files, quiet=every.quiet, seed=seed)
     near = neighbours(drawn, annotated)
-    note(f"{len(drawn):,} segments of {name!r} are drawn from where nothing is annotated{why}")
+    called = "without a label" if learning.several else f"of {name!r}"
+    note(f"{len(drawn):,} segments {called} are drawn from where nothing is annotated{why}")
+    more = with_nothing(labels, len(drawn)) if learning.several else [*map(str, labels), *[name] * len(drawn)]
     return replace(
         learning,
         items=varied(annotated, drawn, seed),
-        labels=np.array([*map(str, labels), *[name] * len(drawn)]),
+        labels=np.asarray(more),
         groups=None if learning.groups is None else np.concatenate([learning.groups, learning.groups[near]]),
         split=None if learning.split is None else np.concatenate([learning.split, learning.split[near]]),
-    ), name
+    ), None if learning.several else name
+
+
+def without_label(labels: Iterable[Any], name: str | None) -> tuple[np.ndarray, set[str]]:
+    """Return label sets without the label that names the background, and all labels that they had."""
+    known = {str(label) for each in labels for label in each}
+    return with_nothing([tuple(label for label in each if str(label) != name) for each in labels], 0), known
+
+
+def with_nothing(labels: Iterable[Any], n_more: int) -> np.ndarray:
+    """Return label sets and so many empty ones, object `(n,)`."""
+    sets = [*labels, *[()] * n_more]
+    return np.fromiter(sets, dtype=object, count=len(sets))
 
 
 def with_default_name(arguments: list[str]) -> list[str]:

@@ -27,6 +27,7 @@ from gridcnn.cli.detecting import (
 from gridcnn.cli.models import load_model, located_model
 from gridcnn.cli.options import ModelArgument, ThreadsOption
 from gridcnn.cli.output import note, prepare_output, write_csv
+from gridcnn.cli.several import refuse
 from gridcnn.cli.stopping import exit_code
 from gridcnn.errors import ConfigurationError
 
@@ -111,6 +112,7 @@ def detect(
     file = located_model(model)
     fitted = load_model(file, threads)
     if precision is not None:
+        refuse(fitted, "--precision", "take confidences that `gridcnn evaluate --events` names, by --min-confidence")
         settings = replace(settings, confidence=confidence_for(precision, fitted))
     refuse_background(settings, fitted)
     settings.thresholds(fitted.class_names)
@@ -155,7 +157,7 @@ def detect(
 
 
 def _about_background(model: FittedModel) -> None:
-    if model.background is None:
+    if model.background is None and not model.several:  # a model of several labels may give none
         note(
             "warning: the model has no background class, so that everything is one of its classes: train it with "
             "--background, which draws segments in which nothing is annotated"

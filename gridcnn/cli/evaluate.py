@@ -30,7 +30,7 @@ from gridcnn.cli.options import (
     ThreadsOption,
 )
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, table
-from gridcnn.cli.several import columns_for, note_after_scores, refuse, show_scores
+from gridcnn.cli.several import columns_for, note_after_scores, show_scores
 from gridcnn.cli.sources import Columns, read_labelled
 from gridcnn.display import printable
 
@@ -80,11 +80,12 @@ def evaluate(
     times = {"start": start, "end": end, "annotations": annotations}
     columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, **times, labels=labels)
     columns = columns_for(fitted, columns)
-    data = read_labelled(source, columns, on_error="skip", adapter=fitted.adapter, allow_one_class=True)
+    data = read_labelled(
+        source, columns, on_error="skip", adapter=fitted.adapter, allow_one_class=True, as_events=events
+    )
     if split_part is not None or data.split is not None:
         data = replace(data.part(split_part or "test"), skipped=data.skipped)
     if events:
-        refuse(fitted, "--events", "score its segments without it")
         from gridcnn.inference.detecting import Detecting
 
         settings = Detecting(step, confidence_of(min_confidence), merge)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.output import add_row, note, print_table, table
@@ -79,12 +80,30 @@ def annotated_events(data: Dataset, model: FittedModel) -> list[Event]:
     """Return the labelled segments of a data set as events, without those of the background."""
     if data.labels is None or not are_segments(data.items):
         raise DataError(f"{data.name}: events need the times of annotations: give --start and --end, or --annotations.")
-    pairs = zip(data.items, map(str, data.labels), strict=True)
     background = None if model.background is None else model.class_names[model.background]
-    events = [Event(item.path, item.start, item.end, label) for item, label in pairs if label != background]
+    events = [
+        Event(item.path, item.start, item.end, str(label))
+        for item, labels in zip(data.items, data.labels, strict=True)
+        for label in (labels if data.several else [labels])
+        if str(label) != background
+    ]
+    if data.several:
+        events = _united(events)
     if not events:
         raise DataError(f"{data.name}: there is no annotated event to compare with.")
     return events
+
+
+def _united(events: Sequence[Event]) -> list[Event]:
+    """Return events of one label that touch or overlap as one: rows of label sets end where another event begins."""
+    united: list[Event] = []
+    for event in sorted(events, key=lambda each: (each.source, each.label, each.start)):
+        last = united[-1] if united else None
+        if last is not None and (last.source, last.label) == (event.source, event.label) and event.start <= last.end:
+            united[-1] = replace(last, end=max(last.end, event.end))
+        else:
+            united.append(event)
+    return united
 
 
 def confidences(annotated: Sequence[Event], found: Sequence[Event], collar: float) -> dict[str, float | None]:

@@ -59,6 +59,6 @@ def _commands(place: Path, model: FittedModel) -> list[str]:
         f"gridcnn evaluate {file} LABELLED{' --labels COLUMN' if model.several else ''}",
         f"gridcnn explain {file} ITEM -o why.html",
         f"gridcnn export {file} -o model.onnx",
-        *([] if model.several else [f"gridcnn train MORE --from {file} -o OUTPUT"]),
+        f"gridcnn train MORE --from {file}{' --labels COLUMN' if model.several else ''} -o OUTPUT",
         f"gridcnn train OTHERS --like {file} -o OUTPUT",
     ]

@@ -27,10 +27,12 @@ class LabelledRows:
         Reads the items.
     columns : Columns
         Of the inputs.
+    saved_as : str
+        The column of labels beside them: `label`, or `labels` if an item may have several.
     """
 
-    def __init__(self, adapter: Adapter, columns: Columns) -> None:
-        self._adapter, self._columns = adapter, columns
+    def __init__(self, adapter: Adapter, columns: Columns, saved_as: str = "label") -> None:
+        self._adapter, self._columns, self._saved_as = adapter, columns, saved_as
 
     def cells(self, chosen: Iterable[tuple[Source, Asked]]) -> list[dict[str, str]]:
         """Return the cells of items, by the names of their columns.
@@ -48,7 +50,8 @@ class LabelledRows:
         """Return the options with which `gridcnn train` reads such rows."""
         item = "--text text" if self._adapter.reads_texts else "--path path" if self._adapter.reads_files else ""
         part = "--start begin --end end" if any("begin" in row for row in rows) else ""
-        return " ".join(filter(None, [item, part, "--group group" if self._columns.group else ""]))
+        label = "--labels labels" if self._saved_as == "labels" else ""
+        return " ".join(filter(None, [item, label, part, "--group group" if self._columns.group else ""]))
 
     def _item(self, asked: Asked) -> dict[str, str]:
         item = asked.item
@@ -79,7 +82,7 @@ class LabelledRows:
             return _group_of(source.listed_in, self._columns, wanted)
         if self._columns.group is not None:
             raise ConfigurationError("--group: the rows of a table of numbers are saved without groups: leave it out.")
-        return _numbers_of(source.listed_in, self._columns.encoding, wanted)
+        return _numbers_of(source.listed_in, self._columns.encoding, wanted, self._saved_as)
 
 
 def _group_of(place: Path, columns: Columns, wanted: set[int]) -> Callable[[Asked], dict[str, str]]:
@@ -99,7 +102,9 @@ def _group_of(place: Path, columns: Columns, wanted: set[int]) -> Callable[[Aske
     return lambda asked: {} if asked.row is None else {"group": cells[asked.row]}
 
 
-def _numbers_of(place: Path, encoding: str | None, wanted: set[int]) -> Callable[[Asked], dict[str, str]]:
+def _numbers_of(
+    place: Path, encoding: str | None, wanted: set[int], saved_as: str
+) -> Callable[[Asked], dict[str, str]]:
     """Return what reads the numbers of a row as they were read, under their own names."""
     from gridcnn.datasets.measurements import StreamedMeasurements
     from gridcnn.datasets.streamed import StreamedTable
@@ -107,8 +112,8 @@ def _numbers_of(place: Path, encoding: str | None, wanted: set[int]) -> Callable
     rows: dict[int, dict[str, str]] = {}
     for part, _ in StreamedMeasurements(StreamedTable(place, encoding), place).parts():
         names = [str(name) for name in part.columns]
-        if "label" in names:
-            raise DataError(f"{place} has a column of numbers called label, as the labels are: rename it.")
+        if saved_as in names:
+            raise DataError(f"{place} has a column of numbers called {saved_as}, as the labels are: rename it.")
         for number, cells in zip(part.index.tolist(), part.to_numpy(dtype=object).tolist(), strict=True):
             if number in wanted:
                 rows[number] = dict(zip(names, map(_number, cells), strict=True))

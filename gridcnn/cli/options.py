@@ -109,7 +109,8 @@ LabelsOption = Annotated[
     typer.Option(
         "--labels",
         metavar="COLUMN",
-        help="In place of --label: column of several labels an item, as a list or as a|b|c; an empty cell is none.",
+        help="In place of --label: column of several labels an item, as a list or as a|b|c; an empty cell is none. Of "
+        "annotations the column of labels, or auto: those that overlap in time are heard together.",
     ),
 ]
 TextOption = Annotated[str | None, typer.Option("--text", metavar="COLUMN", help="Column of sentences.")]

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gridcnn.cli.options import (
     EncodingOption,
     LabelOption,
+    LabelsOption,
     ModelArgument,
     PathOption,
     SplitOption,
     TextOption,
 )
 from gridcnn.cli.output import note
-from gridcnn.cli.several import refuse
+from gridcnn.cli.several import columns_for
 from gridcnn.cli.sources import Columns, read_labelled
 from gridcnn.display import printable
 from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from gridcnn.evaluation.report import Report
+    from gridcnn.export.card_scores import AnyReport
 
 
 def push(
@@ -47,6 +48,7 @@ def push(
     ] = None,
     onnx: Annotated[bool, typer.Option("--onnx/--no-onnx", help="Upload the model as an ONNX file, too.")] = True,
     label: LabelOption = None,
+    labels: LabelsOption = None,
     text: TextOption = None,
     path: PathOption = None,
     split: SplitOption = None,
@@ -57,7 +59,7 @@ def push(
     Log in first, by `hf auth login` or the variable HF_TOKEN. Afterwards `gridcnn predict hf://USER/NAME ...` works
     everywhere.
     """
-    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding)
+    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, labels=labels)
     if test is None and columns.given():
         raise ConfigurationError(f"{', '.join(columns.given())}: for the items of --test, so name them as well.")
 
@@ -75,17 +77,20 @@ def push(
         note("note: the model card states no licence, so nobody may use the model: name one by --licence")
 
 
-def _report(model: Path, source: str, columns: Columns) -> Report:
+def _report(model: Path, source: str, columns: Columns) -> AnyReport:
     """Score the model on items that it has not seen."""
     from gridcnn.cli.models import load_model
+    from gridcnn.evaluation.label_sets_report import make_label_set_report
     from gridcnn.evaluation.report import make_report
 
     fitted = load_model(model)
-    refuse(fitted, "--test", "leave it out, and score the model with `gridcnn evaluate`")
+    columns = columns_for(fitted, columns)
     data = read_labelled(source, columns, on_error="skip", adapter=fitted.adapter, allow_one_class=True)
     seen = None
     if data.split is not None:
         learned = data.part("train") if "train" in data.split else None
         seen = None if learned is None else (learned.items, learned.labels)
         data = data.part("test")
-    return make_report(fitted, data.items, data.labels, train=seen, name=model.name, source=source)
+    make: Any = make_label_set_report if fitted.several else make_report
+    report: AnyReport = make(fitted, data.items, data.labels, train=seen, name=model.name, source=source)
+    return report

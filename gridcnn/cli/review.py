@@ -29,7 +29,6 @@ from gridcnn.cli.options import (
 from gridcnn.cli.output import list_skipped, note, prepare_output, written
 from gridcnn.cli.rows import count, nothing
 from gridcnn.cli.segmented import in_parts
-from gridcnn.cli.several import refuse
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError, DataError, Skipped
@@ -79,16 +78,14 @@ def review(
     """Make a page on which a person confirms or corrects answers by keys; its labels are a csv that `train` accepts.
 
     The page is one file with sounds, pictures and sentences inside, which opens offline. Enter confirms an answer, a
-    digit or a typed name corrects it, → skips. The browser keeps the progress; Save downloads labels.csv.
+    digit or a typed name corrects it, → skips. If items may have several labels, digits and names switch them on and
+    off, and Enter says that they are right. The browser keeps the progress; Save downloads labels.csv.
     """
     place = output if output.suffix.lower() in {".html", ".htm"} else output / PAGE
     prepare_output(place, [model, *inputs])
     columns = Columns(text=text, path=path, group=group, encoding=encoding)
     with Waiting(Console(stderr=True), "reading") as waiting:
         fitted = load_model(model, threads)
-        refuse(
-            fitted, "a review", "look at its answers with `gridcnn predict`, and add to the column of labels by hand"
-        )
         sources = read_inputs(inputs, fitted.adapter, columns, nothing)
         sources = in_parts(sources, start, end, encoding, fitted.adapter)
         if fitted.adapter.reads_files:
@@ -103,8 +100,8 @@ def review(
         from gridcnn.evaluation.candidates import STRATEGIES, choose_candidates
         from gridcnn.render.review_page import Candidate, review_page
 
-        chosen = choose_candidates(strategy, probabilities, most, vectors)
-        rows = LabelledRows(fitted.adapter, columns)
+        chosen = choose_candidates(strategy, probabilities, most, vectors, fitted.thresholds)
+        rows = LabelledRows(fitted.adapter, columns, "labels" if fitted.several else "label")
         candidates = []
         for at, cells in zip(chosen, rows.cells(seen[at] for at in chosen), strict=True):
             asked = seen[at][1]

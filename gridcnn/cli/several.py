@@ -40,7 +40,7 @@ def columns_for(model: FittedModel, columns: Columns) -> Columns:
         return columns
     if columns.label is not None:
         raise ConfigurationError("--label: this model gives an item several labels: name their column with --labels.")
-    return replace(columns, labels=columns.labels or "labels")
+    return replace(columns, labels=columns.labels or ("labels" if columns.annotations is None else "auto"))
 
 
 def refuse(model: FittedModel, what: str, instead: str) -> None:

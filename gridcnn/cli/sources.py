@@ -52,8 +52,12 @@ def read_labelled(
     on_error: str,
     adapter: type[Adapter] | Adapter | None = None,
     allow_one_class: bool = False,
+    as_events: bool = False,
 ) -> Dataset:
-    """Read a labelled source; `adapter` is the one of a trained model, which decides what a file holds."""
+    """Read a labelled source; `adapter` is the one of a trained model, which decides what a file holds.
+
+    With several labels an item, annotations that overlap become label sets, unless they are to stay `as_events`.
+    """
     if columns.label is not None and columns.labels is not None:
         raise ConfigurationError("--label is one label an item, --labels several: give one of them.")
     place = located(source)
@@ -69,7 +73,12 @@ def read_labelled(
         data = _read_folder(place, source, allow_one_class) if place.is_dir() else _named(source)
     if adapter is not None:
         require_kind(source, data.modality, adapter)
-    return within_recordings(data, adapter)
+    data = within_recordings(data, adapter)
+    if columns.labels is not None and not as_events:
+        from gridcnn.datasets.overlapping import are_events, as_label_sets
+
+        return as_label_sets(data) if columns.annotations is not None or are_events(data) else data
+    return data
 
 
 def _read_annotations(place: Path, columns: Columns, on_error: str) -> Dataset:
@@ -77,7 +86,7 @@ def _read_annotations(place: Path, columns: Columns, on_error: str) -> Dataset:
     from gridcnn.datasets.annotations import KINDS
     from gridcnn.datasets.segmented import load_annotations
 
-    if others := columns.given("annotations", "label", "group", "split", "encoding"):
+    if others := columns.given("annotations", "label", "labels", "group", "split", "encoding"):
         raise ConfigurationError(f"{', '.join(others)}: leave it out: the format of annotations says what is where.")
     if columns.annotations not in (*KINDS, "auto"):
         raise ConfigurationError(
@@ -88,7 +97,7 @@ def _read_annotations(place: Path, columns: Columns, on_error: str) -> Dataset:
     return load_annotations(
         place,
         kind,
-        label=columns.label,
+        label=columns.label if columns.labels in (None, "auto") else columns.labels,
         group=columns.group,
         split=columns.split,
         encoding=columns.encoding,

@@ -180,7 +180,8 @@ def write_history(model: FittedModel, path: Path) -> bool:
     """Write a row for each epoch; return whether that was possible."""
     from gridcnn.model import EpochRecord
 
-    return _try_to_write(path, lambda: write_csv(path, EpochRecord._fields, model.history))
+    names = list(EpochRecord(0, *[0.0] * 7).named(several=model.several))
+    return _try_to_write(path, lambda: write_csv(path, names, model.history))
 
 
 def report_skipped(skipped: Sequence[Skipped], n_items: int, path: Path) -> bool:

@@ -14,7 +14,7 @@ from gridcnn.cli.output import add_row, table
 from gridcnn.display import printable
 from gridcnn.training.progress import progress_reporter
 from gridcnn.training.schedule import in_words as duration
-from gridcnn.tuning.records import Tried, Watcher, best_first, in_words
+from gridcnn.tuning.records import Tried, Watcher, best_first, in_words, score_name_of_trials
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,10 +35,12 @@ class TrialsDisplay(Watcher):
         Standard error.
     quiet : bool
         Show messages only.
+    several : bool
+        Whether items may have several labels.
     """
 
-    def __init__(self, console: Console, *, quiet: bool = False) -> None:
-        self._console, self._quiet = console, quiet
+    def __init__(self, console: Console, *, quiet: bool = False, several: bool = False) -> None:
+        self._console, self._quiet, self._score = console, quiet, score_name_of_trials(several=several)
         self._training = progress_reporter(console, quiet=quiet)
         self._live: Live | None = None
         if not quiet and (console.is_terminal or console.is_jupyter):
@@ -129,7 +131,7 @@ class TrialsDisplay(Watcher):
 
     def _table(self) -> RenderableType:
         of = "" if self._wanted is None or self._wanted >= 2**31 else f" of {self._wanted}"
-        shown = table("trial", "accuracy", "time", "settings", title=f"{len(self._trials)}{of} trials; the best:")
+        shown = table("trial", self._score, "time", "settings", title=f"{len(self._trials)}{of} trials; the best:")
         for each in best_first(self._trials)[:MOST_SHOWN]:
             add_row(shown, each.number, f"{each.accuracy:.4f}", duration(each.seconds), each.settings)
         return shown

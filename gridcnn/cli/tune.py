@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
     from gridcnn.tuning.records import Tuned
 
-_COLUMNS = ("label", "text", "path", "group", "split", "begin", "end", "annotations", "encoding")
+_COLUMNS = ("label", "labels", "text", "path", "group", "split", "begin", "end", "annotations", "encoding")
 _READING = (
     "on_error",
     "ordering",
@@ -149,7 +149,7 @@ def tune(
         parts["train"], data, parameters.get("background"), reader, shared["seed"], usual=usual
     )
     checking = parts.get("validation")
-    started, display = time.perf_counter(), TrialsDisplay(Console(stderr=True), quiet=quiet)
+    started, display = time.perf_counter(), TrialsDisplay(Console(stderr=True), quiet=quiet, several=data.several)
     try:
         with keep_freed_memory(), sigterm_like_ctrl_c(), display:
             tuned = search(

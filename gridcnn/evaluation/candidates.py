@@ -23,7 +23,11 @@ STRATEGIES = {
 
 
 def choose_candidates(
-    strategy: str, probabilities: np.ndarray, most: int, vectors: np.ndarray | None = None
+    strategy: str,
+    probabilities: np.ndarray,
+    most: int,
+    vectors: np.ndarray | None = None,
+    thresholds: np.ndarray | None = None,
 ) -> list[int]:
     """Return the positions of the items to look at, the most important first.
 
@@ -39,6 +43,9 @@ def choose_candidates(
         How many, at most.
     vectors : ndarray of shape (n, n_features), optional
         Feature vectors; needed for `different`.
+    thresholds : ndarray of shape (n_classes,), optional
+        The probability from which an item has each label, if it may have several: the least certain items are those
+        with a label whose probability is nearest to its threshold.
 
     Raises
     ------
@@ -61,6 +68,10 @@ def choose_candidates(
     if not len(good):
         return []
     sure, answer = probabilities[good].max(axis=1), probabilities[good].argmax(axis=1)
+    if strategy == "uncertain" and thresholds is not None:
+        chances = probabilities[good]
+        away = np.where(chances < thresholds, 1 - chances / thresholds, (chances - thresholds) / (1 - thresholds))
+        sure = away.min(axis=1)
     if strategy == "uncertain":
         return [int(at) for at in good[np.argsort(sure, kind="stable")[:most]]]
     by_sureness = np.argsort(-sure, kind="stable")

@@ -5,25 +5,23 @@ All of it is filled in from the model. What the model does not know is said to b
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import scipy.stats
-
-from gridcnn.evaluation.report import Report
 from gridcnn.export.card_running import running
+from gridcnn.export.card_scores import (
+    MOST_CLASSES,
+    AnyReport,
+    about_baseline,
+    about_calibration,
+    about_scores,
+    count,
+    measured,
+)
 from gridcnn.export.markdown import LICENCES, plain, table, yaml_string
 from gridcnn.model import FittedModel, fitted_model
 
 __all__ = ["model_card"]
-
-MOST_CLASSES = 100
-"""Classes that have a row of their own; of more, the most and the least frequent ones."""
-
-FEW_ITEMS = 100
-"""Scores on fewer items are called coarse."""
 
 
 def model_card(
@@ -31,7 +29,7 @@ def model_card(
     *,
     name: str,
     licence: str | None = None,
-    evaluation: Report | None = None,
+    evaluation: AnyReport | None = None,
     purpose: str | None = None,
     source: str | None = None,
     onnx: str | None = None,
@@ -47,9 +45,10 @@ def model_card(
         What the model is called; it stands in the title.
     licence : str, optional
         Licence of the model, such as `mit`.
-    evaluation : Report, optional
-        Scores on items that the model has not seen, from `make_report`. Without it the card tells the scores that were
-        known when the model was trained, and that nobody measured its calibration.
+    evaluation : Report or LabelSetReport, optional
+        Scores on items that the model has not seen, from `make_report`, or with several labels an item from
+        `make_label_set_report`. Without it the card tells the scores that were known when the model was trained, and
+        that nobody measured its calibration.
     purpose : str, optional
         What it was made for, in a sentence or more.
     source : str, optional
@@ -90,11 +89,11 @@ def model_card(
         "## Data\n",
         *_data(model),
         "## Scores\n",
-        *_scores(model, evaluation),
+        *about_scores(model, evaluation),
         "### Calibration\n",
-        _calibration(evaluation),
+        about_calibration(evaluation),
         "### Beside a classic baseline\n",
-        _baseline(model, evaluation),
+        about_baseline(model, evaluation),
         "## Limits\n",
         *_limits(model),
         "## How to run it\n",
@@ -109,7 +108,7 @@ def model_card(
 
 
 def _front_matter(
-    model: FittedModel, name: str, licence: str | None, evaluation: Report | None, onnx: str | None
+    model: FittedModel, name: str, licence: str | None, evaluation: AnyReport | None, onnx: str | None
 ) -> Iterator[str]:
     """Yield the metadata as lines of YAML, whose strings are written as JSON, which YAML contains."""
     task, tags = model.adapter.task, ["gridcnn", "convolutional-network", *(["onnx"] if onnx else [])]
@@ -123,10 +122,12 @@ def _front_matter(
     if task:
         yield f"pipeline_tag: {yaml_string(task)}"
     yield from ("tags:", *(f"- {yaml_string(tag)}" for tag in tags))
-    yield from ("metrics:", '- "accuracy"')
-    measured = list(_measured(model, evaluation))
-    if measured and task:
-        what, accuracy, *_ = measured[-1]
+    metric, title = ("average_precision", "mean average precision") if model.several else ("accuracy", "")
+    yield from ("metrics:", f"- {yaml_string(metric)}")
+    scored = [(each, each.of_labels.get(title) if title else each.right) for each in measured(model, evaluation)]
+    shown = [(each.what, value) for each, value in scored if value is not None]
+    if shown and task:
+        what, value = shown[-1]
         yield from (
             "model-index:",
             f"- name: {yaml_string(name)}",
@@ -135,7 +136,9 @@ def _front_matter(
             f"      type: {yaml_string(task)}",
         )
         yield from ("    dataset:", f"      name: {yaml_string(what)}", '      type: "held-out"')
-        yield from ("    metrics:", '    - type: "accuracy"', f"      value: {accuracy:.4f}")
+        yield from ("    metrics:", f"    - type: {yaml_string(metric)}", f"      value: {value:.4f}")
+        if title:
+            yield f"      name: {yaml_string(title)}"
     yield "---\n"
 
 
@@ -157,7 +160,7 @@ def _about_several(model: FittedModel) -> str:
         return ""
     return (
         " An item may have several of these labels, or none: each has a probability and a threshold of its own, so "
-        "that probabilities do not sum to 1, and *accuracy* below means that all labels of an item are right."
+        "that probabilities do not sum to 1."
     )
 
 
@@ -187,7 +190,7 @@ def _data(model: FittedModel) -> Iterator[str]:
     rows = [("training items", summary.get("training_items")), ("validation items", summary.get("validation_items"))]
     rows.append(("left out because they could not be read", summary.get("skipped_items")))
     rows.append(("equal to another item, and counted once", summary.get("merged_items")))
-    yield table(("items", "number"), [(what, _count(number)) for what, number in rows])
+    yield table(("items", "number"), [(what, count(number)) for what, number in rows])
     if summary.get("refit"):
         yield "The final model was trained on the validation items as well.\n"
     listed = sorted(counts.items(), key=lambda each: -each[1]) if len(counts) > MOST_CLASSES else list(counts.items())
@@ -195,104 +198,12 @@ def _data(model: FittedModel) -> Iterator[str]:
     if len(listed) > MOST_CLASSES:
         shown = [*listed[: MOST_CLASSES // 2], *listed[-MOST_CLASSES // 2 :]]
         yield f"The {MOST_CLASSES // 2} most and the {MOST_CLASSES // 2} least frequent of {len(listed):,} classes:\n"
-    yield table(("class", "training items"), [(plain(name), _count(number)) for name, number in shown])
+    yield table(("class", "training items"), [(plain(name), count(number)) for name, number in shown])
     if len(model.fingerprints):
         yield (
             "The file holds a digest of 16 bytes for each training item. Whoever has an item can tell by it that the "
             "item was used; an item cannot be restored from it.\n"
         )
-
-
-def _measured(model: FittedModel, evaluation: Report | None) -> Iterator[tuple[str, float, int, str]]:
-    """Yield each known accuracy: what it was measured on, its value, the number of items, a remark."""
-    scores, summary = model.scores, model.summary
-    if (accuracy := _number(scores.get("validation_accuracy"))) is not None:
-        remark = "the best epoch was chosen on these items, so it may be a little too high"
-        if summary.get("refit"):
-            remark += "; measured before the model was trained once more on all items"
-        yield "validation split of the training items", accuracy, int(summary.get("validation_items") or 0), remark
-    if (accuracy := _number(scores.get("test_accuracy"))) is not None:
-        known = int(scores.get("test_items_trained_on") or 0)
-        remark = f"{known:,} of these items were used in training as well" if known else "measured when it was trained"
-        yield "test part of the data set", accuracy, int(scores.get("test_items") or 0), remark
-    if evaluation is not None:
-        remark = evaluation.warning.rstrip(".") or "none of these items was used in training"
-        source = re.split(r"[\\/]", evaluation.source.rstrip("\\/"))[-1]  # the folders are nobody's business
-        what = f"held-out items of {source}" if source.strip(".") else "held-out items"
-        yield what, evaluation.scores.accuracy, evaluation.scores.n_items, remark
-
-
-def _scores(model: FittedModel, evaluation: Report | None) -> Iterator[str]:
-    measured = list(_measured(model, evaluation))
-    if not measured:
-        yield "How good the model is was not measured: it was trained without a validation split.\n"
-        return
-    rows = [
-        (plain(what), f"{accuracy:.4f}", _interval(accuracy, n_items), _count(n_items or None), plain(remark))
-        for what, accuracy, n_items, remark in measured
-    ]
-    yield table(("measured on", "accuracy", "95 % interval (Wilson)", "items", "remark"), rows)
-    if model.several and "validation_micro_f1" in model.scores:
-        found = [
-            (what, model.scores[f"validation_{name}"])
-            for what, name in (
-                ("mean average precision", "mean_average_precision"),
-                ("micro F1", "micro_f1"),
-                ("macro F1", "macro_f1"),
-            )
-        ]
-        yield f"On the validation split: {', '.join(f'{what} {value:.4f}' for what, value in found)}.\n"
-    if fewest := [n_items for _, _, n_items, _ in measured if 0 < n_items < FEW_ITEMS]:
-        yield f"Scores on {min(fewest)} items are coarse: the interval says how much may be luck.\n"
-    if evaluation is None:
-        yield "Precision and recall of each class were not measured.\n"
-        return
-    scores = evaluation.scores
-    yield f"Balanced accuracy {scores.balanced_accuracy:.4f}, macro F1 {scores.macro_f1:.4f}.\n"
-    by_support = sorted(scores.classes, key=lambda row: -row.support)[:MOST_CLASSES]
-    shown = scores.classes if len(scores.classes) <= MOST_CLASSES else by_support
-    yield table(
-        ("class", "precision", "recall", "F1", "items"),
-        [
-            (plain(row.name), f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f1:.3f}", _count(row.support))
-            for row in shown
-        ],
-    )
-
-
-def _interval(accuracy: float, n_items: int) -> str:
-    if not n_items:
-        return "not known"
-    hits = min(max(round(accuracy * n_items), 0), n_items)
-    low, high = scipy.stats.binomtest(hits, n_items).proportion_ci(method="wilson")
-    return f"{low:.4f} to {high:.4f}"
-
-
-def _calibration(evaluation: Report | None) -> str:
-    if evaluation is None:
-        return "Not measured: nobody has checked whether a probability of 0.8 is right in 8 of 10 cases.\n"
-    found = evaluation.calibration
-    rows = [
-        (f"{confidence:.3f}", f"{accuracy:.3f}", _count(count))
-        for confidence, accuracy, count in zip(found.confidence, found.accuracy, found.counts, strict=True)
-    ]
-    error = (
-        f"Expected calibration error {found.error:.4f}, of the most probable class, in ten bins of equal width; "
-        f"{found.by_chance:.4f} is to be expected by chance. Without the temperature that was fitted on held-out items "
-        f"it would be {evaluation.uncalibrated.error:.4f}.\n"
-    )
-    return f"{error}\n{table(('mean probability', 'share that was right', 'items'), rows)}"
-
-
-def _baseline(model: FittedModel, evaluation: Report | None) -> str:
-    if evaluation is not None and evaluation.baseline is not None:
-        return f"{plain(evaluation.baseline.verdict)}\n"
-    stored = model.scores.get("baseline")
-    if not stored:
-        return "Not measured: no classic model was trained on the same items.\n"
-    pair = f"Accuracy of {stored['name']} {stored['accuracy']:.4f}, of the network {stored['network']:.4f}"
-    told = f"{pair}, on the {stored['part']} items. {stored.get('verdict', '')}"
-    return f"{plain(told)}\n"
 
 
 def _limits(model: FittedModel) -> Iterator[str]:
@@ -324,12 +235,3 @@ def _training(model: FittedModel) -> Iterator[str]:
     told += [(what, str(model.recipe[each])) for each, what in settings if model.recipe.get(each) is not None]
     told += [(f"version of {what}", str(version)) for what, version in model.summary.get("versions", {}).items()]
     yield table(("setting", "value"), [(plain(what), plain(value)) for what, value in told])
-
-
-def _number(value: Any) -> float | None:
-    """Return a score, or None if there is none."""
-    return float(value) if isinstance(value, int | float) and not math.isnan(value) else None
-
-
-def _count(number: Any) -> str:
-    return "not known" if number is None else f"{number:,}"

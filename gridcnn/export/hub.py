@@ -19,7 +19,7 @@ from gridcnn.errors import BundleError, ConfigurationError, ExportError, NotABun
 from gridcnn.export.hub_errors import in_one_line, package
 
 if TYPE_CHECKING:
-    from gridcnn.evaluation.report import Report
+    from gridcnn.export.card_scores import AnyReport
     from gridcnn.model import FittedModel
 
 __all__ = [
@@ -223,7 +223,7 @@ def push(
     private: bool = False,
     token: str | None = None,
     licence: str | None = None,
-    evaluation: Report | None = None,
+    evaluation: AnyReport | None = None,
     onnx: bool = True,
     endpoint: str | None = None,
 ) -> Pushed:
@@ -241,7 +241,7 @@ def push(
         The default is the variable `HF_TOKEN`, or that of `hf auth login`.
     licence : str, optional
         Licence of the model, for the card.
-    evaluation : Report, optional
+    evaluation : Report or LabelSetReport, optional
         Scores on held-out items, for the card.
     onnx : bool
         Whether to upload an ONNX file too.

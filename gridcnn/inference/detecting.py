@@ -17,7 +17,7 @@ import torch
 
 from gridcnn.errors import ConfigurationError, ItemError
 from gridcnn.inference.cells import CellLogits, cell_logits, has_cells
-from gridcnn.inference.event_finding import Cells, EventFinder, without_echoes
+from gridcnn.inference.event_finding import Cells, EventFinder, without_doubtful, without_echoes
 from gridcnn.inference.predictor import predictor
 from gridcnn.model import FittedModel
 from gridcnn.multilabel import shares
@@ -259,8 +259,8 @@ class _Look:
         if self._sums is not None:
             self._find(self._sums.take(None, finder.width))
         events = [*self._events, *finder.finish()]
-        if self._several:  # of labels that do not exclude each other, both are there
-            events.sort(key=lambda event: (event.start, event.end, event.label))
+        if self._several:
+            events = without_doubtful(events, dict(zip(finder.classes, finder.thresholds.tolist(), strict=True)))
         else:
             events = without_echoes(events, finder.merge / 2)
         item = self.item.item if isinstance(self.item, ItemError) else self.item

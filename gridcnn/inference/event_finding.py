@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from gridcnn.segments import Event
 
-__all__ = ["Cells", "EventFinder", "without_echoes"]
+__all__ = ["Cells", "EventFinder", "without_doubtful", "without_echoes"]
 
 LOW = 0.4
 """An event lasts while its class has this share of the probability that it needs (hysteresis)."""
@@ -21,6 +21,10 @@ ACTIVE = 0.4
 
 LEAST = 1e-9
 """Smallest probability of a cell that counts: below, one cell would outvote all others."""
+
+OVERLAPPED, LESS_DOUBT = 0.3, 0.25
+"""Share of an event that a longer one of another label overlaps, from which it may be caused by that one, and share of
+the usual doubt that it may then have."""
 
 NEIGHBOURS = 100
 """Events before and after an event, in the order of their beginnings, that it may belong to."""
@@ -160,6 +164,35 @@ class EventFinder:
         start, end, confidence = max(found.start, 0.0), max(found.end, 0.0), float(found.windows[label])
         if confidence >= self.thresholds[label] and found.end - found.start >= self.shortest:
             yield Event(self.source, start, end, self.classes[label], min(confidence, 1.0))
+
+
+def without_doubtful(events: Iterable[Event], confidence: Mapping[str, float]) -> list[Event]:
+    """Leave out what a longer event of another label may have caused, and return the others by their beginnings.
+
+    Events of labels that do not exclude each other may be there at the same time. But a loud sound makes others look
+    probable, too: an event that a longer one overlaps needs more confidence than one that is alone.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        Those of one item.
+    confidence : mapping of str to float
+        The probability from which there is an event of each label.
+    """
+    ordered = sorted(events, key=lambda event: (event.start, event.end, event.label))
+
+    def may_be_caused(event: Event, other: Event) -> bool:
+        both, length = min(event.end, other.end) - max(event.start, other.start), event.end - event.start
+        return event.label != other.label and length < other.end - other.start and both >= OVERLAPPED * length
+
+    kept = []
+    for at, event in enumerate(ordered):
+        doubt = 1 - (event.confidence or 0.0)
+        near = ordered[max(at - NEIGHBOURS, 0) : at + 1 + NEIGHBOURS]
+        sure = doubt <= LESS_DOUBT * (1 - confidence[event.label])
+        if sure or not any(may_be_caused(event, other) for other in near):
+            kept.append(event)
+    return kept
 
 
 def without_echoes(events: Iterable[Event], near: float) -> list[Event]:

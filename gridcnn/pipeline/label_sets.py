@@ -17,10 +17,12 @@ __all__ = [
     "Labelled",
     "as_given",
     "check_label_sets",
+    "going_on_from",
     "has_several",
     "refuse_what_needs_one_label",
     "warn_of_constant",
     "with_classes",
+    "with_columns",
 ]
 
 _SETS = (list, tuple, set, frozenset, np.ndarray)
@@ -43,7 +45,7 @@ def has_several(y: Any) -> bool:
     return isinstance(y, Iterable) and not isinstance(y, str) and any(isinstance(each, _SETS) for each in y)
 
 
-def check_label_sets(y: Any, n_items: int) -> Labelled:
+def check_label_sets(y: Any, n_items: int, *, fewest: int = 2) -> Labelled:
     """Return the labels of items that may have several.
 
     Parameters
@@ -53,21 +55,23 @@ def check_label_sets(y: Any, n_items: int) -> Labelled:
         or for each item a list, tuple or set of labels.
     n_items : int
         Number of items.
+    fewest : int
+        Labels that have to be used.
 
     Raises
     ------
     ValueError
         If there are more or fewer label sets than items.
     DataError
-        If the matrix holds something else, a label is missing or of another kind than the others, or fewer than two
-        labels are used.
+        If the matrix holds something else, a label is missing or of another kind than the others, or too few labels
+        are used.
     """
     labelled = _matrix_of_sets(y) if _are_sets(y) else _checked_matrix(y)
     matrix, classes = labelled
     if len(matrix) != n_items:
         raise ValueError(f"Found input variables with inconsistent numbers of samples: [{n_items}, {len(matrix)}]")
     used = int(np.count_nonzero(matrix.any(axis=0)))
-    if used < 2:
+    if used < fewest:
         found = f"one label ({classes[matrix.any(axis=0)].tolist()[0]!r})" if used else "no label"
         raise DataError(
             f"several labels an item need at least two labels, but y has {found}: if an item has it or not, give one "
@@ -135,20 +139,55 @@ def with_classes(y: Any, classes: np.ndarray) -> tuple[np.ndarray, dict[str, int
     return found, dict(sorted(unseen.items()))
 
 
-def refuse_what_needs_one_label(config: Any, start: Any) -> None:
+def going_on_from(y: Any, labelled: Labelled, known: np.ndarray) -> Labelled:
+    """Return label sets without labels that no item has; a matrix without names has the columns of the model.
+
+    Parameters
+    ----------
+    y : array-like
+        As it was given.
+    labelled : Labelled
+        What it holds.
+    known : ndarray of shape (n_classes,)
+        The labels of the model to go on from.
+
+    Raises
+    ------
+    DataError
+        If a matrix without names has another number of columns than the model has labels.
+    """
+    matrix, classes = labelled
+    if not _are_sets(y) and not isinstance(y, pd.DataFrame):
+        if matrix.shape[1] != len(known):
+            raise DataError(
+                f"y has {matrix.shape[1]} columns without names, and the model to go on from has {len(known)} labels: "
+                "name the columns by a DataFrame, or give each item a list of labels, if there are new ones"
+            )
+        classes = known
+    used = matrix.any(axis=0)
+    return Labelled(matrix[:, used], classes[used])
+
+
+def with_columns(labelled: Labelled, classes: np.ndarray) -> np.ndarray:
+    """Return label sets with a column for each of `classes`, in their order; the labels of the sets are among them."""
+    matrix = np.zeros((len(labelled.matrix), len(classes)), dtype=np.uint8)
+    order = np.argsort(classes, kind="stable")
+    matrix[:, order[np.searchsorted(classes, labelled.classes, sorter=order)]] = labelled.matrix
+    return matrix
+
+
+def refuse_what_needs_one_label(config: Any) -> None:
     """Raise ConfigurationError for settings that have no meaning with several labels an item."""
     if config.background is not None:
         raise ConfigurationError(
             f"background {config.background!r} is one class among others; with several labels an item may have none: "
-            "leave its labels empty, and leave out background"
+            "give background an empty set of labels, and leave out background (`gridcnn train --background` does so)"
         )
     if config.class_weight is not None:
         raise ConfigurationError(
-            "class_weight is for one class an item; with several labels each has a threshold of its own, which does "
-            "the same: leave it out"
+            "class_weight is for one class an item; with several labels each has a threshold of its own, chosen on "
+            "held-out items, which makes up for how rare it is: leave it out"
         )
-    if start is not None:
-        raise ConfigurationError("a training with several labels an item cannot go on from a model yet: train anew")
 
 
 def _are_sets(y: Any) -> bool:

@@ -10,6 +10,7 @@ from gridcnn.evaluation.label_sets_report import LabelSetReport
 from gridcnn.evaluation.metrics import Evaluation
 from gridcnn.evaluation.report import Answer, Report
 from gridcnn.model import EpochRecord
+from gridcnn.multilabel import score_name
 from gridcnn.render.drawn_map import drawn_map
 from gridcnn.render.html import render
 from gridcnn.render.preview import Shown, draw_grid, name_of, picture_uri, show
@@ -69,7 +70,7 @@ def _confusion(scores: Evaluation) -> dict[str, Any]:
 def _curves(history: list[EpochRecord], *, several: bool) -> list[dict[str, Any]]:
     """Return the lines of the learning curves, the heights of their labels and the range of each chart."""
     charts = []
-    right = "Precision of the ranking" if several else "Accuracy"
+    right = score_name(several=several).capitalize()
     for title, name, form in (("Loss", "loss", "%.2f"), (right, "accuracy", "%.2f")):
         series: list[dict[str, Any]] = [
             {"name": label, "colour": colour, "values": [getattr(record, field) for record in history]}

@@ -75,7 +75,13 @@ def review_page(
             shown.append(_shown(model, each, columns))
         except ItemError as error:  # it could be read a moment ago
             skipped.append(Skipped(each.name, error.reason))
-    data = {"columns": [*columns, "label"], "classes": model.class_names, "candidates": shown, "command": command}
+    data: dict[str, Any] = {
+        "columns": [*columns, "labels" if model.several else "label"],
+        "classes": model.class_names,
+        "candidates": shown,
+        "command": command,
+        "several": model.several,
+    }
     digest = hashlib.blake2b(json.dumps(data).encode(), digest_size=12).hexdigest()
     page = render(
         "review.html",
@@ -84,6 +90,7 @@ def review_page(
         n_candidates=len(shown),
         n_items=n_items,
         n_classes=len(model.classes),
+        several=model.several,
         strategy=strategy,
         command=command,
         data={**data, "id": digest},
@@ -101,13 +108,18 @@ def _shown(model: FittedModel, candidate: Candidate, columns: Sequence[str]) -> 
         upwards = model.adapter.spec_.axes[0].upwards
         found = found._replace(picture=picture_uri(draw_grid(grid, upwards=upwards)))
     ranked = np.argsort(-candidate.probabilities, kind="stable")[:MOST_RANKED]
+    answer, more = names[ranked[0]], {}
+    if model.thresholds is not None:
+        given = [name for name, has in zip(names, candidate.probabilities >= model.thresholds, strict=True) if has]
+        answer, more = ", ".join(given) or "no label", {"given": given}
     return {
         "name": found.name,
         "picture": found.picture,
         "sound": found.sound,
         "text": found.text,
         "note": found.note,
-        "answer": names[ranked[0]],
+        "answer": answer,
+        **more,
         "ranked": [[int(at), round(float(candidate.probabilities[at]), 4)] for at in ranked],
         "cells": [candidate.cells.get(column, "") for column in columns],
     }

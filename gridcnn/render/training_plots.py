@@ -9,24 +9,26 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from gridcnn.model import fitted_model
+from gridcnn.multilabel import score_name
 from gridcnn.render.drawing import AGAINST, FOR, GREY, RESOLUTION, WIDTH, new_figure
 
 __all__ = ["confusion_matrix", "learning_curves"]
 
 
 def learning_curves(model: Any) -> Figure:
-    """Draw loss and accuracy by epoch, in training and on the validation split, of a model or classifier."""
+    """Draw loss and accuracy (with several labels ranking precision) by epoch, in training and validation."""
     model = fitted_model(model)
     history = model.history
     epochs = [record.epoch for record in history]
     figure = new_figure(3.6)
-    for ax, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    right = score_name(several=model.several)
+    for ax, name, title in zip(figure.subplots(1, 2), ("loss", "accuracy"), ("loss", right), strict=True):
         ax.plot(epochs, [getattr(record, name) for record in history], ".-", color=GREY, label="training")
         validation = [getattr(record, f"validation_{name}") for record in history]
         if not np.isnan(validation).all():
             ax.plot(epochs, validation, ".-", color=FOR, label="validation")
         ax.axvline(model.best_epoch, color=AGAINST, lw=0.8, ls=":", label=f"kept: epoch {model.best_epoch}")
-        ax.set(xlabel="epoch", ylabel=name)
+        ax.set(xlabel="epoch", ylabel=title)
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False)

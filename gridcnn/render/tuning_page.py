@@ -45,7 +45,7 @@ def tuning_page(tuned: Tuned, source: str = "") -> str:
         ranked=[*complete, *(each for each in tuned.trials if not each.complete)],
         best=complete[0] if complete else None,
         pictures=pictures,
-        test=None if tuned.model is None else tuned.model.scores.get("test_accuracy"),
+        test=None if tuned.model is None else tuned.model.scores.get(f"test_{tuned.score.replace(' ', '_')}"),
     )
 
 

@@ -22,7 +22,7 @@ LONGEST = 14  # characters of a name on an axis
 
 
 def tuning_history(tuned: Tuned) -> Figure:
-    """Draw the accuracy of each trial on the items held out, and the best until then."""
+    """Draw the score of each trial on the items held out, and the best until then."""
     figure = new_figure(3.4)
     ax = figure.subplots()
     complete = [each for each in tuned.trials if each.complete]
@@ -35,7 +35,7 @@ def tuning_history(tuned: Tuned) -> Figure:
             ax.plot(others, [min(scores, default=0.0)] * len(others), mark, color=GREY, label=state)
     if tuned.usual is not None:
         ax.axhline(tuned.usual.accuracy, color=AGAINST, lw=0.8, ls=":", label="the defaults")
-    ax.set(xlabel="trial", ylabel="accuracy on items held out")
+    ax.set(xlabel="trial", ylabel=f"{tuned.score} on items held out")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, fontsize=8)
@@ -48,13 +48,13 @@ def tuning_importance(tuned: Tuned) -> Figure:
     figure = new_figure(0.9 + 0.3 * len(names))
     ax = figure.subplots()
     ax.barh([plain(name, 40) for name in names], [tuned.importance[name] for name in names], color=FOR)
-    ax.set(xlabel="share of the differences in accuracy", xlim=(0, None))
+    ax.set(xlabel=f"share of the differences in {tuned.score}", xlim=(0, None))
     ax.spines[["top", "right"]].set_visible(False)
     return figure
 
 
 def slices(tuned: Tuned) -> Figure:
-    """Draw the accuracy of the complete trials at each value of the dimensions that mattered most."""
+    """Draw the score of the complete trials at each value of the dimensions that mattered most."""
     complete = [each for each in tuned.trials if each.complete]
     varying = [
         name for name in (complete[0].point if complete else {}) if len({each.point[name] for each in complete}) > 1
@@ -68,7 +68,7 @@ def slices(tuned: Tuned) -> Figure:
     for ax, name in zip(axes.flat, ranked, strict=False):
         _slice(ax, name, complete)
     for ax in axes[:, 0]:
-        ax.set_ylabel("accuracy")
+        ax.set_ylabel(tuned.score)
     return figure
 
 

@@ -93,7 +93,7 @@ class CallbackList(Callback):
 
 
 class EarlyStopping(Callback):
-    """Stops after `patience` epochs without a higher validation accuracy.
+    """Stops after `patience` epochs without a higher validation accuracy, or ranking precision.
 
     Parameters
     ----------

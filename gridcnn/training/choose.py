@@ -15,6 +15,7 @@ import numpy as np
 
 from gridcnn.adapters import Adapter
 from gridcnn.adapters.questions import Option, Question
+from gridcnn.multilabel import score_name
 from gridcnn.pipeline.split import LabelledItems
 from gridcnn.training.budget import Budget
 from gridcnn.training.checkpoint import Checkpoints
@@ -84,7 +85,7 @@ class Choice:
         how = f" ({', '.join(told)})" if told and chosen != usual else ""
         if chosen == usual and max(whole.values(), default=0) > whole.get(usual, 1):
             how = ", since the lead of the other may be chance"
-        right = "ranking precision" if self.several else "right"
+        right = score_name(several=True) if self.several else "right"
         return f"{self.about}: {scores} {right} of {self.n_items:,} items held out{behind}; taken: {chosen}{how}"
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from gridcnn.model import Network
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.split import SMALLEST_SPLIT, few, validation_indices
-from gridcnn.training.certainty import Answers, learn_certainty
+from gridcnn.training.certainty import Answers, learn_certainty, thresholds_of
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.folds import Fold, folds_of
 from gridcnn.training.following import train_together
@@ -34,6 +34,7 @@ __all__ = [
     "fold_of_new_items",
     "known_after",
     "starting_folds",
+    "thresholds_after",
     "training_of",
 ]
 
@@ -65,14 +66,19 @@ def fold_of_new_items(job: Job, start: Start, seed: int) -> Fold:
     encoded = job.encode(start.adapter, job.items, choose_device(job.config.device))
     readable = np.unique(encoded.item)
     new = readable[~start.model.trained_on(encoded.fingerprints)]
-    present, target = np.unique(job.items.target, return_inverse=True)
+    if job.items.several:
+        target = job.items.target
+        present = np.flatnonzero(target.any(axis=0))
+    else:
+        present, target = np.unique(job.items.target, return_inverse=True)
     if len(new) < len(readable):
         job.callback.on_message(
             f"{len(readable) - len(new):,} of {len(readable):,} items are among those that the model was trained on"
         )
     unseen = job.items.take(new)
-    if len(new) >= SMALLEST_SPLIT and len(np.unique(unseen.target)) < len(present):
-        without = [str(job.classes[each]) for each in np.setdiff1d(present, unseen.target)]
+    left = np.flatnonzero(unseen.target.any(axis=0)) if unseen.several else np.unique(unseen.target)
+    if len(new) >= SMALLEST_SPLIT and len(left) < len(present):
+        without = [str(job.classes[each]) for each in np.setdiff1d(present, left)]
         job.callback.on_message(f"none is held out: of {few(without)} the model has learned from all items already")
         return everything
     relabelled = replace(unseen, target=target[new])
@@ -130,11 +136,16 @@ def caught_up(examples: Examples, n_classes: int, known: Sequence[int]) -> Examp
     class among thousands of known ones would move them too little. Together they weigh at most half as much as an
     average class that the model knows: with more, others are taken for the new class.
     """
-    total = np.bincount(examples.target, examples.weight, minlength=n_classes)
+    several = examples.target.ndim > 1
+    if several:
+        total = examples.weight.astype(float) @ examples.target
+    else:
+        total = np.bincount(examples.target, examples.weight, minlength=n_classes)
     more = np.ones(n_classes)
     new = np.setdiff1d(np.flatnonzero(total), known)
     more[new] = np.clip(MOST_SHARE * total[known].mean() / total[new], 1, MOST_WEIGHT)
-    return examples._replace(weight=(examples.weight * more[examples.target]).astype(np.float32))
+    of_item = np.max(examples.target * more, axis=1, initial=1.0) if several else more[examples.target]
+    return examples._replace(weight=(examples.weight * of_item).astype(np.float32))
 
 
 def training_of(job: Job, *, solved: bool) -> Callable[..., Outcome]:
@@ -153,6 +164,21 @@ def training_of(job: Job, *, solved: bool) -> Callable[..., Outcome]:
         return training(network, examples, config, **more)
 
     return further
+
+
+def thresholds_after(job: Job, answers: Answers | None, certainty: Certainty) -> np.ndarray | None:
+    """Return the threshold of each class; of those that no held-out item has, that of the model that is gone on from.
+
+    It is None if items have one label.
+    """
+    found = thresholds_of(answers, certainty, len(job.classes), several=job.items.several)
+    before = None if job.start is None else job.start.model
+    if found is None or before is None or before.thresholds is None:
+        return found
+    at = np.searchsorted(job.classes, before.classes)
+    unheard = np.ones(len(at), dtype=bool) if answers is None else ~answers.target[:, at].any(axis=0)
+    found[at[unheard]] = before.thresholds[unheard]
+    return found
 
 
 def certainty_of(job: Job, answers: Answers | None) -> Certainty:

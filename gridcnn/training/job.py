@@ -20,17 +20,19 @@ from sklearn.utils.validation import _check_sample_weight, _num_samples
 from gridcnn.adapters import Adapter
 from gridcnn.answer_rule import background_index
 from gridcnn.errors import ConfigurationError, DataError
-from gridcnn.model import fitted_model
+from gridcnn.model import FittedModel, fitted_model
 from gridcnn.multilabel import set_numbers
 from gridcnn.pipeline.cache import default_cache_folder, usable
 from gridcnn.pipeline.encode import EncodedItems, encode_items, fit_adapter
 from gridcnn.pipeline.label_sets import (
     as_given,
     check_label_sets,
+    going_on_from,
     has_several,
     refuse_what_needs_one_label,
     warn_of_constant,
     with_classes,
+    with_columns,
 )
 from gridcnn.pipeline.labels import check_class_weight, check_classes, check_labels
 from gridcnn.pipeline.split import LabelledItems, few, merge_repeats, take, validation_indices
@@ -137,6 +139,7 @@ def make_job(
     fresh.check_parameters()
     if start is not None:
         require_adapter(fitted_model(start), fresh)
+        _require_as_many(fitted_model(start), several=has_several(y))
         fresh = copy.deepcopy(fitted_model(start).adapter)  # which knows the columns of a table, and their order
     # A search draws numbers of numpy's types, which neither torch nor json take for numbers.
     parameters = {name: each.item() if isinstance(each, np.generic) else each for name, each in parameters.items()}
@@ -148,7 +151,7 @@ def make_job(
     if columns is not None and start is None:
         of_columns: Any = fresh
         of_columns.columns_ = columns  # so that those of validation items are taken by their names
-    labelled = check_label_sets(y, len(items)) if has_several(y) else None
+    labelled = check_label_sets(y, len(items), fewest=2 if start is None else 1) if has_several(y) else None
     labels = check_labels(y, len(items)) if labelled is None else set_numbers(labelled.matrix)
     weight = _check_sample_weight(sample_weight, np.zeros(len(items)), dtype=np.float64, ensure_non_negative=True)
     group_index = None
@@ -161,11 +164,12 @@ def make_job(
             raise DataError(f"groups has {len(group_index)} entries for {len(items)} items; give one for each item")
     n_given = int((weight > 0).sum())
     goes_on = None
-    if labelled is not None or (start is not None and fitted_model(start).several):
-        refuse_what_needs_one_label(config, start)
     if labelled is None:
         classes = np.unique(labels[weight > 0])
     else:
+        refuse_what_needs_one_label(config)
+        if start is not None:
+            labelled = going_on_from(y, labelled, fitted_model(start).classes)
         classes = labelled.classes
         warn_of_constant(labelled)
     if start is not None:
@@ -176,7 +180,7 @@ def make_job(
     classes = classes if goes_on is None else goes_on.classes
     check_class_weight(config.class_weight, classes)
     background_index(classes, config.background)
-    target = np.searchsorted(classes, labels) if labelled is None else labelled.matrix
+    target = np.searchsorted(classes, labels) if labelled is None else with_columns(labelled, classes)
     given = LabelledItems(items, target, weight, _rows(X, len(items)), group_index)
     cache = _cache_folder(config) if fresh.reads_files else None
     merged = merge_repeats(given, files=fresh.reads_files, cache=cache)
@@ -195,6 +199,16 @@ def make_job(
         start=goes_on,
         peers=peers,
     )
+
+
+def _require_as_many(model: FittedModel, *, several: bool) -> None:
+    """Raise ConfigurationError if items have several labels and the model to go on from one, or the other way round."""
+    if model.several != several:
+        here, there = ("several labels an item", "one") if several else ("one label an item", "several")
+        raise ConfigurationError(
+            f"there {'are' if several else 'is'} {here}, and the model to go on from gives {there}: give it labels as "
+            f"it was trained on ({'--labels' if model.several else '--label'} COLUMN), or train from scratch"
+        )
 
 
 def _one_label(y: Any, n_items: int) -> np.ndarray:

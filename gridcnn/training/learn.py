@@ -37,12 +37,11 @@ from gridcnn.training.certainty import (
     scores_at,
     scores_by_class,
     scores_of,
-    thresholds_of,
 )
 from gridcnn.training.checkpoint import Checkpoints
 from gridcnn.training.config import TrainingConfig
 from gridcnn.training.flip_test import flip_test
-from gridcnn.training.going_on import certainty_of, first_network, known_after, training_of
+from gridcnn.training.going_on import certainty_of, first_network, known_after, thresholds_after, training_of
 from gridcnn.training.job import Job
 from gridcnn.training.limit import announce, fit_to_budget, reduced
 from gridcnn.training.loop import Examples, Outcome, diverged, seeded
@@ -170,7 +169,7 @@ def learn(
         fingerprints=known_after(job, [part.fingerprints for part in parts]),
         interrupted=outcome.interrupted,
         certainty=certainty,
-        thresholds=thresholds_of(answers, certainty, len(job.classes), several=training.several),
+        thresholds=thresholds_after(job, answers, certainty),
         skipped=tuple(each for part in parts for each in part.skipped),
     )
     return Learned(model, answers)
@@ -303,7 +302,7 @@ def _weighted(examples: Examples, class_weight: np.ndarray) -> Examples:
 def _scores(job: Job, outcome: Outcome, answers: Answers | None, mixture: Mixture | None) -> dict[str, Any]:
     if answers is not None and (mixture or job.config.class_weight or job.items.several):
         return scores_of(answers)
-    if not outcome.history:
+    if not outcome.history or job.items.several:  # an epoch has another score than a model of several labels
         return {}
     return scores_at(outcome.history[max(outcome.best_epoch, 1) - 1])
 

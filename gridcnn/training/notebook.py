@@ -11,6 +11,7 @@ from typing import Any
 
 from gridcnn.display import printable
 from gridcnn.model import EpochRecord, Network
+from gridcnn.multilabel import score_name
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.schedule import in_words
 
@@ -81,7 +82,7 @@ class NotebookProgress(Callback):
         self._what = f"epoch {min(record.epoch + 1, self._epochs)}/{self._epochs}"
         validation = record.validation_accuracy
         held_out = "" if math.isnan(validation) else f", validation {validation:.3f}"
-        self._scores = f"loss {record.loss:.4f}, accuracy {record.accuracy:.3f}{held_out}"
+        self._scores = f"loss {record.loss:.4f}, {score_name(several=network.several)} {record.accuracy:.3f}{held_out}"
         self._show()
 
     def on_end(self) -> None:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 from gridcnn.display import printable
+from gridcnn.multilabel import score_name
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.notebook import notebook_progress
 from gridcnn.training.schedule import in_words
@@ -147,14 +148,14 @@ class PlainProgress(Messages):
         self._next_line = now + SECONDS_BETWEEN_LINES
         left = (now - self._started) / (record.epoch - self._before) * (self._epochs - record.epoch)
         speed = f"{record.samples_per_second:,.0f} samples/s"
-        self._print(f"epoch {record.epoch}/{self._epochs}  {_scores(record)}  {speed}  {in_words(left)} left")
+        self._print(f"epoch {record.epoch}/{self._epochs}  {_scores(record, network)}  {speed}  {in_words(left)} left")
 
     def on_end(self) -> None:
         """Nothing to close."""
 
 
 class LiveProgress(Messages):
-    """A bar that moves with every step: epoch, accuracy, samples per second, time left. It fits 80 columns."""
+    """A bar that moves with every step: epoch, score, samples per second, time left. It fits 80 columns."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -206,7 +207,9 @@ class LiveProgress(Messages):
         if self._training is None:
             return
         upcoming = min(record.epoch + 1, self._epochs)
-        self._bars.update(self._training, description=f"epoch {upcoming}/{self._epochs}", scores=_accuracy(record))
+        self._bars.update(
+            self._training, description=f"epoch {upcoming}/{self._epochs}", scores=_short(record, network)
+        )
 
     def on_end(self) -> None:
         """Leave the last state on the screen and give the terminal back."""
@@ -217,14 +220,16 @@ class LiveProgress(Messages):
         return self._bars.add_task(description, total=total, scores="", speed="")
 
 
-def _accuracy(record: EpochRecord) -> str:
+def _short(record: EpochRecord, network: Network) -> str:
     validation = "" if math.isnan(record.validation_accuracy) else f", validation {record.validation_accuracy:.3f}"
-    return f"accuracy {record.accuracy:.3f}{validation}"
+    name = score_name(several=network.several).removesuffix(" precision")  # there are 80 columns
+    return f"{name} {record.accuracy:.3f}{validation}"
 
 
-def _scores(record: EpochRecord) -> str:
-    parts = [f"loss {record.loss:.4f}", f"accuracy {record.accuracy:.3f}"]
+def _scores(record: EpochRecord, network: Network) -> str:
+    name = score_name(several=network.several)
+    parts = [f"loss {record.loss:.4f}", f"{name} {record.accuracy:.3f}"]
     if not math.isnan(record.validation_loss):
         parts.append(f"validation loss {record.validation_loss:.4f}")
-        parts.append(f"validation accuracy {record.validation_accuracy:.3f}")
+        parts.append(f"validation {name} {record.validation_accuracy:.3f}")
     return "  ".join(parts)

@@ -104,7 +104,7 @@ class Start:
     def first_network(self, flip_axes: Sequence[str]) -> Network:
         """Return a new network with the first weights."""
         frontend, backbone = copy.deepcopy((self.network.frontend, self.network.backbone))
-        return Network(frontend, backbone, flip_axes)
+        return Network(frontend, backbone, flip_axes, several=self.model.several)
 
     def origin(self) -> dict[str, Any]:
         """Return what a model keeps of where it came from, JSON-ready."""
@@ -136,12 +136,12 @@ def start_from(model: FittedModel, parameters: Mapping[str, Any], present: np.nd
     ConfigurationError
         If the network cannot be as it was set.
     DataError
-        If the labels are of another kind than the model's, or of one class only.
+        If the labels are of another kind than the model's, or of one class only, unless items may have several.
     """
     _require_network(model, parameters)
     _require_kind(present, model.classes)
     classes = np.union1d(model.classes, present)
-    if len(present) < 2:
+    if len(present) < 2 and not model.several:
         raise DataError(
             f"all items are of one class ({present[0]}), and nothing would tell it from those of the model "
             f"({few(list(map(str, model.classes)))}): add items of some of these, also such as it was trained on"

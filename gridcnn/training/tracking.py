@@ -14,7 +14,7 @@ from gridcnn.training.callbacks import Callback
 
 __all__ = ["MLflow", "TensorBoard", "tracker"]
 
-FIGURES = ("loss", "accuracy", "validation_loss", "validation_accuracy", "learning_rate", "samples_per_second")
+NO_FIGURES = ("epoch", "seconds")
 
 
 class TensorBoard(Callback):
@@ -41,7 +41,7 @@ class TensorBoard(Callback):
 
     def on_epoch(self, record: EpochRecord, network: Network) -> None:
         """Write the figures."""
-        for name, value in _figures(record).items():
+        for name, value in _figures(record, network).items():
             self._writer.add_scalar(f"training {self._training}/{name}", value, record.epoch)
 
     def on_end(self) -> None:
@@ -90,7 +90,7 @@ class MLflow(Callback):
 
     def on_epoch(self, record: EpochRecord, network: Network) -> None:
         """Log the figures."""
-        self._ask("log_metrics", _figures(record), step=record.epoch)
+        self._ask("log_metrics", _figures(record, network), step=record.epoch)
 
     def on_end(self) -> None:
         """End the run."""
@@ -125,10 +125,10 @@ def tracker(text: str) -> Callback:
     raise ConfigurationError(f"--log: expected tensorboard:FOLDER or mlflow:URI, got {text!r}")
 
 
-def _figures(record: EpochRecord) -> dict[str, float]:
+def _figures(record: EpochRecord, network: Network) -> dict[str, float]:
     """Return the figures that there are: those of a validation only if there was one."""
-    figures = {name: float(getattr(record, name)) for name in FIGURES}
-    return {name: value for name, value in figures.items() if not math.isnan(value)}
+    figures = record.named(several=network.several).items()
+    return {name: float(value) for name, value in figures if name not in NO_FIGURES and not math.isnan(value)}
 
 
 def _imported(module: str, package: str) -> Any:

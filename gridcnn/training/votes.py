@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.optimize import minimize
-from scipy.special import softmax
 
 from gridcnn.model import EpochRecord, Network
+from gridcnn.multilabel import item_losses, shares
 from gridcnn.network.layers import to_channels_last
 from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.config import TrainingConfig
@@ -59,19 +59,18 @@ def shifted(
     n_features, n_classes = features.shape[1], logits.shape[1]
     weight = (examples.weight / examples.weight.mean()).astype(np.float64)
     learned = np.setdiff1d(np.arange(n_classes), fixed)
-    rows = np.arange(len(examples.target))
-    wanted = np.zeros(logits.shape)
-    wanted[rows, examples.target] = 1
+    several = examples.target.ndim > 1
+    wanted = examples.target.astype(float) if several else np.eye(n_classes)[examples.target]
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         change = flat.reshape(n_features + 1, len(learned))
         now = logits.copy()
         now[:, learned] += features @ change[:-1] + change[-1]
-        chances = softmax(now, axis=1)
-        named = np.maximum(chances[rows, examples.target], np.finfo(float).tiny)
+        chances = shares(now, several=several)
+        lost = item_losses(chances, examples.target)
         wrong = (chances - wanted)[:, learned] * weight[:, None]
         slope = np.concatenate([features.T @ wrong, wrong.sum(axis=0, keepdims=True)]) + change / strength
-        return float(-(weight * np.log(named)).sum() + (change**2).sum() / (2 * strength)), slope.ravel()
+        return float((weight * lost).sum() + (change**2).sum() / (2 * strength)), slope.ravel()
 
     first = np.zeros((n_features + 1) * len(learned))
     found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": MOST_STEPS, "ftol": TOLERANCE})

@@ -10,10 +10,20 @@ from typing import Any
 import numpy as np
 
 from gridcnn.model import FittedModel
-from gridcnn.training.callbacks import Callback
+from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.judging import Judged
 
-__all__ = ["Tried", "Tuned", "Watcher", "best_first", "from_plain", "in_words", "plain"]
+__all__ = [
+    "Tried",
+    "Tuned",
+    "Watcher",
+    "Watchers",
+    "best_first",
+    "from_plain",
+    "in_words",
+    "plain",
+    "score_name_of_trials",
+]
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,8 @@ class Tried:
     state : {"complete", "pruned", "failed"}
         How it ended.
     accuracy, loss : float
-        On the items held out from it; NaN unless it is complete.
+        On the items held out from it; NaN unless it is complete. If items may have several labels, the first is the
+        mean average precision of the labels.
     told : dict of str to str
         In what it differs from the defaults, in words.
     point : dict
@@ -89,6 +100,8 @@ class Tuned:
     importance : dict of str to float
         Share of the differences between trials that each dimension explains, the largest first; empty if too few
         trials are complete.
+    several : bool
+        Whether items may have several labels.
     """
 
     model: FittedModel | None
@@ -99,6 +112,17 @@ class Tuned:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     adapter: Mapping[str, Any] = field(default_factory=dict)
     importance: Mapping[str, float] = field(default_factory=dict)
+    several: bool = False
+
+    @property
+    def score(self) -> str:
+        """What the score of a trial is called."""
+        return score_name_of_trials(several=self.several)
+
+
+def score_name_of_trials(*, several: bool) -> str:
+    """Return what the score of a trial is called."""
+    return "mean average precision" if several else "accuracy"
 
 
 class Watcher(Callback):
@@ -112,6 +136,28 @@ class Watcher(Callback):
 
     def on_searched(self) -> None:
         """Called after the last trial, before the last training."""
+
+
+class Watchers(CallbackList, Watcher):
+    """Several callbacks as one; those that are watchers also hear of trials."""
+
+    def on_trial(self, number: int, told: Mapping[str, str]) -> None:
+        """Pass it on to watchers."""
+        for each in self._watchers():
+            each.on_trial(number, told)
+
+    def on_trials(self, trials: Sequence[Tried], wanted: int | None) -> None:
+        """Pass them on to watchers."""
+        for each in self._watchers():
+            each.on_trials(trials, wanted)
+
+    def on_searched(self) -> None:
+        """Pass it on to watchers."""
+        for each in self._watchers():
+            each.on_searched()
+
+    def _watchers(self) -> list[Watcher]:
+        return [each for each in self.callbacks if isinstance(each, Watcher)]
 
 
 def in_words(told: Mapping[str, str]) -> str:
@@ -132,12 +178,14 @@ def plain(judged: Judged) -> dict[str, Any]:
     """Return what became of the items, JSON-ready and short."""
     return {
         "place": judged.place.astype(int).tolist(),
-        "right": "".join("1" if hit else "0" for hit in judged.hit),
+        "right": [round(hit, 4) for hit in judged.hit.tolist()]
+        if ((judged.hit > 0) & (judged.hit < 1)).any()  # of several labels, some lead and some do not
+        else "".join("1" if hit else "0" for hit in judged.hit),
         "loss": [round(loss, 4) for loss in judged.loss.tolist()],
     }
 
 
 def from_plain(values: Mapping[str, Any]) -> Judged:
     """Return what `plain` described."""
-    hit = np.array([each == "1" for each in values["right"]], dtype=float)
+    hit = np.array([float(each) for each in values["right"]], dtype=float)
     return Judged(np.array(values["place"], dtype=int), hit, np.array(values["loss"], dtype=float))

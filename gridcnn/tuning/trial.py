@@ -10,7 +10,7 @@ from typing import NamedTuple
 from gridcnn.errors import DataError
 from gridcnn.model import EpochRecord, Network
 from gridcnn.training.callbacks import Callback, CallbackList
-from gridcnn.training.certainty import scores_of
+from gridcnn.training.certainty import scores_by_class, scores_of
 from gridcnn.training.folds import Fold
 from gridcnn.training.job import Job
 from gridcnn.training.judging import Judged, judged, lead
@@ -28,7 +28,7 @@ class Pruned(Exception):  # noqa: N818  no error: a trial without hope ends
 
 
 class Score(NamedTuple):
-    """What a trial reached on the items held out."""
+    """What a trial reached on the items held out; if they may have several labels, their mean average precision."""
 
     accuracy: float
     loss: float
@@ -36,7 +36,7 @@ class Score(NamedTuple):
 
 
 class Pruner(Callback):
-    """Reports the accuracy of each epoch on the items held out, and ends a trial without hope.
+    """Reports the accuracy (or ranking precision) of each epoch on the items held out, and ends a trial without hope.
 
     Parameters
     ----------
@@ -121,8 +121,9 @@ def score_of(lesson: Lesson) -> Score:
     """Return the score of what was learned; DataError if no answer can be judged."""
     if lesson.answers is None:
         raise DataError("no answer about an item held out is finite")
-    scores = scores_of(lesson.answers)
-    return Score(scores["validation_accuracy"], scores["validation_loss"], judged(lesson.answers))
+    scores = scores_of(lesson.answers) | scores_by_class(lesson.answers)
+    name = "mean_average_precision" if lesson.answers.several else "accuracy"
+    return Score(scores[f"validation_{name}"], scores["validation_loss"], judged(lesson.answers))
 
 
 class _Quiet(CallbackList):

@@ -16,8 +16,9 @@ from sklearn.utils import check_random_state
 from gridcnn.adapters import Adapter
 from gridcnn.errors import ConfigurationError, DataError, GridcnnError
 from gridcnn.model import FittedModel
+from gridcnn.pipeline.label_sets import as_given, with_classes
 from gridcnn.training.announce import about_input
-from gridcnn.training.callbacks import Callback, CallbackList
+from gridcnn.training.callbacks import Callback
 from gridcnn.training.checkpoint import run_of
 from gridcnn.training.choose import open_questions
 from gridcnn.training.fit import fit
@@ -26,7 +27,7 @@ from gridcnn.training.going_on import starting_folds
 from gridcnn.training.job import Job, make_job
 from gridcnn.training.judging import Judged, lead
 from gridcnn.training.recipe import fit_config, resolve
-from gridcnn.tuning.records import Tried, Tuned, Watcher, best_first
+from gridcnn.tuning.records import Tried, Tuned, Watchers, best_first
 from gridcnn.tuning.space import Settings, Space
 from gridcnn.tuning.verdict import FINALISTS, Fresh, fresh_folds
 
@@ -79,8 +80,8 @@ def tune(
         Reads the items; it is cloned, and remains as it is. What is set in it is not searched.
     X : sequence of n raw items
         As in `gridcnn.fit`.
-    y : array-like of shape (n,)
-        Labels, strings or integers.
+    y : array-like of shape (n,) or (n, n_classes)
+        Labels, as in `gridcnn.fit`.
     parameters : mapping, optional
         As in `gridcnn.fit`: what is set is kept, and not searched. `time_limit` and `checkpoint_dir` have no place
         here.
@@ -135,12 +136,10 @@ def tune(
     given = dict(parameters or {})
     _check(given, trials, seconds)
     reach(study)
-    watcher = _Watchers(callbacks)
+    watcher = Watchers(callbacks)
     config = fit_config(given)
     job = make_job(adapter, X, y, given, config, sample_weight, groups, [watcher])
     seed = check_random_state(config.random_state).randint(2**31)
-    if job.items.several:
-        raise DataError("a search judges trials by items of one class each, and these have several labels: train them")
     job, surveyed = survey(job)
     job, questions = open_questions(job, surveyed)
     folds = _folds(job, surveyed, validation, seed)
@@ -217,7 +216,17 @@ def _outcome(search: Search, job: Job, space: Space, folds: Sequence[Fold], seed
     elif anew:
         chosen, why = None, "the defaults were not tried to an end, so they are taken"
     settings = Settings({}, {}, {}) if chosen is None else space.settings(chosen.point)
-    return Tuned(None, tuple(done), usual, chosen, why, settings.parameters, settings.adapter, search.importance)
+    return Tuned(
+        None,
+        tuple(done),
+        usual,
+        chosen,
+        why,
+        settings.parameters,
+        settings.adapter,
+        search.importance,
+        job.items.several,
+    )
 
 
 def _verdict(
@@ -237,7 +246,8 @@ def _verdict(
     best, most, told = usual, 0.0, []
     for each in finalists:
         is_ahead, difference, n_items = _judged_anew(search, fresh, each, usual)
-        told.append(f"trial {each.number} {100 * difference:+.1f} points on {n_items:,} items")
+        points = "points of ranking precision" if job.items.several else "points"
+        told.append(f"trial {each.number} {100 * difference:+.1f} {points} on {n_items:,} items")
         if is_ahead and difference > most:
             best, most = each, difference
     compared = f"judged anew beside the defaults: {', '.join(told)}"
@@ -275,9 +285,13 @@ def _joined(
     if validation is None:
         return X, y, sample_weight, groups
     items, labels = validation
-    known = np.flatnonzero(np.isin(np.asarray(labels), job.classes))
+    if job.items.several:
+        sets = [as_given(with_classes(each, job.classes)[0], job.classes) for each in (y, labels)]
+        known, y = np.arange(len(sets[1])), np.concatenate(sets)
+    else:
+        known = np.flatnonzero(np.isin(np.asarray(labels), job.classes))
+        y = np.concatenate([np.asarray(y), np.asarray(labels)[known]])
     more = len(known)
-    y = np.concatenate([np.asarray(y), np.asarray(labels)[known]])
     if isinstance(X, pd.DataFrame | pd.Series):
         X = pd.concat([X, items.iloc[known]])
     elif isinstance(X, np.ndarray):
@@ -320,25 +334,3 @@ class _Clock:
         anew = (1 + FINALISTS) * 3 * first / self.n_folds  # the defaults and the finalists, some folds each
         reserve = min(anew + 2 * first, RESERVE * self.limit) if self.train else 0.0
         return time.perf_counter() - self.started + mean < self.limit - reserve or not done
-
-
-class _Watchers(CallbackList, Watcher):
-    """Several callbacks as one; those that are watchers also hear of trials."""
-
-    def on_trial(self, number: int, told: Mapping[str, str]) -> None:
-        """Pass it on to watchers."""
-        for each in self._watchers():
-            each.on_trial(number, told)
-
-    def on_trials(self, trials: Sequence[Tried], wanted: int | None) -> None:
-        """Pass them on to watchers."""
-        for each in self._watchers():
-            each.on_trials(trials, wanted)
-
-    def on_searched(self) -> None:
-        """Pass it on to watchers."""
-        for each in self._watchers():
-            each.on_searched()
-
-    def _watchers(self) -> list[Watcher]:
-        return [each for each in self.callbacks if isinstance(each, Watcher)]

@@ -1,11 +1,12 @@
 // The review page: one candidate at a time, confirmed, corrected or skipped by keys; the labels are saved as a csv.
+// If items may have several labels, keys switch each of them on and off, and Enter says that the set is right.
 
 import { all, make, one } from "./dom.js";
-import { labelsCsv, matching } from "./review_labels.js";
+import { joined, labelsCsv, matching, sameSet } from "./review_labels.js";
 
 const data = JSON.parse(one("#data").textContent);
 const MOST_KEYS = 9, DIGIT = /^[0-9]$/, store = `gridcnn review ${data.id}`;
-const state = { at: 0, labels: {}, skipped: [], added: [], plays: true };
+const state = { at: 0, labels: {}, skipped: [], added: [], marks: {}, plays: true };
 let kept = true, changed = false, asked = "";
 
 function remember() {
@@ -15,7 +16,9 @@ function recall() {
   try {
     const found = JSON.parse(localStorage.getItem(store) || "null"), known = (at) => Number.isInteger(Number(at)) && at in data.candidates;
     if (!found) return;
-    for (const [at, label] of Object.entries(found.labels)) if (known(at) && typeof label === "string") state.labels[at] = label;
+    const isLabel = (label) => (data.several ? Array.isArray(label) && label.every((name) => typeof name === "string") : typeof label === "string");
+    for (const [at, label] of Object.entries(found.labels)) if (known(at) && isLabel(label)) state.labels[at] = label;
+    for (const [at, names] of Object.entries(found.marks)) if (known(at) && data.several && isLabel(names)) state.marks[at] = names;
     state.skipped = found.skipped.filter(known);
     state.added = found.added.filter((name) => typeof name === "string");
     state.plays = found.plays !== false;
@@ -26,6 +29,9 @@ function recall() {
 const classes = () => [...data.classes, ...state.added];
 const percent = (share) => `${share > 0.999 && share < 1 ? ">99.9" : (100 * share).toFixed(1)} %`;
 const current = () => data.candidates[state.at];
+const shown = (label) => (data.several ? label.join(", ") || "no label" : label);
+const confirmed = (at) => (data.several ? sameSet(state.labels[at], data.candidates[at].given) : state.labels[at] === data.candidates[at].answer);
+const marked = () => state.marks[state.at] || state.labels[state.at] || current().given;
 const nLabelled = () => Object.keys(state.labels).length;
 
 // The classes that have buttons, with their keys: all of them, or the most probable ones of this candidate where there
@@ -50,10 +56,23 @@ function go(at) {
 function give(label) {
   if (!current()) return;
   state.labels[state.at] = label;
+  delete state.marks[state.at];
   state.skipped = state.skipped.filter((at) => at !== state.at);
   changed = true;
-  say(`Item ${state.at + 1}: ${label}.`);
+  say(`Item ${state.at + 1}: ${shown(label)}.`);
   go(state.at + 1);
+}
+const confirm = () => give(data.several ? marked() : current().answer);
+function pick(name) {
+  if (!data.several) give(name);
+  else mark(marked().includes(name) ? marked().filter((each) => each !== name) : classes().filter((each) => each === name || marked().includes(each)));
+}
+function mark(names) {
+  if (!current()) return;
+  state.marks[state.at] = names;
+  say(`Item ${state.at + 1}: ${shown(names)}? Enter says yes.`);
+  remember();
+  show();
 }
 function skip() {
   if (!current()) return;
@@ -64,6 +83,7 @@ function skip() {
 function forget() {
   if (!current()) return;
   delete state.labels[state.at];
+  delete state.marks[state.at];
   state.skipped = state.skipped.filter((at) => at !== state.at);
   changed = true;
   say("The label is removed.");
@@ -72,11 +92,11 @@ function forget() {
 function add(name) {
   if (!name || !current()) return;
   if (!classes().includes(name)) state.added.push(name);
-  give(name);
+  if (!data.several || !marked().includes(name)) pick(name);
 }
 function save() {
   const rows = Object.keys(state.labels).map(Number).sort((a, b) => a - b);
-  const text = labelsCsv(data.columns, rows.map((at) => [...data.candidates[at].cells, state.labels[at]]));
+  const text = labelsCsv(data.columns, rows.map((at) => [...data.candidates[at].cells, data.several ? joined(state.labels[at], classes()) : state.labels[at]]));
   const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
   make("a", { href: address, download: "labels.csv" }).click();
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
@@ -95,7 +115,7 @@ function show() {
   if (candidate) one("#keys").replaceChildren(...withKeys(candidate).map(classButton));
   closeField();
   all("#strip button").forEach((each, at) => {
-    each.className = at in state.labels ? (state.labels[at] === data.candidates[at].answer ? "confirmed" : "corrected") : state.skipped.includes(at) ? "skipped" : "";
+    each.className = at in state.labels ? (confirmed(at) ? "confirmed" : "corrected") : state.skipped.includes(at) ? "skipped" : "";
     each.toggleAttribute("aria-current", at === state.at);
   });
   one("#strip [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -112,15 +132,15 @@ function card(candidate) {
     candidate.text ? make("blockquote", {}, candidate.text) : null,
     candidate.picture ? make("img", { src: candidate.picture, alt: candidate.text ? "" : candidate.name, class: candidate.sound ? "wide" : "" }) : null,
     candidate.sound ? make("audio", { controls: true, src: candidate.sound, "aria-label": candidate.name }) : null,
-    make("p", { class: "said-by" }, make("span", { class: "soft" }, `${state.at + 1}: `), make("b", {}, candidate.answer), make("span", { class: "number" }, ` ${percent(candidate.ranked[0][1])}`),
-      given === undefined ? null : make("span", { class: given === candidate.answer ? "given same" : "given" }, given === candidate.answer ? "confirmed" : `you said ${given}`)),
+    make("p", { class: "said-by" }, make("span", { class: "soft" }, `${state.at + 1}: `), make("b", {}, candidate.answer), data.several ? null : make("span", { class: "number" }, ` ${percent(candidate.ranked[0][1])}`),
+      given === undefined ? null : make("span", { class: confirmed(state.at) ? "given same" : "given" }, confirmed(state.at) ? "confirmed" : `you said ${shown(given)}`)),
     candidate.text ? null : make("p", { class: "name", title: candidate.cells[0] }, candidate.name),
     candidate.note ? make("p", { class: "name" }, `Shown is ${candidate.note}.`) : null,
   ].filter(Boolean);
 }
 function finished() {
   const counts = new Map();
-  for (const label of Object.values(state.labels)) counts.set(label, (counts.get(label) || 0) + 1);
+  for (const label of Object.values(state.labels).flatMap((each) => (data.several && !each.length ? ["no label"] : each))) counts.set(label, (counts.get(label) || 0) + 1);
   return [
     make("h2", {}, nLabelled() ? "That was the last one." : "Nothing is labelled yet."),
     make("ul", { class: "counts" }, ...[...counts].sort((a, b) => b[1] - a[1]).map(([name, count]) => make("li", {}, make("b", {}, name), ` ${count}`))),
@@ -129,7 +149,8 @@ function finished() {
   ];
 }
 function classButton({ name, key: shortcut, chance }) {
-  return make("button", { type: "button", class: "class", on: { click: (event) => { event.currentTarget.blur(); give(name); } } },
+  const on = data.several && marked().includes(name);
+  return make("button", { type: "button", class: on ? "class on" : "class", "aria-pressed": data.several ? String(on) : null, on: { click: (event) => { event.currentTarget.blur(); pick(name); } } },
     shortcut ? make("kbd", {}, shortcut) : make("span"), make("span", { class: "called" }, name),
     make("span", { class: "number soft" }, chance !== undefined ? percent(chance) : state.added.includes(name) ? "new" : ""),
     make("span", { class: "chance", vars: { "--share": chance || 0 } }));
@@ -148,7 +169,7 @@ function complete() {
   asked = found[0] || "";
   const isNew = written && !classes().includes(written);
   one("#found").replaceChildren(
-    ...found.slice(0, 8).map((name, at) => make("button", { type: "button", on: { click: () => give(name) } }, name, at ? null : make("kbd", {}, "Enter"))),
+    ...found.slice(0, 8).map((name, at) => make("button", { type: "button", on: { click: () => pick(name) } }, name, at ? null : make("kbd", {}, "Enter"))),
     ...(isNew ? [make("button", { type: "button", class: "new", on: { click: () => add(written) } }, `New class “${written}”`, make("kbd", {}, "Shift + Enter"))] : []),
   );
 }
@@ -159,7 +180,7 @@ function keyInField(event) {
   else if (event.key === "Enter" && written) {
     event.preventDefault();
     if (event.shiftKey) add(written);
-    else if (asked) give(asked);
+    else if (asked) pick(asked);
     else say(`There is no class “${written}” yet: Shift + Enter adds it.`);
   }
   event.stopPropagation();
@@ -174,8 +195,9 @@ function key(event) {
   if (on instanceof HTMLElement && on.matches("button, summary, input") && [" ", "Enter"].includes(pressed)) return;
   const chosen = DIGIT.test(pressed) && current() ? withKeys(current()).find((each) => each.key === pressed) : null;
   if (pressed === "Enter" && event.repeat) return; // a key that is held down confirms one item
-  if (pressed === "Enter" && current()) give(current().answer);
-  else if (chosen && !event.repeat) give(chosen.name);
+  if (pressed === "Enter" && current()) confirm();
+  else if (chosen && !event.repeat) pick(chosen.name);
+  else if (pressed === "0" && data.several && current()) mark([]);
   else if (pressed === "ArrowRight") skip();
   else if (pressed === "ArrowLeft") go(state.at - 1);
   else if (pressed === "Delete" || pressed === "Backspace") forget();
@@ -189,7 +211,7 @@ recall();
 one("#card").classList.toggle("tall", data.candidates.some((each) => each.picture));
 one("#strip").append(...data.candidates.map((candidate, at) => make("button", { type: "button", title: `${at + 1}. ${candidate.answer}`, on: { click: (event) => { event.currentTarget.blur(); go(at); } } })));
 const pressed = (act) => (event) => { event.currentTarget.blur(); act(); };
-one("#confirm").addEventListener("click", pressed(() => give(current().answer)));
+one("#confirm").addEventListener("click", pressed(confirm));
 one("#skip").addEventListener("click", pressed(skip));
 one("#back").addEventListener("click", pressed(() => go(state.at - 1)));
 one("#save").addEventListener("click", pressed(save));

@@ -6,6 +6,13 @@ export function labelsCsv(columns, rows) {
   return [columns, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join("");
 }
 
+// The labels of an item as one cell, which `gridcnn train --labels` takes apart: lists if a name holds what separates.
+export function joined(labels, every) {
+  return every.some((name) => /[|;,[\]]/.test(name)) ? JSON.stringify(labels) : labels.join("|");
+}
+
+export const sameSet = (some, others) => some.length === others.length && some.every((each) => others.includes(each));
+
 // The names that begin with what is typed, then those that have it within; an exact one first.
 export function matching(names, typed) {
   const wanted = typed.toLocaleLowerCase();
