@@ -30,6 +30,7 @@ from gridcnn.datasets.media import sort_media
 from gridcnn.datasets.tables import read_table, require_file
 from gridcnn.errors import DataError
 from gridcnn.segments import Segment
+from gridcnn.stored import Stored
 
 __all__ = ["load_manifest", "located_file"]
 
@@ -160,8 +161,12 @@ def _items_of(rows: Rows, path_column: str | None, text: str | None, times: tupl
         items = cut_texts(rows, str(text), start, end)
         return _Items(items, "text", document_names(rows.table[text].tolist(), rows.source))
     elsewhere: list[str] = []
-    rows.replace(path_column, lambda cell: located_file(str(cell), rows.source.parent, elsewhere))
-    rows.drop(~rows.table[path_column].map(os.path.isfile), lambda row: f"no such file: {row[path_column]}")
+    rows.replace(
+        path_column,
+        lambda cell: cell if isinstance(cell, Stored) else located_file(str(cell), rows.source.parent, elsewhere),
+    )
+    there = rows.table[path_column].map(lambda file: isinstance(file, Stored) or os.path.isfile(file))  # noqa: PTH113
+    rows.drop(~there, lambda row: f"no such file: {row[path_column]}")
     if logs:
         series = cut_logs(rows, path_column, start, end)
         sources = list(map(str, rows.table[path_column]))
@@ -175,7 +180,10 @@ def _items_of(rows: Rows, path_column: str | None, text: str | None, times: tupl
     if media.modality in {"image"}:
         raise DataError(f"{rows.source}: start and end are for recordings, logs and texts, and these are pictures.")
     columns = (rows.table[name] for name in (path_column, start, end))
-    segments = [Segment(str(path), float(first), float(last)) for path, first, last in zip(*columns, strict=True)]
+    segments = [
+        Segment(path if isinstance(path, Stored) else str(path), float(first), float(last))
+        for path, first, last in zip(*columns, strict=True)
+    ]
     return _Items(segments, media.modality, list(map(str, paths)), notes)
 
 

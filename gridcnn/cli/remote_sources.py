@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.asking import Asked, Source, read_inputs
+from gridcnn.cli.listed import stored_files
 from gridcnn.cli.sources import Columns, holds_rows, located, require_kind
 from gridcnn.errors import DataError, ItemError
 
@@ -36,7 +37,7 @@ def source_of(name: str, adapter: Adapter, columns: Columns) -> Source:
     if not is_remote(name):
         place = located(name)
         stored = _column_of_files(place, adapter, columns) if place.is_file() and holds_rows(place) else None
-        return _stored_files(name, place, stored) if stored else read_inputs([name], adapter, columns)[0]
+        return stored_files(name, place, stored) if stored else read_inputs([name], adapter, columns)[0]
     remote = RemoteFile(name)
     if not remote.is_dir() and not remote.is_file():
         raise DataError(f"{name}: no such file or folder: check the spelling.")
@@ -49,7 +50,7 @@ def source_of(name: str, adapter: Adapter, columns: Columns) -> Source:
     if not holds_rows(Path(name)):
         return Source(name, lambda: iter([Asked(name, remote)]))
     stored = _column_of_files(remote, adapter, columns)
-    return _stored_files(name, remote, stored) if stored else _manifest(name, remote, columns)
+    return stored_files(name, remote, stored) if stored else _manifest(name, remote, columns)
 
 
 def _column_of_files(place: Path | RemoteFile, adapter: Adapter, columns: Columns) -> str | None:
@@ -62,30 +63,6 @@ def _column_of_files(place: Path | RemoteFile, adapter: Adapter, columns: Column
     if columns.path is None and len(files) == 1:
         return files[0]
     return columns.path if columns.path in files else None
-
-
-def _stored_files(name: str, place: Path | RemoteFile, column: str) -> Source:
-    """Read the pictures or sounds that a parquet file holds in a column, and keep none of them."""
-    from gridcnn.datasets.hub_parquet import stored_files
-    from gridcnn.datasets.manifest import located_file
-    from gridcnn.datasets.parquet import opened_parquet
-    from gridcnn.scale.opening import Content
-
-    def items() -> Iterator[Asked]:
-        for row, named, content in stored_files(place, column):
-            item = f"{place}, row {row}"
-            if content is not None:
-                yield Asked(item, Content(str(named), content), row)
-            elif named is None:
-                yield _unreadable(item, f"no {column}")
-            elif isinstance(place, Path):
-                file = located_file(named, place.parent, [])
-                yield Asked(item, file, row) if file.is_file() else _unreadable(item, f"no such file: {file}")
-            else:
-                yield Asked(item, place.parent / named, row)
-
-    with place.open("rb") as file, opened_parquet(file, place, ()) as (_, stated):
-        return Source(name, items, stated.rows)
 
 
 def _folder(name: str, folder: RemoteFile, adapter: Adapter) -> Source:

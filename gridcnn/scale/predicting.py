@@ -34,8 +34,8 @@ from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.encode import EncodedItems, encode_ahead
 from gridcnn.pipeline.parallel import set_computing_threads
 from gridcnn.predictions import Predictions
-from gridcnn.scale.opening import Opening
 from gridcnn.scale.session import ray_module
+from gridcnn.stored import FETCHED_AT_ONCE, is_far
 
 __all__ = ["Answered", "Job", "answered"]
 
@@ -211,13 +211,12 @@ def _reader(sent: _Sent, number: int) -> Callable[[], Iterator[Any]]:
 
 
 def _encode(batch: Mapping[str, Any], sent: _Sent) -> Iterator[dict[str, Any]]:
-    adapter: Any = Opening(_loaded(sent).adapter)
+    adapter = _loaded(sent).adapter
     with limited(**sent.job.limits):
         for unit in batch["unit"]:
             names = iter(unit.names)
-            for some, encoded in encode_ahead(
-                adapter, unit.items, n_jobs=adapter.threads(unit.items), part=sent.job.unit
-            ):
+            threads = FETCHED_AT_ONCE if any(map(is_far, unit.items)) else 1
+            for some, encoded in encode_ahead(adapter, unit.items, n_jobs=threads, part=sent.job.unit):
                 yield {"encoded": _cell(_EncodedUnit(list(itertools.islice(names, len(some))), encoded))}
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from gridcnn.adapters import Adapter
+from gridcnn.datasets.shards import Cell
 from gridcnn.errors import ConfigurationError, GridcnnError
 from gridcnn.model import EpochRecord, FittedModel, Network
 from gridcnn.scale.session import connected, ray_module
@@ -127,16 +128,19 @@ def _whole_names(adapter: Adapter, items: Any) -> Any:
 
     def whole(item: Any) -> Any:
         if isinstance(item, Segment):
-            return replace(item, path=os.path.abspath(item.path))  # noqa: PTH100
+            return replace(item, path=whole(item.path))
+        if isinstance(item, Cell):
+            return item.whole()
         return os.path.abspath(item) if isinstance(item, str | Path) else item  # noqa: PTH100
 
     return [whole(item) for item in items]
 
 
 def _a_file_of(items: Any) -> Path | None:
-    """Return the first file among the items."""
+    """Return the first file of this machine among the items, or the shard that holds the first one."""
     paths = (each.path if isinstance(each, Segment) else each for each in items)
-    return next((Path(each) for each in paths if isinstance(each, str)), None)
+    paths = (each.shard.path if isinstance(each, Cell) else each for each in paths)
+    return next((Path(each) for each in paths if isinstance(each, str | Path)), None)
 
 
 class _Training:
