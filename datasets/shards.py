@@ -15,7 +15,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Self
 
 from gridcnn.datasets.media import kind_by_name, kind_by_start
 from gridcnn.datasets.parquet import opened_parquet, reading, stated_of
@@ -89,10 +89,13 @@ class Cell(Stored):
         """Return its file and row, so that the rows of a file are in their order."""
         return f"{self.shard.path} {self.shard.column} {self.row:012d}".encode("utf-8", "surrogatepass")
 
-    def whole(self) -> Cell:
-        """Return the same with a path that holds in any working directory."""
-        path = self.shard.path
-        return self if isinstance(path, RemoteFile) else replace(self, shard=_absolute(self.shard))
+    def whole(self) -> Self:
+        """Return the same of a shard that is named from the root."""
+        return replace(self, shard=_absolute(self.shard))
+
+    def home(self) -> Path | None:
+        """Return the shard, if it lies on this machine."""
+        return None if isinstance(self.shard.path, RemoteFile) else self.shard.path
 
     def version(self) -> bytes:
         """Return the digest of its content."""

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from gridcnn.errors import DataError, ItemError, NotFetchedError
 from gridcnn.temporary import temporary_folder
@@ -54,6 +54,14 @@ class Stored(ABC):
     @abstractmethod
     def version(self) -> bytes:
         """Return what changes whenever its content does; nothing if that is not known."""
+
+    def whole(self) -> Self:
+        """Return the same item under a name that holds in any working directory."""
+        return self
+
+    def home(self) -> Path | None:
+        """Return the file of this machine that it lies in."""
+        return None
 
     def size(self) -> int | None:
         """Return its size (bytes), as far as that is known without reading it."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gridcnn.datasets import temporary
+from gridcnn import temporary
 from gridcnn.temporary import remove_folder, temporary_folder
 
 pytest.importorskip("fcntl", reason="Windows has no locks that end with their process")

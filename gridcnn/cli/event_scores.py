@@ -29,10 +29,11 @@ def evaluate_events(
     from gridcnn.inference.detecting import detect
 
     annotated = annotated_events(data, model)
+    wholes = {str(item.path): item.path for item in data.items}
     files = list(dict.fromkeys(event.source for event in annotated))
     found: list[Event] = []
     unread = []
-    for path, one in zip(files, detect(model, files, settings), strict=True):
+    for path, one in zip(files, detect(model, [wholes[file] for file in files], settings), strict=True):
         found += one.events
         if one.error:
             unread.append((path, one.error))
@@ -81,7 +82,7 @@ def annotated_events(data: Dataset, model: FittedModel) -> list[Event]:
         raise DataError(f"{data.name}: events need the times of annotations: give --start and --end, or --annotations.")
     pairs = zip(data.items, map(str, data.labels), strict=True)
     background = None if model.background is None else model.class_names[model.background]
-    events = [Event(item.path, item.start, item.end, label) for item, label in pairs if label != background]
+    events = [Event(str(item.path), item.start, item.end, label) for item, label in pairs if label != background]
     if not events:
         raise DataError(f"{data.name}: there is no annotated event to compare with.")
     return events

@@ -23,6 +23,7 @@ from gridcnn.cli.rows import count
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError
+from gridcnn.stored import Stored
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
@@ -65,6 +66,8 @@ class Reading:
 
 
 def _absolute(item: Any, adapter: Adapter) -> Any:
+    if isinstance(item, Stored):
+        return item.whole()
     if adapter.reads_files and isinstance(item, str | os.PathLike):
         return Path(os.path.abspath(item))  # noqa: PTH100  (links stay as they are)
     return item

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from gridcnn.adapters import Adapter
-from gridcnn.datasets.shards import Cell
 from gridcnn.errors import ConfigurationError, GridcnnError
 from gridcnn.model import EpochRecord, FittedModel, Network
 from gridcnn.scale.session import connected, ray_module
 from gridcnn.scale.sharing import require_shared
 from gridcnn.segments import Segment
+from gridcnn.stored import Stored
 from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.following import follow
 from gridcnn.training.peers import Peers
@@ -129,7 +129,7 @@ def _whole_names(adapter: Adapter, items: Any) -> Any:
     def whole(item: Any) -> Any:
         if isinstance(item, Segment):
             return replace(item, path=whole(item.path))
-        if isinstance(item, Cell):
+        if isinstance(item, Stored):
             return item.whole()
         return os.path.abspath(item) if isinstance(item, str | Path) else item  # noqa: PTH100
 
@@ -139,7 +139,7 @@ def _whole_names(adapter: Adapter, items: Any) -> Any:
 def _a_file_of(items: Any) -> Path | None:
     """Return the first file of this machine among the items, or the shard that holds the first one."""
     paths = (each.path if isinstance(each, Segment) else each for each in items)
-    paths = (each.shard.path if isinstance(each, Cell) else each for each in paths)
+    paths = (each.home() if isinstance(each, Stored) else each for each in paths)
     return next((Path(each) for each in paths if isinstance(each, str | Path)), None)
 
 
