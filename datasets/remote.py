@@ -13,7 +13,8 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, ClassVar, Literal, NamedTuple
@@ -22,9 +23,9 @@ from urllib.parse import urlsplit
 from gridcnn.datasets.media import kind_by_name, visible
 from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError
-from gridcnn.stored import Stored, suffix_of
+from gridcnn.stored import FETCHED_AT_ONCE, Stored, suffix_of
 
-__all__ = ["RemoteFile", "Stat", "filesystem_of", "is_remote", "listed_below", "local_copy", "remote_error"]
+__all__ = ["RemoteFile", "Stat", "filesystem_of", "found", "is_remote", "listed_below", "local_copy", "remote_error"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _NO_STORAGE = {"file", "hf", "http", "https", "ftp"}
@@ -170,6 +171,24 @@ class RemoteFile(Stored):
         return stat_of(self._info())
 
 
+def found(files: Sequence[RemoteFile]) -> dict[RemoteFile, RemoteFile]:
+    """Return those files that exist, each with what it is now.
+
+    Raises
+    ------
+    DataError
+        If a storage does not say.
+    """
+    different = list(dict.fromkeys(files))
+    with ThreadPoolExecutor(FETCHED_AT_ONCE) as threads:
+        described = threads.map(RemoteFile._info, different)
+        return {
+            file: replace(file, state=stat_of(info))
+            for file, info in zip(different, described, strict=True)
+            if info.is_file
+        }
+
+
 def stat_of(info: Any) -> Stat:
     """Return size and time of change of a file, as pyarrow describes it."""
     return Stat(int(info.size or 0), int(info.mtime_ns or 0))
@@ -305,7 +324,7 @@ def local_copy(file: RemoteFile) -> Iterator[Path]:
     Raises
     ------
     DataError
-        If it cannot be read, or there is no room for it.
+        If it cannot be read, or there is no room for it; also in place of one about the copy.
     """
     with tempfile.TemporaryDirectory(prefix="gridcnn-") as folder:
         copy = Path(folder) / PurePosixPath(urlsplit(file.name).path).name
@@ -316,4 +335,9 @@ def local_copy(file: RemoteFile) -> Iterator[Path]:
                 f"{file.name}: cannot be copied to {folder} ({error.strerror or error}): set TMPDIR to a folder where "
                 "there is room."
             ) from None
-        yield copy
+        try:
+            yield copy
+        except DataError as error:
+            if type(error) is not DataError:
+                raise
+            raise DataError(str(error).replace(str(copy), file.name)) from None

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Literal, Self
 
+from gridcnn.datasets.located import located_file
 from gridcnn.datasets.media import kind_by_name, kind_by_start
 from gridcnn.datasets.parquet import opened_parquet, reading, stated_of
 from gridcnn.datasets.remote import RemoteFile
@@ -93,6 +94,10 @@ class Cell(Stored):
         """Return the same of a shard that is named from the root."""
         return replace(self, shard=_absolute(self.shard))
 
+    def of(self, path: RemoteFile) -> Self:
+        """Return the same in a file of a storage, which the shard is a copy of."""
+        return replace(self, shard=_copied_from(path, self.shard.column))
+
     def home(self) -> Path | None:
         """Return the shard, if it lies on this machine."""
         return None if isinstance(self.shard.path, RemoteFile) else self.shard.path
@@ -123,14 +128,17 @@ class Cell(Stored):
         home = self.shard.path.parent
         if isinstance(home, RemoteFile):
             return (home / name).save(place)
-        from gridcnn.datasets.manifest import located_file  # noqa: PLC0415  (which reads shards itself)
-
         file = located_file(name, home, [])
         if not file.is_file():
             raise ItemError(self, f"no such file: {file}")
         place = place.with_name(place.name + suffix_of(file.name))
         place.write_bytes(file.read_bytes())
         return place
+
+
+@functools.lru_cache(maxsize=1)
+def _copied_from(path: RemoteFile, column: str) -> Shard:
+    return Shard.of(path, column)
 
 
 @functools.lru_cache(maxsize=1)

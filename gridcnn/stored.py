@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Literal, Self
 from gridcnn.errors import DataError, ItemError, NotFetchedError
 from gridcnn.temporary import temporary_folder
 
-__all__ = ["FETCHED_AT_ONCE", "Stored", "as_path", "fetch", "is_far"]
+__all__ = ["FETCHED_AT_ONCE", "Stored", "as_path", "fetch", "is_far", "keep"]
 
 FETCHED_AT_ONCE = 16
 """Files of a remote storage that are fetched at the same time: each takes long to come, and little else."""
@@ -133,6 +133,11 @@ def fetch(items: Sequence[Any]) -> None:
             pass
 
 
+def keep(item: Stored, place: Path) -> None:
+    """Take a file, which stays until the program ends, for a stored one: it is not fetched again."""
+    _shelf(os.getpid(), item.far).keep(item, place)
+
+
 class _Copy:
     """A file made of a stored one."""
 
@@ -168,6 +173,12 @@ class _Shelf:
             with self._lock:
                 copy.readers -= 1
                 self._tidy()
+
+    def keep(self, item: Stored, place: Path) -> None:
+        """Take a file for an item, for good."""
+        with self._lock:
+            copy = self._copies[item] = _Copy()
+            copy.place, copy.readers = place, 1
 
     def _make(self, item: Stored, copy: _Copy) -> Path:
         with self._lock:

@@ -40,7 +40,7 @@ def tables_of(place: Path, adapter: Adapter) -> tuple[list[Path], list[Path]]:
 def listed(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source:
     """Read the cells of one column: sentences, or names of files."""
     from gridcnn.datasets.cells import is_missing
-    from gridcnn.datasets.manifest import located_file
+    from gridcnn.datasets.located import located_file
     from gridcnn.datasets.streamed import StreamedTable
 
     if not adapter.reads_texts and (stored := column_of_bytes(place, columns.path)) is not None:

@@ -139,10 +139,7 @@ def _copied(name: str, place: RemoteFile, adapter: Adapter, columns: Columns) ->
     from gridcnn.datasets.remote import local_copy
 
     def of(copy: Path) -> Source:
-        try:
-            return read_inputs([str(copy)], adapter, columns)[0]
-        except DataError as error:
-            raise DataError(str(error).replace(str(copy), name)) from None
+        return read_inputs([str(copy)], adapter, columns)[0]
 
     def items() -> Iterator[Asked]:
         with local_copy(place) as copy:
