@@ -30,7 +30,7 @@ AT_ONCE = 16 * 2**20  # bytes of files that are decoded at a time
 KEPT = 64 * 2**20
 """Bytes of decoded rows that are kept of a shard; at least two batches."""
 
-OPEN = 4
+OPEN = 2
 """Shards that are kept open."""
 
 START = 16  # bytes that tell what a file is
@@ -235,9 +235,9 @@ class _Reader:
     def close(self) -> None:
         """Close it; it opens again if it is asked."""
         with self.lock:
-            self._file, self._group = None, -1
+            self._file = None
             self._kept.clear()
-            self._batches = iter(())
+            self._rest()
             self._closing.close()
 
     def _open(self) -> None:
@@ -263,7 +263,7 @@ class _Reader:
         if group != self._group or at < self._next:
             assert self._file is not None  # for the type checker
             n_rows = self._starts[group + 1] - self._starts[group]
-            self._group = -1
+            self._rest()
             self._batches = self._parquet.iter_batches(
                 rows_at_once(self._file, self._shard.path, group, n_rows),
                 row_groups=[group],
@@ -274,15 +274,21 @@ class _Reader:
         while at >= self._next:
             batch = next(self._batches, None)
             if batch is None:
-                self._group = -1
+                self._rest()
                 raise ValueError(f"row group {group + 1} has fewer rows than it says")
             batch.validate(full=True)
             self._kept.append((self._next, batch))
             self._next += len(batch)
             while len(self._kept) > 2 and sum(each.nbytes for _, each in self._kept) > KEPT:
                 self._kept.popleft()
+        if self._next == self._starts[group + 1]:
+            self._rest()
         first, batch = self._kept[-1]
         return _cell(batch, at - first)
+
+    def _rest(self) -> None:
+        """Let go of the row group, whose pages may be large."""
+        self._group, self._batches = -1, iter(())
 
 
 def _cell(batch: Any, at: int) -> tuple[str | None, bytes | None]:
