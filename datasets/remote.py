@@ -114,8 +114,8 @@ class RemoteFile(Stored):
         """Return what its suffix says."""
         return kind_by_name(self.name)
 
-    def save(self, place: Path) -> Path:
-        """Fetch it."""
+    def save(self, place: Path, in_memory: Path) -> Path:
+        """Fetch it to the disk."""
         place = place.with_name(place.name + suffix_of(urlsplit(self.name).path))
         self.copy_to(place)
         return place

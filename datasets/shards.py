@@ -22,7 +22,7 @@ from gridcnn.datasets.media import kind_by_name, kind_by_start
 from gridcnn.datasets.parquet import opened_parquet, reading, stated_of
 from gridcnn.datasets.remote import RemoteFile
 from gridcnn.errors import DataError, ItemError
-from gridcnn.stored import Stored, as_path, suffix_of
+from gridcnn.stored import SMALL, Stored, as_path, suffix_of
 
 __all__ = ["START", "Cell", "Shard", "content_of", "digest_of", "media_of", "opened", "rows_at_once"]
 
@@ -110,30 +110,33 @@ class Cell(Stored):
         """Return what it was when it was listed."""
         return self.media
 
-    def save(self, place: Path) -> Path:
+    def save(self, place: Path, in_memory: Path) -> Path:
         """Write its content."""
         name, content = _reader(self.shard).cell(self.row)
         if self.digest and (content is None or digest_of(content) != self.digest):
             raise ItemError(self, f"{self.shard.path} was changed after its rows were listed: begin again")
         if content is not None:
-            place = place.with_name(place.name + media_suffix(content[:START], name))
-            place.write_bytes(content)
-            return place
+            return _written(content, media_suffix(content[:START], name), place, in_memory)
         if name is None:
             raise ItemError(self, f"no {self.shard.column}")
-        return self._save_other(name, place)
+        return self._save_other(name, place, in_memory)
 
-    def _save_other(self, name: str, place: Path) -> Path:
+    def _save_other(self, name: str, place: Path, in_memory: Path) -> Path:
         """Copy the file whose path stands in place of bytes."""
         home = self.shard.path.parent
         if isinstance(home, RemoteFile):
-            return (home / name).save(place)
+            return (home / name).save(place, in_memory)
         file = located_file(name, home, [])
         if not file.is_file():
             raise ItemError(self, f"no such file: {file}")
-        place = place.with_name(place.name + suffix_of(file.name))
-        place.write_bytes(file.read_bytes())
-        return place
+        return _written(file.read_bytes(), suffix_of(file.name), place, in_memory)
+
+
+def _written(content: bytes, suffix: str, place: Path, in_memory: Path) -> Path:
+    place = in_memory if len(content) <= SMALL else place
+    place = place.with_name(place.name + suffix)
+    place.write_bytes(content)
+    return place
 
 
 @functools.lru_cache(maxsize=1)
@@ -153,8 +156,8 @@ def content_of(cell: Any) -> tuple[str | None, bytes | None]:
 
 
 def digest_of(content: bytes) -> bytes:
-    """Return 16 bytes that stand for some content."""
-    return hashlib.blake2b(content, digest_size=DIGEST).digest()
+    """Return 16 bytes that stand for some content; by SHA-256, which most processors compute by themselves."""
+    return hashlib.sha256(content).digest()[:DIGEST]
 
 
 def media_of(start: bytes, name: str | None) -> Literal["image", "sound"] | None:
@@ -214,6 +217,7 @@ class _Reader:
         self._batches: Iterator[Any] = iter(())
         self._group, self._next = -1, 0  # the row group that batches are of, and the row of the next one
         self._kept: deque[tuple[int, Any]] = deque()
+        self._bytes = 0  # of those that are kept
 
     def cell(self, row: int) -> tuple[str | None, bytes | None]:
         """Return the name and the content of a row, which is counted from 1.
@@ -237,6 +241,7 @@ class _Reader:
         with self.lock:
             self._file = None
             self._kept.clear()
+            self._bytes = 0
             self._rest()
             self._closing.close()
 
@@ -279,8 +284,9 @@ class _Reader:
             batch.validate(full=True)
             self._kept.append((self._next, batch))
             self._next += len(batch)
-            while len(self._kept) > 2 and sum(each.nbytes for _, each in self._kept) > KEPT:
-                self._kept.popleft()
+            self._bytes += batch.nbytes
+            while len(self._kept) > 2 and self._bytes > KEPT:
+                self._bytes -= self._kept.popleft()[1].nbytes
         if self._next == self._starts[group + 1]:
             self._rest()
         first, batch = self._kept[-1]

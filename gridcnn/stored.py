@@ -26,6 +26,12 @@ __all__ = ["FETCHED_AT_ONCE", "Stored", "as_path", "fetch", "is_far", "keep"]
 FETCHED_AT_ONCE = 16
 """Files of a remote storage that are fetched at the same time: each takes long to come, and little else."""
 
+SMALL = 2**20
+"""Bytes of a file that may stand in memory for a while: to make one on the disk takes several times as long."""
+
+MEMORY = Path("/dev/shm")
+"""Where Linux has files in memory."""
+
 KEPT_NEAR = 64
 """Files that are made of what lies on this machine and stay when they have been read."""
 
@@ -72,8 +78,10 @@ class Stored(ABC):
         """Return "image" or "sound", or None if it is neither, as far as that is known."""
 
     @abstractmethod
-    def save(self, place: Path) -> Path:
-        """Write it to a new file of this name, to which a suffix is added, and return its path.
+    def save(self, place: Path, in_memory: Path) -> Path:
+        """Write it to a new file of one of these names, to which a suffix is added, and return its path.
+
+        The second one takes memory in place of the disk, and is for what has at most `SMALL` bytes.
 
         Raises
         ------
@@ -152,7 +160,9 @@ class _Shelf:
     """Files made of stored ones, each once for all threads; when it is full, the oldest go that nobody reads."""
 
     def __init__(self, most: int | None) -> None:
-        self._folder = temporary_folder("items")
+        self._folder = self._in_memory = temporary_folder("items")
+        if most is not None and _has_room(MEMORY, 2 * most * SMALL):
+            self._in_memory = temporary_folder("items", MEMORY)
         self._copies: OrderedDict[Stored, _Copy] = OrderedDict()
         self._lock = threading.Lock()
         self._most, self._most_bytes = most, KEPT
@@ -183,9 +193,9 @@ class _Shelf:
     def _make(self, item: Stored, copy: _Copy) -> Path:
         with self._lock:
             self._made += 1
-            place = self._folder / f"{self._made}"
+            places = [folder / f"{self._made}" for folder in (self._folder, self._in_memory)]
         try:
-            made = item.save(place)
+            made = item.save(*places)
             size = made.stat().st_size
         except ItemError:
             raise
@@ -215,6 +225,13 @@ class _Shelf:
             if copy.place is not None:
                 copy.place.unlink(missing_ok=True)
             idle = (item for item, copy in self._copies.items() if not copy.readers)
+
+
+def _has_room(folder: Path, size: int) -> bool:
+    try:
+        return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > size
+    except OSError:
+        return False
 
 
 @functools.cache

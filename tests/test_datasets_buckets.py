@@ -186,10 +186,10 @@ def test_what_did_not_come_is_tried_again_the_next_time(
     before = RemoteFile.save
     with monkeypatch.context() as broken:
 
-        def save(self: RemoteFile, place: Path) -> Path:
+        def save(self: RemoteFile, *places: Path) -> Path:
             if self.name.endswith("03.png"):
                 raise DataError(f"{self.name} cannot be read: the line is down.")
-            return before(self, place)
+            return before(self, *places)
 
         broken.setattr(RemoteFile, "save", save)
         partly = encode_items(adapter, items, cache=tmp_path, on_error="skip")

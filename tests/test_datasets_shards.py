@@ -296,6 +296,7 @@ def test_nothing_is_unpacked_and_nothing_stays(trained: Path, run: Any, monkeypa
     rooms = trained / "rooms"
     rooms.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(rooms))
+    monkeypatch.setattr(stored, "MEMORY", rooms)
     stored._shelf.cache_clear()
     done = run("evaluate", trained / "m.safetensors", trained / "set", "--path", "raw", "--label", "label", "--json")
     left = [each for each in rooms.rglob("*") if each.is_file() and each.name != ".in-use"]
