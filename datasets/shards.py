@@ -27,8 +27,11 @@ from gridcnn.stored import SMALL, Stored, as_path, suffix_of
 __all__ = ["START", "Cell", "Shard", "content_of", "digest_of", "media_of", "opened", "rows_at_once"]
 
 AT_ONCE = 16 * 2**20  # bytes of files that are decoded at a time
-KEPT = 64 * 2**20
-"""Bytes of decoded rows that are kept of a shard; at least two batches."""
+KEPT, MOST_KEPT = 16 * 2**20, 256 * 2**20
+"""Bytes of decoded rows that are kept of a shard: beyond the first only `ROWS_KEPT` rows, up to the second."""
+
+ROWS_KEPT = 8 * ((os.cpu_count() or 1) + 2)
+"""How far apart the rows are that threads read at the same time."""
 
 OPEN = 2
 """Shards that are kept open."""
@@ -285,7 +288,9 @@ class _Reader:
             self._kept.append((self._next, batch))
             self._next += len(batch)
             self._bytes += batch.nbytes
-            while len(self._kept) > 2 and self._bytes > KEPT:
+            while len(self._kept) > 1 and (
+                self._bytes > MOST_KEPT or (self._bytes > KEPT and self._next - self._kept[1][0] >= ROWS_KEPT)
+            ):
                 self._bytes -= self._kept.popleft()[1].nbytes
         if self._next == self._starts[group + 1]:
             self._rest()

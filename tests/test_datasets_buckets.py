@@ -260,6 +260,24 @@ def test_a_model_is_scored_on_a_bucket(pets: str, run: Any, tmp_path: Path) -> N
     assert f"{pets}/clips/dog/07.png" in done.out
 
 
+@pytest.mark.parametrize("source", ["clips/", "manifest.csv", "clips.parquet"])
+def test_a_bucket_is_answered_without_workers(
+    pets: str, run: Any, tmp_path: Path, fetched: Counter[str], source: str
+) -> None:
+    model = tmp_path / "m.safetensors"
+    items = [Image.open(io.BytesIO(picture(label, at))) for label in ("cat", "dog") for at in range(20)]
+    gridcnn.save(fit(ImageAdapter(), items, ["cat"] * 20 + ["dog"] * 20, {"epochs": 6, "kernels": (4,)}), model)
+    options = ["--path", "raw"] if source.endswith("parquet") else []
+    done = run("predict", model, f"{pets}/{source}", *options, "-o", tmp_path / "a.csv")
+    rows = pd.read_csv(tmp_path / "a.csv")
+
+    assert done.code == 0, done.err
+    assert {n for name, n in fetched.items() if name.endswith(".png")} <= {1}
+    assert rows["item"][0] in (f"{pets}/clips/cat/00.png", f"{pets}/clips.parquet, row 1")
+    assert rows["prediction"][:20].tolist() == ["cat"] * 20
+    assert rows["error"].notna().sum() == 1
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [

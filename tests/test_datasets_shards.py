@@ -105,6 +105,7 @@ def test_rows_in_their_order_are_decoded_once(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(shards, "rows_at_once", lambda *given: begun.append(given[2]) or before(*given))
     monkeypatch.setattr(shards, "AT_ONCE", 1000)
     monkeypatch.setattr(shards, "KEPT", 1)
+    monkeypatch.setattr(shards, "ROWS_KEPT", 1)
     path = write(tmp_path / "a.parquet", [noisy(at) for at in range(60)], rows_of_a_group=20)
     shard = Shard.of(path, "raw")
     monkeypatch.setattr(stored, "KEPT_NEAR", 1)
@@ -134,7 +135,8 @@ def test_threads_that_read_in_any_order_get_their_rows(tmp_path: Path, monkeypat
 
 def test_no_more_than_some_rows_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "AT_ONCE", 20_000)
-    monkeypatch.setattr(shards, "KEPT", 60_000)
+    monkeypatch.setattr(shards, "KEPT", 30_000)
+    monkeypatch.setattr(shards, "ROWS_KEPT", 6)
     large = [np.random.default_rng(at).bytes(5000) for at in range(200)]  # of one row group, a million bytes
     shard = Shard.of(write(tmp_path / "a.parquet", large), "raw")
     held = []
@@ -142,7 +144,14 @@ def test_no_more_than_some_rows_are_held(tmp_path: Path, monkeypatch: pytest.Mon
         assert shards._reader(shard).cell(row)[1] == large[row - 1]
         held.append(sum(batch.nbytes for _, batch in shards._reader(shard)._kept))
 
-    assert max(held) <= 90_000
+    assert 30_000 < max(held) <= 60_000
+    monkeypatch.setattr(shards, "ROWS_KEPT", 100)
+    monkeypatch.setattr(shards, "MOST_KEPT", 60_000)
+    held = []
+    for row in range(1, 201):
+        shards._reader(shard).cell(row)
+        held.append(sum(batch.nbytes for _, batch in shards._reader(shard)._kept))
+    assert max(held) <= 60_000
 
 
 # ---- what may be wrong ----------------------------------------------------------------------------------------------

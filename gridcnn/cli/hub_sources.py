@@ -78,7 +78,7 @@ def read_hub_folder(place: Path, source: str, columns: Mapping[str, str | None],
     return replace(data, name=source.rstrip("/").rpartition("/")[2]) if is_on_hub(source) else data
 
 
-def column_of_bytes(place: Path, named: str | None) -> str | None:
+def column_of_bytes(place: Path | RemoteFile, named: str | None) -> str | None:
     """Return the column in which a parquet file holds pictures or sounds: the named one, or the only one; else None."""
     from gridcnn.datasets.hub_parquet import features_of
 

@@ -80,7 +80,7 @@ def require_local(names: Sequence[str], address: str | None) -> None:
     if address is not None:
         raise ConfigurationError("--ray-address is the cluster of --workers: say how many, such as --workers 4.")
     if remote := [name for name in names if is_remote(name)]:
-        raise ConfigurationError(f"{remote[0]} is read and written by workers: say how many, such as --workers 1.")
+        raise ConfigurationError(f"{remote[0]} is written by workers: say how many, such as --workers 1.")
 
 
 def predict_on_workers(

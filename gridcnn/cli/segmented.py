@@ -60,7 +60,7 @@ def segmented(source: Source, start: str, end: str, encoding: str | None) -> Sou
     place = source.listed_in
     if place is None:
         raise ConfigurationError(
-            f"--start and --end name columns of a csv file, and {source.name} is none: leave them out."
+            f"--start and --end name columns of a csv file on this machine, and {source.name} is none: leave them out."
         )
     times = _times(place, start, end, encoding)
 

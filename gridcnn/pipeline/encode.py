@@ -235,9 +235,12 @@ def encode_ahead(
     def ahead() -> int:  # items that may be encoded or wait, by the mean size of those before
         return 2 * part if not all_bytes else min(2 * part, max(BYTES_AHEAD * n_encoded // all_bytes, 1))
 
+    items = iter(items)
+    first = list(itertools.islice(items, 1))
+    threads = _threads(adapter, n_jobs, first)
     n_encoded = all_bytes = size = 0
     some: list[tuple[Any, Encoded | ItemError]] = []
-    chunks = in_threads(encode, items, _threads(adapter, n_jobs), min(part, CHUNK), ahead)
+    chunks = in_threads(encode, itertools.chain(first, items), threads, min(part, CHUNK), ahead)
     with contextlib.closing(chunks):
         for each in itertools.chain.from_iterable(chunks):
             some.append(each)
@@ -259,7 +262,7 @@ def _part_of(some: Sequence[tuple[Any, Encoded | ItemError]]) -> tuple[list[Any]
     return items, EncodedItems(entry.windows, entry.item, entry.fingerprints, skipped, at)
 
 
-def _threads(adapter: Adapter, n_jobs: int | None, items: Iterable[Any] = ()) -> int | None:
+def _threads(adapter: Adapter, n_jobs: int | None, items: Iterable[Any]) -> int | None:
     """Return the number of threads that encode items; None means one a core.
 
     Decoders of files release Python's lock. Tokenisers are Python code, of which one thread runs at a time: more

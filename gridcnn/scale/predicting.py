@@ -35,7 +35,6 @@ from gridcnn.pipeline.encode import EncodedItems, encode_ahead
 from gridcnn.pipeline.parallel import set_computing_threads
 from gridcnn.predictions import Predictions
 from gridcnn.scale.session import ray_module
-from gridcnn.stored import FETCHED_AT_ONCE, is_far
 
 __all__ = ["Answered", "Job", "answered"]
 
@@ -215,8 +214,7 @@ def _encode(batch: Mapping[str, Any], sent: _Sent) -> Iterator[dict[str, Any]]:
     with limited(**sent.job.limits):
         for unit in batch["unit"]:
             names = iter(unit.names)
-            threads = FETCHED_AT_ONCE if any(map(is_far, unit.items)) else 1
-            for some, encoded in encode_ahead(adapter, unit.items, n_jobs=threads, part=sent.job.unit):
+            for some, encoded in encode_ahead(adapter, unit.items, n_jobs=1, part=sent.job.unit):
                 yield {"encoded": _cell(_EncodedUnit(list(itertools.islice(names, len(some))), encoded))}
 
 
