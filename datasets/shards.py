@@ -243,8 +243,7 @@ class _Reader:
         """Close it; it opens again if it is asked."""
         with self.lock:
             self._file = None
-            self._kept.clear()
-            self._bytes = 0
+            self._forget()
             self._rest()
             self._closing.close()
 
@@ -271,6 +270,8 @@ class _Reader:
         if group != self._group or at < self._next:
             assert self._file is not None  # for the type checker
             n_rows = self._starts[group + 1] - self._starts[group]
+            if at < self._next:
+                self._forget()
             self._rest()
             self._batches = self._parquet.iter_batches(
                 rows_at_once(self._file, self._shard.path, group, n_rows),
@@ -296,6 +297,10 @@ class _Reader:
             self._rest()
         first, batch = self._kept[-1]
         return _cell(batch, at - first)
+
+    def _forget(self) -> None:
+        self._kept.clear()
+        self._bytes = 0
 
     def _rest(self) -> None:
         """Let go of the row group, whose pages may be large."""
