@@ -69,7 +69,7 @@ class Adapter(Parameterised):
     """Whether the frontend learns nothing and is worth computing once per data set rather than once per epoch."""
 
     reads_files: ClassVar[bool] = False
-    """Whether an item that is a str or a path names a file."""
+    """Whether an item that is a str or a path names a file; others are `Stored`, and `as_path` opens either."""
 
     reads_texts: ClassVar[bool] = False
     """Whether an item is a str: a cell of a table's text column, or a line of standard input."""

@@ -6,6 +6,7 @@ are a little behind.
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import functools
 import hashlib
@@ -21,7 +22,7 @@ from gridcnn.datasets.located import located_file
 from gridcnn.datasets.media import kind_by_name, kind_by_start
 from gridcnn.datasets.parquet import opened_parquet, reading, stated_of
 from gridcnn.datasets.remote import RemoteFile
-from gridcnn.errors import DataError, ItemError
+from gridcnn.errors import DataError, ItemError, NotFetchedError
 from gridcnn.stored import SMALL, Stored, as_path, suffix_of
 
 __all__ = ["START", "Cell", "Shard", "content_of", "digest_of", "media_of", "opened", "rows_at_once"]
@@ -117,7 +118,7 @@ class Cell(Stored):
         """Write its content."""
         name, content = _reader(self.shard).cell(self.row)
         if self.digest and (content is None or digest_of(content) != self.digest):
-            raise ItemError(self, f"{self.shard.path} was changed after its rows were listed: begin again")
+            raise NotFetchedError(self, f"{self.shard.path} was changed after its rows were listed: begin again")
         if content is not None:
             return _written(content, media_suffix(content[:START], name), place, in_memory)
         if name is None:
@@ -264,8 +265,8 @@ class _Reader:
 
     def _advance(self, at: int) -> tuple[str | None, bytes | None]:
         """Decode batches up to the one that holds a row, from the beginning of its row group if it is behind."""
-        group = next((number for number, end in enumerate(self._starts[1:]) if at < end), None)
-        if group is None:
+        group = bisect.bisect_right(self._starts, at) - 1
+        if group == len(self._starts) - 1:
             raise DataError(f"{self._shard.path} has {self._starts[-1]:,} rows, and row {at + 1:,} is asked for.")
         if group != self._group or at < self._next:
             assert self._file is not None  # for the type checker

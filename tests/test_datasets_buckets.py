@@ -145,6 +145,17 @@ def test_a_set_in_a_bucket_is_trained_on_and_each_file_is_fetched_once(
     assert all(each.item.startswith(f"{pets}/") for each in model.skipped)
 
 
+def test_workers_fetch_their_shares(pets: str, run: Any, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install '.[scale]'")
+    command = ["train", f"{pets}/manifest.csv", "--path", "path", "--epochs", "4", "--kernels", "4", "--workers", "2"]
+    done = run(*command, "-o", tmp_path / "m.safetensors")
+
+    assert done.code == 0, done.err
+    model = gridcnn.load(tmp_path / "m.safetensors")
+    assert [each.item for each in model.skipped] == [f"{pets}/clips/dog/07.png"]
+    assert model.summary["training_items"] >= 30
+
+
 def test_items_of_a_folder_are_those_of_the_same_folder_here(pets: str, tmp_path: Path) -> None:
     for label in ("cat", "dog"):
         (tmp_path / "clips" / label).mkdir(parents=True)

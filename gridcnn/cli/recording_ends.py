@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gridcnn.errors import DataError, ItemError, Skipped
 from gridcnn.segments import are_segments
-from gridcnn.stored import Stored
+from gridcnn.stored import Stored, fetch
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
@@ -39,6 +39,7 @@ def within_recordings(data: Dataset, adapter: type[Adapter] | Adapter | None = N
 
     chosen = adapters.for_modality(data.modality) if adapter is None else adapter
     reader = chosen() if isinstance(chosen, type) else chosen
+    fetch(data.items)
     lengths: dict[str | Stored, float | ItemError] = {}
     kept, items, skipped, latest, n_cut = [], [], [], 0.0, 0
     for at, item in enumerate(data.items):

@@ -41,7 +41,7 @@ from gridcnn.pipeline.parallel import in_threads
 from gridcnn.segments import NAMED
 from gridcnn.stored import FETCHED_AT_ONCE, fetch, is_far
 
-__all__ = ["Chunks", "EncodedItems", "encode_ahead", "encode_items", "encoded_chunks", "fit_adapter"]
+__all__ = ["Chunks", "EncodedItems", "encode_ahead", "encode_items", "encoded_chunks", "fit_adapter", "threads_for"]
 
 CHUNK = 32  # items
 LOOKED_AT = 2_000  # items, at most, that an adapter looks at while it is fitted
@@ -237,7 +237,7 @@ def encode_ahead(
 
     items = iter(items)
     first = list(itertools.islice(items, 1))
-    threads = _threads(adapter, n_jobs, first)
+    threads = threads_for(adapter, n_jobs, first)
     n_encoded = all_bytes = size = 0
     some: list[tuple[Any, Encoded | ItemError]] = []
     chunks = in_threads(encode, itertools.chain(first, items), threads, min(part, CHUNK), ahead)
@@ -262,7 +262,7 @@ def _part_of(some: Sequence[tuple[Any, Encoded | ItemError]]) -> tuple[list[Any]
     return items, EncodedItems(entry.windows, entry.item, entry.fingerprints, skipped, at)
 
 
-def _threads(adapter: Adapter, n_jobs: int | None, items: Iterable[Any]) -> int | None:
+def threads_for(adapter: Adapter, n_jobs: int | None, items: Iterable[Any]) -> int | None:
     """Return the number of threads that encode items; None means one a core.
 
     Decoders of files release Python's lock. Tokenisers are Python code, of which one thread runs at a time: more
@@ -275,7 +275,7 @@ def _threads(adapter: Adapter, n_jobs: int | None, items: Iterable[Any]) -> int 
 
 def encoded_chunks(adapter: Adapter, items: Sequence[Any], n_jobs: int | None) -> Chunks:
     """Encode items in threads; yield the results in their order, in parts."""
-    return in_threads(functools.partial(_encode_chunk, adapter), items, _threads(adapter, n_jobs, items), CHUNK)
+    return in_threads(functools.partial(_encode_chunk, adapter), items, threads_for(adapter, n_jobs, items), CHUNK)
 
 
 def _encoded(chunks: Chunks, names: Sequence[Any] | None, on_error: str, lost: list[int]) -> Iterator[Result]:

@@ -11,6 +11,7 @@ import numpy as np
 from gridcnn.adapters import Adapter
 from gridcnn.adapters.inspecting import Inspection, Inspector
 from gridcnn.errors import ItemError, Skipped
+from gridcnn.pipeline.encode import threads_for
 from gridcnn.pipeline.parallel import in_threads
 from gridcnn.segments import NAMED
 
@@ -95,7 +96,7 @@ class Material:
         def look(items: Sequence[Any]) -> list[Inspection | str]:
             return [_look(inspector, item) for item in items]
 
-        for found in in_threads(look, self.items, None if self.adapter.reads_files else 1, CHUNK):
+        for found in in_threads(look, self.items, threads_for(self.adapter, None, self.items), CHUNK):
             for each in found:
                 inspections.append(None if isinstance(each, str) else each)
                 reasons.append(each if isinstance(each, str) else "")
