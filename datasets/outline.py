@@ -87,10 +87,9 @@ class Outline:
 
     def items_of(self, data: Dataset) -> Dataset:
         """Return a data set that was read from the outline, with the items of the storage."""
-        texts = data.modality == "text"
         return replace(
             data,
-            items=data.items if texts or not isinstance(data.items, list) else [self._item(it) for it in data.items],
+            items=[self._item(it) for it in data.items] if isinstance(data.items, list) else data.items,
             skipped=tuple(
                 each._replace(item=self.named(each.item), reason=self.named(each.reason)) for each in data.skipped
             ),

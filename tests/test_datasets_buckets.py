@@ -309,6 +309,17 @@ def test_what_is_not_there_is_said_in_one_line_before_work_starts(
     assert "gridcnn-" not in done.err
 
 
+def test_other_commands_explain_one_item_or_say_that_they_read_files_here(pets: str, run: Any, tmp_path: Path) -> None:
+    model = tmp_path / "m.safetensors"
+    items = [Image.open(io.BytesIO(picture(label, at))) for label in ("cat", "dog") for at in range(8)]
+    gridcnn.save(fit(ImageAdapter(), items, ["cat"] * 8 + ["dog"] * 8, {"epochs": 1, "kernels": (4,)}), model)
+    done = run("explain", model, f"{pets}/clips/cat/00.png", "-o", tmp_path / "why.html")
+
+    assert done.code == 0, done.err
+    assert "00.png" in (tmp_path / "why.html").read_text(encoding="utf-8")
+    assert "copy it first" in run("review", model, f"{pets}/clips/", "-o", tmp_path / "r").err
+
+
 @pytest.mark.parametrize("name", ["..", "a/../b", "a//b"])
 def test_names_that_lead_elsewhere_are_refused(bucket: str, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     from gridcnn.datasets import outline

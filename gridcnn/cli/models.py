@@ -92,7 +92,10 @@ def one_item(model: FittedModel, item: str, row: int | None, columns: Columns) -
         A file, a sentence, or with `row` a file of rows; also a row as answers name it, such as "a.parquet, row 7".
     """
     from gridcnn.datasets.encoding import decode
+    from gridcnn.datasets.remote import RemoteFile, is_remote
 
+    if is_remote(item) and model.adapter.reads_files and row is None:
+        return RemoteFile(item), None
     if row is None and (found := ROW.fullmatch(item)) and os.path.isfile(found[1]):  # noqa: PTH113
         item, row = found[1], int(found[2])
     place, is_table = located(item), not (model.adapter.reads_texts or model.adapter.reads_files)

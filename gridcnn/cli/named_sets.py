@@ -11,13 +11,14 @@ from gridcnn.errors import DataError
 if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
 
-__all__ = ["hint", "named_set"]
+__all__ = ["hint", "named_set", "refuse_remote"]
 
 
 def named_set(name: str) -> Dataset:
     """Load a set by its name; what looks like a path is the name of none."""
     from gridcnn.datasets import load
 
+    refuse_remote(name)
     place = Path(name)
     if place.exists():
         raise DataError(f"{name} is neither a file nor a folder, but a pipe or a device: save what it gives as a file.")
@@ -27,6 +28,14 @@ def named_set(name: str) -> Dataset:
         return load(name)
     except DataError as error:
         raise DataError(f"{name}: no such file or folder, seen from {Path.cwd()}{_similar(place)}. {error}") from error
+
+
+def refuse_remote(name: str) -> None:
+    """Refuse what lies in a storage, for a command that reads files of this machine."""
+    from gridcnn.datasets.remote import is_remote
+
+    if is_remote(name):
+        raise DataError(f"{name}: this command reads files of this machine, and that is none: copy it first.")
 
 
 def hint(name: str) -> str:

@@ -99,7 +99,7 @@ InputsArgument = Annotated[
     typer.Argument(
         metavar="INPUT...",
         help="Files, folders, a table (csv, tsv, parquet, jsonl), a text file with one sentence a line, or - for "
-        "such lines on standard input.",
+        "such lines on standard input. `predict` and `embed` read them in buckets, too: s3://BUCKET/FOLDER.",
     ),
 ]
 LabelOption = Annotated[
