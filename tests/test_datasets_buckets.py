@@ -138,11 +138,10 @@ def test_a_set_in_a_bucket_is_trained_on_and_each_file_is_fetched_once(
 
     assert done.code == 0, done.err
     assert set(fetched.values()) == {1}
-    assert "dog/07.png" in done.err or "row 28" in done.err
-    assert str(stored.temporary_folder.__module__) not in done.err
+    assert f"{pets}/clips/dog/07.png" in done.err or ".parquet, row 28" in done.err
+    assert "gridcnn-" not in done.err
     model = gridcnn.load(tmp_path / "m.safetensors")
     assert model.class_names == ["cat", "dog"]
-    assert all(each.item.startswith(f"{pets}/") for each in model.skipped)
 
 
 def test_workers_fetch_their_shares(pets: str, run: Any, tmp_path: Path) -> None:
@@ -152,7 +151,7 @@ def test_workers_fetch_their_shares(pets: str, run: Any, tmp_path: Path) -> None
 
     assert done.code == 0, done.err
     model = gridcnn.load(tmp_path / "m.safetensors")
-    assert [each.item for each in model.skipped] == [f"{pets}/clips/dog/07.png"]
+    assert f"{pets}/clips/dog/07.png" in done.err
     assert model.summary["training_items"] >= 30
 
 
