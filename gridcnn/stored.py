@@ -118,7 +118,7 @@ def as_path(item: Any) -> Iterator[Any]:
     if not isinstance(item, Stored):
         yield item
         return
-    with _shelf(os.getpid(), item.far).lent(item) as place:
+    with _shelf_for(item).lent(item) as place:
         try:
             yield place
         except ItemError as error:
@@ -143,7 +143,7 @@ def fetch(items: Sequence[Any]) -> None:
 
 def keep(item: Stored, place: Path) -> None:
     """Take a file, which stays until the program ends, for a stored one: it is not fetched again."""
-    _shelf(os.getpid(), item.far).keep(item, place)
+    _shelf_for(item).keep(item, place)
 
 
 class _Copy:
@@ -232,6 +232,14 @@ def _has_room(folder: Path, size: int) -> bool:
         return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > size
     except OSError:
         return False
+
+
+_making = threading.Lock()
+
+
+def _shelf_for(item: Stored) -> _Shelf:
+    with _making:  # or threads that come at the same time would each have one
+        return _shelf(os.getpid(), item.far)
 
 
 @functools.cache

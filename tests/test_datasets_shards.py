@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,27 @@ def test_a_file_made_of_a_cell_stays_while_it_is_read_and_then_only_with_a_few_o
         assert first.is_file()
         assert len(list(first.parent.iterdir())) == 3
     stored._shelf.cache_clear()
+
+
+def test_threads_that_come_first_share_what_they_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = stored.temporary_folder
+    made: list[Path] = []
+
+    def slowly(*given: Any) -> Path:
+        time.sleep(0.05)
+        made.append(before(*given))
+        return made[-1]
+
+    monkeypatch.setattr(stored, "temporary_folder", slowly)
+    monkeypatch.setattr(stored, "MEMORY", tmp_path / "none")
+    stored._shelf.cache_clear()
+    items = load_manifest(write(tmp_path / "a.parquet", [noisy(at) for at in range(8)]), path_column="raw").items
+    with ThreadPoolExecutor(8) as threads:
+        read = list(threads.map(content, items))
+    stored._shelf.cache_clear()
+
+    assert read == [noisy(at) for at in range(8)]
+    assert len(made) == 1
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------
