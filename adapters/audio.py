@@ -234,7 +234,7 @@ class AudioAdapter(Adapter):
         """Yield places and windows of a recording of any length, which is read piece by piece; see `Adapter.slide`."""
         return slide(item, step, self.sample_rate_, self.samples_, self.sample_rate)
 
-    def length_of(self, path: str) -> float:
+    def length_of(self, path: Any) -> float:
         """Return the duration of a file (s)."""
         return duration_of(path)[1]
 

@@ -24,6 +24,8 @@ from gridcnn.parameters import Constraint, Parameterised, check
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from gridcnn.stored import Stored
+
 __all__ = ["Adapter", "ClassicModel", "Preview", "is_path", "sample_of"]
 
 
@@ -63,12 +65,11 @@ class Adapter(Parameterised):
 
     inspector: ClassVar[type[Inspector]] = Inspector
     """How an audit looks at raw items; it is made from the constructor parameters."""
-
     frontend_is_frozen: ClassVar[bool] = False
     """Whether the frontend learns nothing and is worth computing once per data set rather than once per epoch."""
 
     reads_files: ClassVar[bool] = False
-    """Whether an item that is a str or a path names a file."""
+    """Whether an item that is a str or a path names a file; others are `Stored`, and `as_path` opens either."""
 
     reads_texts: ClassVar[bool] = False
     """Whether an item is a str: a cell of a table's text column, or a line of standard input."""
@@ -161,7 +162,7 @@ class Adapter(Parameterised):
         """How much of an item a window covers, in the units of its places: seconds, samples, tokens."""
         return float(self.spec_.sizes[-1])
 
-    def length_of(self, path: str) -> float:
+    def length_of(self, path: str | Stored) -> float:
         """Return how long a file is whose segments are items, in the units of `extent_`; ItemError if it is none."""
         raise ConfigurationError(f"{type(self).__name__} reads no segments of files")
 

@@ -19,6 +19,7 @@ from gridcnn.adapters.image_opening import FORMATS, check_pixels, opened, why_no
 from gridcnn.adapters.pixel_range import FLOATS, WHOLE, Kind, given_range, lift
 from gridcnn.adapters.tensors import is_tensor, to_array
 from gridcnn.errors import ItemError
+from gridcnn.stored import as_path
 
 __all__ = ["Picture", "as_array", "decoding"]
 
@@ -40,7 +41,7 @@ class Picture:
 
     Parameters
     ----------
-    item : path, PIL.Image.Image, ndarray or torch.Tensor
+    item : path, Stored, PIL.Image.Image, ndarray or torch.Tensor
         Where it is, or what it is.
 
     Attributes
@@ -57,11 +58,16 @@ class Picture:
     """
 
     def __init__(self, item: Any) -> None:
-        self.item = item
         self.transparent = False
         self.kind: Kind | None = None
         self._array: np.ndarray | None = None
         self._levels: np.ndarray | None = None
+        with contextlib.ExitStack() as opening:
+            self.item = opening.enter_context(as_path(item))
+            self._open(self.item)
+            self._closing = opening.pop_all()
+
+    def _open(self, item: Any) -> None:
         if isinstance(item, np.ndarray) or is_tensor(item):
             array = _checked(item)
             if array.dtype == np.uint8:
@@ -89,6 +95,7 @@ class Picture:
     ) -> None:
         if self._array is None:
             self._picture.close()
+        self._closing.__exit__(kind, error, trace)
 
     def header(self) -> Image.Image | None:
         """Return the picture as Pillow opened it, whose header tells how it is stored; None for other arrays."""

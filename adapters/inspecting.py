@@ -10,6 +10,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from gridcnn.adapters.raw_items import is_path
+from gridcnn.stored import as_path
+
 __all__ = ["Inspection", "Inspector", "correlation", "digest", "file_size", "unit"]
 
 DIGEST = 16  # bytes
@@ -105,8 +108,11 @@ def digest(*parts: bytes) -> bytes:
 
 def file_size(item: Any) -> dict[str, float | str]:
     """Return the size (bytes) of an item that is a file, under its name."""
+    if not is_path(item):
+        return {}
     try:
-        return {"file size": float(os.stat(item).st_size)} if isinstance(item, str | os.PathLike) else {}  # noqa: PTH116
+        with as_path(item) as path:
+            return {"file size": float(os.stat(path).st_size)}  # noqa: PTH116
     except (OSError, ValueError):
         return {}
 

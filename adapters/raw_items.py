@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from gridcnn.stored import Stored
+
 __all__ = ["is_path", "sample_of"]
 
 
@@ -20,5 +22,5 @@ def sample_of(items: Sequence[Any], n_items: int) -> list[Any]:
 
 
 def is_path(item: Any) -> bool:
-    """Whether an item names a file, for an adapter that reads files."""
-    return isinstance(item, str | os.PathLike)
+    """Whether an item is a file, for an adapter that reads files; it opens one as `gridcnn.stored.as_path` gives it."""
+    return isinstance(item, str | os.PathLike | Stored)

@@ -15,6 +15,7 @@ from gridcnn.adapters.sound_stretches import duration_of, read_stretch
 from gridcnn.adapters.tensors import is_tensor, to_array
 from gridcnn.errors import DataError, ItemError
 from gridcnn.segments import Segment
+from gridcnn.stored import as_path
 
 __all__ = ["Recording", "as_array", "cancel", "header", "is_one", "load", "mixed"]
 
@@ -67,7 +68,8 @@ def is_one(items: Any) -> bool:
 def header(item: Any, rate: int | None) -> tuple[int, float]:
     """Return sample rate (Hz) and duration (s) of a recording; `rate` is that of arrays, and required for them."""
     if is_path(item):
-        return read_header(item)
+        with as_path(item) as path:
+            return read_header(path)
     if isinstance(item, Segment):
         rate, duration = duration_of(item.path)
         if item.start >= duration:
@@ -103,7 +105,8 @@ def load(item: Any, rate: int | None, most: int | None = None) -> tuple[np.ndarr
         channels, rate = read_stretch(item)
         channels = channels[:most]
     elif is_path(item):
-        channels, rate = read_sound(item, most)
+        with as_path(item) as path:
+            channels, rate = read_sound(path, most)
     elif rate is None:
         raise ItemError(_name(item), f"an array has {NO_RATE}")
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +10,10 @@ import soundfile
 import soxr
 
 from gridcnn.adapters.inspecting import Inspection, Inspector, digest, file_size
+from gridcnn.adapters.raw_items import is_path
 from gridcnn.adapters.recordings import load, mixed
 from gridcnn.adapters.sound_survey import is_clipped, is_silent
+from gridcnn.stored import as_path
 
 __all__ = ["SoundInspector"]
 
@@ -128,10 +129,10 @@ def _silence(mono: np.ndarray, rate: int) -> dict[str, float]:
 
 
 def _format(item: Any) -> dict[str, float | str]:
-    if not isinstance(item, str | os.PathLike):
+    if not is_path(item):
         return {}
     try:
-        with soundfile.SoundFile(item) as file:
+        with as_path(item) as path, soundfile.SoundFile(path) as file:
             return {"format": f"{file.format} {file.subtype}"}
     except (soundfile.SoundFileError, OSError, TypeError, ValueError):
         return {}  # what libsndfile does not read, librosa may

@@ -15,6 +15,7 @@ from gridcnn.adapters.sound_damage import damage
 from gridcnn.adapters.sound_files import check_length, open_sound, read_sound, samples_in
 from gridcnn.errors import ItemError
 from gridcnn.segments import Segment
+from gridcnn.stored import Stored, as_path
 
 __all__ = ["duration_of", "pieces", "read_stretch"]
 
@@ -45,7 +46,11 @@ def read_stretch(segment: Segment) -> tuple[np.ndarray, int]:
     ItemError
         If the file cannot be decoded there, is damaged in its middle, or ends before the segment begins.
     """
-    path = segment.path
+    with as_path(segment.path) as path:
+        return _stretch_of(path, segment)
+
+
+def _stretch_of(path: str, segment: Segment) -> tuple[np.ndarray, int]:
     rate, n_samples, channels, jumps, damaged, shifted = _look_at(path, version := _version(path))
     if shifted:
         raise ItemError(path, damaged)
@@ -68,13 +73,14 @@ def read_stretch(segment: Segment) -> tuple[np.ndarray, int]:
     return np.asarray(samples), rate
 
 
-def duration_of(path: str) -> tuple[int, float]:
+def duration_of(file: str | Stored) -> tuple[int, float]:
     """Return the sample rate (Hz) of a file and its duration (s); ItemError if it is no sound file."""
-    found = _look_at(path, _version(path))
+    with as_path(file) as path:
+        found = _look_at(path, _version(path))
     return found.rate, found.n_samples / found.rate
 
 
-def pieces(path: str | os.PathLike[str]) -> Iterator[tuple[np.ndarray, int]]:
+def pieces(file: str | os.PathLike[str] | Stored) -> Iterator[tuple[np.ndarray, int]]:
     """Yield a file of any length piece after piece, each float32 `(samples, channels)`, with its sample rate (Hz).
 
     Raises
@@ -82,6 +88,11 @@ def pieces(path: str | os.PathLike[str]) -> Iterator[tuple[np.ndarray, int]]:
     ItemError
         If it is no sound file; or, behind its last readable sample, if it is truncated or damaged.
     """
+    with as_path(file) as path:
+        yield from _pieces_of(path)
+
+
+def _pieces_of(path: str | os.PathLike[str]) -> Iterator[tuple[np.ndarray, int]]:
     try:
         file = open_sound(path)
     except ItemError:

@@ -17,9 +17,9 @@ from typing import IO, cast
 
 from gridcnn.datasets.compressed import DAMAGE, require_whole
 from gridcnn.datasets.limits import most
-from gridcnn.datasets.temporary import remove_folder, temporary_folder
 from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError, GridcnnError
+from gridcnn.temporary import remove_folder, temporary_folder
 
 __all__ = ["is_archive", "unpacked"]
 

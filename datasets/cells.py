@@ -19,6 +19,8 @@ from gridcnn.errors import DataError, Skipped
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gridcnn.datasets.remote import RemoteFile
+
 __all__ = [
     "OnError",
     "Rows",
@@ -41,7 +43,9 @@ OnError: TypeAlias = Literal["raise", "skip"]
 class Rows:
     """The rows still in use, and those that were left out."""
 
-    def __init__(self, table: pd.DataFrame, source: Path, on_error: OnError, *, numbered: bool = True) -> None:
+    def __init__(
+        self, table: pd.DataFrame, source: Path | RemoteFile, on_error: OnError, *, numbered: bool = True
+    ) -> None:
         if on_error not in ("raise", "skip"):
             raise DataError(f"on_error={on_error!r}: expected 'raise' or 'skip'.")
         self.table, self.source, self.on_error, self.numbered = table, source, on_error, numbered
@@ -89,7 +93,7 @@ class Rows:
         return f"row {number}" if self.numbered else f"row {number} of the sample"
 
 
-def require_column(table: pd.DataFrame, name: str, source: Path) -> None:
+def require_column(table: pd.DataFrame, name: str, source: Path | RemoteFile) -> None:
     """Raise DataError unless exactly one column has this name; the message says which columns there are."""
     found = list(table.columns).count(name)
     if found == 1:
@@ -159,7 +163,7 @@ def as_labels(column: Iterable[Any]) -> NDArray[Any]:
     return np.array(words)
 
 
-def as_splits(column: pd.Series[Any], source: Path) -> NDArray[Any]:
+def as_splits(column: pd.Series[Any], source: Path | RemoteFile) -> NDArray[Any]:
     """Return the cells of a column as "train", "validation" or "test"; DataError if one is something else."""
     words = [as_word(cell) for cell in column]
     unknown = sorted({word for word in words if word.lower() not in SPLIT_NAMES})

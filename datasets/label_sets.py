@@ -17,6 +17,8 @@ from gridcnn.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gridcnn.datasets.remote import RemoteFile
+
 __all__ = ["LabelSets", "read_label_sets"]
 
 _SEPARATORS = ("|", ";", ",")
@@ -30,7 +32,7 @@ class LabelSets(NamedTuple):
     note: str
 
 
-def read_label_sets(column: pd.Series[Any], source: Path) -> LabelSets:
+def read_label_sets(column: pd.Series[Any], source: Path | RemoteFile) -> LabelSets:
     """Read the labels of a column; what separates them is told from all cells together.
 
     A vertical bar always separates. A semicolon or a comma does if the parts occur more often than the whole cells, so

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,17 +22,23 @@ from gridcnn.datasets.cells import (
 from gridcnn.datasets.dataset import Dataset, Modality
 from gridcnn.datasets.hub_parquet import read_with_files
 from gridcnn.datasets.label_sets import read_label_sets
+from gridcnn.datasets.located import located_file
 from gridcnn.datasets.manifest_segments import cut_logs, cut_texts, document_names, names_logs, read_times
 from gridcnn.datasets.media import sort_media
+from gridcnn.datasets.remote import RemoteFile, found, is_remote, local_copy
 from gridcnn.datasets.tables import read_table, require_file
 from gridcnn.errors import DataError
 from gridcnn.segments import Segment
+from gridcnn.stored import Stored
 
-__all__ = ["load_manifest", "located_file"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["load_manifest"]
 
 
 def load_manifest(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | RemoteFile,
     *,
     label: str | None = None,
     labels: str | None = None,
@@ -52,7 +55,7 @@ def load_manifest(
 
     Parameters
     ----------
-    path : path
+    path : path or RemoteFile
         A .csv (separated by comma, semicolon or tab), .tsv, .parquet, .jsonl, .json or .xlsx file with named columns,
         or one of these as .gz, .bz2, .xz or .zst, or in a .zip.
     label : str, optional
@@ -61,10 +64,10 @@ def load_manifest(
         Column of several labels an item, in place of `label`: cells such as "a|b", or lists; an empty cell is no label.
         `Dataset.labels` then holds a tuple for each item.
     path_column, text : str
-        Column of files, relative to the folder of the manifest, or column of sentences; give one of the two. Files are
-        pictures, recordings or logs (.csv, .tsv, .parquet, .npy or .npz, see `read_log`); a parquet file may also hold
-        their bytes in that column, alone or as Hugging Face does, and names of classes beside their numbers. Sentences
-        are kept verbatim, including words such as "NA" and "None".
+        Column of files, relative to the folder of the manifest, or column of sentences; give one of the two. A file may
+        also be a URL, such as s3://bucket/a.wav. Files are pictures, recordings or logs (.csv, .tsv, .parquet, .npy or
+        .npz, see `read_log`); a parquet file may also hold their bytes in that column, alone or as Hugging Face does,
+        and names of classes beside their numbers. Sentences are kept verbatim, including words such as "NA" and "None".
     group : str, optional
         Column that names what must stay together: speaker, site, patient.
     split : str, optional
@@ -84,7 +87,8 @@ def load_manifest(
     Returns
     -------
     Dataset
-        Items are paths, `Segment`s or sentences in the order of the rows; of logs an array `(n, channels, samples)`, or
+        Items are paths, `Segment`s or sentences in the order of the rows; bytes in a column are `Cell`s, and files of a
+        storage `RemoteFile`s, which are read when they are needed; of logs an array `(n, channels, samples)`, or
         `(n, samples)` of one channel, NaN behind the ends of shorter ones. Labels are int64 if all of them are written
         as integers, and strings otherwise.
 
@@ -95,13 +99,8 @@ def load_manifest(
         name, or, with ``on_error="raise"``, a row has an empty cell or names a missing file. Rows are numbered as in a
         spreadsheet: the header of a csv is row 1.
     """
-    source = Path(path)
-    require_file(source)
-    if source.suffix.lower() == ".parquet":
-        table = read_with_files(source, path_column)
-        table.columns = [str(column).strip() for column in table.columns]
-    else:
-        table = read_table(source, encoding)
+    source = path if isinstance(path, RemoteFile) else Path(path)
+    table = _read(source, path_column, encoding)
     if (text is None) == (path_column is None):
         raise DataError(
             f"{source}: say which column holds the items, with either text= (sentences) or path_column= (files): "
@@ -118,24 +117,37 @@ def load_manifest(
     for name in used:
         rows.drop(rows.table[name].map(is_missing), f"no {name}")
 
-    found = _items_of(rows, path_column, text, (start, end))
+    read = _items_of(rows, path_column, text, (start, end))
     table = rows.table
-    groups, notes = None if group is None else np.array([as_word(cell) for cell in table[group]]), found.notes
+    groups, notes = None if group is None else np.array([as_word(cell) for cell in table[group]]), read.notes
     if group is None and start is not None and end is not None:
-        groups = blocks_of_time(found.sources, table[start].tolist(), table[end].tolist())
-        notes = (*notes, *about_groups(found.sources))
+        groups = blocks_of_time(read.sources, table[start].tolist(), table[end].tolist())
+        notes = (*notes, *about_groups(read.sources))
     sets = None if labels is None else read_label_sets(table[labels], source)
     return Dataset(
-        found.items,
+        read.items,
         sets.labels if sets is not None else None if label is None else as_labels(table[label]),
-        found.modality,
+        read.modality,
         name=source.stem,
         groups=groups,
         split=None if split is None else as_splits(table[split], source),
-        axes=found.axes,
+        axes=read.axes,
         skipped=tuple(rows.skipped),
         notes=notes if sets is None else (*notes, sets.note),
     )
+
+
+def _read(source: Path | RemoteFile, path_column: str | None, encoding: str | None) -> pd.DataFrame:
+    """Read the rows of a manifest, of a storage from a copy."""
+    if isinstance(source, Path):
+        require_file(source)
+    if source.suffix.lower() == ".parquet":
+        table = read_with_files(source, path_column)
+        return table.set_axis([str(column).strip() for column in table.columns], axis=1)
+    if isinstance(source, Path):
+        return read_table(source, encoding)
+    with local_copy(source) as copy:
+        return read_table(copy, encoding)
 
 
 class _Items(NamedTuple):
@@ -158,10 +170,9 @@ def _items_of(rows: Rows, path_column: str | None, text: str | None, times: tupl
         if start is None or end is None:
             return _Items([str(cell) for cell in rows.table[text]], "text", [])
         items = cut_texts(rows, str(text), start, end)
-        return _Items(items, "text", document_names(rows.table[text].tolist(), rows.source))
+        return _Items(items, "text", document_names(rows.table[text].tolist(), rows.source.name))
     elsewhere: list[str] = []
-    rows.replace(path_column, lambda cell: located_file(str(cell), rows.source.parent, elsewhere))
-    rows.drop(~rows.table[path_column].map(os.path.isfile), lambda row: f"no such file: {row[path_column]}")
+    _locate(rows, path_column, elsewhere)
     if logs:
         series = cut_logs(rows, path_column, start, end)
         sources = list(map(str, rows.table[path_column]))
@@ -175,42 +186,33 @@ def _items_of(rows: Rows, path_column: str | None, text: str | None, times: tupl
     if media.modality in {"image"}:
         raise DataError(f"{rows.source}: start and end are for recordings, logs and texts, and these are pictures.")
     columns = (rows.table[name] for name in (path_column, start, end))
-    segments = [Segment(str(path), float(first), float(last)) for path, first, last in zip(*columns, strict=True)]
+    segments = [
+        Segment(path if isinstance(path, Stored) else str(path), float(first), float(last))
+        for path, first, last in zip(*columns, strict=True)
+    ]
     return _Items(segments, media.modality, list(map(str, paths)), notes)
 
 
-def located_file(cell: str, folder: Path, elsewhere: list[str]) -> Path:
-    """Return the file that a cell names, relative to the folder of the manifest; note if it is found in another way.
+def _locate(rows: Rows, column: str, elsewhere: list[str]) -> None:
+    """Turn names of files into files, and leave out the rows of those that do not exist."""
+    folder = rows.source.parent
 
-    A cell may also be written with backslashes, with ~, as a URL of this machine, or without its suffix, or be relative
-    to the working directory, if a file is found so, and only one.
-    """
-    text = cell.strip()
-    literal = folder / text
-    if os.path.isfile(literal):  # noqa: PTH113  (twice as fast, and the usual case)
-        return literal
-    plain = text
-    if text.lower().startswith("file:"):
-        with contextlib.suppress(ValueError):  # no valid URL, such as file://[x
-            plain = unquote(urlsplit(text).path)
-    spellings = dict.fromkeys([plain, plain.replace("\\", "/"), os.path.expanduser(plain)])  # noqa: PTH111
-    for spelling in spellings:
-        try:
-            for place in (folder / spelling, Path(spelling)):
-                if place.is_file():
-                    elsewhere.append(text)
-                    return place
-            named = list((folder / spelling).parent.glob(f"{_literal(Path(spelling).name)}.*"))
-        except (OSError, ValueError):  # a name too long, or with a zero byte
-            continue
-        if len(named) == 1 and named[0].is_file() and not Path(spelling).suffix:
-            elsewhere.append(text)
-            return named[0]
-    return literal
+    def file(cell: Any) -> Any:
+        if isinstance(cell, Stored):
+            return cell
+        name = str(cell).strip()
+        if isinstance(folder, RemoteFile):
+            return folder / name
+        return RemoteFile(name) if is_remote(name) else located_file(name, folder, elsewhere)
 
-
-def _literal(name: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", name)
+    rows.replace(column, file)
+    known = found([each for each in rows.table[column] if isinstance(each, RemoteFile)])
+    rows.replace(column, lambda file: known.get(file, file) if isinstance(file, RemoteFile) else file)
+    there = [
+        each in known if isinstance(each, RemoteFile) else isinstance(each, Stored) or os.path.isfile(each)  # noqa: PTH113
+        for each in rows.table[column]
+    ]
+    rows.drop(~np.array(there, dtype=bool), lambda row: f"no such file: {row[column]}")
 
 
 def _about(elsewhere: list[str]) -> list[str]:

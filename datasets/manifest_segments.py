@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from gridcnn.datasets.event_files.reading import BadRowError, has_decimal_commas
 from gridcnn.datasets.limits import require_cells
 from gridcnn.datasets.logs import LOG_FILES, read_log
 from gridcnn.errors import DataError
+from gridcnn.stored import as_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,11 +86,12 @@ def cut_logs(rows: Rows, path: str, start: str | None, end: str | None) -> NDArr
     """
     logs: dict[str, NDArray[Any]] = {}
     problems: dict[str, str] = {}
-    for each in dict.fromkeys(map(str, rows.table[path])):
+    for name, file in {str(each): each for each in rows.table[path]}.items():
         try:
-            logs[each] = np.atleast_2d(read_log(each))
+            with as_path(file) as place:
+                logs[name] = np.atleast_2d(read_log(place))
         except DataError as error:
-            problems[each] = str(error)
+            problems[name] = str(error)
     rows.drop(rows.table[path].map(lambda each: str(each) in problems), lambda row: problems[str(row[path])])
     heights = [len(logs[str(each)]) for each in rows.table[path]]
     usual = max(set(heights), key=heights.count)
@@ -117,7 +118,7 @@ def cut_logs(rows: Rows, path: str, start: str | None, end: str | None) -> NDArr
     return items if usual > 1 else items[:, 0]
 
 
-def document_names(texts: Sequence[Any], source: Path) -> list[str]:
+def document_names(texts: Sequence[Any], source: str) -> list[str]:
     """Return a short name for each text, the same for the same text."""
     numbers = {text: number for number, text in enumerate(dict.fromkeys(map(str, texts)), start=1)}
-    return [f"{source.name}, text {numbers[str(text)]}" for text in texts]
+    return [f"{source}, text {numbers[str(text)]}" for text in texts]

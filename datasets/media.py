@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from gridcnn.errors import DataError, Skipped
+from gridcnn.stored import Stored
 
 IGNORED = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "$recycle.bin"})
 """Names (in lower case) that operating systems leave behind; names that begin with a dot are ignored as well."""
@@ -37,7 +38,7 @@ class Media(NamedTuple):
     ----------
     modality : {"image", "sound"}
         The kind.
-    paths : list of Path
+    paths : list of Path or Stored
         The files of that kind, in their order.
     skipped : tuple of Skipped
         The other files, with the reasons.
@@ -46,7 +47,7 @@ class Media(NamedTuple):
     """
 
     modality: Literal["image", "sound"]
-    paths: list[Path]
+    paths: list[Any]
     skipped: tuple[Skipped, ...]
     kept: list[bool]
 
@@ -134,11 +135,14 @@ def _kinds_by_suffix() -> dict[str, Literal["image", "sound"]]:
     return {**dict.fromkeys(pictures, "image"), **dict.fromkeys((f".{name}" for name in sounds), "sound")}
 
 
-def kind_of(path: Path) -> Literal["image", "sound"] | None:
+def kind_of(path: Path | Stored) -> Literal["image", "sound"] | None:
     """Return whether a file is a picture, a sound, or neither; open it only if its suffix is unknown.
 
-    Pipes and devices, which may never end, are neither, whatever their names are.
+    Pipes and devices, which may never end, are neither, whatever their names are. Of a stored file, it is what is known
+    without opening it.
     """
+    if isinstance(path, Stored):
+        return path.kind()
     if not os.path.isfile(path):  # noqa: PTH113  (twice as fast; a name may be too long)
         return None
     return _kinds_by_suffix().get(path.suffix.lower()) or _kind_by_content(path)
@@ -176,12 +180,12 @@ def kind_by_start(start: bytes) -> Literal["image", "sound"] | None:
     return None
 
 
-def sort_media(paths: Sequence[Path], where: str) -> Media:
+def sort_media(paths: Sequence[Path | Stored], where: str) -> Media:
     """Keep the pictures or the sounds, whichever are more.
 
     Parameters
     ----------
-    paths : sequence of Path
+    paths : sequence of Path or Stored
         Files; what is something else is left out.
     where : str
         Their folder or manifest, for messages.
@@ -243,8 +247,9 @@ def most_of(kinds: Counter[Literal["image", "sound"] | None], where: str) -> Lit
     return "image" if pictures > sounds else "sound"
 
 
-def _stray(path: Path, kind: Literal["image", "sound"] | None) -> str:
-    return why_stray(kind) if kind is not None or os.path.isfile(path) else what_else(path)  # noqa: PTH113
+def _stray(path: Path | Stored, kind: Literal["image", "sound"] | None) -> str:
+    is_one = kind is not None or isinstance(path, Stored) or os.path.isfile(path)  # noqa: PTH113
+    return why_stray(kind) if is_one else what_else(Path(str(path)))
 
 
 def why_stray(kind: Literal["image", "sound"] | None) -> str:

@@ -22,7 +22,7 @@ from gridcnn.errors import DataError, GridcnnError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Stated", "opened_parquet", "read_parquet", "stated_of"]
+__all__ = ["Stated", "opened_parquet", "read_parquet", "reading", "stated_of"]
 
 BUFFER = 2**18  # bytes read ahead for each column
 BLOCKS_KEPT = 64  # blocks of so many bytes, of a file of a storage
@@ -83,11 +83,18 @@ def opened_parquet(
     """
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    try:
+    with reading(source):
         stated = stated_of(file, source, groups)
         with pq.ParquetFile(file, buffer_size=BUFFER, pre_buffer=False, page_checksum_verification=True) as opened:
             _refuse_doubled(opened.schema_arrow.names, source)
             yield opened, stated
+
+
+@contextlib.contextmanager
+def reading(source: object) -> Iterator[None]:
+    """Turn what Arrow raises on a damaged file into DataError."""
+    try:
+        yield
     except (GridcnnError, ImportError):
         raise
     except Exception as error:  # Arrow has errors of many kinds, pandas and its JSON others

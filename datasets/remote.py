@@ -11,19 +11,21 @@ import functools
 import io
 import os
 import re
-import shutil
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, ClassVar, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from gridcnn.datasets.media import visible
+from gridcnn.datasets.media import kind_by_name, visible
 from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError
+from gridcnn.stored import FETCHED_AT_ONCE, Stored, suffix_of
 
-__all__ = ["RemoteFile", "Stat", "filesystem_of", "is_remote", "listed_below", "local_copy", "remote_error"]
+__all__ = ["RemoteFile", "Stat", "filesystem_of", "found", "is_remote", "listed_below", "local_copy", "remote_error"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _NO_STORAGE = {"file", "hf", "http", "https", "ftp"}
@@ -32,12 +34,14 @@ CONNECTED_WITHIN, ANSWERED_WITHIN = 5, 60  # seconds
 ATTEMPTS = 4
 COPIED_AT_ONCE = 2**22  # bytes
 AHEAD = 2**18  # bytes that are read at a time
+SETTLED = 2 * 10**9  # nanoseconds after which a change would show in the time of change
 
 
 class Stat(NamedTuple):
-    """What is known of a file, under the name that `os.stat` gives it."""
+    """What is known of a file, under the names that `os.stat` gives it."""
 
     st_size: int
+    st_mtime_ns: int = 0
 
 
 def is_remote(name: str) -> bool:
@@ -52,16 +56,21 @@ def is_remote(name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class RemoteFile:
+class RemoteFile(Stored):
     """A file of a storage; it is opened where it is asked for, on whichever machine that is.
 
     Parameters
     ----------
     name : str
         Its URL, such as s3://bucket/clips/a.wav.
+    state : Stat, optional
+        What it was when it was listed.
     """
 
+    far: ClassVar[bool] = True
+
     name: str
+    state: Stat | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         """Return its URL."""
@@ -85,6 +94,42 @@ class RemoteFile:
     def __truediv__(self, name: str) -> RemoteFile:
         """Return the file of a name, relative to this folder, or a full URL."""
         return RemoteFile(name if is_remote(name) else f"{self.name.rstrip('/')}/{name.lstrip('/')}")
+
+    def identity(self) -> bytes:
+        """Return its URL."""
+        return self.name.encode("utf-8", "surrogatepass")
+
+    def version(self) -> bytes:
+        """Return its URL, size and time of change; nothing if they are not known, or it was changed just now."""
+        state = self.state
+        if state is None or not state.st_mtime_ns or state.st_mtime_ns > time.time_ns() - SETTLED:
+            return b""
+        return f"{self.name} {state.st_size} {state.st_mtime_ns}".encode("utf-8", "surrogatepass")
+
+    def size(self) -> int | None:
+        """Return what it was when it was listed."""
+        return None if self.state is None else self.state.st_size
+
+    def kind(self) -> Literal["image", "sound"] | None:
+        """Return what its suffix says."""
+        return kind_by_name(self.name)
+
+    def save(self, place: Path, in_memory: Path) -> Path:
+        """Fetch it to the disk."""
+        place = place.with_name(place.name + suffix_of(urlsplit(self.name).path))
+        self.copy_to(place)
+        return place
+
+    def copy_to(self, place: Path) -> None:
+        """Fetch it to a file of this name; DataError if it cannot be read, OSError if the file cannot be written."""
+        filesystem, path = filesystem_of(self.name)
+        try:
+            stream = filesystem.open_input_stream(path)
+        except OSError as error:
+            raise remote_error(self.name, error) from None
+        with stream, place.open("wb") as written:
+            while block := _block(stream, self.name):
+                written.write(block)
 
     def read(self) -> bytes:
         """Return what it holds; DataError if it cannot be read."""
@@ -123,7 +168,38 @@ class RemoteFile:
 
     def stat(self) -> Stat:
         """Return its size."""
-        return Stat(int(self._info().size))
+        return stat_of(self._info())
+
+
+def found(files: Sequence[RemoteFile]) -> dict[RemoteFile, RemoteFile]:
+    """Return those files that exist, each with what it is now.
+
+    Raises
+    ------
+    DataError
+        If a storage does not say.
+    """
+    different = list(dict.fromkeys(files))
+    with ThreadPoolExecutor(FETCHED_AT_ONCE) as threads:
+        described = threads.map(RemoteFile._info, different)
+        return {
+            file: replace(file, state=stat_of(info))
+            for file, info in zip(different, described, strict=True)
+            if info.is_file
+        }
+
+
+def stat_of(info: Any) -> Stat:
+    """Return size and time of change of a file, as pyarrow describes it."""
+    return Stat(int(info.size or 0), int(info.mtime_ns or 0))
+
+
+def _block(stream: Any, name: str) -> bytes:
+    try:
+        block: bytes = stream.read(COPIED_AT_ONCE)
+    except OSError as error:
+        raise remote_error(name, error) from None
+    return block
 
 
 def listed_below(folder: RemoteFile) -> Iterator[RemoteFile]:
@@ -141,9 +217,9 @@ def listed_below(folder: RemoteFile) -> Iterator[RemoteFile]:
         found = filesystem.get_file_info(fs.FileSelector(path, recursive=True))
     except OSError as error:
         raise remote_error(folder.name, error) from None
-    inner = (PurePosixPath(each.path).relative_to(path).parts for each in found if each.is_file)
-    for parts in sorted(parts for parts in inner if all(map(visible, parts))):
-        yield folder / "/".join(parts)
+    inner = ((PurePosixPath(each.path).relative_to(path).parts, stat_of(each)) for each in found if each.is_file)
+    for parts, state in sorted(each for each in inner if all(map(visible, each[0]))):
+        yield replace(folder / "/".join(parts), state=state)
 
 
 def filesystem_of(name: str) -> tuple[Any, str]:
@@ -248,21 +324,20 @@ def local_copy(file: RemoteFile) -> Iterator[Path]:
     Raises
     ------
     DataError
-        If it cannot be read, or there is no room for it.
+        If it cannot be read, or there is no room for it; also in place of one about the copy.
     """
-    filesystem, path = filesystem_of(file.name)
     with tempfile.TemporaryDirectory(prefix="gridcnn-") as folder:
-        copy = Path(folder) / PurePosixPath(path).name
+        copy = Path(folder) / PurePosixPath(urlsplit(file.name).path).name
         try:
-            stream = filesystem.open_input_stream(path)
-        except OSError as error:
-            raise remote_error(file.name, error) from None
-        try:
-            with stream, copy.open("wb") as written:
-                shutil.copyfileobj(stream, written, COPIED_AT_ONCE)
+            file.copy_to(copy)
         except OSError as error:
             raise DataError(
                 f"{file.name}: cannot be copied to {folder} ({error.strerror or error}): set TMPDIR to a folder where "
                 "there is room."
             ) from None
-        yield copy
+        try:
+            yield copy
+        except DataError as error:
+            if type(error) is not DataError:
+                raise
+            raise DataError(str(error).replace(str(copy), file.name)) from None

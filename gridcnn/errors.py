@@ -4,6 +4,7 @@
     ├── ConfigurationError          (also a ValueError)
     ├── DataError                   (also a ValueError)
     │   ├── ItemError
+    │   │   └── NotFetchedError
     │   └── OrderingError
     ├── DivergedError               (also an ArithmeticError)
     ├── ExportError                 (also a RuntimeError)
@@ -35,6 +36,7 @@ __all__ = [
     "ItemError",
     "MissingAdapterError",
     "NotABundleError",
+    "NotFetchedError",
     "OrderingError",
     "SignatureError",
     "Skipped",
@@ -73,6 +75,10 @@ class ItemError(DataError):
 
     def __reduce__(self) -> tuple[type[ItemError], tuple[object, str]]:
         return type(self), (self.item, self.reason)
+
+
+class NotFetchedError(ItemError):
+    """The bytes of an item did not come from where they are stored; another time they may."""
 
 
 class OrderingError(DataError):

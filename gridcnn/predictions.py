@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from gridcnn.answer_rule import AnswerRule
-from gridcnn.segments import Segment
+from gridcnn.segments import NAMED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,4 +157,4 @@ def stored_labels(kind: str, labels: Sequence[Any]) -> np.ndarray:
 
 def name_of(item: Any, position: int) -> str:
     """Return what answers call an item: its path or text, or else its position."""
-    return str(item) if isinstance(item, str | os.PathLike | Segment) else str(position)
+    return str(item) if isinstance(item, NAMED) else str(position)

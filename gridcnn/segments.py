@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from gridcnn.errors import DataError
+from gridcnn.stored import Stored
 
-__all__ = ["Event", "Segment", "Varied", "are_segments"]
+__all__ = ["NAMED", "Event", "File", "Segment", "Varied", "are_segments"]
+
+
+File: TypeAlias = str | Stored
+"""What a segment is a part of."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +24,7 @@ class Segment:
 
     Parameters
     ----------
-    path : str
+    path : str or Stored
         The file.
     start, end : float
         Where the part begins and ends, in seconds from the beginning of a recording; `start` ≥ 0, `end` > `start`.
@@ -34,7 +40,7 @@ class Segment:
     night.wav, 12.5 to 14 s
     """
 
-    path: str
+    path: File
     start: float
     end: float
 
@@ -65,6 +71,10 @@ class Varied(Segment):
     seed: int = 0
 
     __str__ = Segment.__str__
+
+
+NAMED = (str, os.PathLike, Stored, Segment)
+"""What a person knows by its name, where files are read: their paths, stored files, and parts of them."""
 
 
 @dataclass(frozen=True)

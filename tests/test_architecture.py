@@ -31,6 +31,8 @@ GROUND = {
     "certainty",
     "answer_rule",
     "segments",
+    "stored",
+    "temporary",
 }
 DATA = {*GROUND, "ordering", "datasets"}
 PARTS = {*GROUND, "ordering", "adapters", "network"}
@@ -50,11 +52,13 @@ MAY_IMPORT = {
     "calibration": {"multilabel"},
     "certainty": {"calibration", "errors"},
     "answer_rule": {"certainty", "errors", "multilabel"},
-    "segments": {"errors"},
+    "temporary": set(),
+    "stored": {"errors", "temporary"},
+    "segments": {"errors", "stored"},
     "predictions": {"answer_rule", "segments"},
     "grid": {"errors"},
     "ordering": {"display", "errors"},
-    "datasets": {"durable", "errors", "segments"},
+    "datasets": {"durable", "errors", "segments", "stored", "temporary"},
     "adapters": {*GROUND, "ordering"},
     "network": GROUND,
     "pipeline": PARTS,

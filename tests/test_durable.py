@@ -454,7 +454,6 @@ WRITERS = {
     "gridcnn/cli/output.py": {"open", "NamedTemporaryFile"},  # pipes and devices; a probe
     "gridcnn/cli/partial.py": {"open"},  # rows without their name, which are synced and renamed
     "gridcnn/export/signing.py": {"open"},  # an empty file whose permissions hold what replaces it
-    "gridcnn/scale/opening.py": {"TemporaryDirectory", "write_bytes"},  # one item, while it is encoded
     "gridcnn/scale/predicting.py": {"TemporaryDirectory", "write_bytes"},  # the model, read back at once
     "gridcnn/scale/session.py": {"open"},  # standard error, and what is dropped
     "gridcnn/scale/training.py": {"TemporaryDirectory", "write_bytes"},  # a file that is looked for and removed
@@ -465,11 +464,11 @@ WRITERS = {
     "gridcnn/export/web_runtime.py": {"TemporaryDirectory", "TemporaryFile"},
     "datasets/annotations.py": {"mkstemp", "fdopen"},  # then synced and renamed
     "datasets/event_files/plain.py": {"ParquetWriter", "write_table"},  # to the file that annotations.py opened
-    "datasets/temporary.py": {"mkdtemp", "open"},  # as long as the program runs, and its lock
-    "datasets/hub_parquet.py": {"write_bytes"},  # unpacked as long as the program runs
+    "gridcnn/temporary.py": {"mkdtemp", "open"},  # as long as the program runs, and its lock
+    "datasets/shards.py": {"write_bytes"},  # one item, while it is read
     "datasets/archives.py": {"extract", "extractall", "open"},  # unpacked as long as the program runs
     "datasets/formats.py": {"TemporaryDirectory", "extractall"},  # then synced and renamed
-    "datasets/remote.py": {"TemporaryDirectory", "open", "copyfileobj"},  # a copy, while it is read
+    "datasets/remote.py": {"TemporaryDirectory", "open"},  # a copy, while it is read
     "datasets/public.py": {"TemporaryDirectory", "retrieve"},  # then synced and renamed
 }
 """Which files of the package write other than by `replacing`, and with what; what has a final name is in the order of

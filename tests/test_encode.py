@@ -20,6 +20,7 @@ from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.estimator import GridClassifier
 from gridcnn.pipeline import cache as cache_module
 from gridcnn.pipeline import encode as encoding
+from gridcnn.pipeline import frozen
 from gridcnn.pipeline.cache import default_cache_folder
 from gridcnn.pipeline.encode import encode_items, fit_adapter
 from gridcnn.training.callbacks import Callback
@@ -353,7 +354,7 @@ def test_the_grids_of_a_frozen_lift_stand_in_for_the_windows(recordings, tmp_pat
 
 @pytest.mark.parametrize("at_once", [1, 70_000, 140_000])
 def test_grids_of_short_and_long_items_come_in_their_order(recordings, monkeypatch, at_once):
-    monkeypatch.setattr(encoding, "BYTES_AT_ONCE", at_once)
+    monkeypatch.setattr(frozen, "BYTES_AT_ONCE", at_once)
     adapter = AudioAdapter(duration=1.0).fit(recordings)
     lifted = encode_items(adapter, recordings, frontend_on="cpu").windows
     expected = adapter.frontend()(torch.from_numpy(encode_items(adapter, recordings).windows)).numpy()

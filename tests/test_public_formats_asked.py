@@ -94,26 +94,6 @@ def test_a_folder_of_shards_is_answered_shard_by_shard(
     assert pd.read_csv(tmp_path / "a.csv")["item"].tolist() == [f"{it}, row {row}" for it in places for row in (1, 2)]
 
 
-def test_a_shard_is_unpacked_when_its_rows_are_asked_for(
-    run: Run, of_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from gridcnn.datasets import hub_parquet
-
-    (tmp_path / "rooms").mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "rooms"))
-    shard(tmp_path / "set/train-0.parquet", [picture(1)])
-    bad = shard(tmp_path / "set/train-1.parquet", [picture(2)])
-    before = hub_parquet.read_with_files
-
-    def read(source: Path, column: str | None = None) -> pd.DataFrame:
-        assert len(list((tmp_path / "rooms").glob("gridcnn-*/*/row*"))) == (source == bad)
-        return before(source, column)
-
-    monkeypatch.setattr(hub_parquet, "read_with_files", read)
-
-    assert run("predict", of_pictures, tmp_path / "set", "-o", tmp_path / "a.csv").code == 0
-
-
 def test_plain_bytes_are_items_of_the_column_that_is_named(run: Run, of_pictures: Path, tmp_path: Path) -> None:
     pq.write_table(pa.table({"raw": [picture(1), picture(2)]}), tmp_path / "a.parquet")
 

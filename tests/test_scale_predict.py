@@ -458,10 +458,10 @@ def test_credentials_that_do_not_open_a_bucket_are_named(monkeypatch: pytest.Mon
         server.shutdown()
 
 
-def test_a_storage_needs_workers(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = refused(capsys, str(pictures / "m.safetensors"), "s3://bucket/clips/")
+def test_writing_to_a_storage_needs_workers(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, str(pictures / "m.safetensors"), str(pictures / "clips"), "-o", "s3://bucket/out/")
 
-    assert "s3://bucket/clips/ is read and written by workers: say how many, such as --workers 1" in said
+    assert "s3://bucket/out/ is written by workers: say how many, such as --workers 1" in said
 
 
 def test_a_whole_result_is_not_written_over(tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """`train --workers`: a fit by several workers of a Ray cluster, which may die."""
 
 import contextlib
+import io
 import os
 import signal
 import threading
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from gridcnn import datasets
 from gridcnn.adapters import ImageAdapter, TextAdapter
@@ -97,6 +101,22 @@ def test_a_callback_here_stops_the_workers():
     )
     assert 2 <= len(model.history) < 500
     assert not model.interrupted
+
+
+def test_rows_of_bytes_are_read_by_each_worker_wherever_it_works(tmp_path, monkeypatch):
+    pixels, labels = some(120)
+    contents = []
+    for each in pixels:
+        file = io.BytesIO()
+        Image.fromarray((np.asarray(each) * (255 / np.max(each))).astype(np.uint8)).save(file, "PNG")
+        contents.append(file.getvalue())
+    pq.write_table(pa.table({"raw": contents}), tmp_path / "a.parquet")
+    monkeypatch.chdir(tmp_path)
+    items = datasets.load_manifest("a.parquet", path_column="raw").items
+    model = fit(ImageAdapter(), items, labels, PARAMETERS, workers=2)
+    assert str(items[0]) == "a.parquet, row 1"
+    assert model.summary["training_items"] == 108
+    assert not model.skipped
 
 
 def test_an_error_of_the_input_is_raised_here_at_once():

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from gridcnn.datasets import temporary
-from gridcnn.datasets.temporary import remove_folder, temporary_folder
+from gridcnn import temporary
+from gridcnn.temporary import remove_folder, temporary_folder
 
 pytest.importorskip("fcntl", reason="Windows has no locks that end with their process")
 
 HOLDING = """
 import sys, tempfile
 tempfile.tempdir = sys.argv[1]
-from gridcnn.datasets.temporary import temporary_folder
+from gridcnn.temporary import temporary_folder
 folder = temporary_folder("pets")
 (folder / "cat.png").write_bytes(b"x" * 9)
 print(folder, flush=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.asked import Asked, Source, unreadable
 from gridcnn.cli.listed import listed, tables_of
+from gridcnn.cli.named_sets import refuse_remote
 from gridcnn.cli.output import note
 from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, require_kind
 from gridcnn.errors import ConfigurationError, DataError, GridcnnError
@@ -65,6 +66,7 @@ def _sources(name: str, adapter: Adapter, columns: Columns, without: Callable[[P
     """Return one input, or each table of a folder of them."""
     if name == STANDARD_INPUT:
         return [_source(name, Path(), adapter, columns, without)]
+    refuse_remote(name)
     place = located(name)
     if not os.path.isdir(place) or not (adapter.reads_texts or adapter.reads_files):  # noqa: PTH112
         return [_source(name, place, adapter, columns, without)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.output import note
+from gridcnn.segments import NAMED
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
@@ -56,7 +56,7 @@ class Cautions:
         looked_at = len(self._chosen)
         for caution, count in found.most_common(MOST_LISTED):
             which = "the item" if looked_at == 1 else f"{count} of the {looked_at} items looked at"
-            if self._adapter.reads_files and isinstance(first[caution], str | os.PathLike):
+            if self._adapter.reads_files and isinstance(first[caution], NAMED):
                 which += f" ({_short(str(first[caution]))}{', …' if count > 1 else ''})"
             note(f"{which}: {caution}")
 

@@ -156,10 +156,12 @@ def long_items(inputs: Sequence[str], adapter: Adapter) -> list[LongItem]:
     DataError
         If there is none, or an input does not exist.
     """
+    from gridcnn.cli.named_sets import refuse_remote
     from gridcnn.cli.sources import located
 
     found: dict[str, LongItem] = {}
     for each in inputs:
+        refuse_remote(each)
         place = located(each)
         if not place.exists():
             raise DataError(f"{each}: no such file or folder, seen from {Path.cwd()}: check the spelling.")

@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 
 from gridcnn.cli.answers import Answers, Columns
-from gridcnn.cli.asking import read_inputs
 from gridcnn.cli.cautions import Cautions
 from gridcnn.cli.embedding_file import DIGEST_KEY, MODEL_KEY
 from gridcnn.cli.formats import Column, FormatName, format_of
@@ -27,6 +26,7 @@ from gridcnn.cli.options import (
     ThreadsOption,
 )
 from gridcnn.cli.output import note
+from gridcnn.cli.remote_sources import read_anywhere
 from gridcnn.cli.resuming import what_makes
 from gridcnn.cli.rows import count, each_item, kept, named, unfinished
 from gridcnn.cli.segmented import in_parts
@@ -83,7 +83,7 @@ def embed(
             fitted = load_model(model, threads)
             from gridcnn.inference import embed_in_parts
 
-            sources = read_inputs(inputs, fitted.adapter, columns, partial.is_one_of)
+            sources = read_anywhere(inputs, fitted.adapter, columns, partial.is_one_of)
             sources = in_parts(sources, start, end, encoding, fitted.adapter)
             n_items = count(sources)
             cautions = Cautions(fitted.adapter)

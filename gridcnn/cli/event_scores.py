@@ -30,10 +30,11 @@ def evaluate_events(
     from gridcnn.inference.detecting import detect
 
     annotated = annotated_events(data, model)
+    wholes = {str(item.path): item.path for item in data.items}
     files = list(dict.fromkeys(event.source for event in annotated))
     found: list[Event] = []
     unread = []
-    for path, one in zip(files, detect(model, files, settings), strict=True):
+    for path, one in zip(files, detect(model, [wholes[file] for file in files], settings), strict=True):
         found += one.events
         if one.error:
             unread.append((path, one.error))
@@ -82,7 +83,7 @@ def annotated_events(data: Dataset, model: FittedModel) -> list[Event]:
         raise DataError(f"{data.name}: events need the times of annotations: give --start and --end, or --annotations.")
     background = None if model.background is None else model.class_names[model.background]
     events = [
-        Event(item.path, item.start, item.end, str(label))
+        Event(str(item.path), item.start, item.end, str(label))
         for item, labels in zip(data.items, data.labels, strict=True)
         for label in (labels if data.several else [labels])
         if str(label) != background

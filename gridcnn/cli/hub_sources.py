@@ -11,6 +11,7 @@ from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
+    from gridcnn.datasets.remote import RemoteFile
 
 __all__ = ["column_of_bytes", "downloaded", "hub_folder_in", "is_on_hub", "read_hub_folder", "told_columns"]
 
@@ -77,7 +78,7 @@ def read_hub_folder(place: Path, source: str, columns: Mapping[str, str | None],
     return replace(data, name=source.rstrip("/").rpartition("/")[2]) if is_on_hub(source) else data
 
 
-def column_of_bytes(place: Path, named: str | None) -> str | None:
+def column_of_bytes(place: Path | RemoteFile, named: str | None) -> str | None:
     """Return the column in which a parquet file holds pictures or sounds: the named one, or the only one; else None."""
     from gridcnn.datasets.hub_parquet import features_of
 
@@ -89,7 +90,7 @@ def column_of_bytes(place: Path, named: str | None) -> str | None:
     return named if named in (*features.files, *features.binary) else None
 
 
-def told_columns(place: Path, label: str | None) -> tuple[str | None, str | None, str | None]:
+def told_columns(place: Path | RemoteFile, label: str | None) -> tuple[str | None, str | None, str | None]:
     """Return the columns of files, of texts and of labels of a parquet file that says which they are.
 
     Of any other file, and of a table of numbers, the first two are None, and the label stays as it is.

@@ -56,7 +56,7 @@ class LabelledRows:
     def _item(self, asked: Asked) -> dict[str, str]:
         item = asked.item
         if isinstance(item, Segment):
-            return {"path": os.path.abspath(item.path), "begin": f"{item.start:.10g}", "end": f"{item.end:.10g}"}  # noqa: PTH100
+            return {"path": os.path.abspath(str(item.path)), "begin": f"{item.start:.10g}", "end": f"{item.end:.10g}"}  # noqa: PTH100
         if isinstance(item, str) and self._adapter.reads_texts:
             return {"text": item}
         return {"path": os.path.abspath(item)} if isinstance(item, str | os.PathLike) else {}  # noqa: PTH100

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,10 @@ from gridcnn.cli.sources import Columns
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
+    from gridcnn.datasets.remote import RemoteFile
     from gridcnn.datasets.streamed import StreamedTable
 
-__all__ = ["listed", "tables_of"]
+__all__ = ["listed", "stored_files", "tables_of"]
 
 
 def tables_of(place: Path, adapter: Adapter) -> tuple[list[Path], list[Path]]:
@@ -40,11 +40,11 @@ def tables_of(place: Path, adapter: Adapter) -> tuple[list[Path], list[Path]]:
 def listed(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source:
     """Read the cells of one column: sentences, or names of files."""
     from gridcnn.datasets.cells import is_missing
-    from gridcnn.datasets.manifest import located_file
+    from gridcnn.datasets.located import located_file
     from gridcnn.datasets.streamed import StreamedTable
 
     if not adapter.reads_texts and (stored := column_of_bytes(place, columns.path)) is not None:
-        return _stored_files(name, place, stored)
+        return stored_files(name, place, stored)
     table = StreamedTable(place, columns.encoding)
     column = _column(place, table, adapter, columns)
 
@@ -84,20 +84,16 @@ def _column(place: Path, table: StreamedTable, adapter: Adapter, columns: Column
     return column
 
 
-def _stored_files(name: str, place: Path, column: str) -> Source:
-    """Read the pictures or sounds that a parquet file holds in a column, which become files when they are needed."""
-    from gridcnn.datasets.cells import is_missing
-    from gridcnn.datasets.hub_parquet import read_with_files, rows_of
-    from gridcnn.datasets.manifest import located_file
+def stored_files(name: str, place: Path | RemoteFile, column: str) -> Source:
+    """Read the pictures or sounds that a parquet file holds in a column, each when it is needed."""
+    from gridcnn.datasets.hub_parquet import rows_of
+    from gridcnn.datasets.shards import Cell, Shard
 
-    def asked(row: int, cell: Any) -> Asked:
-        item = f"{place}, row {row}"
-        if is_missing(cell):
-            return unreadable(item, f"no {column}")
-        file = located_file(str(cell), place.parent, [])
-        return Asked(item, file, row) if os.path.isfile(file) else unreadable(item, f"no such file: {file}")  # noqa: PTH113
+    shard, n_rows = Shard.of(place, column), rows_of(place)
 
     def items() -> Iterator[Asked]:
-        return itertools.starmap(asked, read_with_files(place, column)[column].items())
+        for row in range(1, n_rows + 1):
+            cell = Cell(shard, row)
+            yield Asked(str(cell), cell, row)
 
-    return Source(name, items, rows_of(place), place)
+    return Source(name, items, n_rows, place if isinstance(place, Path) else None)

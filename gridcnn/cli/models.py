@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gridcnn.cli.hub_sources import column_of_bytes
 from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, read_rows
 from gridcnn.errors import ConfigurationError, DataError, Skipped
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from gridcnn.evaluation.metrics import Evaluation
     from gridcnn.evaluation.trust import Trust
     from gridcnn.model import FittedModel
+
+ROW = re.compile(r"(.+), row (\d+)")
 
 
 class Scored(NamedTuple):
@@ -85,10 +89,15 @@ def one_item(model: FittedModel, item: str, row: int | None, columns: Columns) -
     Parameters
     ----------
     item : str
-        A file, a sentence, or with `row` a file of rows.
+        A file, a sentence, or with `row` a file of rows; also a row as answers name it, such as "a.parquet, row 7".
     """
     from gridcnn.datasets.encoding import decode
+    from gridcnn.datasets.remote import RemoteFile, is_remote
 
+    if is_remote(item) and model.adapter.reads_files and row is None:
+        return RemoteFile(item), None
+    if row is None and (found := ROW.fullmatch(item)) and os.path.isfile(found[1]):  # noqa: PTH113
+        item, row = found[1], int(found[2])
     place, is_table = located(item), not (model.adapter.reads_texts or model.adapter.reads_files)
     is_file = os.path.isfile(place)  # noqa: PTH113  (a sentence may be too long for a name)
     if row is not None:
@@ -123,6 +132,12 @@ def item_of_row(model: FittedModel, place: Path, number: int, columns: Columns) 
             raise
         except ValueError as error:  # in scikit-learn's words
             raise DataError(f"{place}, row {number}: {error}") from error
+    if adapter.reads_files and (stored := column_of_bytes(place, columns.path)) is not None:
+        from gridcnn.datasets.hub_parquet import rows_of
+        from gridcnn.datasets.shards import Cell, Shard
+
+        _require_row(place, number, range(1, rows_of(place) + 1))
+        return Cell(Shard.of(place, stored), number)
     rows = read_rows(place, adapter, columns)
     _require_row(place, number, rows)
     if isinstance(rows[number], Skipped):

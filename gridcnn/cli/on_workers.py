@@ -23,6 +23,7 @@ from gridcnn.cli.rows import count
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError
+from gridcnn.stored import Stored
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
@@ -65,6 +66,8 @@ class Reading:
 
 
 def _absolute(item: Any, adapter: Adapter) -> Any:
+    if isinstance(item, Stored):
+        return item.whole()
     if adapter.reads_files and isinstance(item, str | os.PathLike):
         return Path(os.path.abspath(item))  # noqa: PTH100  (links stay as they are)
     return item
@@ -77,7 +80,7 @@ def require_local(names: Sequence[str], address: str | None) -> None:
     if address is not None:
         raise ConfigurationError("--ray-address is the cluster of --workers: say how many, such as --workers 4.")
     if remote := [name for name in names if is_remote(name)]:
-        raise ConfigurationError(f"{remote[0]} is read and written by workers: say how many, such as --workers 1.")
+        raise ConfigurationError(f"{remote[0]} is written by workers: say how many, such as --workers 1.")
 
 
 def predict_on_workers(

@@ -87,7 +87,8 @@ SourceArgument = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="A folder of class folders (images, sound or text) or a zip or tar of one; a csv, tsv, parquet, jsonl, "
-        "json or xlsx file; the name of a set that `gridcnn datasets` lists; or hf://datasets/USER/NAME.",
+        "json or xlsx file; the same in a bucket, s3://BUCKET/FOLDER; the name of a set that `gridcnn datasets` lists; "
+        "or hf://datasets/USER/NAME.",
     ),
 ]
 ModelArgument = Annotated[
@@ -98,7 +99,7 @@ InputsArgument = Annotated[
     typer.Argument(
         metavar="INPUT...",
         help="Files, folders, a table (csv, tsv, parquet, jsonl), a text file with one sentence a line, or - for "
-        "such lines on standard input.",
+        "such lines on standard input. `predict` and `embed` read them in buckets, too: s3://BUCKET/FOLDER.",
     ),
 ]
 LabelOption = Annotated[

@@ -11,7 +11,6 @@ from rich.console import Console
 
 from gridcnn.cli.answering import load_answering
 from gridcnn.cli.answers import Answers, columns_of
-from gridcnn.cli.asking import read_inputs
 from gridcnn.cli.cautions import Cautions
 from gridcnn.cli.formats import FormatName, format_of
 from gridcnn.cli.on_workers import predict_on_workers, require_local
@@ -32,6 +31,7 @@ from gridcnn.cli.options import (
     WorkersOption,
 )
 from gridcnn.cli.output import note
+from gridcnn.cli.remote_sources import read_anywhere
 from gridcnn.cli.resuming import what_makes
 from gridcnn.cli.rows import count, each_item, kept, named, nothing, unfinished
 from gridcnn.cli.segmented import in_parts
@@ -90,7 +90,8 @@ def predict(
     the same one with --resume goes on behind the last rows. Neither items nor answers are held in memory.
 
     With --workers, many processes answer, here or on the machines of a Ray cluster, and the rows are written as shards
-    of parquet to a folder, which is whole as soon as it holds manifest.json. Inputs may then be s3:// and gs://, too.
+    of parquet to a folder, which is whole as soon as it holds manifest.json. Inputs may be s3:// and gs:// with and
+    without workers; what is written there is written by workers.
     """
     columns = Columns(text=text, path=path, encoding=encoding)
     promises = {"abstain": abstain, "sets": sets, "by_class": by_class}
@@ -103,7 +104,7 @@ def predict(
         )  # fmt: skip
         _end(*rows)
         return
-    require_local([*inputs, *([] if output_name is None else [output_name])], address)
+    require_local([] if output_name is None else [output_name], address)
     output = None if output_name is None else Path(output_name)
     from gridcnn.adapters.limits import current
 
@@ -115,7 +116,7 @@ def predict(
     try:
         with Waiting(console, "reading") as waiting:
             answering = load_answering(model, threads, precision.value, promises)
-            sources = read_inputs(inputs, answering.adapter, columns, partial.is_one_of if partial else nothing)
+            sources = read_anywhere(inputs, answering.adapter, columns, partial.is_one_of if partial else nothing)
             sources = in_parts(sources, start, end, encoding, answering.adapter)
             n_items = count(sources)
             cautions = Cautions(answering.adapter)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gridcnn.errors import DataError, ItemError, Skipped
 from gridcnn.segments import are_segments
+from gridcnn.stored import Stored, fetch
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
@@ -38,7 +39,8 @@ def within_recordings(data: Dataset, adapter: type[Adapter] | Adapter | None = N
 
     chosen = adapters.for_modality(data.modality) if adapter is None else adapter
     reader = chosen() if isinstance(chosen, type) else chosen
-    lengths: dict[str, float | ItemError] = {}
+    fetch(data.items)
+    lengths: dict[str | Stored, float | ItemError] = {}
     kept, items, skipped, latest, n_cut = [], [], [], 0.0, 0
     for at, item in enumerate(data.items):
         if item.path not in lengths:
@@ -66,7 +68,7 @@ def within_recordings(data: Dataset, adapter: type[Adapter] | Adapter | None = N
     return replace(data.take(kept), items=items, skipped=(*data.skipped, *skipped), notes=notes)
 
 
-def _length(adapter: Adapter, path: str) -> float | ItemError:
+def _length(adapter: Adapter, path: str | Stored) -> float | ItemError:
     try:
         return adapter.length_of(path)
     except ItemError as error:

@@ -1,26 +1,44 @@
-"""The INPUTs of `predict --workers`: those of `predict`, files in parquet one by one, and s3:// and the like."""
+"""INPUTs that lie in a storage: s3:// and the like."""
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.asking import Asked, Source, read_inputs
-from gridcnn.cli.sources import Columns, holds_rows, located, require_kind
+from gridcnn.cli.hub_sources import column_of_bytes
+from gridcnn.cli.listed import stored_files
+from gridcnn.cli.rows import count
+from gridcnn.cli.sources import Columns, holds_rows, require_kind
 from gridcnn.errors import DataError, ItemError
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
     from gridcnn.datasets.remote import RemoteFile
 
-__all__ = ["source_of"]
+__all__ = ["read_anywhere", "source_of"]
 
 FETCHED_AT_ONCE = 16
 """Texts of a remote storage that are fetched at the same time."""
+
+
+def read_anywhere(
+    inputs: Sequence[str], adapter: Adapter, columns: Columns, without: Callable[[Path], bool]
+) -> list[Source]:
+    """Return all inputs as `read_inputs`, also those in a storage."""
+    from gridcnn.datasets.remote import is_remote
+
+    if not any(map(is_remote, inputs)):
+        return read_inputs(inputs, adapter, columns, without)
+    some = (
+        [source_of(each, adapter, columns)] if is_remote(each) else read_inputs([each], adapter, columns, without)
+        for each in inputs
+    )
+    return list(itertools.chain.from_iterable(some))
 
 
 def source_of(name: str, adapter: Adapter, columns: Columns) -> Source:
@@ -34,9 +52,10 @@ def source_of(name: str, adapter: Adapter, columns: Columns) -> Source:
     from gridcnn.datasets.remote import RemoteFile, is_remote
 
     if not is_remote(name):
-        place = located(name)
-        stored = _column_of_files(place, adapter, columns) if place.is_file() and holds_rows(place) else None
-        return _stored_files(name, place, stored) if stored else read_inputs([name], adapter, columns)[0]
+        some = read_inputs([name], adapter, columns)
+        if len(some) == 1:
+            return some[0]
+        return Source(name, lambda: itertools.chain.from_iterable(each.items() for each in some), count(some))
     remote = RemoteFile(name)
     if not remote.is_dir() and not remote.is_file():
         raise DataError(f"{name}: no such file or folder: check the spelling.")
@@ -48,44 +67,8 @@ def source_of(name: str, adapter: Adapter, columns: Columns) -> Source:
         return _copied(name, remote, adapter, columns)
     if not holds_rows(Path(name)):
         return Source(name, lambda: iter([Asked(name, remote)]))
-    stored = _column_of_files(remote, adapter, columns)
-    return _stored_files(name, remote, stored) if stored else _manifest(name, remote, columns)
-
-
-def _column_of_files(place: Path | RemoteFile, adapter: Adapter, columns: Columns) -> str | None:
-    """Return the column in which a parquet file holds files for this adapter; None if there is none."""
-    from gridcnn.datasets.hub_parquet import features_of
-
-    if place.suffix.lower() != ".parquet" or not adapter.reads_files:
-        return None
-    files = features_of(place).files
-    if columns.path is None and len(files) == 1:
-        return files[0]
-    return columns.path if columns.path in files else None
-
-
-def _stored_files(name: str, place: Path | RemoteFile, column: str) -> Source:
-    """Read the pictures or sounds that a parquet file holds in a column, and keep none of them."""
-    from gridcnn.datasets.hub_parquet import stored_files
-    from gridcnn.datasets.manifest import located_file
-    from gridcnn.datasets.parquet import opened_parquet
-    from gridcnn.scale.opening import Content
-
-    def items() -> Iterator[Asked]:
-        for row, named, content in stored_files(place, column):
-            item = f"{place}, row {row}"
-            if content is not None:
-                yield Asked(item, Content(str(named), content), row)
-            elif named is None:
-                yield _unreadable(item, f"no {column}")
-            elif isinstance(place, Path):
-                file = located_file(named, place.parent, [])
-                yield Asked(item, file, row) if file.is_file() else _unreadable(item, f"no such file: {file}")
-            else:
-                yield Asked(item, place.parent / named, row)
-
-    with place.open("rb") as file, opened_parquet(file, place, ()) as (_, stated):
-        return Source(name, items, stated.rows)
+    stored = column_of_bytes(remote, columns.path)
+    return stored_files(name, remote, stored) if stored else _manifest(name, remote, columns)
 
 
 def _folder(name: str, folder: RemoteFile, adapter: Adapter) -> Source:
@@ -162,10 +145,7 @@ def _copied(name: str, place: RemoteFile, adapter: Adapter, columns: Columns) ->
     from gridcnn.datasets.remote import local_copy
 
     def of(copy: Path) -> Source:
-        try:
-            return read_inputs([str(copy)], adapter, columns)[0]
-        except DataError as error:
-            raise DataError(str(error).replace(str(copy), name)) from None
+        return read_inputs([str(copy)], adapter, columns)[0]
 
     def items() -> Iterator[Asked]:
         with local_copy(place) as copy:

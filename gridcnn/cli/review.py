@@ -32,6 +32,7 @@ from gridcnn.cli.segmented import in_parts
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError, DataError, Skipped
+from gridcnn.stored import Stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -168,12 +169,12 @@ def _next_name(model: Path) -> str:
 
 def _require_paths(sources: list[Source]) -> None:
     """Refuse items without a path of their own: the labels would name files that are gone when the command ends."""
-    from gridcnn.datasets.temporary import is_temporary
+    from gridcnn.temporary import is_temporary
 
     for source in sources:
         first = next(iter(source.items()), None)
         path = getattr(first.item, "path", first.item) if first is not None else None
-        if isinstance(path, str | Path) and is_temporary(path):
+        if isinstance(path, Stored) or (isinstance(path, str | Path) and is_temporary(path)):
             raise ConfigurationError(
                 f"{source.name} holds its files inside, and the labels of a review name files that a training can "
                 "read: unpack it into a folder first, and review that folder."

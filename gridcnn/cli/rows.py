@@ -14,6 +14,7 @@ from gridcnn.cli.output import note, prepare_output
 from gridcnn.cli.partial import Partial
 from gridcnn.errors import ConfigurationError, ItemError
 from gridcnn.segments import Segment
+from gridcnn.stored import Stored
 
 if TYPE_CHECKING:
     from gridcnn.cli.cautions import Cautions
@@ -103,7 +104,7 @@ def named(in_parts: Callable[[Iterator[Any]], Iterator[T]], asked: Iterator[Aske
 
     def items() -> Iterator[Any]:
         for each in asked:
-            key = each.item if isinstance(each.item, os.PathLike | Segment) else None
+            key = each.item if isinstance(each.item, os.PathLike | Stored | Segment) else None
             known = None if key is None else numbers.get(key)
             number = next(counter) if known is None else known
             waiting.append((each.name, number))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gridcnn.cli.asked import Asked, Source
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.segments import Segment
+from gridcnn.stored import Stored
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
@@ -59,7 +60,7 @@ def segmented(source: Source, start: str, end: str, encoding: str | None) -> Sou
     place = source.listed_in
     if place is None:
         raise ConfigurationError(
-            f"--start and --end name columns of a csv file, and {source.name} is none: leave them out."
+            f"--start and --end name columns of a csv file on this machine, and {source.name} is none: leave them out."
         )
     times = _times(place, start, end, encoding)
 
@@ -70,7 +71,8 @@ def segmented(source: Source, start: str, end: str, encoding: str | None) -> Sou
                 continue
             row = f"{place}, row {asked.row}"
             try:
-                segment = Segment(str(asked.item), *map(_seconds, times[asked.row]))
+                whole = asked.item if isinstance(asked.item, Stored) else str(asked.item)
+                segment = Segment(whole, *map(_seconds, times[asked.row]))
             except DataError as error:
                 yield Asked(row, ItemError(row, str(error)), asked.row)
             else:

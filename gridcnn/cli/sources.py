@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -11,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from gridcnn.cli.hub_sources import downloaded, hub_folder_in, is_on_hub, read_hub_folder, told_columns
+from gridcnn.cli.named_sets import hint, named_set
 from gridcnn.cli.recording_ends import within_recordings
 from gridcnn.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
     from gridcnn.datasets import Dataset
+    from gridcnn.datasets.remote import RemoteFile
 
 
 _UNPACKERS = {".gz": "gunzip", ".bz2": "bunzip2", ".xz": "unxz", ".zst": "unzstd", ".7z": "7z x", ".rar": "unrar x"}
@@ -60,6 +61,10 @@ def read_labelled(
     """
     if columns.label is not None and columns.labels is not None:
         raise ConfigurationError("--label is one label an item, --labels several: give one of them.")
+    from gridcnn.datasets.remote import is_remote
+
+    if is_remote(source):
+        return _read_remote(source, columns, on_error=on_error, adapter=adapter, allow_one_class=allow_one_class)
     place = located(source)
     if columns.annotations is not None and place.exists():
         data = _read_annotations(place, columns, on_error)
@@ -70,7 +75,7 @@ def read_labelled(
         data = read_hub_folder(hub, source, vars(columns), on_error)
     else:
         _refuse_columns(source, columns)
-        data = _read_folder(place, source, allow_one_class) if place.is_dir() else _named(source)
+        data = _read_folder(place, source, allow_one_class) if place.is_dir() else named_set(source)
     if adapter is not None:
         require_kind(source, data.modality, adapter)
     data = within_recordings(data, adapter)
@@ -79,6 +84,29 @@ def read_labelled(
 
         return as_label_sets(data) if columns.annotations is not None or are_events(data) else data
     return data
+
+
+def _read_remote(source: str, columns: Columns, *, adapter: type[Adapter] | Adapter | None, **how: Any) -> Dataset:
+    """Read what lies in a storage: a file of rows, or a folder, from its outline."""
+    from gridcnn.datasets.outline import Outline
+    from gridcnn.datasets.remote import RemoteFile
+
+    remote = RemoteFile(source)
+    if columns.annotations is not None:
+        raise ConfigurationError(f"--annotations: for files on this machine, and {source} is none: copy it first.")
+    if remote.is_file():
+        named = columns.label or (None if columns.labels else "label")
+        data = read_file(remote, replace(columns, label=named), how["on_error"], adapter)
+        if adapter is not None:
+            require_kind(source, data.modality, adapter)
+        return within_recordings(data, adapter)
+    if not remote.is_dir():
+        raise DataError(f"{source}: no such file or folder: check the spelling.")
+    outline = Outline(remote)
+    try:
+        return outline.items_of(read_labelled(str(outline.place), columns, adapter=adapter, **how))
+    except DataError as error:
+        raise DataError(outline.named(str(error))) from None
 
 
 def _read_annotations(place: Path, columns: Columns, on_error: str) -> Dataset:
@@ -144,12 +172,12 @@ def read_unlabelled(source: str, columns: Columns) -> Dataset:
     if place.is_file():
         return read_file(place, columns, "skip", None)
     _refuse_columns(source, columns)
-    return list_media_files(place) if place.is_dir() else _named(source)
+    return list_media_files(place) if place.is_dir() else named_set(source)
 
 
 def _refuse_columns(source: str, columns: Columns) -> None:
     if columns.given() and columns.annotations is not None and not Path(source).exists() and not is_on_hub(source):
-        raise DataError(f"{source}: no such file or folder, seen from {Path.cwd()}: {_hint(source)}.")
+        raise DataError(f"{source}: no such file or folder, seen from {Path.cwd()}: {hint(source)}.")
     if columns.given():
         raise ConfigurationError(
             f"{', '.join(columns.given())}: for csv, tsv, parquet and jsonl files, and {source} is none "
@@ -192,44 +220,9 @@ def _opened(place: Path) -> Path:
     return unpacked(place) if place.is_file() and not holds_rows(place) else place
 
 
-def _named(name: str) -> Dataset:
-    """Load a set by its name; what looks like a path is the name of none."""
-    from gridcnn.datasets import load
-
-    place = Path(name)
-    if place.exists():
-        raise DataError(f"{name} is neither a file nor a folder, but a pipe or a device: save what it gives as a file.")
-    if place.suffix or len(place.parts) != 1 or "\\" in name or "*" in name:
-        raise DataError(f"{name}: no such file or folder, seen from {Path.cwd()}: {_hint(name)}.")
-    try:
-        return load(name)
-    except DataError as error:
-        raise DataError(f"{name}: no such file or folder, seen from {Path.cwd()}{_similar(place)}. {error}") from error
-
-
-def _hint(name: str) -> str:
-    """Say what a person may have meant by a path that does not exist."""
-    if name.lower().startswith(("http:", "https:", "ftp:", "s3:", "gs:")):
-        return "download it first; gridcnn reads files and folders"
-    if any(mark in name for mark in "*?["):
-        return "give one folder or file, not a pattern"
-    return f"check the spelling{_similar(Path(name.replace(chr(92), '/')))}"
-
-
-def _similar(place: Path) -> str:
-    """Offer the names that stand beside a missing path and are like it, such as one with a suffix."""
-    known, missing = place.parent, place.name
-    while not known.is_dir() and known != known.parent:  # the first part that is missing
-        known, missing = known.parent, known.name
-    try:
-        beside = sorted(path.name for path in known.iterdir())
-    except OSError:
-        return ""
-    alike = [name for name in beside if Path(name).stem == missing] or difflib.get_close_matches(missing, beside, 3)
-    return f"; did you mean {' or '.join(str(known / name) for name in alike[:3])}?" if alike else ""
-
-
-def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapter] | Adapter | None) -> Dataset:
+def read_file(
+    place: Path | RemoteFile, columns: Columns, on_error: str, adapter: type[Adapter] | Adapter | None
+) -> Dataset:
     """Read a file that lists items, or a table of numbers; `adapter` decides which, or else the given columns."""
     from gridcnn.datasets import load_manifest, load_table
 
@@ -259,9 +252,11 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
                 f"{', '.join(others)}: for sentences (--text COLUMN) and files "
                 f"(--path COLUMN): say which column of {place} holds them, or leave it out for a table of numbers."
             )
-        return load_table(
-            place, label=columns.label, labels=columns.labels, encoding=columns.encoding, on_error=bad_rows
-        )
+        from gridcnn.datasets.remote import local_copy
+
+        how = {"label": columns.label, "labels": columns.labels, "encoding": columns.encoding}
+        with contextlib.nullcontext(place) if isinstance(place, Path) else local_copy(place) as file:
+            return load_table(file, **how, on_error=bad_rows)
     return load_manifest(
         place,
         label=label,
@@ -277,11 +272,11 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
     )
 
 
-def holds_rows(place: Path) -> bool:
+def holds_rows(place: Path | RemoteFile) -> bool:
     """Whether a file holds one row per item, by its name."""
     from gridcnn.datasets.compressed import is_table_file
 
-    return is_table_file(place)
+    return is_table_file(place if isinstance(place, Path) else Path(place.name))
 
 
 def read_rows(place: Path, adapter: Adapter, columns: Columns) -> dict[int, Any]:

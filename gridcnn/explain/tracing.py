@@ -5,7 +5,6 @@ Blocks, kernels and windows are counted from 1, as the pictures name them; array
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +22,7 @@ from gridcnn.multilabel import shares
 from gridcnn.network.augment import flipped_copies
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.predictions import NOT_FINITE
-from gridcnn.segments import Segment
+from gridcnn.segments import NAMED
 
 __all__ = ["Trace", "trace"]
 
@@ -238,7 +237,7 @@ def _probabilities(network: Network, backbone: ConvPoolDense, windows: np.ndarra
 
 def name_of(item: Any) -> str:
     """Name an item: a path or sentence as it is, an array by its shape."""
-    if isinstance(item, str | os.PathLike | Segment):
+    if isinstance(item, NAMED):
         return str(item)
     return f"array of shape {np.asarray(item).shape}"
 

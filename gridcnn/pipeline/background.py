@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 
 from gridcnn.errors import DataError, ItemError
-from gridcnn.segments import Segment, Varied
+from gridcnn.pipeline.duplicates import identity
+from gridcnn.segments import File, Segment, Varied
 
 __all__ = ["background_segments", "neighbours", "share_annotated", "varied"]
 
@@ -28,10 +29,10 @@ MOST_TRIES = 50
 
 def background_segments(
     annotated: Sequence[Segment],
-    length_of: Callable[[str], float],
+    length_of: Callable[[File], float],
     *,
-    files: Collection[str] | None = None,
-    quiet: Collection[str] = (),
+    files: Collection[File] | None = None,
+    quiet: Collection[File] = (),
     most: int | None = None,
     seed: int = 0,
 ) -> list[Segment]:
@@ -71,7 +72,7 @@ def background_segments(
     lengths = np.maximum(lengths, np.percentile(lengths, 25))  # at least a window, which would reach into an event
     gaps = [
         (path, start, end)
-        for path, taken in sorted(by_file.items())
+        for path, taken in sorted(by_file.items(), key=lambda each: identity(each[0], 0))
         for start, end in _gaps(taken, _length(path, length_of))
         if end - start >= lengths[0]
     ]
@@ -99,7 +100,7 @@ def background_segments(
 
 
 def share_annotated(
-    annotated: Sequence[Segment], length_of: Callable[[str], float], *, files: Collection[str] | None = None
+    annotated: Sequence[Segment], length_of: Callable[[File], float], *, files: Collection[File] | None = None
 ) -> float:
     """Return the share of the time of files that is annotated, in [0, 1]; 1 if none of them can be read."""
     total = free = 0.0
@@ -110,15 +111,15 @@ def share_annotated(
     return 1 - free / total if total else 1.0
 
 
-def _by_file(annotated: Sequence[Segment], files: Collection[str] | None) -> dict[str, list[tuple[float, float]]]:
-    by_file: dict[str, list[tuple[float, float]]] = defaultdict(list)
+def _by_file(annotated: Sequence[Segment], files: Collection[File] | None) -> dict[File, list[tuple[float, float]]]:
+    by_file: dict[File, list[tuple[float, float]]] = defaultdict(list)
     for each in annotated:
         if files is None or each.path in files:
             by_file[each.path].append((each.start, each.end))
     return by_file
 
 
-def _length(path: str, length_of: Callable[[str], float]) -> float:
+def _length(path: File, length_of: Callable[[File], float]) -> float:
     """Return the length of a file; 0 if it cannot be read, as whoever reads its segments will say."""
     try:
         return length_of(path)
@@ -142,7 +143,7 @@ def neighbours(drawn: Sequence[Segment], annotated: Sequence[Segment]) -> list[i
     What belongs together in a split of the annotated segments then holds for those drawn between them, too. All of a
     file in which nothing is annotated go with one annotated segment.
     """
-    places: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    places: dict[File, list[tuple[float, int]]] = defaultdict(list)
     for at, each in enumerate(annotated):
         places[each.path].append(((each.start + each.end) / 2, at))
     for known in places.values():

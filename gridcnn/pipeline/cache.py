@@ -38,6 +38,7 @@ __all__ = [
     "clear",
     "default_cache_folder",
     "entries",
+    "forget",
     "note",
     "read",
     "recall",
@@ -217,6 +218,11 @@ def store(cache: Path, key: str, results: Iterator[Result], made_by: str) -> Ent
     finally:
         _remove(draft)
         _remove_least_recently_used(cache, keep=key)
+
+
+def forget(cache: Path, key: str) -> None:
+    """Remove an entry, whose arrays stay readable."""
+    _remove(cache / key)
 
 
 def recall(cache: Path, key: str) -> Any:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gridcnn.errors import ItemError
 from gridcnn.pipeline.cache import note, recall
 from gridcnn.pipeline.encode import EncodedItems
 from gridcnn.pipeline.fingerprint import look_at
 from gridcnn.segments import Segment
+from gridcnn.stored import FETCHED_AT_ONCE, Stored, as_path, is_far
 
 __all__ = ["content_keys", "contradictions", "identity", "without_known"]
 
@@ -28,8 +32,10 @@ def identity(item: Any, index: int) -> bytes:
     """Return what an item is known by: its path, text or numbers; for other objects, its place among the items."""
     if isinstance(item, str | os.PathLike):
         return os.fsencode(item) if isinstance(item, os.PathLike) else item.encode("utf-8", "surrogatepass")
+    if isinstance(item, Stored):
+        return item.identity()
     if isinstance(item, Segment):  # in their order in the file
-        return f"{item.path} {item.start:020.6f} {item.end:020.6f}".encode("utf-8", "surrogatepass")
+        return identity(item.path, index) + f" {item.start:020.6f} {item.end:020.6f}".encode()
     if isinstance(item, np.ndarray):
         return hashlib.blake2b(item.tobytes() + str(item.shape).encode(), digest_size=DIGEST).digest()
     return b"item %012d" % index
@@ -61,7 +67,7 @@ def content_keys(
     keys = list(identities)
     if not files:
         return keys
-    paths = {at: os.fspath(item) for at, item in enumerate(items) if isinstance(item, str | os.PathLike)}
+    paths = {at: item for at, item in enumerate(items) if isinstance(item, str | os.PathLike | Stored)}
     for group in _copies(paths, cache):
         content = b"content " + identities[group[0]]
         for at in group:
@@ -69,7 +75,7 @@ def content_keys(
     return keys
 
 
-def _copies(paths: Mapping[int, str], cache: Path | None) -> list[list[int]]:
+def _copies(paths: Mapping[int, Any], cache: Path | None) -> list[list[int]]:
     """Return the groups of files, by their numbers, that have equal bytes."""
     if cache is None:
         return _compared(paths)
@@ -85,33 +91,42 @@ def _copies(paths: Mapping[int, str], cache: Path | None) -> list[list[int]]:
     return groups
 
 
-def _compared(paths: Mapping[int, str]) -> list[list[int]]:
+def _compared(paths: Mapping[int, Any]) -> list[list[int]]:
     alike = [list(paths)]
-    looks: tuple[Callable[[str], Any], ...] = (_size, _ends, _digest)
+    looks: tuple[Callable[[Any], Any], ...] = (_size, _ends, _digest)
     for look in looks:
         alike = [same for group in alike for same in _equal(group, paths, look)]
     return alike
 
 
-def _equal(group: Sequence[int], paths: Mapping[int, str], look: Callable[[str], Any]) -> list[list[int]]:
+def _equal(group: Sequence[int], paths: Mapping[int, Any], look: Callable[[Any], Any]) -> list[list[int]]:
     """Divide a group into those that look the same; leave out what looks like no other, or cannot be looked at."""
     divided: dict[Any, list[int]] = defaultdict(list)
-    for at in group:
+
+    def seen(at: int) -> Any:
         try:
-            seen = look(paths[at])
-        except OSError:
-            continue  # reported when it is decoded
-        if seen:
-            divided[seen].append(at)
+            return look(paths[at])
+        except (OSError, ItemError):
+            return None  # reported when it is decoded
+
+    several = any(is_far(paths[at]) for at in group)
+    with ThreadPoolExecutor(FETCHED_AT_ONCE) if several else contextlib.nullcontext() as threads:
+        for at, found in zip(group, threads.map(seen, group) if threads else map(seen, group), strict=True):
+            if found:
+                divided[found].append(at)
     return [same for same in divided.values() if len(same) > 1]
 
 
-def _size(path: str) -> int:
+def _size(path: Any) -> Any:
+    if isinstance(path, Stored):
+        return path.size() or path.version()
     return os.stat(path).st_size  # noqa: PTH116  (here and below: pathlib takes several times as long)
 
 
-def _ends(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+def _ends(path: Any) -> bytes:
+    if isinstance(path, Stored) and not path.far:
+        return path.version()
+    with as_path(path) as place, open(place, "rb", buffering=0) as file:  # noqa: PTH123
         start = file.read(PEEK)
         if len(start) < PEEK:
             return start
@@ -119,9 +134,11 @@ def _ends(path: str) -> bytes:
         return hashlib.blake2b(start + file.read(PEEK), digest_size=DIGEST).digest()
 
 
-def _digest(path: str) -> bytes:
+def _digest(path: Any) -> bytes:
+    if isinstance(path, Stored) and not path.far:
+        return path.version()
     digest = hashlib.blake2b(digest_size=DIGEST)
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+    with as_path(path) as place, open(place, "rb", buffering=0) as file:  # noqa: PTH123
         while block := file.read(BLOCK):
             digest.update(block)
     return digest.digest()

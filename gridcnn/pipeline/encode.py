@@ -10,7 +10,6 @@ import contextlib
 import functools
 import hashlib
 import itertools
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from gridcnn.adapters.base import Adapter
-from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
+from gridcnn.adapters.base import Adapter, sample_of
+from gridcnn.errors import ConfigurationError, DataError, ItemError, NotFetchedError, Skipped
 from gridcnn.pipeline.cache import (
     FINGERPRINT,
     NOTHING,
@@ -29,6 +27,7 @@ from gridcnn.pipeline.cache import (
     Entry,
     Result,
     as_rows,
+    forget,
     note,
     read,
     recall,
@@ -37,15 +36,17 @@ from gridcnn.pipeline.cache import (
 )
 from gridcnn.pipeline.cache_key import cache_key
 from gridcnn.pipeline.fingerprint import fingerprint
+from gridcnn.pipeline.frozen import through_frontend
 from gridcnn.pipeline.parallel import in_threads
-from gridcnn.segments import Segment
+from gridcnn.segments import NAMED
+from gridcnn.stored import FETCHED_AT_ONCE, fetch, is_far
 
-__all__ = ["Chunks", "EncodedItems", "encode_ahead", "encode_items", "encoded_chunks", "fit_adapter"]
+__all__ = ["Chunks", "EncodedItems", "encode_ahead", "encode_items", "encoded_chunks", "fit_adapter", "threads_for"]
 
 CHUNK = 32  # items
+LOOKED_AT = 2_000  # items, at most, that an adapter looks at while it is fitted
 BYTES_OF_PART = 2**26  # bytes of windows at which a part ends
 BYTES_AHEAD = 2**27  # bytes of windows that may wait for who consumes them
-BYTES_AT_ONCE = 2**20  # bytes of windows; spectra of more leave the processor's cache and take twice as long
 
 Progress = Callable[[int, int], None]
 Chunks = Generator[list[Encoded | ItemError], None, None]
@@ -100,12 +101,18 @@ def fit_adapter(
     Adapter
         The same one.
     """
-    if cache is None or not _are_files(adapter, items):
+
+    def fitted() -> Adapter:
+        if adapter.reads_files:
+            fetch(sample_of(items, LOOKED_AT))
         return adapter.fit(items)
+
+    if cache is None or not _are_files(adapter, items):
+        return fitted()
     key = cache_key(adapter, "fitted", adapter.fitted_attributes, fingerprint(items, cache, n_jobs))
     if state := recall(cache, key):
         return adapter.restore(state)
-    adapter.fit(items)
+    fitted()
     note(cache, key, adapter.state())
     return adapter
 
@@ -166,10 +173,12 @@ def encode_items(
         raise DataError("there are no items to encode")
     device = torch.device(frontend_on) if frontend_on is not None and adapter.frontend_is_frozen else None
 
+    lost: list[int] = []
+
     def results() -> Iterator[Result]:
-        made = _encoded((spread or encoded_chunks)(adapter, items, n_jobs), names, on_error)
+        made = _encoded((spread or encoded_chunks)(adapter, items, n_jobs), names, on_error, lost)
         if device is not None:
-            made = _through_frontend(adapter, made, device)
+            made = through_frontend(adapter, made, device)
         return made if progress is None else _followed(made, len(items), progress)
 
     if cache is None or not _are_files(adapter, items):
@@ -186,6 +195,9 @@ def encode_items(
         except OSError as error:  # of the cache: items that cannot be read are ItemErrors
             warn_of(cache, error)
             entry, key = _gather(results()), None
+        if lost and key is not None:  # they may be there the next time
+            forget(cache, key)
+            key = None
     names = items if names is None else names
     skipped = tuple(Skipped(_name(names[position]), reason) for position, reason in entry.failures)
     if skipped and on_error == "raise":
@@ -223,9 +235,12 @@ def encode_ahead(
     def ahead() -> int:  # items that may be encoded or wait, by the mean size of those before
         return 2 * part if not all_bytes else min(2 * part, max(BYTES_AHEAD * n_encoded // all_bytes, 1))
 
+    items = iter(items)
+    first = list(itertools.islice(items, 1))
+    threads = threads_for(adapter, n_jobs, first)
     n_encoded = all_bytes = size = 0
     some: list[tuple[Any, Encoded | ItemError]] = []
-    chunks = in_threads(encode, items, _threads(adapter, n_jobs), min(part, CHUNK), ahead)
+    chunks = in_threads(encode, itertools.chain(first, items), threads, min(part, CHUNK), ahead)
     with contextlib.closing(chunks):
         for each in itertools.chain.from_iterable(chunks):
             some.append(each)
@@ -247,26 +262,30 @@ def _part_of(some: Sequence[tuple[Any, Encoded | ItemError]]) -> tuple[list[Any]
     return items, EncodedItems(entry.windows, entry.item, entry.fingerprints, skipped, at)
 
 
-def _threads(adapter: Adapter, n_jobs: int | None) -> int | None:
+def threads_for(adapter: Adapter, n_jobs: int | None, items: Iterable[Any]) -> int | None:
     """Return the number of threads that encode items; None means one a core.
 
     Decoders of files release Python's lock. Tokenisers are Python code, of which one thread runs at a time: more
-    threads would only delay the thread that computes with the results.
+    threads would only delay the thread that computes with the results. Files of a storage are waited for.
     """
+    if any(map(is_far, items)):
+        return max(FETCHED_AT_ONCE, n_jobs or 1)
     return n_jobs if adapter.reads_files else 1
 
 
 def encoded_chunks(adapter: Adapter, items: Sequence[Any], n_jobs: int | None) -> Chunks:
     """Encode items in threads; yield the results in their order, in parts."""
-    return in_threads(functools.partial(_encode_chunk, adapter), items, _threads(adapter, n_jobs), CHUNK)
+    return in_threads(functools.partial(_encode_chunk, adapter), items, threads_for(adapter, n_jobs, items), CHUNK)
 
 
-def _encoded(chunks: Chunks, names: Sequence[Any] | None, on_error: str) -> Iterator[Result]:
-    """Yield the windows of each item in order, and raise what is to be raised at once."""
+def _encoded(chunks: Chunks, names: Sequence[Any] | None, on_error: str, lost: list[int]) -> Iterator[Result]:
+    """Yield the windows of each item in order, and raise what is to be raised at once; note what may come later."""
     with contextlib.closing(chunks):
         for position, result in enumerate(itertools.chain.from_iterable(chunks)):
             if isinstance(result, ItemError) and on_error == "raise":
                 raise result if names is None else ItemError(names[position], result.reason)
+            if isinstance(result, NotFetchedError):
+                lost.append(position)
             yield position, result
 
 
@@ -286,36 +305,6 @@ def _encode_chunk(adapter: Adapter, items: Sequence[Any]) -> list[Encoded | Item
             content = adapter.content(item, windows)
             results.append(Encoded(windows, hashlib.blake2b(content, digest_size=FINGERPRINT).digest()))
     return results
-
-
-def _through_frontend(adapter: Adapter, results: Iterable[Result], device: torch.device) -> Iterator[Result]:
-    """Turn the windows of each item into grids, those of several short items at once."""
-    frontend = adapter.frontend().to(device).eval()
-    waiting: list[Result] = []
-    size = 0
-    for result in results:
-        waiting.append(result)
-        size += 0 if isinstance(result[1], ItemError) else result[1].windows.nbytes
-        if size >= BYTES_AT_ONCE:
-            yield from _apply_frontend(frontend, waiting, device)
-            waiting, size = [], 0
-    yield from _apply_frontend(frontend, waiting, device)
-
-
-@torch.inference_mode()
-def _apply_frontend(frontend: nn.Module, results: list[Result], device: torch.device) -> list[Result]:
-    encoded = [result.windows for _, result in results if not isinstance(result, ItemError)]
-    if not encoded:
-        return results
-    windows = np.concatenate(encoded)
-    at_once = max(BYTES_AT_ONCE // windows[0].nbytes, 1)
-    batches = (torch.from_numpy(windows[at : at + at_once]).to(device) for at in range(0, len(windows), at_once))
-    grids = np.concatenate([frontend(batch).to("cpu", torch.float32).numpy() for batch in batches])
-    parts = iter(np.split(grids, np.cumsum([len(each) for each in encoded])))
-    return [
-        (position, result if isinstance(result, ItemError) else result._replace(windows=next(parts)))
-        for position, result in results
-    ]
 
 
 def _followed(results: Iterable[Result], n_items: int, progress: Progress) -> Iterator[Result]:
@@ -346,4 +335,4 @@ def _name(item: Any) -> str:
 
 
 def _are_files(adapter: Adapter, items: Sequence[Any]) -> bool:
-    return adapter.reads_files and all(isinstance(item, str | os.PathLike | Segment) for item in items)
+    return adapter.reads_files and all(isinstance(item, NAMED) for item in items)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from gridcnn.pipeline.cache import note, recall
 from gridcnn.pipeline.parallel import in_threads
 from gridcnn.segments import Segment, Varied
+from gridcnn.stored import Stored
 
 __all__ = ["fingerprint", "look_at"]
 
@@ -25,7 +27,7 @@ TICK = 2 * 10**9  # nanoseconds; the coarsest clock of a file system in use (FAT
 CHUNK = 512
 DIGEST = 16  # bytes
 
-FilePath = str | os.PathLike[str]
+FilePath = str | os.PathLike[str] | Stored
 
 
 def fingerprint(items: Sequence[FilePath | Segment], cache: Path | None, n_jobs: int | None = None) -> str:
@@ -33,8 +35,8 @@ def fingerprint(items: Sequence[FilePath | Segment], cache: Path | None, n_jobs:
 
     Parameters
     ----------
-    items : sequence of path or Segment
-        A file that cannot be read is represented by the kind of error.
+    items : sequence of path, Stored or Segment
+        A file that cannot be read is represented by the kind of error, and a stored one by its version: it is not read.
     cache : Path or None
         Folder of the cache; None reads all files each time.
     n_jobs : int or None
@@ -47,10 +49,8 @@ def fingerprint(items: Sequence[FilePath | Segment], cache: Path | None, n_jobs:
     """
     paths = [each.path if isinstance(each, Segment) else each for each in items]
     if any(isinstance(each, Segment) for each in items):
-        files = {path: at for at, path in enumerate(dict.fromkeys(os.fspath(path) for path in paths))}
-        where = (
-            f"{files[os.fspath(path)]} {_part(each, files)}".encode() for path, each in zip(paths, items, strict=True)
-        )
+        files = {path: at for at, path in enumerate(dict.fromkeys(_file(path) for path in paths))}
+        where = (f"{files[_file(path)]} {_part(each, files)}".encode() for path, each in zip(paths, items, strict=True))
         return _digest([fingerprint(list(files), cache, n_jobs).encode(), *where])
     state, settled = look_at(paths, n_jobs)  # before they are read: a later change will be seen
     if cache is not None and (known := recall(cache, state)):
@@ -62,13 +62,17 @@ def fingerprint(items: Sequence[FilePath | Segment], cache: Path | None, n_jobs:
     return contents
 
 
-def _part(item: FilePath | Segment, files: Mapping[str, int]) -> Any:
+def _file(path: FilePath) -> str | Stored:
+    return path if isinstance(path, Stored) else os.fspath(path)
+
+
+def _part(item: FilePath | Segment, files: Mapping[str | Stored, int]) -> Any:
     """Return what is read of a file besides its content; nothing of a whole file."""
     if not isinstance(item, Segment):
         return ""
     if not isinstance(item, Varied):
         return item.start, item.end
-    beside = [(files.get(each.path, each.path), each.start, each.end) for each in item.beside]
+    beside = [(files.get(each.path, str(each.path)), each.start, each.end) for each in item.beside]
     return item.start, item.end, beside, item.inside, item.seed
 
 
@@ -86,6 +90,10 @@ def _look_at(paths: Sequence[FilePath]) -> tuple[bytes, float]:
     """Return the status of files, and the latest change of any of them, in nanoseconds since 1970."""
     states, newest = [], 0.0
     for path in paths:
+        if isinstance(path, Stored):
+            states.append(path.version().hex())
+            newest = newest if path.version() else math.inf
+            continue
         try:
             file = os.stat(path)  # noqa: PTH116  Path.stat takes twice as long
         except OSError:
@@ -103,6 +111,10 @@ def _read(paths: Sequence[FilePath]) -> tuple[bytes, bool]:
     contents, complete = [], True
     for path in paths:
         digest = hashlib.blake2b(digest_size=DIGEST)
+        if isinstance(path, Stored):
+            contents.append(path.version() or secrets.token_bytes(DIGEST))  # which is never met again
+            complete = complete and bool(path.version())
+            continue
         try:
             with open(path, "rb", buffering=0) as file:  # noqa: PTH123  Path.open takes twice as long
                 while block := file.read(2**20):

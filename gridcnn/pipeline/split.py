@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ import numpy as np
 
 from gridcnn.pipeline.duplicates import content_keys, identity
 from gridcnn.pipeline.stratify import held_out, stratified_folds
-from gridcnn.segments import Segment
+from gridcnn.segments import NAMED
 
 __all__ = [
     "SMALLEST_SPLIT",
@@ -70,7 +69,7 @@ class LabelledItems:
     def names(self) -> list[Any]:
         """What a person calls each item: its path or text, or else the row that it stands in."""
         return [
-            item if isinstance(item, str | os.PathLike | Segment) else f"row {row}"
+            item if isinstance(item, NAMED) else f"row {row}"
             for item, row in zip(self.items, self.rows.tolist(), strict=True)
         ]
 

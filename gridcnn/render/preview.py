@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 
 from gridcnn.adapters.records import Preview
 from gridcnn.segments import Segment
+from gridcnn.stored import Stored
 
 __all__ = ["Shown", "clip_uri", "draw_grid", "name_of", "picture_uri", "show", "tinted"]
 
@@ -76,10 +77,10 @@ def draw_grid(grid: np.ndarray, *, upwards: bool) -> np.ndarray:
 
 def name_of(item: Any) -> str:
     """Name an item as a person would: a file without its folders, a sentence, the shape of an array."""
-    if isinstance(item, os.PathLike):
-        return Path(item).name
+    if isinstance(item, os.PathLike | Stored):
+        return Path(str(item)).name
     if isinstance(item, Segment):
-        return str(replace(item, path=Path(item.path).name))
+        return str(replace(item, path=Path(str(item.path)).name))
     if isinstance(item, str):
         name = Path(item).name if len(item) < LONGEST_NAME and os.path.isfile(item) else item  # noqa: PTH113
         return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"

@@ -102,7 +102,7 @@ def _shown(model: FittedModel, candidate: Candidate, columns: Sequence[str]) -> 
     preview, grid = seen(model, candidate.item)
     names = model.class_names
     part = candidate.item if isinstance(candidate.item, Segment) else None
-    name = name_of(candidate.name) if part is None else str(replace(part, path=Path(part.path).name))
+    name = name_of(candidate.name) if part is None else str(replace(part, path=Path(str(part.path)).name))
     found = show(name, preview)
     if grid is not None:
         upwards = model.adapter.spec_.axes[0].upwards

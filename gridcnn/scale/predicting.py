@@ -34,7 +34,6 @@ from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.encode import EncodedItems, encode_ahead
 from gridcnn.pipeline.parallel import set_computing_threads
 from gridcnn.predictions import Predictions
-from gridcnn.scale.opening import Opening
 from gridcnn.scale.session import ray_module
 
 __all__ = ["Answered", "Job", "answered"]
@@ -211,13 +210,11 @@ def _reader(sent: _Sent, number: int) -> Callable[[], Iterator[Any]]:
 
 
 def _encode(batch: Mapping[str, Any], sent: _Sent) -> Iterator[dict[str, Any]]:
-    adapter: Any = Opening(_loaded(sent).adapter)
+    adapter = _loaded(sent).adapter
     with limited(**sent.job.limits):
         for unit in batch["unit"]:
             names = iter(unit.names)
-            for some, encoded in encode_ahead(
-                adapter, unit.items, n_jobs=adapter.threads(unit.items), part=sent.job.unit
-            ):
+            for some, encoded in encode_ahead(adapter, unit.items, n_jobs=1, part=sent.job.unit):
                 yield {"encoded": _cell(_EncodedUnit(list(itertools.islice(names, len(some))), encoded))}
 
 

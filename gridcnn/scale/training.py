@@ -26,6 +26,7 @@ from gridcnn.model import EpochRecord, FittedModel, Network
 from gridcnn.scale.session import connected, ray_module
 from gridcnn.scale.sharing import require_shared
 from gridcnn.segments import Segment
+from gridcnn.stored import Stored
 from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.following import follow
 from gridcnn.training.peers import Peers
@@ -127,16 +128,19 @@ def _whole_names(adapter: Adapter, items: Any) -> Any:
 
     def whole(item: Any) -> Any:
         if isinstance(item, Segment):
-            return replace(item, path=os.path.abspath(item.path))  # noqa: PTH100
+            return replace(item, path=whole(item.path))
+        if isinstance(item, Stored):
+            return item.whole()
         return os.path.abspath(item) if isinstance(item, str | Path) else item  # noqa: PTH100
 
     return [whole(item) for item in items]
 
 
 def _a_file_of(items: Any) -> Path | None:
-    """Return the first file among the items."""
+    """Return the first file of this machine among the items, or the shard that holds the first one."""
     paths = (each.path if isinstance(each, Segment) else each for each in items)
-    return next((Path(each) for each in paths if isinstance(each, str)), None)
+    paths = (each.home() if isinstance(each, Stored) else each for each in paths)
+    return next((Path(each) for each in paths if isinstance(each, str | Path)), None)
 
 
 class _Training:

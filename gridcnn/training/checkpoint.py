@@ -20,6 +20,7 @@ from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.duplicates import identity
 from gridcnn.pipeline.fingerprint import fingerprint
 from gridcnn.pipeline.split import LabelledItems
+from gridcnn.stored import Stored
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.job import Job
 from gridcnn.training.run_folder import Checkpoint, Planned, RunFolder
@@ -265,7 +266,7 @@ def _files_read(job: Job) -> dict[str, str]:
 def _digest(job: Job, part: LabelledItems) -> str:
     """Return a digest of items, classes, weights and groups."""
     digest = hashlib.blake2b(digest_size=6)
-    if job.adapter.reads_files and all(isinstance(item, str | Path) for item in part.items):
+    if job.adapter.reads_files and all(isinstance(item, str | Path | Stored) for item in part.items):
         digest.update(fingerprint(part.items, job.cache, job.config.n_jobs).encode())
     else:
         for index, item in enumerate(part.items):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,8 +11,9 @@ import numpy as np
 from gridcnn.adapters import Adapter
 from gridcnn.adapters.inspecting import Inspection, Inspector
 from gridcnn.errors import ItemError, Skipped
+from gridcnn.pipeline.encode import threads_for
 from gridcnn.pipeline.parallel import in_threads
-from gridcnn.segments import Segment
+from gridcnn.segments import NAMED
 
 __all__ = ["Material", "Progress"]
 
@@ -79,7 +79,7 @@ class Material:
     def name(self, item: int) -> str:
         """Return what a person calls an item: its path or text, or else its number, from 0."""
         it = self.items[item]
-        if not isinstance(it, str | os.PathLike | Segment):
+        if not isinstance(it, NAMED):
             return f"row {item}"
         name = " ".join(str(it).split())
         return name if len(name) <= LONGEST_NAME or self.adapter.reads_files else f"{name[: LONGEST_NAME - 1]}…"
@@ -96,7 +96,7 @@ class Material:
         def look(items: Sequence[Any]) -> list[Inspection | str]:
             return [_look(inspector, item) for item in items]
 
-        for found in in_threads(look, self.items, None if self.adapter.reads_files else 1, CHUNK):
+        for found in in_threads(look, self.items, threads_for(self.adapter, None, self.items), CHUNK):
             for each in found:
                 inspections.append(None if isinstance(each, str) else each)
                 reasons.append(each if isinstance(each, str) else "")

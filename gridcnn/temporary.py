@@ -20,18 +20,20 @@ JUST_MADE = 60.0
 """Seconds in which a folder may not be locked yet by the program that made it."""
 
 
-def temporary_folder(name: str) -> Path:
+def temporary_folder(name: str, place: Path | None = None) -> Path:
     """Return a new, empty folder of this name among the temporary files, where only this user can look.
 
-    Folders that programs of this user have left there, because they were killed, are removed. `TMPDIR` says where.
+    Folders that programs of this user have left there, because they were killed, are removed. `TMPDIR` says where,
+    unless a place is given.
 
     Raises
     ------
     OSError
         If it cannot be made.
     """
-    _remove_abandoned(Path(tempfile.gettempdir()))
-    home = Path(tempfile.mkdtemp(prefix=PREFIX))
+    place = Path(tempfile.gettempdir()) if place is None else place
+    _remove_abandoned(place)
+    home = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
     _lock(home)  # until this process ends
     folder = home / name
     folder.mkdir()
