@@ -12,7 +12,7 @@ import numpy as np
 
 from gridcnn.datasets.dataset import Dataset
 from gridcnn.errors import DataError
-from gridcnn.segments import Segment, are_segments
+from gridcnn.segments import File, Segment, are_segments
 
 __all__ = ["are_events", "as_label_sets"]
 
@@ -96,7 +96,7 @@ def as_label_sets(data: Dataset) -> Dataset:
 
 def _clusters(segments: Sequence[Segment]) -> Iterator[list[int]]:
     """Yield the segments that are connected by overlaps, by the order of their beginnings."""
-    by_file: dict[str, list[int]] = defaultdict(list)
+    by_file: dict[File, list[int]] = defaultdict(list)
     for at, each in enumerate(segments):
         by_file[each.path].append(at)
     for members in by_file.values():
