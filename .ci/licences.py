@@ -75,11 +75,11 @@ def runtime() -> set[str]:
     waiting = [*project["dependencies"], *(each for extra in extras.values() for each in extra)]
     met: set[str] = set()
     while waiting:
-        line = waiting.pop().partition(";")[0].replace(" ", "")
+        line = waiting.pop().partition(";")[0]
         if line not in met and name_of(line) != "gridcnn":
             met.add(line)
             extras_of = re.search(r"\[(.*?)\]", line)
-            waiting += _required(name_of(line), extras_of[1].split(",") if extras_of else [])
+            waiting += _required(name_of(line), re.split(r"\s*,\s*", extras_of[1]) if extras_of else [])
     return {name_of(line) for line in met}
 
 
