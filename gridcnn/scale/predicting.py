@@ -35,6 +35,7 @@ from gridcnn.pipeline.encode import EncodedItems, encode_ahead
 from gridcnn.pipeline.parallel import set_computing_threads
 from gridcnn.predictions import Predictions
 from gridcnn.scale.opening import Opening
+from gridcnn.scale.passed import Beginning
 from gridcnn.scale.session import by_client, ray_module
 
 __all__ = ["Answered", "Job", "answered"]
@@ -72,6 +73,8 @@ class Job:
         How much an item may have, see `gridcnn.adapters.limits`.
     unit : int
         Items that are read, encoded and computed together, at most.
+    passed : sequence of Beginning
+        What is left out of each input, since it is answered already; empty if nothing is.
     """
 
     model: bytes = field(repr=False)
@@ -82,6 +85,7 @@ class Job:
     precision: str = "float32"
     limits: Mapping[str, float] = field(default_factory=dict)
     unit: int = MOST
+    passed: Sequence[Beginning] = ()
 
     @property
     def digest(self) -> str:
@@ -228,6 +232,8 @@ def _reader(sent: _Sent, number: int) -> Callable[[], Iterator[Any]]:
 
         with limited(**sent.job.limits):
             items = iter(sent.job.read(_loaded(sent).adapter, number))
+            if sent.job.passed:
+                sent.job.passed[number].pass_over(items)
             while some := list(itertools.islice(items, sent.job.unit)):
                 names, values = zip(*some, strict=True)
                 yield BlockAccessor.batch_to_block({"unit": _cell(_Unit(list(names), list(values)))})
