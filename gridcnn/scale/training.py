@@ -35,6 +35,8 @@ __all__ = ["fit"]
 MOST_FAILURES = 10
 """Workers that may die before the training is given up."""
 
+WORKERS_END_WITHIN = 5.0  # seconds, after what led them has died
+
 ASKED_EVERY = 0.5  # seconds, for what is new, in both directions
 
 
@@ -177,14 +179,27 @@ class _Training:
     def _train(self, folder: Path, failed: list[Exception]) -> None:
         sent = {"task": self.ray.put(self.task), "board": self.board}
         on_gpu = self.task.parameters.get("device") == "cuda"
-        try:
-            if by_client():  # from which Ray Train cannot be led
-                lead = self.ray.remote(num_cpus=0, max_retries=0)(_lead)
-                self.ray.get(lead.remote(sent, self.workers, str(folder), on_gpu=on_gpu))
-            else:
-                _lead(sent, self.workers, str(folder), on_gpu=on_gpu)
-        except Exception as error:
-            failed.append(error)
+        for left in reversed(range(MOST_FAILURES)):
+            try:
+                if by_client():  # from which Ray Train cannot be led
+                    lead = self.ray.remote(num_cpus=0, max_retries=0)(_lead)
+                    self.ray.get(lead.remote(sent, self.workers, str(folder), on_gpu=on_gpu))
+                else:
+                    _lead(sent, self.workers, str(folder), on_gpu=on_gpu)
+            except Exception as error:
+                if left and self.model is None and self.error is None and self._is_lost(error):
+                    time.sleep(WORKERS_END_WITHIN)
+                    continue
+                failed.append(error)
+            return
+
+    def _is_lost(self, error: BaseException | None) -> bool:
+        """Whether what leads the workers has died, which Ray Train does not replace, as it replaces workers."""
+        while error is not None:
+            if isinstance(error, self.ray.exceptions.ActorDiedError | self.ray.exceptions.WorkerCrashedError):
+                return True
+            error = getattr(error, "cause", None) or error.__cause__
+        return False
 
     def _hear(self) -> None:
         with warnings.catch_warnings():  # arrays that Ray hands out cannot be written to, so the model is copied
