@@ -384,6 +384,25 @@ def test_a_node_that_is_lost_loses_and_doubles_nothing(cluster: Any, texts: Path
     assert_same(rows_of(texts, parts), expected)
 
 
+def test_a_full_object_store_loses_and_doubles_nothing(cluster: Any, texts: Path, tmp_path: Path) -> None:
+    class Filling:
+        def __init__(self) -> None:
+            self.held = [ray.put(np.ones(OBJECTS // 8, dtype=np.uint8)) for _ in range(16)]
+
+        def count(self) -> int:
+            return len(self.held)
+
+    job, expected = many(texts, tmp_path)
+    filling = ray.remote(num_cpus=0)(Filling).remote()
+    assert ray.get(filling.count.remote()) == 16  # twice what there is room for
+
+    parts = [part.rows for part in answered(job, 2)]
+
+    assert ray.get(filling.count.remote()) == 16
+    ray.kill(filling)
+    assert_same(rows_of(texts, parts), expected)
+
+
 # ---- what is refused ------------------------------------------------------------------------------------------------
 
 

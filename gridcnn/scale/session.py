@@ -94,6 +94,7 @@ def connected(address: str | None, workers: int) -> Iterator[None]:
         yield
         return
     if address not in {None, "local", "auto"}:
+        _require_client(address)
         _require_reachable(str(address))
     try:
         with _signals_kept(), _compiled_code_silenced(), warnings.catch_warnings():
@@ -129,6 +130,16 @@ def _start(ray: Any, address: str | None, workers: int) -> None:
             f"Ray cannot be {where} ({reason}): see that `ray status` answers there, and that the versions of Python "
             f"and Ray are the same on all machines{token}."
         ) from error
+
+
+def _require_client(address: str | None) -> None:
+    """Refuse ray:// without Ray's client."""
+    if address is None or not address.startswith("ray://"):
+        return
+    try:
+        import grpc  # noqa: F401
+    except ImportError as error:
+        raise ConfigurationError("ray:// needs grpcio, which is not installed: pip install 'gridcnn[scale]'") from error
 
 
 def _require_reachable(address: str) -> None:
