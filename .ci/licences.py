@@ -73,22 +73,26 @@ def runtime() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = {name: each for name, each in project["optional-dependencies"].items() if name not in OTHERS}
     waiting = [*project["dependencies"], *(each for extra in extras.values() for each in extra)]
-    found: set[str] = set()
+    met: set[str] = set()
     while waiting:
-        name = name_of(waiting.pop())
-        if name not in found and name != "gridcnn":
-            found.add(name)
-            waiting += _required(name)
-    return found
+        line = waiting.pop().partition(";")[0]
+        if line not in met and name_of(line) != "gridcnn":
+            met.add(line)
+            extras_of = re.search(r"\[(.*?)\]", line)
+            waiting += _required(name_of(line), re.split(r"\s*,\s*", extras_of[1]) if extras_of else [])
+    return {name_of(line) for line in met}
 
 
-def _required(name: str) -> Iterator[str]:
-    """Yield what a package needs without its extras; a package for another platform is not installed."""
+def _required(name: str, extras: list[str]) -> Iterator[str]:
+    """Yield what a package needs with some of its extras; a package for another platform is not installed."""
     try:
         lines = importlib.metadata.requires(name) or []
     except importlib.metadata.PackageNotFoundError:
         return
-    yield from (line for line in lines if not re.search(r"\bextra\b", line.partition(";")[2]))
+    for line in lines:
+        extra = re.search(r"\bextra\s*==\s*[\"']([^\"']+)", line.partition(";")[2])
+        if extra is None or extra[1] in extras:
+            yield line
 
 
 def page() -> str:

@@ -384,6 +384,25 @@ def test_a_node_that_is_lost_loses_and_doubles_nothing(cluster: Any, texts: Path
     assert_same(rows_of(texts, parts), expected)
 
 
+def test_a_full_object_store_loses_and_doubles_nothing(cluster: Any, texts: Path, tmp_path: Path) -> None:
+    class Filling:
+        def __init__(self) -> None:
+            self.held = [ray.put(np.ones(OBJECTS // 8, dtype=np.uint8)) for _ in range(16)]
+
+        def count(self) -> int:
+            return len(self.held)
+
+    job, expected = many(texts, tmp_path)
+    filling = ray.remote(num_cpus=0)(Filling).remote()
+    assert ray.get(filling.count.remote()) == 16  # twice what there is room for
+
+    parts = [part.rows for part in answered(job, 2)]
+
+    assert ray.get(filling.count.remote()) == 16
+    ray.kill(filling)
+    assert_same(rows_of(texts, parts), expected)
+
+
 # ---- what is refused ------------------------------------------------------------------------------------------------
 
 
@@ -471,12 +490,9 @@ def test_a_whole_result_is_not_written_over(tmp_path: Path) -> None:
         shards.place_of(str(tmp_path))
 
 
-def test_an_unfinished_result_is_removed_and_other_files_are_not(tmp_path: Path) -> None:
-    (tmp_path / "part-00000.parquet").write_bytes(b"")
-    shards.place_of(str(tmp_path))
-    assert not (tmp_path / "part-00000.parquet").exists()
-
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("all of it")
+
     with pytest.raises(ConfigurationError, match=r"holds other files, such as thesis\.txt"):
         shards.place_of(str(tmp_path))
 
@@ -500,7 +516,6 @@ def test_a_result_that_an_error_ends_has_no_manifest(tmp_path: Path) -> None:
     ("options", "expected"),
     [
         ([], "name it with -o FOLDER"),
-        (["-o", "out", "--resume"], "--resume does not go with --workers"),
         (["-o", "out", "--format", "csv"], "--format csv does not go with --workers"),
         (["-o", "out", "--threads", "2"], "--threads does not go with --workers"),
     ],

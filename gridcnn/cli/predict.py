@@ -65,7 +65,7 @@ def predict(
         typer.Option("--format", help="Write in this format.  \\[default: that of the suffix of FILE, or csv]"),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with FILE.partial, which an interrupted run has left.")
+        bool, typer.Option("--resume", help="Go on with what an interrupted run has left: FILE.partial, or shards.")
     ] = False,
     text: TextOption = None,
     path: PathOption = None,
@@ -96,11 +96,11 @@ def predict(
     columns = Columns(text=text, path=path, encoding=encoding)
     promises = {"abstain": abstain, "sets": sets, "by_class": by_class}
     if workers is not None:
-        refused = {"--resume": resume, "--start": start is not None, "--threads": threads is not None,
+        refused = {"--start": start is not None, "--threads": threads is not None,
                    f"--format {format_name}": format_name not in {None, FormatName.parquet}}  # fmt: skip
         rows = predict_on_workers(
             model, inputs, output_name, columns, promises, precision=precision.value, workers=workers,
-            address=address, refused=refused,
+            address=address, resume=resume, refused=refused,
         )  # fmt: skip
         _end(*rows)
         return

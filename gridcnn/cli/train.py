@@ -162,6 +162,7 @@ def train(
     files = None if output is None else _files(output, history, [source, vectors, start, like], checkpoint_dir)
     earlier = earlier_models(start, like, compare=compare)
     columns = Columns(label, text, path, group, split, begin, end, annotations, encoding, labels)
+    fit = fit_by(workers, ray_address)
     data = read_labelled(source, columns, on_error=on_error.value, adapter=earlier.adapter)
     if on_error is OnError.raise_ and data.skipped:
         raise DataError(f"{data.skipped[0].item}: {data.skipped[0].reason}. Remove it, or use --on-error skip.")
@@ -232,7 +233,6 @@ def train(
                 print_plan(expected)
                 return
             shown = [progress_reporter(console, quiet=quiet), *([] if log is None else [tracker(log)])]
-            fit = fit_by(workers, ray_address)
             model = fit(
                 reader, learning.items, learning.labels, parameters, **task, start=earlier.start, callbacks=shown
             )

@@ -34,7 +34,8 @@ from gridcnn.pipeline.device import choose_device
 from gridcnn.pipeline.encode import EncodedItems, encode_ahead
 from gridcnn.pipeline.parallel import set_computing_threads
 from gridcnn.predictions import Predictions
-from gridcnn.scale.session import ray_module
+from gridcnn.scale.passed import Beginning
+from gridcnn.scale.session import by_client, ray_module
 
 __all__ = ["Answered", "Job", "answered"]
 
@@ -71,6 +72,8 @@ class Job:
         How much an item may have, see `gridcnn.adapters.limits`.
     unit : int
         Items that are read, encoded and computed together, at most.
+    passed : sequence of Beginning
+        What is left out of each input, since it is answered already; empty if nothing is.
     """
 
     model: bytes = field(repr=False)
@@ -81,6 +84,7 @@ class Job:
     precision: str = "float32"
     limits: Mapping[str, float] = field(default_factory=dict)
     unit: int = MOST
+    passed: Sequence[Beginning] = ()
 
     @property
     def digest(self) -> str:
@@ -121,6 +125,14 @@ def answered(job: Job, workers: int) -> Iterator[Answered]:
         That was raised by a worker; an item that cannot be read is no error, but has one in its row.
     """
     ray = ray_module("data")
+    try:
+        yield from _answered_afar(ray, job, workers) if by_client() else _answered_here(ray, job, workers)
+    except ray.exceptions.RayError as error:
+        raise _cause(error) from error
+
+
+def _answered_here(ray: Any, job: Job, workers: int) -> Iterator[Answered]:
+    """Yield the answers; this process is one of the cluster, and leads the others."""
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current().copy()
     context.enable_progress_bars = context.print_on_execution_start = False
@@ -136,11 +148,28 @@ def answered(job: Job, workers: int) -> Iterator[Answered]:
         )
         encoded = read.map_batches(_encode, fn_args=(sent,), num_cpus=_ENCODING, **by_unit)
         computed = encoded.map_batches(_Worker, fn_constructor_args=(sent,), num_cpus=_COMPUTING, **by_unit)
-        try:
-            for batch in computed.iter_batches(batch_size=None, batch_format="numpy"):
-                yield from batch["answered"]
-        except ray.exceptions.RayError as error:
-            raise _cause(error) from error
+        for batch in computed.iter_batches(batch_size=None, batch_format="numpy"):
+            yield from batch["answered"]
+
+
+def _answered_afar(ray: Any, job: Job, workers: int) -> Iterator[Answered]:
+    """Yield the answers; a process of the cluster leads the others, and this one asks it for part after part."""
+    leader = ray.remote(num_cpus=0)(_Leader).remote(job, workers)
+    coming = leader.next.remote()
+    while (part := ray.get(coming)) is not None:
+        coming = leader.next.remote()
+        yield part
+
+
+class _Leader:
+    """Stands in for a process that is none of the cluster, from which Ray Data cannot be led."""
+
+    def __init__(self, job: Job, workers: int) -> None:
+        self._parts = answered(job, workers)
+
+    def next(self) -> Answered | None:
+        """Return the next answers; None at the end."""
+        return next(self._parts, None)
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -202,6 +231,8 @@ def _reader(sent: _Sent, number: int) -> Callable[[], Iterator[Any]]:
 
         with limited(**sent.job.limits):
             items = iter(sent.job.read(_loaded(sent).adapter, number))
+            if sent.job.passed:
+                sent.job.passed[number].pass_over(items)
             while some := list(itertools.islice(items, sent.job.unit)):
                 names, values = zip(*some, strict=True)
                 yield BlockAccessor.batch_to_block({"unit": _cell(_Unit(list(names), list(values)))})

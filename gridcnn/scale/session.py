@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 
 from gridcnn.errors import ConfigurationError
 
-__all__ = ["connected", "ray_module"]
+__all__ = ["by_client", "connected", "ray_module"]
 
 OBJECT_STORE = 512 * 2**20
 """Bytes that objects under way may take in shared memory where this process starts Ray; what is more goes to disk."""
@@ -56,6 +57,13 @@ def ray_module(*parts: str) -> Any:
     return ray
 
 
+def by_client() -> bool:
+    """Return whether Ray is reached through ray://: then what Ray starts with has to run on the cluster."""
+    from ray.util.client import ray as client
+
+    return bool(client.is_connected())
+
+
 @contextmanager
 def connected(address: str | None, workers: int) -> Iterator[None]:
     """Be connected to Ray while the block runs.
@@ -79,16 +87,18 @@ def connected(address: str | None, workers: int) -> Iterator[None]:
     """
     if workers < 1:
         raise ConfigurationError(f"--workers takes a number of at least 1, not {workers}.")
+    address = address or os.environ.get("RAY_ADDRESS") or None
     ray = ray_module()
     if ray.is_initialized():
         _require_cpus(ray, workers)
         yield
         return
-    address = address or os.environ.get("RAY_ADDRESS") or None
     if address not in {None, "local", "auto"}:
+        _require_client(address)
         _require_reachable(str(address))
     try:
-        with _signals_kept():
+        with _signals_kept(), _compiled_code_silenced(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Ray Client connection timed out")  # which the error says
             _start(ray, address, workers)
         _require_cpus(ray, workers)
         with _compiled_code_silenced():
@@ -112,12 +122,24 @@ def _start(ray: Any, address: str | None, workers: int) -> None:
         else:
             ray.init(address, **quiet)
     except (ConnectionError, TimeoutError, ValueError, RuntimeError, ImportError) as error:
-        where = "started on this machine" if address in {None, "local"} else f"reached at {address}"
+        here = address in {None, "local"}
+        where = "started on this machine" if here else f"reached at {address}"
+        token = "" if here else "; if the cluster asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to it"
         reason = " ".join(str(error).split())
         raise ConfigurationError(
             f"Ray cannot be {where} ({reason}): see that `ray status` answers there, and that the versions of Python "
-            "and Ray are the same on all machines."
+            f"and Ray are the same on all machines{token}."
         ) from error
+
+
+def _require_client(address: str | None) -> None:
+    """Refuse ray:// without Ray's client."""
+    if address is None or not address.startswith("ray://"):
+        return
+    try:
+        import grpc  # noqa: F401
+    except ImportError as error:
+        raise ConfigurationError("ray:// needs grpcio, which is not installed: pip install 'gridcnn[scale]'") from error
 
 
 def _require_reachable(address: str) -> None:

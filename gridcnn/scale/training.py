@@ -23,7 +23,7 @@ from typing import Any
 from gridcnn.adapters import Adapter
 from gridcnn.errors import ConfigurationError, GridcnnError
 from gridcnn.model import EpochRecord, FittedModel, Network
-from gridcnn.scale.session import connected, ray_module
+from gridcnn.scale.session import by_client, connected, ray_module
 from gridcnn.scale.sharing import require_shared
 from gridcnn.segments import Segment
 from gridcnn.stored import Stored
@@ -35,6 +35,8 @@ __all__ = ["fit"]
 
 MOST_FAILURES = 10
 """Workers that may die before the training is given up."""
+
+WORKERS_END_WITHIN = 5.0  # seconds, after what led them has died
 
 ASKED_EVERY = 0.5  # seconds, for what is new, in both directions
 
@@ -179,25 +181,29 @@ class _Training:
         return self.model
 
     def _train(self, folder: Path, failed: list[Exception]) -> None:
-        from ray.train import FailureConfig, RunConfig, ScalingConfig
-        from ray.train.torch import TorchConfig, TorchTrainer
-
+        sent = {"task": self.ray.put(self.task), "board": self.board}
         on_gpu = self.task.parameters.get("device") == "cuda"
-        name = f"ray-{secrets.token_hex(4)}"  # Ray would go on with a run of the same name
-        try:
-            TorchTrainer(
-                _work,
-                train_loop_config={"task": self.ray.put(self.task), "board": self.board},
-                torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if on_gpu else "gloo"),
-                scaling_config=ScalingConfig(num_workers=self.workers, use_gpu=on_gpu),
-                run_config=RunConfig(
-                    name=name, storage_path=str(folder), failure_config=FailureConfig(max_failures=MOST_FAILURES)
-                ),
-            ).fit()
-        except Exception as error:
-            failed.append(error)
-        finally:
-            shutil.rmtree(folder / name, ignore_errors=True)
+        for left in reversed(range(MOST_FAILURES)):
+            try:
+                if by_client():  # from which Ray Train cannot be led
+                    lead = self.ray.remote(num_cpus=0, max_retries=0)(_lead)
+                    self.ray.get(lead.remote(sent, self.workers, str(folder), on_gpu=on_gpu))
+                else:
+                    _lead(sent, self.workers, str(folder), on_gpu=on_gpu)
+            except Exception as error:
+                if left and self.model is None and self.error is None and self._is_lost(error):
+                    time.sleep(WORKERS_END_WITHIN)
+                    continue
+                failed.append(error)
+            return
+
+    def _is_lost(self, error: BaseException | None) -> bool:
+        """Whether what leads the workers has died, which Ray Train does not replace, as it replaces workers."""
+        while error is not None:
+            if isinstance(error, self.ray.exceptions.ActorDiedError | self.ray.exceptions.WorkerCrashedError):
+                return True
+            error = getattr(error, "cause", None) or error.__cause__
+        return False
 
     def _hear(self) -> None:
         with warnings.catch_warnings():  # arrays that Ray hands out cannot be written to, so the model is copied
@@ -208,6 +214,27 @@ class _Training:
                 setattr(self, name, copy.deepcopy(given[0]))
             elif getattr(self.heard, name)(*given):
                 self.ray.get(self.board.stop.remote("stop"))
+
+
+def _lead(sent: dict[str, Any], workers: int, folder: str, *, on_gpu: bool) -> None:
+    """Run the workers until the training is over; a process of the cluster does."""
+    ray_module("train")
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    name = f"ray-{secrets.token_hex(4)}"  # Ray would go on with a run of the same name
+    try:
+        TorchTrainer(
+            _work,
+            train_loop_config=sent,
+            torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if on_gpu else "gloo"),
+            scaling_config=ScalingConfig(num_workers=workers, use_gpu=on_gpu),
+            run_config=RunConfig(
+                name=name, storage_path=folder, failure_config=FailureConfig(max_failures=MOST_FAILURES)
+            ),
+        ).fit()
+    finally:
+        shutil.rmtree(Path(folder) / name, ignore_errors=True)
 
 
 class _Board:
