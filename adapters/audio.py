@@ -234,9 +234,9 @@ class AudioAdapter(Adapter):
         """Yield places and windows of a recording of any length, which is read piece by piece; see `Adapter.slide`."""
         return slide(item, step, self.sample_rate_, self.samples_, self.sample_rate)
 
-    def length_of(self, path: str) -> float:
+    def length_of(self, item: Any) -> float:
         """Return the duration of a file (s)."""
-        return duration_of(path)[1]
+        return duration_of(str(item))[1]
 
     @property
     def extent_(self) -> float:  # noqa: D102  (in seconds here)

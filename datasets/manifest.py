@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -25,7 +25,16 @@ from gridcnn.datasets.cells import (
 from gridcnn.datasets.dataset import Dataset, Modality
 from gridcnn.datasets.hub_parquet import read_with_files
 from gridcnn.datasets.label_sets import read_label_sets
-from gridcnn.datasets.manifest_segments import cut_logs, cut_texts, document_names, names_logs, read_times
+from gridcnn.datasets.manifest_segments import (
+    Cut,
+    cut_logs,
+    cut_texts,
+    document_names,
+    names_documents,
+    names_logs,
+    read_documents,
+    read_times,
+)
 from gridcnn.datasets.media import sort_media
 from gridcnn.datasets.tables import read_table, require_file
 from gridcnn.errors import DataError
@@ -62,9 +71,9 @@ def load_manifest(
         `Dataset.labels` then holds a tuple for each item.
     path_column, text : str
         Column of files, relative to the folder of the manifest, or column of sentences; give one of the two. Files are
-        pictures, recordings or logs (.csv, .tsv, .parquet, .npy or .npz, see `read_log`); a parquet file may also hold
-        their bytes in that column, alone or as Hugging Face does, and names of classes beside their numbers. Sentences
-        are kept verbatim, including words such as "NA" and "None".
+        pictures, recordings, texts (.txt) or logs (.csv, .tsv, .parquet, .npy or .npz, see `read_log`); a parquet file
+        may also hold their bytes in that column, alone or as Hugging Face does, and names of classes beside their
+        numbers. Sentences are kept verbatim, including words such as "NA" and "None".
     group : str, optional
         Column that names what must stay together: speaker, site, patient.
     split : str, optional
@@ -75,8 +84,8 @@ def load_manifest(
         the item. Without `group`, what one recording, log or text holds stays together in a split, or stretches of
         time in them if they are fewer than five.
     encoding : str, optional
-        Encoding of a csv, tsv or jsonl file, by its Python name. Without it, a byte order mark, UTF-8 and Western
-        European text are recognised.
+        Encoding of a csv, tsv or jsonl file, and of texts, by its Python name. Without it, a byte order mark, UTF-8 and
+        Western European text are recognised.
     on_error : {"raise", "skip"}, default="raise"
         Whether a row that has an empty cell or names a missing file is an error, or is listed in `skipped` with its
         number in `Skipped.row`.
@@ -118,7 +127,7 @@ def load_manifest(
     for name in used:
         rows.drop(rows.table[name].map(is_missing), f"no {name}")
 
-    found = _items_of(rows, path_column, text, (start, end))
+    found = _items_of(rows, path_column, text, (start, end), encoding)
     table = rows.table
     groups, notes = None if group is None else np.array([as_word(cell) for cell in table[group]]), found.notes
     if group is None and start is not None and end is not None:
@@ -126,7 +135,7 @@ def load_manifest(
         notes = (*notes, *about_groups(found.sources))
     sets = None if labels is None else read_label_sets(table[labels], source)
     return Dataset(
-        found.items,
+        found.cut.items,
         sets.labels if sets is not None else None if label is None else as_labels(table[label]),
         found.modality,
         name=source.stem,
@@ -135,48 +144,67 @@ def load_manifest(
         axes=found.axes,
         skipped=tuple(rows.skipped),
         notes=notes if sets is None else (*notes, sets.note),
+        places=found.cut.places,
+        whole=None if found.cut.places is None else found.cut.whole,
     )
 
 
 class _Items(NamedTuple):
     """The items of the rows that are left, and what each is part of."""
 
-    items: Any
+    cut: Cut
     modality: Modality
     sources: list[str]
     notes: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
 
 
-def _items_of(rows: Rows, path_column: str | None, text: str | None, times: tuple[str | None, str | None]) -> _Items:
+def _items_of(
+    rows: Rows, path_column: str | None, text: str | None, times: tuple[str | None, str | None], encoding: str | None
+) -> _Items:
     """Read the items of a manifest, and leave out the rows that have none."""
     start, end = times
     logs = path_column is not None and names_logs(rows.table[path_column])
+    documents = path_column is not None and names_documents(rows.table[path_column])
     if start is not None and end is not None:
-        read_times(rows, start, end, whole=logs or path_column is None)
+        read_times(rows, start, end, whole=logs or documents or path_column is None)
     if path_column is None:
-        if start is None or end is None:
-            return _Items([str(cell) for cell in rows.table[text]], "text", [])
-        items = cut_texts(rows, str(text), start, end)
-        return _Items(items, "text", document_names(rows.table[text].tolist(), rows.source))
+        return _texts(rows, str(text), times)
     elsewhere: list[str] = []
     rows.replace(path_column, lambda cell: located_file(str(cell), rows.source.parent, elsewhere))
     rows.drop(~rows.table[path_column].map(os.path.isfile), lambda row: f"no such file: {row[path_column]}")
+    if documents:
+        texts = read_documents(rows, path_column, encoding)
+        if start is None or end is None:
+            return _Items(Cut([texts[each] for each in rows.table[path_column]]), "text", [], tuple(_about(elsewhere)))
+        cut = cut_texts(rows, path_column, start, end, texts)
+        return _Items(cut, "text", rows.table[path_column].tolist(), tuple(_about(elsewhere)))
     if logs:
-        series = cut_logs(rows, path_column, start, end)
+        cut = cut_logs(rows, path_column, start, end)
         sources = list(map(str, rows.table[path_column]))
-        axes = ("channels", "length")[-series.ndim + 1 :]
-        return _Items(series, "array", sources, tuple(_about(elsewhere)), axes)
+        axes = ("channels", "length")[-cut.items.ndim + 1 :]
+        return _Items(cut, "array", sources, tuple(_about(elsewhere)), axes)
     media = sort_media(rows.table[path_column].tolist(), str(rows.source))
     rows.drop(~np.array(media.kept), lambda row: f"no {media.modality}: {row[path_column]}")
     paths, notes = rows.table[path_column].tolist(), tuple(_about(elsewhere))
     if start is None or end is None:
-        return _Items(paths, media.modality, [], notes)
+        return _Items(Cut(paths), media.modality, [], notes)
     if media.modality in {"image"}:
         raise DataError(f"{rows.source}: start and end are for recordings, logs and texts, and these are pictures.")
     columns = (rows.table[name] for name in (path_column, start, end))
     segments = [Segment(str(path), float(first), float(last)) for path, first, last in zip(*columns, strict=True)]
-    return _Items(segments, media.modality, list(map(str, paths)), notes)
+    return _Items(Cut(segments), media.modality, list(map(str, paths)), notes)
+
+
+def _texts(rows: Rows, text: str, times: tuple[str | None, str | None]) -> _Items:
+    start, end = times
+    if start is None or end is None:
+        return _Items(Cut([str(cell) for cell in rows.table[text]]), "text", [])
+    names = document_names(rows.table[text].tolist(), rows.source)
+    documents = dict(zip(names, map(str, rows.table[text]), strict=True))
+    rows.table = rows.table.assign(**{text: names})
+    cut = cut_texts(rows, text, start, end, documents)
+    return _Items(cut, "text", rows.table[text].tolist())
 
 
 def located_file(cell: str, folder: Path, elsewhere: list[str]) -> Path:

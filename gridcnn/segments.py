@@ -9,7 +9,7 @@ from typing import Any
 
 from gridcnn.errors import DataError
 
-__all__ = ["Event", "Segment", "Varied", "are_segments"]
+__all__ = ["Event", "Segment", "Span", "Varied", "are_segments"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,20 @@ class Varied(Segment):
 
 
 @dataclass(frozen=True)
+class Span(Segment):
+    """A part of a log or of a text: where it begins and ends is counted in samples or in words, from 0.
+
+    Examples
+    --------
+    >>> print(Span("log.csv", 120, 180))
+    log.csv, 120 to 180
+    """
+
+    def __str__(self) -> str:
+        return f"{self.path}, {self.start:.10g} to {self.end:.10g}"
+
+
+@dataclass(frozen=True)
 class Event:
     """What is annotated or detected in a part of an item.
 
@@ -76,7 +90,7 @@ class Event:
     source : str
         The file, or another name of the item.
     start, end : float
-        Onset and offset, in seconds; in samples or tokens where the item has no seconds. `end` ≥ `start` ≥ 0.
+        Onset and offset, in seconds; in samples or words where the item has no seconds. `end` ≥ `start` ≥ 0.
     label : str
         Its class; empty if it has none.
     confidence : float or None
