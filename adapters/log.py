@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from gridcnn.adapters.array import ArrayAdapter
+from gridcnn.adapters.base import Adapter
 from gridcnn.adapters.lengths import ends_of
 from gridcnn.adapters.numbers_remarks import caution
 from gridcnn.constraints import Constraint
@@ -59,6 +60,10 @@ class LogAdapter(ArrayAdapter):
     ) -> None:
         super().__init__(axes, units, scaling)
         self.window = window
+
+    def located(self, lengths: Sequence[float]) -> tuple[Adapter, int]:
+        """Return this one: its windows are as they are."""
+        return self, self.window
 
     def check_parameters(self) -> None:
         """Check also that one axis only is ordered."""

@@ -25,6 +25,9 @@ class LongItems:
 
     reads_files: ClassVar[bool] = False
 
+    reads_logs: bool = False
+    """Whether an item may be a log of samples, or lie in one."""
+
     if TYPE_CHECKING:
 
         @property
@@ -67,13 +70,14 @@ class LongItems:
             raise ConfigurationError(f"{type(self).__name__} reads no parts of long items")
         return Segment(str(item), start, self.length_of(item) if end is None else end)
 
-    def located(self, lengths: Sequence[float]) -> Adapter:
+    def located(self, lengths: Sequence[float]) -> tuple[Adapter, int]:
         """Return an adapter, not fitted, whose windows suit parts of such lengths that are to be found in long items.
 
-        It is this one unless its windows would be too long, or the items would have to be of one length.
+        The second is how long its windows are, in the units of `length_of`; 0 if the adapter reads `Segment`s, and
+        knows itself what surrounds them.
         """
         adapter: Any = self
-        return adapter
+        return adapter, 0
 
     def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield where windows begin `(n,)`, and the encoded windows `(n, *encoded_shape)`, some at a time.

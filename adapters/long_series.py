@@ -28,6 +28,11 @@ class LongSeries(Adapter):
 
     sizes_: list[int]
 
+    @property
+    def reads_logs(self) -> bool:  # type: ignore[override]
+        """Of one ordered axis, not of two."""
+        return self._may_end
+
     def length_of(self, item: Any) -> float:
         """Return the number of samples of a log `(samples,)` or `(channels, samples)`."""
         return float(np.shape(item)[-1])
@@ -54,14 +59,12 @@ class LongSeries(Adapter):
             cut = (np.moveaxis(series[at : at + length], 0, self._end_axis) for at in starts)
             yield starts.astype(float), np.concatenate([self.encode(each) for each in cut])
 
-    def located(self, lengths: Sequence[float]) -> Adapter:
+    def located(self, lengths: Sequence[float]) -> tuple[Adapter, int]:
         """Return a `LogAdapter` whose windows are no longer than most of the parts."""
         from gridcnn.adapters.log import LogAdapter  # noqa: PLC0415  (which is a LongSeries)
 
-        if not self._may_end or isinstance(self, LogAdapter):
-            return self
         window = max(round(float(np.percentile(lengths, LOCATED_QUANTILE))), SHORTEST_WINDOW)
-        return LogAdapter(**{**self.get_params(), "window": window})
+        return LogAdapter(**{**self.get_params(), "window": window}), window
 
     @property
     def _may_end(self) -> bool:

@@ -47,12 +47,12 @@ class LongTexts(Adapter):
             first, behind = around(len(words), first, behind, self.length_)
         return " ".join(words[first:behind])
 
-    def located(self, lengths: Sequence[float]) -> Adapter:
+    def located(self, lengths: Sequence[float]) -> tuple[Adapter, int]:
         """Return an adapter whose windows are no longer than most of the parts, unless their length was set."""
         if self.length is not None:
-            return self
+            return self, self.length
         length = max(round(float(np.percentile(lengths, LOCATED_QUANTILE))), SHORTEST_WINDOW)
-        return type(self)(**{**self.get_params(), "length": length})
+        return type(self)(**{**self.get_params(), "length": length}), length
 
     def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield places (tokens) and windows of one text of any length, step by step; see `Adapter.slide`."""

@@ -62,7 +62,7 @@ class Dataset:
     places : sequence of Span, optional
         Where each item lies in a log or a text that it was cut out of.
     whole : callable, optional
-        Returns that log or text by the `path` of a place.
+        Returns that log or text by the `path` of a place; also there if the items are whole logs.
 
     Raises
     ------

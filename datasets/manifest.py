@@ -23,6 +23,7 @@ from gridcnn.datasets.cells import (
     some_names,
 )
 from gridcnn.datasets.dataset import Dataset, Modality
+from gridcnn.datasets.event_files.plain import time_columns
 from gridcnn.datasets.hub_parquet import read_with_files
 from gridcnn.datasets.label_sets import read_label_sets
 from gridcnn.datasets.manifest_segments import (
@@ -133,6 +134,11 @@ def load_manifest(
     if group is None and start is not None and end is not None:
         groups = blocks_of_time(found.sources, table[start].tolist(), table[end].tolist())
         notes = (*notes, *about_groups(found.sources))
+    if start is None and found.modality != "image" and (times := time_columns(table.columns)) is not None:
+        notes = (
+            *notes,
+            f"whole items are read; if rows are about parts of them, say --start {times[0]} --end {times[1]}",
+        )
     sets = None if labels is None else read_label_sets(table[labels], source)
     return Dataset(
         found.cut.items,
@@ -145,7 +151,7 @@ def load_manifest(
         skipped=tuple(rows.skipped),
         notes=notes if sets is None else (*notes, sets.note),
         places=found.cut.places,
-        whole=None if found.cut.places is None else found.cut.whole,
+        whole=found.cut.whole,
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.output import add_row, note, print_table, table
 from gridcnn.errors import DataError
-from gridcnn.segments import Event, are_segments
+from gridcnn.segments import Event
 
 if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
@@ -17,23 +18,32 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate_events"]
 
+COLLAR = 0.5
+"""Seconds."""
+
 WANTED = 0.9
 """Precision for which a confidence is looked for."""
 
 
 def evaluate_events(
-    model: FittedModel, data: Dataset, settings: Detecting, *, collar: float, as_json: bool = False
+    model: FittedModel, data: Dataset, settings: Detecting, *, collar: float | None = None, as_json: bool = False
 ) -> None:
-    """Detect in the annotated recordings of a data set, and print precision, recall and F1 of each class."""
+    """Detect in the annotated recordings of a data set, and print precision, recall and F1 of each class.
+
+    The collar is 0.5 s, or half of a window of items without seconds, unless it is given.
+    """
     from gridcnn.evaluation.events import score_events
     from gridcnn.inference.detecting import detect
 
     annotated = annotated_events(data, model)
     files = list(dict.fromkeys(event.source for event in annotated))
+    unit = model.adapter.spec_.axes[-1].unit
+    collar = (COLLAR if unit == "s" else model.adapter.extent_ / 2) if collar is None else collar
     found: list[Event] = []
     unread = []
-    for path, one in zip(files, detect(model, files, settings), strict=True):
-        found += one.events
+    whole = (path if data.whole is None else model.adapter.part(data.whole(path)) for path in files)
+    for path, one in zip(files, detect(model, whole, settings), strict=True):
+        found += [replace(event, source=path) for event in one.events]
         if one.error:
             unread.append((path, one.error))
     scores = score_events(annotated, found, collar=collar)
@@ -67,7 +77,7 @@ def evaluate_events(
             *(_share(value) for value in (each.precision, each.recall, each.f1, onsets[name].f1)),
             "" if not name else "none" if least is None else f"{least:.2f}",
         )
-    print(f"{len(annotated):,} annotated events in {len(files)} recordings, collar {collar:g} s")
+    print(f"{len(annotated):,} annotated events in {_counted(len(files), model)}, collar {collar:g} {unit}".rstrip())
     print_table(shown)
     if chosen := [f"{name}={least:.2f}" for name, least in enough.items() if least is not None]:
         note(f"for a precision of {WANTED:.0%} where these recordings allow it: --min-confidence {','.join(chosen)}")
@@ -75,11 +85,16 @@ def evaluate_events(
         note(f"{path}: {why}")
 
 
+def _counted(n: int, model: FittedModel) -> str:
+    what = "recording" if model.adapter.reads_files else "text" if model.adapter.reads_texts else "log"
+    return f"{n:,} {what}{'s' * (n != 1)}"
+
+
 def annotated_events(data: Dataset, model: FittedModel) -> list[Event]:
     """Return the labelled segments of a data set as events, without those of the background."""
-    if data.labels is None or not are_segments(data.items):
+    if data.labels is None or data.segments is None:
         raise DataError(f"{data.name}: events need the times of annotations: give --start and --end, or --annotations.")
-    pairs = zip(data.items, map(str, data.labels), strict=True)
+    pairs = zip(data.segments, map(str, data.labels), strict=True)
     background = None if model.background is None else model.class_names[model.background]
     events = [Event(item.path, item.start, item.end, label) for item, label in pairs if label != background]
     if not events:

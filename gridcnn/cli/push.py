@@ -17,7 +17,7 @@ from gridcnn.cli.options import (
 )
 from gridcnn.cli.output import note
 from gridcnn.cli.several import refuse
-from gridcnn.cli.sources import Columns, read_labelled
+from gridcnn.cli.sources import Columns
 from gridcnn.display import printable
 from gridcnn.errors import ConfigurationError
 
@@ -77,12 +77,12 @@ def push(
 
 def _report(model: Path, source: str, columns: Columns) -> Report:
     """Score the model on items that it has not seen."""
-    from gridcnn.cli.models import load_model
+    from gridcnn.cli.models import load_model, read_for
     from gridcnn.evaluation.report import make_report
 
     fitted = load_model(model)
     refuse(fitted, "--test", "leave it out, and score the model with `gridcnn evaluate`")
-    data = read_labelled(source, columns, on_error="skip", adapter=fitted.adapter, allow_one_class=True)
+    data = read_for(fitted, source, columns)
     seen = None
     if data.split is not None:
         learned = data.part("train") if "train" in data.split else None

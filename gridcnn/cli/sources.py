@@ -275,17 +275,6 @@ def holds_rows(place: Path) -> bool:
     return is_table_file(place)
 
 
-def read_rows(place: Path, adapter: Adapter, columns: Columns) -> dict[int, Any]:
-    """Return the item of each row of a file by the row's number in it; a row that holds none is a `Skipped`."""
-    from gridcnn.datasets.tables import read_table
-
-    read = read_file(place, columns, "skip", adapter)
-    table = read_table(place, columns.encoding)
-    skipped = {each.row: each for each in read.skipped}
-    good = iter(read.items)
-    return {int(number): skipped[number] if number in skipped else next(good) for number in table.index}
-
-
 def parts_of(data: Dataset) -> dict[str, Dataset]:
     """Return the parts of a set by name; a set that comes undivided is all for training."""
     if data.split is None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from gridcnn.adapters import Adapter
 from gridcnn.errors import ConfigurationError, ItemError
 from gridcnn.inference.cells import CellLogits, cell_logits, has_cells
 from gridcnn.inference.event_finding import Cells, EventFinder, without_echoes
@@ -131,7 +132,8 @@ def detect(
     Yields
     ------
     Detections
-        In the order of the items. The events of an item are sorted by their beginnings; the background is none.
+        In the order of the items. The events of an item are sorted by their beginnings, and begin and end at seconds,
+        samples or words; the background is none.
 
     Raises
     ------
@@ -158,7 +160,7 @@ def detect(
     for position, item in enumerate(items):
         name = name_of(item, position)
         finder = EventFinder(name, model.class_names, thresholds, width, merge, settings.shortest, model.background)
-        look = _Look(item, finder, offset, curves=curves, several=model.several)
+        look = _Look(item, finder, model.adapter, offset, curves=curves, several=model.several)
         looks.append(look)
         try:
             if isinstance(item, ItemError):
@@ -222,7 +224,10 @@ class _Waiting:
 class _Look:
     """What is known of one item so far: the cells that further windows may cover, and the events."""
 
-    def __init__(self, item: Any, finder: EventFinder, offset: float, *, curves: bool, several: bool) -> None:
+    def __init__(
+        self, item: Any, finder: EventFinder, adapter: Adapter, offset: float, *, curves: bool, several: bool
+    ) -> None:
+        self._adapter = adapter
         self.item, self.finder, self.error, self.read, self.waiting = item, finder, "", False, 0
         self._offset, self._curves, self._several = offset, curves, several
         self._sums: _Sums | None = None
@@ -258,6 +263,11 @@ class _Look:
         else:
             events = without_echoes(events, finder.merge / 2)
         item = self.item.item if isinstance(self.item, ItemError) else self.item
+        if events and not self.error:
+            starts = self._adapter.counted(item, np.array([event.start for event in events]))
+            ends = self._adapter.counted(item, np.array([event.end for event in events]), ends=True)
+            places = zip(events, starts.tolist(), ends.tolist(), strict=True)
+            events = [replace(event, start=first, end=last) for event, first, last in places]
         if not self._curves:
             return Detections(item, events, finder.length, self.error)
         places = np.concatenate([np.empty(0), *(some.starts + finder.width / 2 for some in self._kept)])
