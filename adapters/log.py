@@ -12,6 +12,7 @@ from gridcnn.adapters.array import ArrayAdapter
 from gridcnn.adapters.base import Adapter
 from gridcnn.adapters.lengths import ends_of
 from gridcnn.adapters.numbers_remarks import caution
+from gridcnn.adapters.questions import Question
 from gridcnn.constraints import Constraint
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Coordinates
@@ -98,6 +99,14 @@ class LogAdapter(ArrayAdapter):
         (axis,) = self.spec_.axes
         places = self._starts(self._length(item))[window - 1] + np.arange(axis.size)
         return (Coordinates(axis.name, axis.unit, places, places, places),)
+
+    def defaults(self, n_items: int) -> dict[str, Any]:
+        """Return the parameters of learned kernels: cells of fixed ones are too sure to tell where an event ends."""
+        return {**super().defaults(n_items), "solved": False}
+
+    def questions(self, n_items: int) -> list[Question]:
+        """Ask nothing."""
+        return []
 
     def check_state(self, state: Mapping[str, Any]) -> None:
         """Check also that grids are as long as a window."""
