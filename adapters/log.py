@@ -27,6 +27,10 @@ OVERLAP = 0.5
 """Share of a window that the next one begins after, at most."""
 
 
+WINDOWS_MET, FEWEST_EPOCHS = 3, 12
+"""Windows of most parts in training; epochs at least."""
+
+
 class LogAdapter(ArrayAdapter):
     """Turns parts of logs into grids of one length: a longer part becomes several windows, whose answers are averaged.
 
@@ -81,7 +85,8 @@ class LogAdapter(ArrayAdapter):
                 windows += self._cut(item)
         if not windows:
             raise DataError(f"none of the {len(items)} parts has {self.window} samples, those of a window")
-        return super().fit(np.stack(windows), columns, ended=False)
+        stacked: Any = np.stack(windows)
+        return super().fit(stacked, columns, ended=False)
 
     def encode(self, item: Any) -> np.ndarray:
         """Return the windows of one part, float32 `(windows, channels, window)`; ItemError if it is too short."""
@@ -101,8 +106,12 @@ class LogAdapter(ArrayAdapter):
         return (Coordinates(axis.name, axis.unit, places, places, places),)
 
     def defaults(self, n_items: int) -> dict[str, Any]:
-        """Return the parameters of learned kernels: cells of fixed ones are too sure to tell where an event ends."""
-        return {**super().defaults(n_items), "solved": False}
+        """Return the parameters of learned kernels: cells of fixed ones are too sure to tell where an event ends.
+
+        A part is met in several windows, so that a third of the epochs is enough.
+        """
+        found = super().defaults(n_items)
+        return {**found, "solved": False, "epochs": max(found["epochs"] // WINDOWS_MET, FEWEST_EPOCHS)}
 
     def questions(self, n_items: int) -> list[Question]:
         """Ask nothing."""

@@ -42,11 +42,11 @@ class LongSeries(Adapter):
         first, behind = stretch(np.shape(item)[-1], start, end, "samples")
         if surrounded:
             first, behind = around(np.shape(item)[-1], first, behind, self.sizes_[self._end_axis])
-        series = np.atleast_2d(item)[:, first:behind]
+        series: np.ndarray = np.atleast_2d(item)[:, first:behind]
         if CHANNELS not in self.axes:
             if len(series) > 1:
                 raise ItemError("a log", f"it has {len(series)} channels, and the model reads one")
-            return series[0]
+            return np.asarray(series[0])
         known = getattr(self, "sizes_", None)
         if known is not None and len(series) != (expected := known[list(self.axes).index(CHANNELS)]):
             raise ItemError("a log", f"it has {len(series)} channels, and the model reads {expected}")

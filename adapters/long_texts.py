@@ -68,4 +68,4 @@ class LongTexts(Adapter):
         behind = np.cumsum([len(self.tokenise(word)) for word in item.split()])  # tokens up to the end of each word
         last = np.ceil(places) - 1 if ends else np.floor(places)
         words = np.searchsorted(behind, last, side="right") + (1 if ends else 0)
-        return np.clip(words, 0, len(behind)).astype(float)
+        return np.asarray(np.clip(words, 0, len(behind)), dtype=float)

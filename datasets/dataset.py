@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridcnn.errors import DataError, Skipped
-from gridcnn.segments import Segment, Span, are_segments
+from gridcnn.segments import Segment, are_segments
 
 Modality: TypeAlias = Literal["image", "sound", "text", "array", "table"]
 
@@ -59,8 +59,8 @@ class Dataset:
         that was taken for an index.
     quiet : tuple of str
         Recordings whose annotations are empty: nothing is in them.
-    places : sequence of Span, optional
-        Where each item lies in a log or a text that it was cut out of.
+    places : sequence of Segment, optional
+        Where each item lies (`Span`) in a log or a text that it was cut out of.
     whole : callable, optional
         Returns that log or text by the `path` of a place; also there if the items are whole logs.
 
@@ -88,7 +88,7 @@ class Dataset:
     description: str = ""
     notes: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()
-    places: Sequence[Span] | None = None
+    places: Sequence[Segment] | None = None
     whole: Callable[[str], Any] | None = None
 
     def __post_init__(self) -> None:

@@ -240,10 +240,12 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
         path, text, label = told_columns(place, label or columns.labels)
         label = None if columns.labels is not None else label
     if adapter is not None and (adapter.reads_texts or adapter.reads_files):
-        flag, other = ("--path", columns.path) if adapter.reads_texts else ("--text", columns.text)
-        if other is not None:
-            raise ConfigurationError(f"{flag} {other}: the model reads {adapter.noun}s, so leave {flag} out.")
-        text, path = (text or "text", None) if adapter.reads_texts else (None, path or "path")
+        if columns.text is not None and adapter.reads_files:
+            raise ConfigurationError(f"--text {columns.text}: the model reads {adapter.noun}s, so leave --text out.")
+        if adapter.reads_files:
+            text, path = None, path or "path"
+        elif columns.path is None:  # or texts are files
+            text, path = text or "text", None
     if text is None and path is None:
         if others := columns.given("label", "labels", "encoding"):
             raise ConfigurationError(

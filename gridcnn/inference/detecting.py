@@ -266,8 +266,8 @@ class _Look:
         if events and not self.error:
             starts = self._adapter.counted(item, np.array([event.start for event in events]))
             ends = self._adapter.counted(item, np.array([event.end for event in events]), ends=True)
-            places = zip(events, starts.tolist(), ends.tolist(), strict=True)
-            events = [replace(event, start=first, end=last) for event, first, last in places]
+            told = zip(events, starts.tolist(), ends.tolist(), strict=True)
+            events = [replace(event, start=first, end=last) for event, first, last in told]
         if not self._curves:
             return Detections(item, events, finder.length, self.error)
         places = np.concatenate([np.empty(0), *(some.starts + finder.width / 2 for some in self._kept)])

@@ -142,7 +142,7 @@ def _gaps(taken: Sequence[tuple[float, float]], length: float) -> list[tuple[flo
     return [(start, end) for start, end in [*found, (free, length)] if end > start]
 
 
-def met(span: Span, length: float, window: int, *, inside: float = INSIDE) -> tuple[float, float]:
+def met(span: Segment, length: float, window: int, *, inside: float = INSIDE) -> tuple[float, float]:
     """Return what training reads of a part of a log or a text, so that its windows lie as those that slide over it.
 
     Each window holds a share of the part, or of a window if that is shorter; with a share of 1, what is read is the
@@ -150,7 +150,7 @@ def met(span: Span, length: float, window: int, *, inside: float = INSIDE) -> tu
 
     Parameters
     ----------
-    span : Span
+    span : Segment
         The part.
     length : float
         Of the log or text.
