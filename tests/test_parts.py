@@ -19,6 +19,7 @@ from gridcnn.adapters import ArrayAdapter, LogAdapter, TextAdapter
 from gridcnn.cli import main
 from gridcnn.datasets import load_manifest
 from gridcnn.errors import ConfigurationError, ItemError
+from gridcnn.inference.detecting import detect
 from gridcnn.pipeline.background import background_segments, met
 from gridcnn.segments import Span
 
@@ -143,6 +144,16 @@ def test_events_of_texts_are_counted_in_words(texts: Path, run: Run, tmp_path: P
     assert all(float(each["end"]) <= len((texts / "6.txt").read_text().split()) for each in found)
     assert "none" not in {each["label"] for each in found} | set(classes)
     assert classes["all"]["f1"] >= 0.8
+
+
+def test_each_whole_window_has_a_cell_of_its_own(texts: Path) -> None:
+    model = load(texts / "m.safetensors")
+    (found,) = detect(model, [(texts / "6.txt").read_text()], curves=True)
+    assert found.places is not None
+    assert found.curve is not None
+
+    assert np.diff(found.places).tolist() == [1.0] * (len(found.places) - 1)
+    assert not (np.ptp(found.curve, axis=1) < 1e-6).any()
 
 
 @pytest.mark.parametrize("kind", ["logs", "texts"])

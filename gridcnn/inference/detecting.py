@@ -38,6 +38,9 @@ COVERED_BY_WHOLE = 8
 EDGE, EDGE_WEIGHT, FEWEST_CELLS = 2, 0.05, 8
 """Cells at each end of a window, which see zeros beyond it and hardly count if the window has enough others."""
 
+HALF = 0.5 + 1e-6
+"""Of a cell, and what the arithmetic of places may be off."""
+
 AT_ONCE = 64
 """Windows that are computed together, at least."""
 
@@ -241,7 +244,8 @@ class _Look:
 
     def take(self, starts: np.ndarray, cells: np.ndarray, chances: np.ndarray) -> None:
         """Take what is said of windows: logits of cells `(n, cells, n_classes)`, probabilities `(n, n_classes)`."""
-        at = np.round((starts + self._offset) / self.finder.width).astype(int)
+        # Not rounded to even numbers: the middles of whole windows lie between two cells, each in the next one.
+        at = np.floor((starts + self._offset) / self.finder.width + HALF).astype(int)
         self._sums = self._sums or _Sums.from_first(int(at[0]), cells.shape[2], several=self._several)
         for first, logits, chance in zip(at.tolist(), cells, chances, strict=True):
             self._sums.add(first, logits, chance)
