@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -110,7 +111,7 @@ def confidences(annotated: Sequence[Event], found: Sequence[Event], collar: floa
     for name in sorted({event.label for event in (*annotated, *found)}):
         truth = [event for event in annotated if event.label == name]
         own = sorted((event for event in found if event.label == name), key=lambda event: event.confidence or 0.0)
-        levels: list[Any] = sorted({round(event.confidence or 0.0, 2) for event in own})
+        levels: list[Any] = sorted({math.floor(100 * (event.confidence or 0.0)) / 100 for event in own})
         least[name] = None
         for level in levels:
             kept = [event for event in own if (event.confidence or 0.0) >= level]

@@ -153,11 +153,23 @@ def located(source: str) -> Path:
 
     What exists under its literal name is taken literally. Without anything of that name the path is returned as it is.
     An archive of several files is the folder in which it is unpacked, and `hf://datasets/USER/NAME` the one to which it
-    is downloaded.
+    is downloaded; `clips.zip/rain/1.wav` is a file in an archive, as answers call it.
     """
     if is_on_hub(source):
         return downloaded(source)
-    return _opened(_spelt(source))
+    place = _spelt(source)
+    return _in_archive(place) or _opened(place)
+
+
+def _in_archive(place: Path) -> Path | None:
+    """Return the unpacked file that a name means which begins with that of an archive; None for any other name."""
+    from gridcnn.datasets.archives import is_archive, unpacked
+
+    for archive in place.parents:
+        if is_archive(archive) and os.path.isfile(archive):  # noqa: PTH113  (a name may be too long, or a sentence)
+            inside = unpacked(archive) / place.relative_to(archive)
+            return inside if inside.exists() else None
+    return None
 
 
 def _spelt(source: str) -> Path:
@@ -238,12 +250,13 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
     text, path, label = columns.text, columns.path, columns.label
     if text is None and path is None:
         path, text, label = told_columns(place, label or columns.labels)
+        path = path or _listing_column(place)
         label = None if columns.labels is not None else label
     if adapter is not None and (adapter.reads_texts or adapter.reads_files):
         if columns.text is not None and adapter.reads_files:
             raise ConfigurationError(f"--text {columns.text}: the model reads {adapter.noun}s, so leave --text out.")
         if adapter.reads_files:
-            text, path = None, path or "path"
+            text, path = None, path or _listing_column(place) or "path"
         elif columns.path is None:  # or texts are files
             text, path = text or "text", None
     if text is None and path is None:
@@ -268,6 +281,13 @@ def read_file(place: Path, columns: Columns, on_error: str, adapter: type[Adapte
         encoding=columns.encoding,
         on_error=bad_rows,
     )
+
+
+def _listing_column(place: Path) -> str | None:
+    """Return the column that lists files in a metadata.csv of Hugging Face's layout; None of any other file."""
+    from gridcnn.datasets.hub_folder import FILE_NAME, lists_files
+
+    return FILE_NAME if place.stem == "metadata" and lists_files(place) else None
 
 
 def holds_rows(place: Path) -> bool:
