@@ -11,7 +11,6 @@ from gridcnn.errors import ConfigurationError, ItemError
 from gridcnn.segments import Segment
 
 if TYPE_CHECKING:
-    from gridcnn.adapters.base import Adapter
     from gridcnn.grid import GridSpec
 
 __all__ = ["LOCATED_QUANTILE", "LongItems", "around", "stretch"]
@@ -70,14 +69,13 @@ class LongItems:
             raise ConfigurationError(f"{type(self).__name__} reads no parts of long items")
         return Segment(str(item), start, self.length_of(item) if end is None else end)
 
-    def located(self, lengths: Sequence[float]) -> tuple[Adapter, int]:
+    def located(self, lengths: Sequence[float]) -> tuple[Any, int]:
         """Return an adapter, not fitted, whose windows suit parts of such lengths that are to be found in long items.
 
         The second is how long its windows are, in the units of `length_of`; 0 if the adapter reads `Segment`s, and
         knows itself what surrounds them.
         """
-        adapter: Any = self
-        return adapter, 0
+        return self, 0
 
     def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield where windows begin `(n,)`, and the encoded windows `(n, *encoded_shape)`, some at a time.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gridcnn.adapters import by_name
 from gridcnn.adapters.base import Adapter
 from gridcnn.adapters.long_items import LOCATED_QUANTILE, around, stretch
 from gridcnn.adapters.windows import slid
@@ -61,10 +62,9 @@ class LongSeries(Adapter):
 
     def located(self, lengths: Sequence[float]) -> tuple[Adapter, int]:
         """Return a `LogAdapter` whose windows are no longer than most of the parts."""
-        from gridcnn.adapters.log import LogAdapter  # noqa: PLC0415  (which is a LongSeries)
-
         window = max(round(float(np.percentile(lengths, LOCATED_QUANTILE))), SHORTEST_WINDOW)
-        return LogAdapter(**{**self.get_params(), "window": window}), window
+        kind: Any = by_name("LogAdapter")  # by its name, since it is a LongSeries itself
+        return kind(**{**self.get_params(), "window": window}), window
 
     @property
     def _may_end(self) -> bool:

@@ -134,7 +134,7 @@ def load_manifest(
     if group is None and start is not None and end is not None:
         groups = blocks_of_time(found.sources, table[start].tolist(), table[end].tolist())
         notes = (*notes, *about_groups(found.sources))
-    if start is None and found.modality != "image" and (times := time_columns(table.columns)) is not None:
+    if start is None and found.modality not in {"image"} and (times := time_columns(table.columns)) is not None:
         notes = (
             *notes,
             f"whole items are read; if rows are about parts of them, say --start {times[0]} --end {times[1]}",

@@ -162,7 +162,7 @@ def met(span: Segment, length: float, window: int, *, inside: float = INSIDE) ->
     Examples
     --------
     >>> met(Span("log.csv", 100, 120), 1_000, 10), met(Span("log.csv", 100, 104), 1_000, 10, inside=1)
-    ((96.0, 124.0), (97.0, 107.0))
+    ((96, 124), (97, 107))
     """
     margin = window - round(inside * window) if inside < 1 else 0
     start, end = max(span.start - margin, 0.0), min(span.end + margin, length)
