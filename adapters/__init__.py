@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gridcnn.adapters.audio import AudioAdapter
     from gridcnn.adapters.base import Adapter
     from gridcnn.adapters.image import ImageAdapter
+    from gridcnn.adapters.log import LogAdapter
     from gridcnn.adapters.table import TableAdapter
     from gridcnn.adapters.text import TextAdapter
 
@@ -30,6 +31,7 @@ _BUILT_IN = {
     "ArrayAdapter": "gridcnn.adapters.array",
     "AudioAdapter": "gridcnn.adapters.audio",
     "ImageAdapter": "gridcnn.adapters.image",
+    "LogAdapter": "gridcnn.adapters.log",
     "TableAdapter": "gridcnn.adapters.table",
     "TextAdapter": "gridcnn.adapters.text",
 }
@@ -53,6 +55,7 @@ __all__ = [
     "ArrayAdapter",
     "AudioAdapter",
     "ImageAdapter",
+    "LogAdapter",
     "TableAdapter",
     "TextAdapter",
     "by_name",

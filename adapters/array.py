@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -10,8 +10,8 @@ import pandas as pd
 
 from gridcnn.adapters import numbers_state
 from gridcnn.adapters.array_settings import learning_questions, settings_of
-from gridcnn.adapters.base import Adapter
 from gridcnn.adapters.lengths import at_mean_behind, behind_ends, ends_of, filled_up, to_length
+from gridcnn.adapters.long_series import CHANNELS, LongSeries
 from gridcnn.adapters.numbers import EXACT_SPREAD, SMALLEST_SPREAD, as_numbers, unusable
 from gridcnn.adapters.numbers_remarks import (
     caution,
@@ -23,7 +23,6 @@ from gridcnn.adapters.numbers_remarks import (
 )
 from gridcnn.adapters.numbers_trials import arrays_within, shorter_and_shorter
 from gridcnn.adapters.questions import Question
-from gridcnn.adapters.windows import slid
 from gridcnn.errors import DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
@@ -35,10 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrayAdapter"]
 
-CHANNELS = "channels"
 
-
-class ArrayAdapter(Adapter):
+class ArrayAdapter(LongSeries):
     """Turns the rows of a numeric array into grids, by the names of the array's axes.
 
     `X` is a numpy array, a torch tensor or a DataFrame of shape `(n, …)` with one axis for each name. Series may differ
@@ -232,13 +229,6 @@ class ArrayAdapter(Adapter):
             raise ItemError(f"array of shape {row.shape}", unusable(row, self.limit_, self._name))
         return row
 
-    def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield places (samples) and windows of one series of any length, step by step; see `Adapter.slide`."""
-        series, length = np.moveaxis(np.asarray(item), self._end_axis, 0), self.sizes_[self._end_axis]
-        for starts in slid(len(series), length, step):
-            cut = (np.moveaxis(series[at : at + length], 0, self._end_axis) for at in starts)
-            yield starts.astype(float), np.concatenate([self.encode(each) for each in cut])
-
     def _as_long_as_others(self, series: np.ndarray) -> np.ndarray:
         """Return a series with NaN behind its end, up to the longest of training; or the first part of a longer one."""
         axis = self._end_axis
@@ -326,16 +316,6 @@ class ArrayAdapter(Adapter):
         check(vars(self), {"axes": numbers_state.AXES, "units": numbers_state.UNITS})
         super().check_state(state)
         numbers_state.check_grids(state, self.axes, CHANNELS)
-
-    @property
-    def _may_end(self) -> bool:
-        """Whether items are series, which may end before others do."""
-        return len(self.axes) - (CHANNELS in self.axes) == 1
-
-    @property
-    def _end_axis(self) -> int:
-        """The axis of an item along which a series ends, counted from the last."""
-        return -1 if self.axes[-1] != CHANNELS else -2
 
     def _name(self, cell: tuple[int, ...]) -> str:
         """Name a cell for a message."""

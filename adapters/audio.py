@@ -26,7 +26,7 @@ from gridcnn.errors import DataError, ItemError
 from gridcnn.grid import Axis, Coordinates, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.parameters import Constraint, Number, Optional
-from gridcnn.segments import Segment, Varied
+from gridcnn.segments import Segment, Varied, file_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -234,9 +234,9 @@ class AudioAdapter(Adapter):
         """Yield places and windows of a recording of any length, which is read piece by piece; see `Adapter.slide`."""
         return slide(item, step, self.sample_rate_, self.samples_, self.sample_rate)
 
-    def length_of(self, path: Any) -> float:
+    def length_of(self, item: Any) -> float:
         """Return the duration of a file (s)."""
-        return duration_of(path)[1]
+        return duration_of(file_of(item))[1]
 
     @property
     def extent_(self) -> float:  # noqa: D102  (in seconds here)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gridcnn.adapters.inspecting import Inspector
+from gridcnn.adapters.long_items import LongItems
 from gridcnn.adapters.questions import Question
 from gridcnn.adapters.raw_items import is_path, sample_of
 from gridcnn.adapters.received import as_received
@@ -24,12 +25,11 @@ from gridcnn.parameters import Constraint, Parameterised, check
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from gridcnn.stored import Stored
 
 __all__ = ["Adapter", "ClassicModel", "Preview", "is_path", "sample_of"]
 
 
-class Adapter(Parameterised):
+class Adapter(LongItems, Parameterised):
     """Turns raw items of one modality (files, sentences, arrays) into grids, in two halves.
 
     `encode` runs on the host and turns one raw item into a compact array (uint8 pixels, waveform, token ids).
@@ -156,22 +156,6 @@ class Adapter(Parameterised):
         Most modalities have one window; a long recording has several, whose predictions are averaged. ItemError if the
         item cannot be decoded; the message names it and says why.
         """
-
-    @property
-    def extent_(self) -> float:
-        """How much of an item a window covers, in the units of its places: seconds, samples, tokens."""
-        return float(self.spec_.sizes[-1])
-
-    def length_of(self, path: str | Stored) -> float:
-        """Return how long a file is whose segments are items, in the units of `extent_`; ItemError if it is none."""
-        raise ConfigurationError(f"{type(self).__name__} reads no segments of files")
-
-    def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield where windows begin `(n,)`, and the encoded windows `(n, *encoded_shape)`, some at a time.
-
-        They slide by `step`, in units of `extent_`; the last one ends with the item. ItemError follows what was read.
-        """
-        raise ConfigurationError(f"{type(self).__name__} has no long items in which something could be detected")
 
     @abstractmethod
     def frontend(self) -> nn.Module:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from gridcnn.adapters import text_remarks
-from gridcnn.adapters.base import Adapter, ClassicModel, Preview
+from gridcnn.adapters.base import ClassicModel, Preview
 from gridcnn.adapters.counts import epoch_count
+from gridcnn.adapters.long_texts import LongTexts
 from gridcnn.adapters.questions import Question
 from gridcnn.adapters.text_cells import LONGEST_PREVIEW, cells_of, checked
 from gridcnn.adapters.text_graph import add_text, trial_texts
@@ -22,7 +23,7 @@ from gridcnn.adapters.text_state import EARLIER, STATE
 from gridcnn.adapters.tokens import LONGEST_WORD, characters, folded, has_words, marked, normalised, well_formed, words
 from gridcnn.adapters.vectors import dim_of, first_vectors, read_vectors
 from gridcnn.adapters.vocabulary import FIRST_WORD, Vocabulary, common_pieces, common_runs
-from gridcnn.adapters.windows import cut_windows, slid
+from gridcnn.adapters.windows import cut_windows
 from gridcnn.constraints import FileName
 from gridcnn.errors import DataError
 from gridcnn.grid import Axis, Coordinates, GridSpec
@@ -42,7 +43,7 @@ LONGEST_ALIGNED = 256  # characters up to which it is asked whether their places
 LEARNED_DIM = 128
 
 
-class TextAdapter(Adapter):
+class TextAdapter(LongTexts):
     """Turns texts into grids `(embedding, tokens)`: every token is a vector, a kernel spans all of its entries.
 
     The vector of a word is its own plus the mean of those of its pieces, the stretches of three to five letters in it,
@@ -210,13 +211,6 @@ class TextAdapter(Adapter):
         """
         checked(item)
         return cut_windows(self.known.rows_of(self.tokenise(item), self.length_), self.length_)
-
-    def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield places (tokens) and windows of one text of any length, step by step; see `Adapter.slide`."""
-        checked(item)
-        rows = self.known.rows_of(self.tokenise(item), self.length_)
-        for starts in slid(len(rows), self.length_, step):
-            yield starts.astype(float), rows[starts[:, None] + np.arange(self.length_)]
 
     def frontend(self) -> nn.Module:
         """Return the module that looks up the vectors of each token: int32 `(batch, length_, ids)` to grids.

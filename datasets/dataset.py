@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridcnn.errors import DataError, Skipped
-from gridcnn.segments import Segment
+from gridcnn.segments import File, Segment, are_segments
 
 Modality: TypeAlias = Literal["image", "sound", "text", "array", "table"]
 
@@ -61,6 +61,10 @@ class Dataset:
         Recordings whose annotations are empty: nothing is in them.
     annotated : tuple of Segment
         All annotations, if the items are made of them: what none of these covers is background.
+    places : sequence of Segment, optional
+        Where each item lies (`Span`) in a log or a text that it was cut out of.
+    whole : callable, optional
+        Returns that log or text by the `path` of a place; also there if the items are whole logs.
 
     Raises
     ------
@@ -87,6 +91,8 @@ class Dataset:
     notes: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()
     annotated: tuple[Segment, ...] = ()
+    places: Sequence[Segment] | None = None
+    whole: Callable[[str], Any] | None = None
 
     def __post_init__(self) -> None:
         for field, column in (("labels", self.labels), ("groups", self.groups), ("split", self.split)):
@@ -108,6 +114,15 @@ class Dataset:
         every = [label for each in self.labels for label in each] if self.several else self.labels
         names, counts = np.unique(np.asarray(every), return_counts=True)
         return dict(zip(names.tolist(), counts.tolist(), strict=True))
+
+    @property
+    def segments(self) -> Sequence[Segment] | None:
+        """Where each item lies in a recording, a log or a text; None if they are no parts of anything."""
+        return list(self.items) if are_segments(self.items) else self.places
+
+    def long_item(self, path: File) -> Any:
+        """Return the recording, log or text of a segment: of a recording its path."""
+        return path if self.whole is None else self.whole(str(path))
 
     @property
     def several(self) -> bool:
@@ -147,6 +162,7 @@ class Dataset:
             groups=pick(self.groups),
             split=pick(self.split),
             skipped=(),
+            places=None if self.places is None else [self.places[row] for row in rows],
         )
 
     def part(self, name: str) -> Dataset:

@@ -18,13 +18,14 @@ from gridcnn.datasets.hub_parquet import Features, features_of
 from gridcnn.datasets.manifest import load_manifest
 from gridcnn.datasets.media import is_media_name, visible
 from gridcnn.datasets.parts import part_of
+from gridcnn.datasets.remote import RemoteFile
 from gridcnn.datasets.wording import listed
 from gridcnn.errors import DataError, Skipped
 
-__all__ = ["HubFile", "hub_files", "item_columns", "load_hub_folder"]
+__all__ = ["FILE_NAME", "HubFile", "hub_files", "item_columns", "lists_files", "load_hub_folder"]
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-_FILE_NAME = "file_name"
+FILE_NAME = "file_name"
 _TABLES = frozenset({".parquet", ".csv", ".tsv", ".jsonl"})
 _SHARD = re.compile(r"[-_.]?\d+(-of-\d+)?(-[0-9a-f]{8,})?$")
 _DEEPEST = 3
@@ -65,7 +66,7 @@ def hub_files(folder: Path) -> list[HubFile] | None:
     if (folder / "data").is_dir():
         places += _folders(folder / "data")
     metadata = [place / name for place in places for name in _METADATA if (place / name).is_file()]
-    listing = [path for path in metadata if _lists_files(path)]
+    listing = [path for path in metadata if lists_files(path)]
     if listing:
         return [HubFile(path, part_of(path.parent.name), path.parent.name, lists_files=True) for path in listing]
     tables = _tables(folder)
@@ -86,12 +87,12 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(each for each in folder.iterdir() if visible(each.name) and each.is_dir())
 
 
-def _lists_files(path: Path) -> bool:
+def lists_files(path: Path | RemoteFile) -> bool:
     """Whether a file has the column that names files."""
     if path.suffix == ".parquet":
-        return _FILE_NAME in features_of(path).names
+        return FILE_NAME in features_of(path).names
     with path.open("rb") as file:
-        return _FILE_NAME.encode() in file.readline(2**16)
+        return FILE_NAME.encode() in file.readline(2**16)
 
 
 def _tables(folder: Path) -> list[Path]:
@@ -194,7 +195,7 @@ def load_hub_folder(
 def _columns(file: HubFile, label: str | None, path_column: str | None, text: str | None) -> dict[str, str | None]:
     """Return which columns hold the items and the labels."""
     if file.lists_files:
-        return {"path_column": path_column or _FILE_NAME, "text": None, "label": label or "label"}
+        return {"path_column": path_column or FILE_NAME, "text": None, "label": label or "label"}
     if file.path.suffix.lower() != ".parquet":
         return {"path_column": path_column, "text": None if path_column else text or "text", "label": label or "label"}
     features = features_of(file.path)

@@ -20,15 +20,25 @@ from gridcnn.datasets.cells import (
     some_names,
 )
 from gridcnn.datasets.dataset import Dataset, Modality
+from gridcnn.datasets.event_files.plain import time_columns
 from gridcnn.datasets.hub_parquet import read_with_files
 from gridcnn.datasets.label_sets import read_label_sets
 from gridcnn.datasets.located import located_file
-from gridcnn.datasets.manifest_segments import cut_logs, cut_texts, document_names, names_logs, read_times
+from gridcnn.datasets.manifest_segments import (
+    Cut,
+    cut_logs,
+    cut_texts,
+    document_names,
+    names_documents,
+    names_logs,
+    read_documents,
+    read_times,
+)
 from gridcnn.datasets.media import sort_media
 from gridcnn.datasets.remote import RemoteFile, found, is_remote, local_copy
 from gridcnn.datasets.tables import read_table, require_file
 from gridcnn.errors import DataError
-from gridcnn.segments import Segment
+from gridcnn.segments import Segment, file_of
 from gridcnn.stored import Stored
 
 if TYPE_CHECKING:
@@ -65,9 +75,10 @@ def load_manifest(
         `Dataset.labels` then holds a tuple for each item.
     path_column, text : str
         Column of files, relative to the folder of the manifest, or column of sentences; give one of the two. A file may
-        also be a URL, such as s3://bucket/a.wav. Files are pictures, recordings or logs (.csv, .tsv, .parquet, .npy or
-        .npz, see `read_log`); a parquet file may also hold their bytes in that column, alone or as Hugging Face does,
-        and names of classes beside their numbers. Sentences are kept verbatim, including words such as "NA" and "None".
+        also be a URL, such as s3://bucket/a.wav. Files are pictures, recordings, texts (.txt) or logs (.csv, .tsv,
+        .parquet, .npy or .npz, see `read_log`); a parquet file may also hold their bytes in that column, alone or as
+        Hugging Face does, and names of classes beside their numbers. Sentences are kept verbatim, including words such
+        as "NA" and "None".
     group : str, optional
         Column that names what must stay together: speaker, site, patient.
     split : str, optional
@@ -78,8 +89,8 @@ def load_manifest(
         the item. Without `group`, what one recording, log or text holds stays together in a split, or stretches of
         time in them if they are fewer than five.
     encoding : str, optional
-        Encoding of a csv, tsv or jsonl file, by its Python name. Without it, a byte order mark, UTF-8 and Western
-        European text are recognised.
+        Encoding of a csv, tsv or jsonl file, and of texts, by its Python name. Without it, a byte order mark, UTF-8 and
+        Western European text are recognised.
     on_error : {"raise", "skip"}, default="raise"
         Whether a row that has an empty cell or names a missing file is an error, or is listed in `skipped` with its
         number in `Skipped.row`.
@@ -117,15 +128,20 @@ def load_manifest(
     for name in used:
         rows.drop(rows.table[name].map(is_missing), f"no {name}")
 
-    read = _items_of(rows, path_column, text, (start, end))
+    read = _items_of(rows, path_column, text, (start, end), encoding)
     table = rows.table
     groups, notes = None if group is None else np.array([as_word(cell) for cell in table[group]]), read.notes
     if group is None and start is not None and end is not None:
         groups = blocks_of_time(read.sources, table[start].tolist(), table[end].tolist())
         notes = (*notes, *about_groups(read.sources))
+    if start is None and read.modality not in {"image"} and (times := time_columns(table.columns)) is not None:
+        notes = (
+            *notes,
+            f"whole items are read; if rows are about parts of them, say --start {times[0]} --end {times[1]}",
+        )
     sets = None if labels is None else read_label_sets(table[labels], source)
     return Dataset(
-        read.items,
+        read.cut.items,
         sets.labels if sets is not None else None if label is None else as_labels(table[label]),
         read.modality,
         name=source.stem,
@@ -134,6 +150,8 @@ def load_manifest(
         axes=read.axes,
         skipped=tuple(rows.skipped),
         notes=notes if sets is None else (*notes, sets.note),
+        places=read.cut.places,
+        whole=read.cut.whole,
     )
 
 
@@ -153,44 +171,58 @@ def _read(source: Path | RemoteFile, path_column: str | None, encoding: str | No
 class _Items(NamedTuple):
     """The items of the rows that are left, and what each is part of."""
 
-    items: Any
+    cut: Cut
     modality: Modality
     sources: list[str]
     notes: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
 
 
-def _items_of(rows: Rows, path_column: str | None, text: str | None, times: tuple[str | None, str | None]) -> _Items:
+def _items_of(
+    rows: Rows, path_column: str | None, text: str | None, times: tuple[str | None, str | None], encoding: str | None
+) -> _Items:
     """Read the items of a manifest, and leave out the rows that have none."""
     start, end = times
     logs = path_column is not None and names_logs(rows.table[path_column])
+    documents = path_column is not None and names_documents(rows.table[path_column])
     if start is not None and end is not None:
-        read_times(rows, start, end, whole=logs or path_column is None)
+        read_times(rows, start, end, whole=logs or documents or path_column is None)
     if path_column is None:
-        if start is None or end is None:
-            return _Items([str(cell) for cell in rows.table[text]], "text", [])
-        items = cut_texts(rows, str(text), start, end)
-        return _Items(items, "text", document_names(rows.table[text].tolist(), rows.source.name))
+        return _texts(rows, str(text), times)
     elsewhere: list[str] = []
     _locate(rows, path_column, elsewhere)
+    if documents:
+        texts = read_documents(rows, path_column, encoding)
+        if start is None or end is None:
+            return _Items(Cut([texts[each] for each in rows.table[path_column]]), "text", [], tuple(_about(elsewhere)))
+        cut = cut_texts(rows, path_column, start, end, texts)
+        return _Items(cut, "text", rows.table[path_column].tolist(), tuple(_about(elsewhere)))
     if logs:
-        series = cut_logs(rows, path_column, start, end)
+        cut = cut_logs(rows, path_column, start, end)
         sources = list(map(str, rows.table[path_column]))
-        axes = ("channels", "length")[-series.ndim + 1 :]
-        return _Items(series, "array", sources, tuple(_about(elsewhere)), axes)
+        axes = ("channels", "length")[-cut.items.ndim + 1 :]
+        return _Items(cut, "array", sources, tuple(_about(elsewhere)), axes)
     media = sort_media(rows.table[path_column].tolist(), str(rows.source))
     rows.drop(~np.array(media.kept), lambda row: f"no {media.modality}: {row[path_column]}")
     paths, notes = rows.table[path_column].tolist(), tuple(_about(elsewhere))
     if start is None or end is None:
-        return _Items(paths, media.modality, [], notes)
+        return _Items(Cut(paths), media.modality, [], notes)
     if media.modality in {"image"}:
         raise DataError(f"{rows.source}: start and end are for recordings, logs and texts, and these are pictures.")
     columns = (rows.table[name] for name in (path_column, start, end))
-    segments = [
-        Segment(path if isinstance(path, Stored) else str(path), float(first), float(last))
-        for path, first, last in zip(*columns, strict=True)
-    ]
-    return _Items(segments, media.modality, list(map(str, paths)), notes)
+    segments = [Segment(file_of(path), float(first), float(last)) for path, first, last in zip(*columns, strict=True)]
+    return _Items(Cut(segments), media.modality, list(map(str, paths)), notes)
+
+
+def _texts(rows: Rows, text: str, times: tuple[str | None, str | None]) -> _Items:
+    start, end = times
+    if start is None or end is None:
+        return _Items(Cut([str(cell) for cell in rows.table[text]]), "text", [])
+    names = document_names(rows.table[text].tolist(), rows.source.name)
+    documents = dict(zip(names, map(str, rows.table[text]), strict=True))
+    rows.table = rows.table.assign(**{text: names})
+    cut = cut_texts(rows, text, start, end, documents)
+    return _Items(cut, "text", rows.table[text].tolist())
 
 
 def _locate(rows: Rows, column: str, elsewhere: list[str]) -> None:

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gridcnn.datasets.cells import Rows, is_missing
 from gridcnn.datasets.event_files.reading import BadRowError, has_decimal_commas, number_of
+from gridcnn.datasets.folder import DOCUMENTS, read_document
 from gridcnn.datasets.limits import require_cells
 from gridcnn.datasets.logs import LOG_FILES, read_log
 from gridcnn.errors import DataError
+from gridcnn.segments import Span
 from gridcnn.stored import as_path
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["cut_logs", "cut_texts", "document_names", "names_logs", "read_times"]
+__all__ = [
+    "Cut",
+    "cut_logs",
+    "cut_texts",
+    "document_names",
+    "names_documents",
+    "names_logs",
+    "read_documents",
+    "read_times",
+]
+
+LOGS_HELD = 4
+"""Logs that are in memory at a time when they are read again."""
 
 
 def read_times(rows: Rows, start: str, end: str, *, whole: bool) -> None:
@@ -55,28 +71,86 @@ def read_times(rows: Rows, start: str, end: str, *, whole: bool) -> None:
     )
 
 
-def cut_texts(rows: Rows, text: str, start: str, end: str) -> list[str]:
+class Cut(NamedTuple):
+    """Items that are cut out of logs or texts.
+
+    Parameters
+    ----------
+    items : list of str, or ndarray of shape (n, channels, samples)
+        In the order of the rows.
+    places : list of Span or None
+        Where each lies; None if they are whole.
+    whole : callable or None
+        Returns a log or a text by the path of a place.
+    """
+
+    items: Any
+    places: list[Span] | None = None
+    whole: Callable[[str], Any] | None = None
+
+
+def cut_texts(rows: Rows, text: str, start: str, end: str, documents: Mapping[str, str]) -> Cut:
     """Return the words of each text from number `start`, counted from 0, to the one before `end`.
 
-    Words are what white space separates. A text that ends before a segment begins is a bad row.
+    Words are what white space separates. A text that ends before a segment does is a bad row.
+
+    Parameters
+    ----------
+    rows : Rows
+        Of the manifest.
+    text, start, end : str
+        Columns: of the names of texts, and of numbers of words.
+    documents : mapping of str to str
+        The texts by their names.
     """
-    words = {each: str(each).split() for each in rows.table[text].unique()}
+    words = {each: documents[each].split() for each in rows.table[text].unique()}
     lengths = rows.table[text].map(lambda each: len(words[each])).to_numpy()
     rows.drop(
         rows.table[end].to_numpy() > lengths,
         lambda row: f"the text has {len(words[row[text]]):,} words, and the segment ends at {row[end]:g}",
     )
-    columns = (rows.table[name] for name in (text, start, end))
-    return [" ".join(words[each][int(first) : int(last)]) for each, first, last in zip(*columns, strict=True)]
+    places = _places(rows, text, start, end)
+    return Cut([" ".join(words[it.path][int(it.start) : int(it.end)]) for it in places], places, documents.__getitem__)
+
+
+def _places(rows: Rows, path: str, start: str, end: str) -> list[Span]:
+    columns = (rows.table[name] for name in (path, start, end))
+    return [Span(str(each), float(first), float(last)) for each, first, last in zip(*columns, strict=True)]
 
 
 def names_logs(cells: pd.Series[Any]) -> bool:
     """Whether most cells name tables or arrays rather than pictures or sounds."""
+    return _mostly(cells, LOG_FILES)
+
+
+def names_documents(cells: pd.Series[Any]) -> bool:
+    """Whether most cells name files that are one text each."""
+    return _mostly(cells, DOCUMENTS)
+
+
+def _mostly(cells: pd.Series[Any], suffixes: Collection[str]) -> bool:
     given = [os.path.splitext(str(cell).strip().lower())[1] for cell in cells if not is_missing(cell)]  # noqa: PTH122
-    return 2 * sum(suffix in LOG_FILES for suffix in given) > len(given)
+    return 2 * sum(suffix in suffixes for suffix in given) > len(given)
 
 
-def cut_logs(rows: Rows, path: str, start: str | None, end: str | None) -> NDArray[Any]:
+def read_documents(rows: Rows, path: str, encoding: str | None) -> dict[str, str]:
+    """Return the texts of files by their paths; rows whose file cannot be read, or is empty, are left out."""
+    texts: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    for name, file in {str(each): each for each in rows.table[path]}.items():
+        try:
+            with as_path(file) as place:
+                texts[name] = read_document(Path(place), encoding)
+            if not texts[name].strip():
+                problems[name] = "the file is empty"
+        except DataError as error:
+            problems[name] = str(error)
+    rows.replace(path, str)
+    rows.drop(rows.table[path].isin(list(problems)), lambda row: problems[row[path]])
+    return texts
+
+
+def cut_logs(rows: Rows, path: str, start: str | None, end: str | None) -> Cut:
     """Return parts of logs, or whole logs without `start`, as an array `(n, channels, samples)`, NaN behind their ends.
 
     Of one channel, it is `(n, samples)`.
@@ -85,6 +159,7 @@ def cut_logs(rows: Rows, path: str, start: str | None, end: str | None) -> NDArr
     bad rows.
     """
     logs: dict[str, NDArray[Any]] = {}
+    places: list[Span] | None
     problems: dict[str, str] = {}
     for name, file in {str(each): each for each in rows.table[path]}.items():
         try:
@@ -106,16 +181,17 @@ def cut_logs(rows: Rows, path: str, start: str | None, end: str | None) -> NDArr
                 f"{row[path]} has {logs[str(row[path])].shape[1]:,} samples, and the segment ends at {row[end]:g}"
             ),
         )
-        columns = (rows.table[name] for name in (path, start, end))
-        parts = [logs[str(each)][:, int(first) : int(last)] for each, first, last in zip(*columns, strict=True)]
+        places = _places(rows, path, start, end)
+        parts = [logs[str(it.path)][:, int(it.start) : int(it.end)] for it in places]
     else:
+        places = None
         parts = [logs[str(each)] for each in rows.table[path]]
     longest = max(part.shape[1] for part in parts)
     require_cells(rows.source, len(parts) * usual * longest)
     items = np.full((len(parts), usual, longest), np.nan)
     for item, part in zip(items, parts, strict=True):
         item[:, : part.shape[1]] = part
-    return items if usual > 1 else items[:, 0]
+    return Cut(items if usual > 1 else items[:, 0], places, functools.lru_cache(LOGS_HELD)(read_log))
 
 
 def document_names(texts: Sequence[Any], source: str) -> list[str]:

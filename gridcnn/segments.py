@@ -11,11 +11,16 @@ from typing import Any, TypeAlias
 from gridcnn.errors import DataError
 from gridcnn.stored import Stored
 
-__all__ = ["NAMED", "Event", "File", "Segment", "Varied", "are_segments"]
+__all__ = ["NAMED", "Event", "File", "Segment", "Span", "Varied", "are_segments", "file_of"]
 
 
 File: TypeAlias = str | Stored
 """What a segment is a part of."""
+
+
+def file_of(item: Any) -> File:
+    """Return a file as segments name it: its path, or what it is stored in."""
+    return item if isinstance(item, Stored) else str(item)
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,20 @@ NAMED = (str, os.PathLike, Stored, Segment)
 
 
 @dataclass(frozen=True)
+class Span(Segment):
+    """A part of a log or of a text: where it begins and ends is counted in samples or in words, from 0.
+
+    Examples
+    --------
+    >>> print(Span("log.csv", 120, 180))
+    log.csv, 120 to 180
+    """
+
+    def __str__(self) -> str:
+        return f"{self.path}, {self.start:.10g} to {self.end:.10g}"
+
+
+@dataclass(frozen=True)
 class Event:
     """What is annotated or detected in a part of an item.
 
@@ -86,7 +105,7 @@ class Event:
     source : str
         The file, or another name of the item.
     start, end : float
-        Onset and offset, in seconds; in samples or tokens where the item has no seconds. `end` ≥ `start` ≥ 0.
+        Onset and offset, in seconds; in samples or words where the item has no seconds. `end` ≥ `start` ≥ 0.
     label : str
         Its class; empty if it has none.
     confidence : float or None

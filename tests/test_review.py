@@ -381,19 +381,25 @@ def test_what_cannot_be_reviewed_is_refused(run: Run, world: tuple[Path, dict[st
 def test_parts_of_recordings_are_items_of_their_own(tmp_path: Path) -> None:
     from gridcnn.cli.asking import Asked, Source
     from gridcnn.cli.labelled_rows import LabelledRows
-    from gridcnn.cli.segmented import segmented
+    from gridcnn.cli.segmented import in_parts
     from gridcnn.cli.sources import Columns
 
     place = tmp_path / "d.csv"
     place.write_text("path,from,to\nn.wav,0.5,2\nn.wav,3,2\nn.wav,x,4\n")
     whole = Source("d.csv", lambda: iter([Asked("n.wav", Path("/n.wav"), row) for row in (2, 3, 4)]), 3, place)
-    good, turned, worded = segmented(whole, "from", "to", None).items()
+    silence = tmp_path / "n.wav"
+    soundfile.write(silence, np.zeros(40_000), 8_000)
+    reader = AudioAdapter(duration=1.0).fit([str(silence)])
+    (parts,) = in_parts([whole], Columns(start="from", end="to"), reader)
+    good, turned, worded = parts.items()
     with pytest.raises(DataError, match="no column 'begin'"):
-        segmented(whole, "begin", "to", None)
+        in_parts([whole], Columns(start="begin", end="to"), reader)
 
     assert (good.item, good.name) == (Segment("/n.wav", 0.5, 2), "/n.wav, 0.5 to 2 s")
     assert "begins at 0 or later and ends after that, got 3.0 to 2.0" in str(turned.item)
-    assert "row 4: expected seconds from the beginning of the recording, such as 12.5; got 'x'" in str(worded.item)
+    assert "row 4: expected where the part begins and ends, in seconds, samples or words, such as 12.5; got 'x'" in str(
+        worded.item
+    )
     rows = LabelledRows(AudioAdapter(), Columns())
     cells = rows.cells([(whole, good)])
     assert cells == [{"path": "/n.wav", "begin": "0.5", "end": "2"}]

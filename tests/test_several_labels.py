@@ -487,10 +487,13 @@ class Reader:
     def length_of(self, path: str) -> float:
         return 100.0
 
+    def located(self, lengths: list[float]) -> tuple[Any, int]:
+        return self, 0
+
 
 def test_background_of_several_labels_is_drawn_without_a_label() -> None:
     data = datasets.as_label_sets(calls((0, 3, "dog"), (2, 5, "owl")))
-    drawn, name = with_background(data, data, "background", Reader(), 0)  # type: ignore[arg-type]
+    drawn, _, name, _ = with_background({"train": data}, data, "background", Reader(), 0)  # type: ignore[arg-type]
     assert name is None
     assert drawn.labels is not None
     assert drawn.labels.tolist()[:3] == [("dog",), ("dog", "owl"), ("owl",)]
@@ -503,9 +506,9 @@ def test_a_label_that_names_the_background_is_taken_out_of_the_sets() -> None:
     sets = np.empty(3, dtype=object)
     sets[:] = [("dog",), ("quiet",), ("dog", "owl")]
     data = Dataset(["a", "b", "c"], sets, "text")
-    learning, name = with_background(data, data, "quiet", Reader(), 0)  # type: ignore[arg-type]
+    learning, _, name, _ = with_background({"train": data}, data, "quiet", Reader(), 0)  # type: ignore[arg-type]
     assert name is None
     assert learning.labels is not None
     assert learning.labels.tolist() == [("dog",), (), ("dog", "owl")]
     with pytest.raises(ConfigurationError, match="there is no class 'nothing'"):
-        with_background(data, data, "nothing", Reader(), 0)  # type: ignore[arg-type]
+        with_background({"train": data}, data, "nothing", Reader(), 0)  # type: ignore[arg-type]

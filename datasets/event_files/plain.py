@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from gridcnn.segments import Event
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["csv_cell", "read", "rows_or_none", "write_csv", "write_parquet"]
+__all__ = ["csv_cell", "read", "rows_or_none", "time_columns", "write_csv", "write_parquet"]
 
 ROWS = 2**16
 """Of a part of a parquet file."""
@@ -27,7 +27,7 @@ _NAMES = {
                "audiofile", "soundfile", "soundfiles", "wav"),
     "start": ("start", "begin", "onset", "starts", "begins", "onsets", "starttime", "begintime", "starttimes",
               "begintimes", "startseconds", "startsec"),
-    "end": ("end", "stop", "offset", "ends", "ends", "offsets", "endtime", "stoptime", "endtimes", "endseconds",
+    "end": ("end", "stop", "offset", "ends", "offsets", "endtime", "stoptime", "endtimes", "endseconds",
             "endsec"),
     "duration": ("duration", "durations", "length", "lengths"),
     "label": ("label", "species", "class", "annotation", "annotations", "commonname", "scientificname", "tag", "event",
@@ -68,6 +68,23 @@ def _is_only_a_header(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(2**16)
     return len(start.strip().splitlines()) == 1
+
+
+def time_columns(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return the columns that say where something begins and ends, by their usual names; None without both.
+
+    Examples
+    --------
+    >>> time_columns(["file", "Begin Time", "end_time", "species"])
+    ('Begin Time', 'end_time')
+    """
+    by_field: dict[str, str] = {}
+    for name in names:
+        by_field.setdefault(field_of(str(name)), str(name))
+    start, end = (
+        next((by_field[each] for each in _NAMES[role] if each in by_field), None) for role in ("start", "end")
+    )
+    return None if start is None or end is None else (start, end)
 
 
 def _roles(table: pd.DataFrame, path: Path) -> Roles:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gridcnn.errors import ItemError
+from gridcnn.segments import Segment
 
 __all__ = ["Asked", "Source", "unreadable"]
 
@@ -22,11 +23,14 @@ class Asked(NamedTuple):
         The raw item, as `Adapter.check_items` returns it; an `ItemError` if it is known to be unreadable already.
     row : int or None
         Its row in the file that lists it, as a spreadsheet counts; None where there is no such file.
+    place : Segment, str or None
+        The part of a file or text that it is, or the file that was read for it; None if the item itself says so.
     """
 
     name: str
     item: Any
     row: int | None = None
+    place: Segment | str | None = None
 
 
 class Source(NamedTuple):
@@ -42,14 +46,17 @@ class Source(NamedTuple):
         How many it has; None if only the end of standard input will tell.
     listed_in : Path or None
         The file whose content says which items there are.
+    times : tuple of str, optional
+        Columns of it that seem to say where parts of the items begin and end.
     """
 
     name: str
     items: Callable[[], Iterator[Asked]]
     n_items: int | None = 1
     listed_in: Path | None = None
+    times: tuple[str, str] | None = None
 
 
-def unreadable(name: str, why: object) -> Asked:
+def unreadable(name: str, why: object, row: int | None = None) -> Asked:
     """Return an item that is known to be unreadable."""
-    return Asked(name, ItemError(name, str(why)))
+    return Asked(name, ItemError(name, str(why)), row)

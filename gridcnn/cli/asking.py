@@ -17,16 +17,18 @@ from gridcnn.cli.asked import Asked, Source, unreadable
 from gridcnn.cli.listed import listed, tables_of
 from gridcnn.cli.named_sets import refuse_remote
 from gridcnn.cli.output import note
+from gridcnn.cli.segmented import as_item, has_parts, in_parts, long_item
 from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, require_kind
-from gridcnn.errors import ConfigurationError, DataError, GridcnnError
+from gridcnn.errors import ConfigurationError, DataError, GridcnnError, ItemError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gridcnn.adapters import Adapter
     from gridcnn.datasets import Dataset
+    from gridcnn.datasets.streamed import StreamedTable
 
-__all__ = ["Asked", "Source", "read_inputs"]
+__all__ = ["Asked", "Source", "lists_logs", "read_inputs"]
 
 STANDARD_INPUT = "-"
 
@@ -35,7 +37,12 @@ BESIDE = frozenset({".txt", ".md", ".csv", ".tsv", ".json", ".jsonl", ".xlsx", "
 
 
 def read_inputs(
-    inputs: Iterable[str], adapter: Adapter, columns: Columns, without: Callable[[Path], bool] = lambda place: False
+    inputs: Iterable[str],
+    adapter: Adapter,
+    columns: Columns,
+    without: Callable[[Path], bool] = lambda place: False,
+    *,
+    surrounded: bool = False,
 ) -> list[Source]:
     """Return all inputs, in their order, as far as possible checked, but without their items.
 
@@ -46,9 +53,11 @@ def read_inputs(
     adapter : Adapter
         Fitted.
     columns : Columns
-        Of tables.
+        Of tables; `start` and `end` name those that say which part of an item is meant.
     without : callable
         Whether a file in a folder is no item: what this command itself writes.
+    surrounded : bool
+        Whether a short part comes with what is around it, as in `Adapter.part`.
 
     Raises
     ------
@@ -59,7 +68,13 @@ def read_inputs(
     inputs = list(inputs)
     if inputs.count(STANDARD_INPUT) > 1:
         raise ConfigurationError("'-' is given twice, and standard input can be read only once: give it once.")
-    return list(itertools.chain.from_iterable(_sources(name, adapter, columns, without) for name in inputs))
+    found = list(itertools.chain.from_iterable(_sources(name, adapter, columns, without) for name in inputs))
+    for source in found:
+        if columns.start is None and source.times is not None and has_parts(adapter):
+            first, last = source.times
+            said = f"if rows are about parts of them, say --start {first} --end {last}"
+            note(f"{source.name}: whole items are read; {said}")
+    return in_parts(found, columns, adapter, surrounded=surrounded)
 
 
 def _sources(name: str, adapter: Adapter, columns: Columns, without: Callable[[Path], bool]) -> list[Source]:
@@ -81,6 +96,8 @@ def _source(name: str, place: Path, adapter: Adapter, columns: Columns, without:
         if not adapter.reads_texts:
             raise DataError(f"'-' reads sentences, and this model reads {adapter.modality}: give files or a folder.")
         return _standard_input(columns.encoding)
+    if adapter.reads_logs and (found := _logs(name, place, adapter, columns)) is not None:
+        return found
     if not (adapter.reads_texts or adapter.reads_files):
         return _rows_of_table(name, place, adapter, columns.encoding)
     if os.path.isdir(place):  # noqa: PTH112  (a name may be too long, or a sentence)
@@ -195,6 +212,68 @@ def _folder(name: str, folder: Path, adapter: Adapter, without: Callable[[Path],
 def _called(name: str, folder: Path, place: Path) -> str:
     """Return what the answers call a file: its path, or its place in an archive, which is unpacked for a while."""
     return str(Path(name, place.relative_to(folder))) if os.path.isfile(name) else str(place)  # noqa: PTH113
+
+
+# ---- logs -----------------------------------------------------------------------------------------------------------
+
+
+def _logs(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source | None:
+    """Read logs that a folder holds or a table lists, or one log; None if the rows of a table are the items."""
+    whole = columns.start is None
+    from gridcnn.datasets.logs import LOG_FILES
+    from gridcnn.datasets.media import walk
+    from gridcnn.datasets.streamed import StreamedTable
+
+    if os.path.isdir(place):  # noqa: PTH112
+        files = [each for each in walk(place) if each.suffix.lower() in LOG_FILES]
+        if not files:
+            raise DataError(
+                f"{name}: there is no log in it: expected files that end in {', '.join(sorted(LOG_FILES))}."
+            )
+        return Source(name, lambda: (_log(str(file), file, adapter) for file in files), len(files))
+    if not os.path.isfile(place):  # noqa: PTH113
+        return None
+    if holds_rows(place):
+        if lists_logs(place, columns):
+            source = listed(name, place, adapter, columns)
+            return (
+                source._replace(items=lambda: (as_item(each, adapter) for each in source.items())) if whole else source
+            )
+        if _are_series(StreamedTable(place, columns.encoding), adapter):
+            return None
+    elif place.suffix.lower() not in LOG_FILES:
+        return None
+    found = _log(name, place, adapter)
+    if isinstance(found.item, ItemError):
+        raise DataError(f"{name}: {found.item.reason}.")
+    return Source(name, lambda: iter([found]))
+
+
+def lists_logs(place: Path, columns: Columns) -> bool:
+    """Whether a table lists logs, and is none itself."""
+    from gridcnn.datasets.streamed import StreamedTable
+
+    if columns.path is not None or columns.start is not None:
+        return True
+    return holds_rows(place) and bool({"path", "file_name"} & set(StreamedTable(place, columns.encoding).columns))
+
+
+def _are_series(table: StreamedTable, adapter: Adapter) -> bool:
+    """Whether the rows of a table are series for this adapter; else its rows are samples, and its columns channels."""
+    if len(table.columns) == 1:
+        return False
+    try:
+        adapter.check_items(next(table.parts())[:1])
+    except (GridcnnError, ValueError, TypeError):
+        return False
+    return True
+
+
+def _log(name: str, file: Path, adapter: Adapter) -> Asked:
+    try:
+        return as_item(Asked(name, long_item(file, adapter), None, str(file)), adapter)
+    except DataError as error:
+        return unreadable(name, str(error).removeprefix(f"{file}: "))
 
 
 # ---- tables of numbers ----------------------------------------------------------------------------------------------

@@ -25,9 +25,10 @@ from gridcnn.cli.detecting import (
     refuse_background,
 )
 from gridcnn.cli.models import load_model, located_model
-from gridcnn.cli.options import ModelArgument, ThreadsOption
+from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption, ThreadsOption
 from gridcnn.cli.output import note, prepare_output, write_csv
 from gridcnn.cli.several import refuse
+from gridcnn.cli.sources import Columns
 from gridcnn.cli.stopping import exit_code
 from gridcnn.errors import ConfigurationError
 
@@ -62,7 +63,8 @@ def detect(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="Long recordings, folders or parquet files of them; text files; csv or npy files of a series.",
+            help="Long recordings, texts or logs (csv, tsv, parquet, npy, npz), folders of them, or tables that list "
+            "them.",
         ),
     ],
     *,
@@ -94,6 +96,9 @@ def detect(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with FILE.partial, which an interrupted run has left.")
     ] = False,
+    text: TextOption = None,
+    path: PathOption = None,
+    encoding: EncodingOption = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Find events in long recordings: from when to when, which class, how certain.
@@ -116,7 +121,7 @@ def detect(
         settings = replace(settings, confidence=confidence_for(precision, fitted))
     refuse_background(settings, fitted)
     settings.thresholds(fitted.class_names)
-    items = long_items(inputs, fitted.adapter)
+    items = long_items(inputs, fitted.adapter, Columns(text=text, path=path, encoding=encoding))
     names = _apart([each.name for each in items])
     made_by = {"model": file, "inputs": inputs, "settings": repr(settings)}
     _about_background(fitted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,13 +15,14 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from gridcnn.cli.output import note
+from gridcnn.cli.segmented import long_item
+from gridcnn.cli.sources import Columns
 from gridcnn.durable import make_folder, sync
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.segments import Event
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
-    from gridcnn.cli.asked import Asked
     from gridcnn.inference.detecting import Detecting, Detections
     from gridcnn.model import FittedModel
 
@@ -146,8 +148,8 @@ class LongItem(NamedTuple):
         return [status.st_size, status.st_mtime_ns]
 
 
-def long_items(inputs: Sequence[str], adapter: Adapter) -> list[LongItem]:
-    """Return the long items that files and folders hold, each once, in their order; of parquet files, their rows.
+def long_items(inputs: Sequence[str], adapter: Adapter, columns: Columns | None = None) -> list[LongItem]:
+    """Return the long items that files and folders hold, each once, in their order; of tables, those that they list.
 
     Files are not read yet.
 
@@ -165,9 +167,9 @@ def long_items(inputs: Sequence[str], adapter: Adapter) -> list[LongItem]:
         place = located(each)
         if not place.exists():
             raise DataError(f"{each}: no such file or folder, seen from {Path.cwd()}: check the spelling.")
-        if tables := _tables(place, adapter):
-            rows = ((f"{table}, row {row.row}", table, row.item) for table in tables for row in _rows(table, adapter))
-            found |= {name: LongItem(name, table, item) for name, table, item in rows}
+        if tables := _tables(place, adapter, columns):
+            for one in itertools.chain.from_iterable(_listed(table, adapter, columns) for table in tables):
+                found.setdefault(one.name, one)
             continue
         for file in _files_in(place, adapter) if place.is_dir() else [place]:
             found.setdefault(os.path.realpath(file), LongItem(str(file), Path(file)))
@@ -176,22 +178,28 @@ def long_items(inputs: Sequence[str], adapter: Adapter) -> list[LongItem]:
     return list(found.values())
 
 
-def _tables(place: Path, adapter: Adapter) -> list[Path]:
-    """Return the parquet files that hold the items; none if these are files themselves."""
+def _tables(place: Path, adapter: Adapter, columns: Columns | None) -> list[Path]:
+    """Return the tables that hold or list the items; none if these are files themselves."""
+    from gridcnn.cli.asking import lists_logs
     from gridcnn.cli.listed import tables_of
+    from gridcnn.cli.sources import holds_rows
 
-    if not (adapter.reads_files or adapter.reads_texts):
-        return []
-    tables = tables_of(place, adapter)[0] if place.is_dir() else [place]
-    return [table for table in tables if table.suffix.lower() == ".parquet"]
+    if adapter.reads_files or adapter.reads_texts:
+        return tables_of(place, adapter)[0] if place.is_dir() else [place] if holds_rows(place) else []
+    return [place] if place.is_file() and lists_logs(place, columns or Columns()) else []
 
 
-def _rows(table: Path, adapter: Adapter) -> Iterator[Asked]:
+def _listed(table: Path, adapter: Adapter, columns: Columns | None) -> Iterator[LongItem]:
+    """Yield the items of a table: files under their names, what stands in it under the numbers of its rows."""
     from gridcnn.cli.listed import listed
-    from gridcnn.cli.sources import Columns
 
-    for number, asked in enumerate(listed(str(table), table, adapter, Columns()).items(), start=1):
-        yield asked._replace(row=number, item=str(asked.item) if isinstance(asked.item, Path) else asked.item)
+    for number, asked in enumerate(listed(str(table), table, adapter, columns or Columns()).items(), start=1):
+        file = asked.place if asked.place is not None else asked.item if adapter.reads_files else None
+        if file is not None and asked.name == str(file):
+            yield LongItem(str(file), Path(str(file)))
+            continue
+        item = str(asked.item) if isinstance(asked.item, Path) else asked.item
+        yield LongItem(f"{table}, row {number}", table, item)
 
 
 def _files_in(folder: Path, adapter: Adapter) -> list[Path]:
@@ -216,17 +224,11 @@ def read_long(one: LongItem, adapter: Adapter) -> Any:
     """
     if one.item is not None:
         return one.item
-    if adapter.reads_files:
-        return str(one.file)
-    if adapter.reads_texts:
-        try:
-            return one.file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            return ItemError(one.name, f"it cannot be read as UTF-8 text ({error})")
-    from gridcnn.datasets.logs import read_log
-
     try:
-        return read_log(one.file)
+        item = long_item(one.file, adapter)
+        return str(item) if adapter.reads_files else adapter.part(item)
+    except ItemError as error:
+        return ItemError(one.name, error.reason)
     except DataError as error:
         return ItemError(one.name, str(error).removeprefix(f"{one.file}: "))
 

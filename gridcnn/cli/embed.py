@@ -17,11 +17,11 @@ from gridcnn.cli.formats import Column, FormatName, format_of
 from gridcnn.cli.models import load_model, located_model
 from gridcnn.cli.options import (
     EncodingOption,
-    FirstSecondOption,
+    EndOption,
     InputsArgument,
-    LastSecondOption,
     ModelArgument,
     PathOption,
+    StartOption,
     TextOption,
     ThreadsOption,
 )
@@ -29,7 +29,6 @@ from gridcnn.cli.output import note
 from gridcnn.cli.remote_sources import read_anywhere
 from gridcnn.cli.resuming import what_makes
 from gridcnn.cli.rows import count, each_item, kept, named, unfinished
-from gridcnn.cli.segmented import in_parts
 from gridcnn.cli.sources import Columns as ColumnNames
 from gridcnn.cli.stopping import exit_code
 from gridcnn.cli.waiting import Waiting
@@ -58,8 +57,8 @@ def embed(
     ] = False,
     text: TextOption = None,
     path: PathOption = None,
-    start: FirstSecondOption = None,
-    end: LastSecondOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
     encoding: EncodingOption = None,
     threads: ThreadsOption = None,
 ) -> None:
@@ -76,15 +75,15 @@ def embed(
     if partial is None:
         raise ConfigurationError(f"{output} is no plain file: give the vectors the name of one.")
     kind = format_of(output, format_name)
-    columns = ColumnNames(text=text, path=path, encoding=encoding)
+    columns = ColumnNames(text=text, path=path, encoding=encoding, start=start, end=end)
     n_items, answers = None, None
     try:
         with Waiting(Console(stderr=True), "reading") as waiting:
             fitted = load_model(model, threads)
             from gridcnn.inference import embed_in_parts
 
-            sources = read_anywhere(inputs, fitted.adapter, columns, partial.is_one_of)
-            sources = in_parts(sources, start, end, encoding, fitted.adapter)
+            surrounded = fitted.background is not None
+            sources = read_anywhere(inputs, fitted.adapter, columns, partial.is_one_of, surrounded=surrounded)
             n_items = count(sources)
             cautions = Cautions(fitted.adapter)
             asked = each_item(sources, output, cautions)

@@ -11,7 +11,7 @@ import typer
 from gridcnn.cli.cautions import print_cautions
 from gridcnn.cli.detecting import ConfidenceOption, MergeOption, StepOption, confidence_of, refuse_background
 from gridcnn.cli.event_scores import evaluate_events
-from gridcnn.cli.models import load_model, score_items
+from gridcnn.cli.models import load_model, read_for, score_items
 from gridcnn.cli.options import (
     AbstainOption,
     AnnotationsOption,
@@ -31,7 +31,7 @@ from gridcnn.cli.options import (
 )
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, table
 from gridcnn.cli.several import columns_for, note_after_scores, show_scores
-from gridcnn.cli.sources import Columns, read_labelled
+from gridcnn.cli.sources import Columns
 from gridcnn.display import printable
 
 if TYPE_CHECKING:
@@ -55,11 +55,19 @@ def evaluate(
     annotations: AnnotationsOption = None,
     events: Annotated[
         bool,
-        typer.Option("--events", help="Score events in long recordings, found as `gridcnn detect` finds them."),
+        typer.Option(
+            "--events", help="Score events in long recordings, logs or texts, found as `gridcnn detect` finds them."
+        ),
     ] = False,
     collar: Annotated[
-        float, typer.Option("--collar", metavar="SECONDS", help="With --events: what onsets and offsets may be off.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            "--collar",
+            metavar="SECONDS",
+            help="With --events: what onsets and offsets may be off.  \\[default: 0.5; samples or words: half of a "
+            "window]",
+        ),
+    ] = None,
     step: StepOption = None,
     min_confidence: ConfidenceOption = None,
     merge: MergeOption = None,
@@ -80,9 +88,7 @@ def evaluate(
     times = {"start": start, "end": end, "annotations": annotations}
     columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, **times, labels=labels)
     columns = columns_for(fitted, columns)
-    data = read_labelled(
-        source, columns, on_error="skip", adapter=fitted.adapter, allow_one_class=True, as_events=events
-    )
+    data = read_for(fitted, source, columns, as_events=events)
     if split_part is not None or data.split is not None:
         data = replace(data.part(split_part or "test"), skipped=data.skipped)
     if events:

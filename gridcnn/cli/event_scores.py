@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.output import add_row, note, print_table, table
 from gridcnn.errors import DataError
-from gridcnn.segments import Event, are_segments
+from gridcnn.segments import Event
 
 if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
@@ -18,24 +19,33 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate_events"]
 
+COLLAR = 0.5
+"""Seconds."""
+
 WANTED = 0.9
 """Precision for which a confidence is looked for."""
 
 
 def evaluate_events(
-    model: FittedModel, data: Dataset, settings: Detecting, *, collar: float, as_json: bool = False
+    model: FittedModel, data: Dataset, settings: Detecting, *, collar: float | None = None, as_json: bool = False
 ) -> None:
-    """Detect in the annotated recordings of a data set, and print precision, recall and F1 of each class."""
+    """Detect in the annotated recordings of a data set, and print precision, recall and F1 of each class.
+
+    The collar is 0.5 s, or half of a window of items without seconds, unless it is given.
+    """
     from gridcnn.evaluation.events import score_events
     from gridcnn.inference.detecting import detect
 
     annotated = annotated_events(data, model)
-    wholes = {str(item.path): item.path for item in data.items}
+    wholes = {str(each.path): each.path for each in data.segments or ()}
     files = list(dict.fromkeys(event.source for event in annotated))
+    unit = model.adapter.spec_.axes[-1].unit
+    collar = (COLLAR if unit == "s" else model.adapter.extent_ / 2) if collar is None else collar
     found: list[Event] = []
     unread = []
-    for path, one in zip(files, detect(model, [wholes[file] for file in files], settings), strict=True):
-        found += one.events
+    whole = (wholes[path] if data.whole is None else model.adapter.part(data.whole(path)) for path in files)
+    for path, one in zip(files, detect(model, whole, settings), strict=True):
+        found += [replace(event, source=path) for event in one.events]
         if one.error:
             unread.append((path, one.error))
     scores = score_events(annotated, found, collar=collar)
@@ -69,7 +79,7 @@ def evaluate_events(
             *(_share(value) for value in (each.precision, each.recall, each.f1, onsets[name].f1)),
             "" if not name else "none" if least is None else f"{least:.2f}",
         )
-    print(f"{len(annotated):,} annotated events in {len(files)} recordings, collar {collar:g} s")
+    print(f"{len(annotated):,} annotated events in {_counted(len(files), model)}, collar {collar:g} {unit}".rstrip())
     print_table(shown)
     if chosen := [f"{name}={least:.2f}" for name, least in enough.items() if least is not None]:
         note(f"for a precision of {WANTED:.0%} where these recordings allow it: --min-confidence {','.join(chosen)}")
@@ -77,14 +87,19 @@ def evaluate_events(
         note(f"{path}: {why}")
 
 
+def _counted(n: int, model: FittedModel) -> str:
+    what = "recording" if model.adapter.reads_files else "text" if model.adapter.reads_texts else "log"
+    return f"{n:,} {what}{'s' * (n != 1)}"
+
+
 def annotated_events(data: Dataset, model: FittedModel) -> list[Event]:
     """Return the labelled segments of a data set as events, without those of the background."""
-    if data.labels is None or not are_segments(data.items):
+    if data.labels is None or data.segments is None:
         raise DataError(f"{data.name}: events need the times of annotations: give --start and --end, or --annotations.")
     background = None if model.background is None else model.class_names[model.background]
     events = [
         Event(str(item.path), item.start, item.end, str(label))
-        for item, labels in zip(data.items, data.labels, strict=True)
+        for item, labels in zip(data.segments, data.labels, strict=True)
         for label in (labels if data.several else [labels])
         if str(label) != background
     ]
@@ -115,7 +130,7 @@ def confidences(annotated: Sequence[Event], found: Sequence[Event], collar: floa
     for name in sorted({event.label for event in (*annotated, *found)}):
         truth = [event for event in annotated if event.label == name]
         own = sorted((event for event in found if event.label == name), key=lambda event: event.confidence or 0.0)
-        levels: list[Any] = sorted({round(event.confidence or 0.0, 2) for event in own})
+        levels: list[Any] = sorted({math.floor(100 * (event.confidence or 0.0)) / 100 for event in own})
         least[name] = None
         for level in levels:
             kept = [event for event in own if (event.confidence or 0.0) >= level]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gridcnn.cli.models import load_model, one_item
-from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption
+from gridcnn.cli.options import EncodingOption, EndOption, ModelArgument, PathOption, StartOption, TextOption
 from gridcnn.cli.output import note, prepare_output, written
 from gridcnn.cli.sources import Columns
 from gridcnn.errors import ConfigurationError
@@ -39,6 +39,8 @@ def explain(
     ] = None,
     text: TextOption = None,
     path: PathOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
     encoding: EncodingOption = None,
 ) -> None:
     """Show what every layer did to one item: one page that opens offline, or pictures."""
@@ -53,7 +55,7 @@ def explain(
     else:
         prepare_output(output / "01-input.png")
     fitted = load_model(model)
-    raw, name = one_item(fitted, item, row, Columns(text=text, path=path, encoding=encoding))
+    raw, name = one_item(fitted, item, row, Columns(text=text, path=path, start=start, end=end, encoding=encoding))
     if png:
         from gridcnn.explain import trace
         from gridcnn.render.plots import write_all

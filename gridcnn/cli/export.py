@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gridcnn.cli.evaluate import trained_on
-from gridcnn.cli.models import load_model
+from gridcnn.cli.models import load_model, read_for
 from gridcnn.cli.options import Choice, EncodingOption, LabelOption, ModelArgument, PathOption, TextOption
 from gridcnn.cli.output import list_skipped, note, prepare_output
-from gridcnn.cli.sources import Columns, parts_of, read_labelled, read_unlabelled
+from gridcnn.cli.sources import Columns, parts_of, read_unlabelled
 from gridcnn.errors import ConfigurationError, GridcnnError
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _data(source: str, model: FittedModel, columns: Columns) -> Dataset:
     if model.several:
         return read_unlabelled(source, columns)
     try:
-        parts = parts_of(read_labelled(source, columns, on_error="skip", adapter=model.adapter, allow_one_class=True))
+        parts = parts_of(read_for(model, source, columns))
     except GridcnnError:
         return read_unlabelled(source, columns)
     return parts.get("test", next(iter(parts.values())))

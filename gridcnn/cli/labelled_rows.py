@@ -48,15 +48,21 @@ class LabelledRows:
 
     def training(self, rows: Iterable[dict[str, str]]) -> str:
         """Return the options with which `gridcnn train` reads such rows."""
-        item = "--text text" if self._adapter.reads_texts else "--path path" if self._adapter.reads_files else ""
-        part = "--start begin --end end" if any("begin" in row for row in rows) else ""
+        used = {column for row in rows for column in row}
+        item = "--text text" if "text" in used else "--path path" if "path" in used else ""
+        part = "--start begin --end end" if "begin" in used else ""
         label = "--labels labels" if self._saved_as == "labels" else ""
         return " ".join(filter(None, [item, label, part, "--group group" if self._columns.group else ""]))
 
     def _item(self, asked: Asked) -> dict[str, str]:
-        item = asked.item
+        item = asked.item if asked.place is None else asked.place
         if isinstance(item, Segment):
-            return {"path": os.path.abspath(str(item.path)), "begin": f"{item.start:.10g}", "end": f"{item.end:.10g}"}  # noqa: PTH100
+            times = {"begin": f"{item.start:.10g}", "end": f"{item.end:.10g}"}
+            if self._adapter.reads_texts and self._columns.path is None:
+                return {"text": str(item.path), **times}
+            return {"path": os.path.abspath(str(item.path)), **times}  # noqa: PTH100
+        if asked.place is not None:
+            return {"path": os.path.abspath(str(item))}  # noqa: PTH100
         if isinstance(item, str) and self._adapter.reads_texts:
             return {"text": item}
         return {"path": os.path.abspath(item)} if isinstance(item, str | os.PathLike) else {}  # noqa: PTH100
@@ -67,10 +73,11 @@ class LabelledRows:
         for source, _ in chosen:
             if id(source) not in found:
                 wanted = {asked.row for other, asked in chosen if other is source and asked.row is not None}
-                found[id(source)] = self._reader(source, wanted)
+                lies_somewhere = any(asked.place is not None for other, asked in chosen if other is source)
+                found[id(source)] = self._reader(source, wanted, lies_somewhere=lies_somewhere)
         return found
 
-    def _reader(self, source: Source, wanted: set[int]) -> Callable[[Asked], dict[str, str]]:
+    def _reader(self, source: Source, wanted: set[int], *, lies_somewhere: bool) -> Callable[[Asked], dict[str, str]]:
         if source.listed_in is None or not wanted:
             if self._columns.group is not None:
                 raise ConfigurationError(
@@ -78,7 +85,7 @@ class LabelledRows:
                     "column: leave --group out."
                 )
             return lambda asked: {}
-        if self._adapter.reads_files or self._adapter.reads_texts:
+        if self._adapter.reads_files or self._adapter.reads_texts or lies_somewhere:
             return _group_of(source.listed_in, self._columns, wanted)
         if self._columns.group is not None:
             raise ConfigurationError("--group: the rows of a table of numbers are saved without groups: leave it out.")

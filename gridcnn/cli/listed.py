@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.asked import Asked, Source, unreadable
 from gridcnn.cli.hub_sources import column_of_bytes, hub_folder_in, told_columns
+from gridcnn.cli.segmented import long_item
 from gridcnn.cli.sources import Columns
+from gridcnn.errors import DataError
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
@@ -38,8 +40,9 @@ def tables_of(place: Path, adapter: Adapter) -> tuple[list[Path], list[Path]]:
 
 
 def listed(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source:
-    """Read the cells of one column: sentences, or names of files."""
+    """Read the cells of one column: sentences, or names of pictures, recordings, texts or logs."""
     from gridcnn.datasets.cells import is_missing
+    from gridcnn.datasets.event_files.plain import time_columns
     from gridcnn.datasets.located import located_file
     from gridcnn.datasets.streamed import StreamedTable
 
@@ -47,15 +50,22 @@ def listed(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source
         return stored_files(name, place, stored)
     table = StreamedTable(place, columns.encoding)
     column = _column(place, table, adapter, columns)
+    of_files = not adapter.reads_texts or columns.path is not None
 
     def asked(number: Any, cell: Any, malformed: str | None) -> Asked:
         row = f"{place}, row {number}"
         if malformed or is_missing(cell):
-            return unreadable(row, malformed or f"no {column}")
-        if adapter.reads_texts:
+            return unreadable(row, malformed or f"no {column}", number)
+        if not of_files:
             return Asked(str(cell), str(cell), number)
         file = located_file(str(cell), place.parent, [])
-        return Asked(str(file), file, number) if os.path.isfile(file) else unreadable(row, f"no such file: {file}")  # noqa: PTH113
+        if not os.path.isfile(file):  # noqa: PTH113
+            return unreadable(row, f"no such file: {file}", number)
+        try:
+            item = long_item(file, adapter, columns.encoding)
+        except DataError as error:
+            return unreadable(row, error, number)
+        return Asked(str(file), item, number, None if adapter.reads_files else str(file))
 
     def items() -> Iterator[Asked]:
         for part in table.parts(column):
@@ -63,7 +73,7 @@ def listed(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source
             for number, cell in zip(part.index.tolist(), part[column].tolist(), strict=True):
                 yield asked(number, cell, malformed.get(number))
 
-    return Source(name, items, table.n_rows, place)
+    return Source(name, items, table.n_rows, place, time_columns(table.columns))
 
 
 def _column(place: Path, table: StreamedTable, adapter: Adapter, columns: Columns) -> str:
@@ -76,9 +86,10 @@ def _column(place: Path, table: StreamedTable, adapter: Adapter, columns: Column
     """
     from gridcnn.datasets.cells import require_column
 
-    named, usual = (columns.text, ["text"]) if adapter.reads_texts else (columns.path, ["path", "file_name"])
+    of_texts = adapter.reads_texts and columns.path is None
+    named, usual = (columns.text, ["text"]) if of_texts else (columns.path, ["path", "file_name"])
     path, text, _ = told_columns(place, None)
-    told = text if adapter.reads_texts else path
+    told = text if of_texts else path
     column = named or next((each for each in (*usual, told) if each in table.columns), None) or usual[0]
     require_column(next(table.parts()), column, place)
     return column

@@ -8,9 +8,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gridcnn.cli.asking import read_inputs
 from gridcnn.cli.hub_sources import column_of_bytes
-from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, read_rows
-from gridcnn.errors import ConfigurationError, DataError, Skipped
+from gridcnn.cli.segmented import read_by
+from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, read_labelled
+from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
 
 if TYPE_CHECKING:
     from gridcnn.answer_rule import AnswerRule
@@ -50,6 +52,13 @@ def load_model(model: Path, threads: int | None = None) -> FittedModel:
 
     set_computing_threads(threads)
     return load(located_model(model))
+
+
+def read_for(model: FittedModel, source: str, columns: Columns, *, as_events: bool = False) -> Dataset:
+    """Read labelled items as a model reads them; those that cannot be read are listed in `skipped`."""
+    adapter = model.adapter
+    data = read_labelled(source, columns, on_error="skip", adapter=adapter, allow_one_class=True, as_events=as_events)
+    return read_by(data, model)
 
 
 def located_model(model: Path) -> Path:
@@ -123,7 +132,7 @@ def item_of_row(model: FittedModel, place: Path, number: int, columns: Columns) 
     adapter = model.adapter
     if not place.is_file() or not holds_rows(place):
         raise DataError(f"{place}: --row takes a row of a file that ends in {TABLE_FILES}.")
-    if not (adapter.reads_texts or adapter.reads_files):
+    if not (adapter.reads_texts or adapter.reads_files or columns.start or columns.path):
         table: Any = load_table(place, encoding=columns.encoding).items
         _require_row(place, number, table.index)
         try:
@@ -138,11 +147,16 @@ def item_of_row(model: FittedModel, place: Path, number: int, columns: Columns) 
 
         _require_row(place, number, range(1, rows_of(place) + 1))
         return Cell(Shard.of(place, stored), number)
-    rows = read_rows(place, adapter, columns)
+    (source,) = read_inputs([str(place)], adapter, columns, surrounded=model.background is not None)
+    rows = []
+    for asked in source.items():
+        if asked.row == number:
+            if isinstance(asked.item, ItemError):
+                raise DataError(f"{asked.name}: {asked.item.reason}")
+            return asked.item
+        rows.append(asked.row or 0)
     _require_row(place, number, rows)
-    if isinstance(rows[number], Skipped):
-        raise DataError(f"{rows[number].item}: {rows[number].reason}")
-    return rows[number]
+    raise AssertionError  # for the type checker: the row is none of these
 
 
 def _require_row(place: Path, number: int, rows: Collection[int]) -> None:

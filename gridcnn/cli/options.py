@@ -125,17 +125,12 @@ SplitOption = Annotated[
 StartOption = Annotated[
     str | None,
     typer.Option(
-        "--start", metavar="COLUMN", help="With --end: column of the second at which a segment begins (text: word)."
+        "--start",
+        metavar="COLUMN",
+        help="With --end: column of where a part begins, in seconds (of a log: samples; of a text: words).",
     ),
 ]
-EndOption = Annotated[str | None, typer.Option("--end", metavar="COLUMN", help="Column of where a segment ends.")]
-FirstSecondOption = Annotated[
-    str | None,
-    typer.Option("--start", metavar="COLUMN", help="With --end: column of the second at which an item begins."),
-]
-LastSecondOption = Annotated[
-    str | None, typer.Option("--end", metavar="COLUMN", help="Column of the second at which an item ends.")
-]
+EndOption = Annotated[str | None, typer.Option("--end", metavar="COLUMN", help="Column of where a part ends.")]
 AnnotationsOption = Annotated[
     str | None,
     typer.Option(

@@ -18,14 +18,14 @@ from gridcnn.cli.options import (
     AbstainOption,
     ByClassOption,
     EncodingOption,
-    FirstSecondOption,
+    EndOption,
     InputsArgument,
-    LastSecondOption,
     PathOption,
     Precision,
     PrecisionOption,
     RayAddressOption,
     SetsOption,
+    StartOption,
     TextOption,
     ThreadsOption,
     WorkersOption,
@@ -34,7 +34,6 @@ from gridcnn.cli.output import note
 from gridcnn.cli.remote_sources import read_anywhere
 from gridcnn.cli.resuming import what_makes
 from gridcnn.cli.rows import count, each_item, kept, named, nothing, unfinished
-from gridcnn.cli.segmented import in_parts
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.stopping import exit_code
 from gridcnn.cli.waiting import Waiting
@@ -75,8 +74,8 @@ def predict(
     by_class: ByClassOption = False,
     precision: PrecisionOption = Precision.float32,
     threads: ThreadsOption = None,
-    start: FirstSecondOption = None,
-    end: LastSecondOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
     workers: WorkersOption = None,
     address: RayAddressOption = None,
 ) -> None:
@@ -93,7 +92,7 @@ def predict(
     of parquet to a folder, which is whole as soon as it holds manifest.json. Inputs may be s3:// and gs:// with and
     without workers; what is written there is written by workers.
     """
-    columns = Columns(text=text, path=path, encoding=encoding)
+    columns = Columns(text=text, path=path, encoding=encoding, start=start, end=end)
     promises = {"abstain": abstain, "sets": sets, "by_class": by_class}
     if workers is not None:
         refused = {"--start": start is not None, "--threads": threads is not None,
@@ -116,8 +115,8 @@ def predict(
     try:
         with Waiting(console, "reading") as waiting:
             answering = load_answering(model, threads, precision.value, promises)
-            sources = read_anywhere(inputs, answering.adapter, columns, partial.is_one_of if partial else nothing)
-            sources = in_parts(sources, start, end, encoding, answering.adapter)
+            without, surrounded = partial.is_one_of if partial else nothing, answering.rule.background is not None
+            sources = read_anywhere(inputs, answering.adapter, columns, without, surrounded=surrounded)
             n_items = count(sources)
             cautions = Cautions(answering.adapter)
             asked = each_item(sources, output, cautions)

@@ -18,7 +18,7 @@ from gridcnn.cli.options import (
 )
 from gridcnn.cli.output import note
 from gridcnn.cli.several import columns_for
-from gridcnn.cli.sources import Columns, read_labelled
+from gridcnn.cli.sources import Columns
 from gridcnn.display import printable
 from gridcnn.errors import ConfigurationError
 
@@ -79,13 +79,13 @@ def push(
 
 def _report(model: Path, source: str, columns: Columns) -> AnyReport:
     """Score the model on items that it has not seen."""
-    from gridcnn.cli.models import load_model
+    from gridcnn.cli.models import load_model, read_for
     from gridcnn.evaluation.label_sets_report import make_label_set_report
     from gridcnn.evaluation.report import make_report
 
     fitted = load_model(model)
     columns = columns_for(fitted, columns)
-    data = read_labelled(source, columns, on_error="skip", adapter=fitted.adapter, allow_one_class=True)
+    data = read_for(fitted, source, columns)
     seen = None
     if data.split is not None:
         learned = data.part("train") if "train" in data.split else None

@@ -13,6 +13,7 @@ from gridcnn.cli.asking import Asked, Source, read_inputs
 from gridcnn.cli.hub_sources import column_of_bytes
 from gridcnn.cli.listed import stored_files
 from gridcnn.cli.rows import count
+from gridcnn.cli.segmented import in_parts
 from gridcnn.cli.sources import Columns, holds_rows, require_kind
 from gridcnn.errors import DataError, ItemError
 
@@ -27,18 +28,25 @@ FETCHED_AT_ONCE = 16
 
 
 def read_anywhere(
-    inputs: Sequence[str], adapter: Adapter, columns: Columns, without: Callable[[Path], bool]
+    inputs: Sequence[str],
+    adapter: Adapter,
+    columns: Columns,
+    without: Callable[[Path], bool],
+    *,
+    surrounded: bool = False,
 ) -> list[Source]:
     """Return all inputs as `read_inputs`, also those in a storage."""
     from gridcnn.datasets.remote import is_remote
 
     if not any(map(is_remote, inputs)):
-        return read_inputs(inputs, adapter, columns, without)
-    some = (
-        [source_of(each, adapter, columns)] if is_remote(each) else read_inputs([each], adapter, columns, without)
-        for each in inputs
-    )
-    return list(itertools.chain.from_iterable(some))
+        return read_inputs(inputs, adapter, columns, without, surrounded=surrounded)
+
+    def sources(name: str) -> list[Source]:
+        if not is_remote(name):
+            return read_inputs([name], adapter, columns, without, surrounded=surrounded)
+        return in_parts([source_of(name, adapter, columns)], columns, adapter, surrounded=surrounded)
+
+    return list(itertools.chain.from_iterable(map(sources, inputs)))
 
 
 def source_of(name: str, adapter: Adapter, columns: Columns) -> Source:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gridcnn.cli.cautions import print_cautions
-from gridcnn.cli.models import load_model
+from gridcnn.cli.models import load_model, read_for
 from gridcnn.cli.options import (
     EncodingOption,
     LabelOption,
@@ -22,11 +22,10 @@ from gridcnn.cli.options import (
 )
 from gridcnn.cli.output import list_skipped, note, prepare_output, printable_lines, written
 from gridcnn.cli.several import columns_for
-from gridcnn.cli.sources import Columns, read_labelled
+from gridcnn.cli.sources import Columns
 
 if TYPE_CHECKING:
-    from gridcnn.datasets import Dataset
-    from gridcnn.model import FittedModel
+    pass
 
 
 def report(
@@ -61,8 +60,8 @@ def report(
     fitted = load_model(model)
     columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, labels=labels)
     columns = columns_for(fitted, columns)
-    data = _read(source, columns, fitted)
-    held_out, learned = data, None if train is None else _read(train, columns, fitted)
+    data = read_for(fitted, source, columns)
+    held_out, learned = data, None if train is None else read_for(fitted, train, columns)
     if data.split is not None:
         held_out = replace(data.part(split_part or "test"), skipped=data.skipped)
         learned = data if learned is None else learned
@@ -94,7 +93,3 @@ def report(
     if made.skipped:
         note(f"{len(made.skipped)} items could not be read and are not counted:")
         list_skipped(made.skipped)
-
-
-def _read(source: str, columns: Columns, model: FittedModel) -> Dataset:
-    return read_labelled(source, columns, on_error="skip", adapter=model.adapter, allow_one_class=True)

@@ -18,17 +18,16 @@ from gridcnn.cli.labelled_rows import LabelledRows, not_writable
 from gridcnn.cli.models import load_model
 from gridcnn.cli.options import (
     EncodingOption,
-    FirstSecondOption,
+    EndOption,
     InputsArgument,
-    LastSecondOption,
     ModelArgument,
     PathOption,
+    StartOption,
     TextOption,
     ThreadsOption,
 )
 from gridcnn.cli.output import list_skipped, note, prepare_output, written
 from gridcnn.cli.rows import count, nothing
-from gridcnn.cli.segmented import in_parts
 from gridcnn.cli.sources import Columns
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError, DataError, Skipped
@@ -71,8 +70,8 @@ def review(
     group: Annotated[
         str | None, typer.Option("--group", metavar="COLUMN", help="Column of groups that is kept beside the labels.")
     ] = None,
-    start: FirstSecondOption = None,
-    end: LastSecondOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
     encoding: EncodingOption = None,
     threads: ThreadsOption = None,
 ) -> None:
@@ -84,11 +83,11 @@ def review(
     """
     place = output if output.suffix.lower() in {".html", ".htm"} else output / PAGE
     prepare_output(place, [model, *inputs])
-    columns = Columns(text=text, path=path, group=group, encoding=encoding)
+    columns = Columns(text=text, path=path, group=group, encoding=encoding, start=start, end=end)
     with Waiting(Console(stderr=True), "reading") as waiting:
         fitted = load_model(model, threads)
-        sources = read_inputs(inputs, fitted.adapter, columns, nothing)
-        sources = in_parts(sources, start, end, encoding, fitted.adapter)
+        surrounded = fitted.background is not None
+        sources = read_inputs(inputs, fitted.adapter, columns, nothing, surrounded=surrounded)
         if fitted.adapter.reads_files:
             _require_paths(sources)
         waiting.now("predicting")

@@ -1,68 +1,164 @@
-"""Rows of a csv that name parts of recordings: where each begins and ends."""
+"""Long items that a command reads whole or in parts: rows of a csv say where each part begins and ends."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gridcnn.cli.asked import Asked, Source
-from gridcnn.errors import ConfigurationError, DataError, ItemError
-from gridcnn.segments import Segment
-from gridcnn.stored import Stored
+from gridcnn.cli.asked import Asked, Source, unreadable
+from gridcnn.cli.sources import Columns, holds_rows
+from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
+from gridcnn.segments import Segment, Span, file_of
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
+    from gridcnn.datasets import Dataset
+    from gridcnn.model import FittedModel
 
-__all__ = ["in_parts", "segmented"]
+__all__ = ["as_item", "has_parts", "in_parts", "long_item", "read_by"]
+
+LOGS_HELD = 4
+"""Logs that are in memory at a time, since rows that name one may stand anywhere."""
+
+
+def has_parts(adapter: Adapter) -> bool:
+    """Whether an item may be a part of a longer one, and not only all of a picture or of a row."""
+    return adapter.reads_logs or adapter.reads_texts or (adapter.reads_files and adapter.spec_.axes[-1].unit == "s")
+
+
+def long_item(file: Path, adapter: Adapter, encoding: str | None = None) -> Any:
+    """Return what a file holds: a path of a recording or picture, a text, or a log as it was read.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    if adapter.reads_files:
+        return file
+    if adapter.reads_texts:
+        from gridcnn.datasets.folder import read_document
+
+        return read_document(file, encoding)
+    return _log(file, file.stat().st_mtime_ns)
+
+
+@functools.lru_cache(LOGS_HELD)
+def _log(file: Path, _changed: int) -> Any:
+    from gridcnn.datasets.logs import read_log
+
+    return read_log(file)
+
+
+def as_item(asked: Asked, adapter: Adapter) -> Asked:
+    """Return an item as the adapter reads it: a log that is no longer than a window, as a series."""
+    if isinstance(asked.item, ItemError) or not adapter.reads_logs:
+        return asked
+    try:
+        _require_short(adapter.length_of(asked.item), adapter, asked.name)
+        return asked._replace(item=adapter.part(asked.item))
+    except ItemError as error:
+        return unreadable(asked.name, error.reason, asked.row)
+
+
+def _require_short(length: float, adapter: Adapter, name: str) -> None:
+    """Refuse a whole log that is longer than a window: the answer would be about all of it, and mean nothing.
+
+    Raises
+    ------
+    ItemError
+        It says what to do.
+    """
+    if length > adapter.extent_:
+        raise ItemError(
+            name,
+            f"a log of {length:,.0f} samples, and this model reads {adapter.extent_:,.0f}: `gridcnn detect` finds what "
+            "is in it; for given parts, list them in a csv, and say --path, --start and --end",
+        )
+
+
+def read_by(data: Dataset, model: FittedModel) -> Dataset:
+    """Return items of logs and texts as a model reads them; those that it cannot read are left out.
+
+    Raises
+    ------
+    DataError
+        If none is left.
+    """
+    adapter, surrounded = model.adapter, model.background is not None
+    if data.places is None and not (adapter.reads_logs and data.whole is not None):
+        return data
+    kept, items, skipped = [], [], []
+    for at, item in enumerate(data.items):
+        place = None if data.places is None else data.places[at]
+        try:
+            if place is None:
+                _require_short(_samples(item), adapter, f"item {at + 1}")
+                items.append(item)
+            else:
+                whole = data.long_item(place.path)
+                items.append(adapter.part(whole, place.start, place.end, surrounded=surrounded))
+            kept.append(at)
+        except ItemError as error:
+            skipped.append(Skipped(str(place or error.item), error.reason))
+    if not kept:
+        raise DataError(f"{data.name}: none of the {len(data):,} items can be used; the first: {skipped[0].reason}.")
+    return replace(data.take(kept), items=items, skipped=(*data.skipped, *skipped))
+
+
+def _samples(item: Any) -> int:
+    """Return how many samples a series has before NaN begins in all channels."""
+    import numpy as np
+
+    there = np.flatnonzero(~np.isnan(np.atleast_2d(item)).all(axis=0))
+    return int(there[-1]) + 1 if len(there) else 0
 
 
 def in_parts(
-    sources: Sequence[Source], start: str | None, end: str | None, encoding: str | None, adapter: Adapter
+    sources: Sequence[Source], columns: Columns, adapter: Adapter, *, surrounded: bool = False
 ) -> list[Source]:
-    """Return the inputs, with the parts that two columns name in place of whole recordings if these are given.
-
-    Raises
-    ------
-    ConfigurationError
-        If only one is named, or the model reads nothing that has seconds; and as `segmented`.
-    """
-    if start is None or end is None:
-        if start != end:
-            raise ConfigurationError("--start and --end belong together: name both columns, or neither.")
-        return list(sources)
-    if not adapter.reads_files or adapter.spec_.axes[-1].unit != "s":
-        raise ConfigurationError(
-            f"--start and --end are seconds of recordings; a {adapter.noun} has none: leave them out."
-        )
-    return [segmented(source, start, end, encoding) for source in sources]
-
-
-def segmented(source: Source, start: str, end: str, encoding: str | None) -> Source:
-    """Return an input whose items are the parts that its rows name, in place of whole files.
+    """Return the inputs, with the parts that two columns name in place of whole items if these are given.
 
     Parameters
     ----------
-    source : Source
-        A file of rows that lists recordings.
-    start, end : str
-        Columns of seconds from the beginning of the recording.
-    encoding : str or None
-        Of the file.
+    sources : sequence of Source
+        Of recordings, texts, or logs as they were read.
+    columns : Columns
+        `start` and `end` name columns of seconds, of words, or of samples.
+    adapter : Adapter
+        Fitted.
+    surrounded : bool
+        As in `Adapter.part`.
 
     Raises
     ------
     ConfigurationError
-        If the input is no file of rows.
+        If only one is named, an input is no file of rows, or the model reads no parts of anything.
     DataError
         If it has no such column.
     """
+    if columns.start is None or columns.end is None:
+        if columns.start != columns.end:
+            raise ConfigurationError("--start and --end belong together: name both columns, or neither.")
+        return list(sources)
+    if not has_parts(adapter):
+        raise ConfigurationError(
+            f"--start and --end say where parts of recordings, logs and texts lie; a {adapter.noun} has none: leave "
+            "them out."
+        )
+    return [_parts_of(source, columns.start, columns.end, columns, adapter, surrounded) for source in sources]
+
+
+def _parts_of(source: Source, start: str, end: str, columns: Columns, adapter: Adapter, surrounded: bool) -> Source:
     place = source.listed_in
-    if place is None:
+    if place is None or not holds_rows(place):
         raise ConfigurationError(
             f"--start and --end name columns of a csv file on this machine, and {source.name} is none: leave them out."
         )
-    times = _times(place, start, end, encoding)
+    times = _times(place, start, end, columns.encoding)
 
     def items() -> Iterator[Asked]:
         for asked in source.items():
@@ -71,18 +167,24 @@ def segmented(source: Source, start: str, end: str, encoding: str | None) -> Sou
                 continue
             row = f"{place}, row {asked.row}"
             try:
-                whole = asked.item if isinstance(asked.item, Stored) else str(asked.item)
-                segment = Segment(whole, *map(_seconds, times[asked.row]))
+                first, last = map(_number, times[asked.row])
+                file = asked.item if adapter.reads_files else asked.place or asked.item
+                kind = Segment if adapter.reads_files else Span
+                where = kind(file_of(file), first, last)
+                item = adapter.part(asked.item, first, last, surrounded=surrounded)
             except DataError as error:
-                yield Asked(row, ItemError(row, str(error)), asked.row)
+                yield unreadable(row, error.reason if isinstance(error, ItemError) else error, asked.row)
             else:
-                yield Asked(str(segment), segment, asked.row)
+                name = str(item) if adapter.reads_texts and asked.place is None else str(where)
+                yield Asked(name, item, asked.row, where)
 
     return source._replace(items=items)
 
 
 def _times(place: Path, start: str, end: str, encoding: str | None) -> dict[int, tuple[Any, Any]]:
+    """Return the cells that say where parts begin and end, by the numbers of their rows."""
     from gridcnn.datasets.cells import require_column
+    from gridcnn.datasets.event_files.reading import has_decimal_commas
     from gridcnn.datasets.streamed import StreamedTable
 
     table = StreamedTable(place, encoding)
@@ -93,11 +195,19 @@ def _times(place: Path, start: str, end: str, encoding: str | None) -> dict[int,
     for part in table.parts(start, end):
         columns = (part[name].tolist() for name in (start, end))
         found |= dict(zip(part.index.tolist(), zip(*columns, strict=True), strict=True))
+    if has_decimal_commas(cell for cells in found.values() for cell in cells):
+        found = {row: (_with_point(first), _with_point(last)) for row, (first, last) in found.items()}
     return found
 
 
-def _seconds(cell: Any) -> float:
+def _with_point(cell: Any) -> Any:
+    return cell.replace(",", ".") if isinstance(cell, str) else cell
+
+
+def _number(cell: Any) -> float:
     try:
         return float(cell)
     except (TypeError, ValueError):
-        raise DataError(f"expected seconds from the beginning of the recording, such as 12.5; got {cell!r}") from None
+        raise DataError(
+            f"expected where the part begins and ends, in seconds, samples or words, such as 12.5; got {cell!r}"
+        ) from None

@@ -190,11 +190,23 @@ def located(source: str) -> Path:
 
     What exists under its literal name is taken literally. Without anything of that name the path is returned as it is.
     An archive of several files is the folder in which it is unpacked, and `hf://datasets/USER/NAME` the one to which it
-    is downloaded.
+    is downloaded; `clips.zip/rain/1.wav` is a file in an archive, as answers call it.
     """
     if is_on_hub(source):
         return downloaded(source)
-    return _opened(_spelt(source))
+    place = _spelt(source)
+    return _in_archive(place) or _opened(place)
+
+
+def _in_archive(place: Path) -> Path | None:
+    """Return the unpacked file that a name means which begins with that of an archive; None for any other name."""
+    from gridcnn.datasets.archives import is_archive, unpacked
+
+    for archive in place.parents:
+        if is_archive(archive) and os.path.isfile(archive):  # noqa: PTH113  (a name may be too long, or a sentence)
+            inside = unpacked(archive) / place.relative_to(archive)
+            return inside if inside.exists() else None
+    return None
 
 
 def _spelt(source: str) -> Path:
@@ -240,12 +252,15 @@ def read_file(
     text, path, label = columns.text, columns.path, columns.label
     if text is None and path is None:
         path, text, label = told_columns(place, label or columns.labels)
+        path = path or _listing_column(place)
         label = None if columns.labels is not None else label
     if adapter is not None and (adapter.reads_texts or adapter.reads_files):
-        flag, other = ("--path", columns.path) if adapter.reads_texts else ("--text", columns.text)
-        if other is not None:
-            raise ConfigurationError(f"{flag} {other}: the model reads {adapter.noun}s, so leave {flag} out.")
-        text, path = (text or "text", None) if adapter.reads_texts else (None, path or "path")
+        if columns.text is not None and adapter.reads_files:
+            raise ConfigurationError(f"--text {columns.text}: the model reads {adapter.noun}s, so leave --text out.")
+        if adapter.reads_files:
+            text, path = None, path or _listing_column(place) or "path"
+        elif columns.path is None:  # or texts are files
+            text, path = text or "text", None
     if text is None and path is None:
         if others := columns.given("label", "labels", "encoding"):
             raise ConfigurationError(
@@ -272,22 +287,18 @@ def read_file(
     )
 
 
+def _listing_column(place: Path | RemoteFile) -> str | None:
+    """Return the column that lists files in a metadata.csv of Hugging Face's layout; None of any other file."""
+    from gridcnn.datasets.hub_folder import FILE_NAME, lists_files
+
+    return FILE_NAME if place.stem == "metadata" and lists_files(place) else None
+
+
 def holds_rows(place: Path | RemoteFile) -> bool:
     """Whether a file holds one row per item, by its name."""
     from gridcnn.datasets.compressed import is_table_file
 
     return is_table_file(place if isinstance(place, Path) else Path(place.name))
-
-
-def read_rows(place: Path, adapter: Adapter, columns: Columns) -> dict[int, Any]:
-    """Return the item of each row of a file by the row's number in it; a row that holds none is a `Skipped`."""
-    from gridcnn.datasets.tables import read_table
-
-    read = read_file(place, columns, "skip", adapter)
-    table = read_table(place, columns.encoding)
-    skipped = {each.row: each for each in read.skipped}
-    good = iter(read.items)
-    return {int(number): skipped[number] if number in skipped else next(good) for number in table.index}
 
 
 def parts_of(data: Dataset) -> dict[str, Dataset]:

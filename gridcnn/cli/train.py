@@ -36,6 +36,7 @@ from gridcnn.cli.options import (
 )
 from gridcnn.cli.output import note, prepare_output, save_model
 from gridcnn.cli.scaling import fit_by
+from gridcnn.cli.segmented import read_by
 from gridcnn.cli.several import compare_label_sets
 from gridcnn.cli.sources import Columns, adapter_for, parts_of, read_labelled
 from gridcnn.cli.stopping import sigterm_like_ctrl_c
@@ -207,10 +208,9 @@ def train(
         "checkpoint_dir": checkpoint_dir,
     }
     parameters = {**earlier.hyperparameters(hyperparameters), **earlier.settings(written, context)}
-    learning, parameters["background"] = with_background(
-        parts["train"], data, parameters.get("background"), reader, seed, usual=not (no_background or earlier.start)
+    learning, checking, parameters["background"], reader = with_background(
+        parts, data, parameters.get("background"), reader, seed, usual=not no_background, start=earlier.start
     )
-    checking = parts.get("validation")
     task: dict[str, Any] = {
         "groups": learning.groups,
         "validation": None if checking is None else (checking.items, checking.labels),
@@ -246,7 +246,7 @@ def train(
     print(f"trained in {time.perf_counter() - started:.1f} s{_expected(model)}, {model.n_parameters:,} parameters")
     place = save_model(model, files.model)  # before anything else can fail
     if compare:
-        _compare(model, split_items(reader, learning.items, learning.labels, parameters, **task), parts)
+        _compare(model, split_items(reader, learning.items, learning.labels, parameters, **task), parts.get("test"))
     _finish(model, data, parts.get("test"), replace(files, model=place), resumable=checkpoint_dir is not None)
 
 
@@ -313,7 +313,7 @@ def _leave_out_refit() -> bool:
     return False
 
 
-def _compare(model: FittedModel, known: Split, parts: dict[str, Dataset]) -> None:
+def _compare(model: FittedModel, known: Split, test: Dataset | None) -> None:
     """Set the classic baseline beside the network, on items that neither was trained on."""
     import numpy as np
 
@@ -324,8 +324,9 @@ def _compare(model: FittedModel, known: Split, parts: dict[str, Dataset]) -> Non
     (items, labels), held_out = known
     part = "validation"
     judged: tuple[Any, Any] | None = held_out
-    if "test" in parts:
-        part, judged = "test", (parts["test"].items, parts["test"].labels)
+    if test is not None:
+        test = read_by(test, model)
+        part, judged = "test", (test.items, test.labels)
     if judged is None:
         note("there is no validation split, so there is nothing to compare the baseline on")
         return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gridcnn.cli.evaluate import print_unmatched, trained_on
 from gridcnn.cli.models import score_items
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, table, write_csv
+from gridcnn.cli.segmented import read_by
 from gridcnn.cli.several import print_scores_after_training, score_test_part
 from gridcnn.display import printable
 from gridcnn.errors import GridcnnError, Skipped
@@ -102,6 +103,7 @@ def print_plan(plan: Plan) -> None:
 
 def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
     """Say how good the model is, and on what; return the test items that could not be read."""
+    test = test and read_by(test, model)
     refitted = model.summary["refit"]
     if model.several and "validation_accuracy" in model.scores:
         print_scores_after_training(model)

@@ -145,10 +145,9 @@ def tune(
         "cache": shared["cache"],
     }
     usual = not shared["no_background"]
-    learning, parameters["background"] = with_background(
-        parts["train"], data, parameters.get("background"), reader, shared["seed"], usual=usual
+    learning, checking, parameters["background"], reader = with_background(
+        parts, data, parameters.get("background"), reader, shared["seed"], usual=usual
     )
-    checking = parts.get("validation")
     started, display = time.perf_counter(), TrialsDisplay(Console(stderr=True), quiet=quiet, several=data.several)
     try:
         with keep_freed_memory(), sigterm_like_ctrl_c(), display:

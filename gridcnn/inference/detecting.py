@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from gridcnn.adapters import Adapter
 from gridcnn.errors import ConfigurationError, ItemError
 from gridcnn.inference.cells import CellLogits, cell_logits, has_cells
 from gridcnn.inference.event_finding import Cells, EventFinder, without_doubtful, without_echoes
@@ -37,6 +38,9 @@ COVERED_BY_WHOLE = 8
 
 EDGE, EDGE_WEIGHT, FEWEST_CELLS = 2, 0.05, 8
 """Cells at each end of a window, which see zeros beyond it and hardly count if the window has enough others."""
+
+HALF = 0.5 + 1e-6
+"""Of a cell, and what the arithmetic of places may be off."""
 
 AT_ONCE = 64
 """Windows that are computed together, at least."""
@@ -133,7 +137,8 @@ def detect(
     Yields
     ------
     Detections
-        In the order of the items. The events of an item are sorted by their beginnings; the background is none.
+        In the order of the items. The events of an item are sorted by their beginnings, and begin and end at seconds,
+        samples or words; the background is none.
 
     Raises
     ------
@@ -163,7 +168,7 @@ def detect(
     for position, item in enumerate(items):
         name = name_of(item, position)
         finder = EventFinder(name, model.class_names, thresholds, width, merge, settings.shortest, model.background)
-        look = _Look(item, finder, offset, curves=curves, several=model.several)
+        look = _Look(item, finder, model.adapter, offset, curves=curves, several=model.several)
         looks.append(look)
         try:
             if isinstance(item, ItemError):
@@ -227,7 +232,10 @@ class _Waiting:
 class _Look:
     """What is known of one item so far: the cells that further windows may cover, and the events."""
 
-    def __init__(self, item: Any, finder: EventFinder, offset: float, *, curves: bool, several: bool) -> None:
+    def __init__(
+        self, item: Any, finder: EventFinder, adapter: Adapter, offset: float, *, curves: bool, several: bool
+    ) -> None:
+        self._adapter = adapter
         self.item, self.finder, self.error, self.read, self.waiting = item, finder, "", False, 0
         self._offset, self._curves, self._several = offset, curves, several
         self._sums: _Sums | None = None
@@ -241,7 +249,8 @@ class _Look:
 
     def take(self, starts: np.ndarray, cells: np.ndarray, chances: np.ndarray) -> None:
         """Take what is said of windows: logits of cells `(n, cells, n_classes)`, probabilities `(n, n_classes)`."""
-        at = np.round((starts + self._offset) / self.finder.width).astype(int)
+        # Not rounded to even numbers: the middles of whole windows lie between two cells, each in the next one.
+        at = np.floor((starts + self._offset) / self.finder.width + HALF).astype(int)
         self._sums = self._sums or _Sums.from_first(int(at[0]), cells.shape[2], several=self._several)
         self._sums.reach(max(int(at[-1]), self._sums.first) + cells.shape[1])
         for first, logits, chance in zip(at.tolist(), cells, chances, strict=True):
@@ -264,6 +273,11 @@ class _Look:
         else:
             events = without_echoes(events, finder.merge / 2)
         item = self.item.item if isinstance(self.item, ItemError) else self.item
+        if events and not self.error:
+            starts = self._adapter.counted(item, np.array([event.start for event in events]))
+            ends = self._adapter.counted(item, np.array([event.end for event in events]), ends=True)
+            told = zip(events, starts.tolist(), ends.tolist(), strict=True)
+            events = [replace(event, start=first, end=last) for event, first, last in told]
         if not self._curves:
             return Detections(item, events, finder.length, self.error)
         places = np.concatenate([np.empty(0), *(some.starts + finder.width / 2 for some in self._kept)])

@@ -10,9 +10,9 @@ import numpy as np
 
 from gridcnn.errors import DataError, ItemError
 from gridcnn.pipeline.duplicates import identity
-from gridcnn.segments import File, Segment, Varied
+from gridcnn.segments import File, Segment, Span, Varied
 
-__all__ = ["background_segments", "neighbours", "share_annotated", "varied"]
+__all__ = ["background_segments", "met", "neighbours", "share_annotated", "varied"]
 
 TIMES, FEWEST = 2, 100
 """Segments for each annotated one, and at least, if there is room: background has more sorts than any class."""
@@ -34,6 +34,7 @@ def background_segments(
     files: Collection[File] | None = None,
     quiet: Collection[File] = (),
     most: int | None = None,
+    least: float = 0,
     seed: int = 0,
 ) -> list[Segment]:
     """Return segments of the same files that overlap none of those annotated, nor each other.
@@ -53,13 +54,15 @@ def background_segments(
         Further files, in which there is nothing at all.
     most : int, optional
         How many; None is twice as many as are annotated in these files, and at least 100.
+    least : float
+        How long each is at least, such as a window.
     seed : int
         Of the random numbers.
 
     Returns
     -------
     list of Segment
-        As many as there is room for, by file and time.
+        As many as there is room for, by file and time. Of `Span`s, they begin and end at whole numbers.
 
     Raises
     ------
@@ -69,7 +72,9 @@ def background_segments(
     random = np.random.default_rng(seed)
     by_file = {**{path: [] for path in quiet}, **_by_file(annotated, files)}
     lengths = np.sort([end - start for taken in by_file.values() for start, end in taken])
-    lengths = np.maximum(lengths, np.percentile(lengths, 25))  # at least a window, which would reach into an event
+    kind, whole = type(annotated[0]), isinstance(annotated[0], Span)
+    lengths = np.maximum(lengths, max(np.percentile(lengths, 25), least))  # or a window would reach into an event
+    lengths = np.ceil(lengths) if whole else lengths
     gaps = [
         (path, start, end)
         for path, taken in sorted(by_file.items(), key=lambda each: identity(each[0], 0))
@@ -93,10 +98,11 @@ def background_segments(
         fitting = lengths[: np.searchsorted(lengths, last - first, side="right")]
         length = float(random.choice(fitting))
         start = float(random.uniform(first, last - length))
+        start = float(round(start)) if whole else start
         if all(end <= start or begin >= start + length for begin, end in drawn[at]):
             drawn[at].append((start, start + length))
             n_drawn += 1
-    return [Segment(gaps[at][0], *each) for at in sorted(drawn) for each in sorted(drawn[at])]
+    return [kind(gaps[at][0], *each) for at in sorted(drawn) for each in sorted(drawn[at])]
 
 
 def share_annotated(
@@ -135,6 +141,36 @@ def _gaps(taken: Sequence[tuple[float, float]], length: float) -> list[tuple[flo
             found.append((free, min(start, length)))
         free = max(free, end)
     return [(start, end) for start, end in [*found, (free, length)] if end > start]
+
+
+def met(span: Segment, length: float, window: int, *, inside: float = INSIDE) -> tuple[float, float]:
+    """Return what training reads of a part of a log or a text, so that its windows lie as those that slide over it.
+
+    Each window holds a share of the part, or of a window if that is shorter; with a share of 1, what is read is the
+    part itself, and at least a window.
+
+    Parameters
+    ----------
+    span : Segment
+        The part.
+    length : float
+        Of the log or text.
+    window : int
+        In the same unit.
+    inside : float
+        Share that each window holds at least, in (0, 1].
+
+    Examples
+    --------
+    >>> met(Span("log.csv", 100, 120), 1_000, 10), met(Span("log.csv", 100, 104), 1_000, 10, inside=1)
+    ((96, 124), (97, 107))
+    """
+    margin = window - round(inside * window) if inside < 1 else 0
+    start, end = max(span.start - margin, 0.0), min(span.end + margin, length)
+    if end - start < window:
+        start = max(min((start + end - window) // 2, length - window), 0.0)
+        end = min(start + window, length)
+    return start, end
 
 
 def neighbours(drawn: Sequence[Segment], annotated: Sequence[Segment]) -> list[int]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gridcnn.errors import ConfigurationError
 from gridcnn.scale.session import ray_module
+from gridcnn.segments import Segment
+from gridcnn.stored import Stored
 
-__all__ = ["require_shared"]
+__all__ = ["file_among", "require_shared", "require_shared_run", "whole_names"]
 
 ANSWERED_WITHIN = 60.0  # seconds; a node may have to start a process first
 
@@ -63,3 +68,35 @@ def _seen(place: str) -> tuple[bool, int] | None:
         return is_folder, 0 if is_folder else os.stat(place).st_size  # noqa: PTH116
     except OSError:
         return None
+
+
+def require_shared_run(folder: Path, file: Path | None) -> None:
+    """Refuse machines that do not see a new file in the folder, or a file of the items."""
+    token = folder / f".seen-{secrets.token_hex(8)}"
+    token.write_bytes(b"?")
+    try:
+        require_shared([token, *([file] if file is not None and file.is_file() else [])])
+    finally:
+        token.unlink(missing_ok=True)
+
+
+def whole_names(items: Any) -> Any:
+    """Return items, if they are a sequence, with files named from the root: workers have other working directories."""
+    if not isinstance(items, Sequence):
+        return items
+
+    def whole(item: Any) -> Any:
+        if isinstance(item, Segment):
+            return replace(item, path=whole(item.path))
+        if isinstance(item, Stored):
+            return item.whole()
+        return os.path.abspath(item) if isinstance(item, str | Path) else item  # noqa: PTH100
+
+    return [whole(item) for item in items]
+
+
+def file_among(items: Any) -> Path | None:
+    """Return the first file of this machine among the items, or the shard that holds the first one."""
+    paths = (each.path if isinstance(each, Segment) else each for each in items)
+    paths = (each.home() if isinstance(each, Stored) else each for each in paths)
+    return next((Path(each) for each in paths if isinstance(each, str | Path)), None)

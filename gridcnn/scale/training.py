@@ -16,7 +16,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,7 @@ from gridcnn.adapters import Adapter
 from gridcnn.errors import ConfigurationError, GridcnnError
 from gridcnn.model import EpochRecord, FittedModel, Network
 from gridcnn.scale.session import by_client, connected, ray_module
-from gridcnn.scale.sharing import require_shared
-from gridcnn.segments import Segment
-from gridcnn.stored import Stored
+from gridcnn.scale.sharing import file_among, require_shared_run, whole_names
 from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.following import follow
 from gridcnn.training.peers import Peers
@@ -90,8 +88,8 @@ def fit(
     heard = CallbackList(callbacks)
     with connected(address, workers), _checkpoints(settings, address) as folder:
         settings["checkpoint_dir"] = str(folder)
-        items = _whole_names(adapter, X)
-        _require_shared(folder, _a_file_of(items) if adapter.reads_files else None)
+        items = whole_names(X) if adapter.reads_files else X
+        require_shared_run(folder, file_among(items) if adapter.reads_files else None)
         task = _Task(adapter, items, y, settings, options)
         return _Training(task, workers, heard).run(folder)
 
@@ -111,38 +109,6 @@ def _checkpoints(settings: Mapping[str, Any], address: str | None) -> Iterator[P
     else:
         with tempfile.TemporaryDirectory(prefix="gridcnn-run-", ignore_cleanup_errors=True) as place:
             yield Path(place)
-
-
-def _require_shared(folder: Path, file: Path | None) -> None:
-    """Refuse machines that do not see a new file in the folder, or a file of the items."""
-    token = folder / f".seen-{secrets.token_hex(8)}"
-    token.write_bytes(b"?")
-    try:
-        require_shared([token, *([file] if file is not None and file.is_file() else [])])
-    finally:
-        token.unlink(missing_ok=True)
-
-
-def _whole_names(adapter: Adapter, items: Any) -> Any:
-    """Return the items with files named from the root: a worker has another working directory."""
-    if not adapter.reads_files or not isinstance(items, Sequence):
-        return items
-
-    def whole(item: Any) -> Any:
-        if isinstance(item, Segment):
-            return replace(item, path=whole(item.path))
-        if isinstance(item, Stored):
-            return item.whole()
-        return os.path.abspath(item) if isinstance(item, str | Path) else item  # noqa: PTH100
-
-    return [whole(item) for item in items]
-
-
-def _a_file_of(items: Any) -> Path | None:
-    """Return the first file of this machine among the items, or the shard that holds the first one."""
-    paths = (each.path if isinstance(each, Segment) else each for each in items)
-    paths = (each.home() if isinstance(each, Stored) else each for each in paths)
-    return next((Path(each) for each in paths if isinstance(each, str | Path)), None)
 
 
 class _Training:

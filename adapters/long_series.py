@@ -1,0 +1,77 @@
+"""Series of any length: the windows that slide over a log, and its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from gridcnn.adapters import by_name
+from gridcnn.adapters.base import Adapter
+from gridcnn.adapters.long_items import LOCATED_QUANTILE, around, stretch
+from gridcnn.adapters.windows import slid
+from gridcnn.errors import ItemError
+
+__all__ = ["CHANNELS", "LongSeries"]
+
+CHANNELS = "channels"
+"""The axis that has no order."""
+
+SHORTEST_WINDOW = 8
+"""Samples of a window that locates something, at least."""
+
+
+class LongSeries(Adapter):
+    """The part of `ArrayAdapter` that is about logs, whose samples stand one after another."""
+
+    axes: Sequence[str]
+
+    sizes_: list[int]
+
+    @property
+    def reads_logs(self) -> bool:  # type: ignore[override]
+        """Of one ordered axis, not of two."""
+        return self._may_end
+
+    def length_of(self, item: Any) -> float:
+        """Return the number of samples of a log `(samples,)` or `(channels, samples)`."""
+        return float(np.shape(item)[-1])
+
+    def part(self, item: Any, start: float = 0, end: float | None = None, *, surrounded: bool = False) -> np.ndarray:
+        """Return samples of a log `(samples,)` or `(channels, samples)`, with the axes of items."""
+        first, behind = stretch(np.shape(item)[-1], start, end, "samples")
+        if surrounded:
+            first, behind = around(np.shape(item)[-1], first, behind, self.sizes_[self._end_axis])
+        series: np.ndarray = np.atleast_2d(item)[:, first:behind]
+        if CHANNELS not in self.axes:
+            if len(series) > 1:
+                raise ItemError("a log", f"it has {len(series)} channels, and the model reads one")
+            return np.asarray(series[0])
+        known = getattr(self, "sizes_", None)
+        if known is not None and len(series) != (expected := known[list(self.axes).index(CHANNELS)]):
+            raise ItemError("a log", f"it has {len(series)} channels, and the model reads {expected}")
+        return series if self._end_axis == -1 else series.T
+
+    def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield places (samples) and windows of one series of any length, step by step; see `Adapter.slide`."""
+        series, length = np.moveaxis(np.asarray(item), self._end_axis, 0), self.sizes_[self._end_axis]
+        for starts in slid(len(series), length, step):
+            cut = (np.moveaxis(series[at : at + length], 0, self._end_axis) for at in starts)
+            yield starts.astype(float), np.concatenate([self.encode(each) for each in cut])
+
+    def located(self, lengths: Sequence[float]) -> tuple[Adapter, int]:
+        """Return a `LogAdapter` whose windows are no longer than most of the parts."""
+        window = max(round(float(np.percentile(lengths, LOCATED_QUANTILE))), SHORTEST_WINDOW)
+        kind: Any = by_name("LogAdapter")  # by its name, since it is a LongSeries itself
+        return kind(**{**self.get_params(), "window": window}), window
+
+    @property
+    def _may_end(self) -> bool:
+        """Whether items are series, which may end before others do."""
+        return len(self.axes) - (CHANNELS in self.axes) == 1
+
+    @property
+    def _end_axis(self) -> int:
+        """The axis of an item along which a series ends, counted from the last."""
+        return -1 if self.axes[-1] != CHANNELS else -2

@@ -1,0 +1,289 @@
+"""Parts of logs and texts in every command, and the background between them."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gridcnn import load
+from gridcnn.adapters import ArrayAdapter, LogAdapter, TextAdapter
+from gridcnn.cli import main
+from gridcnn.datasets import load_manifest
+from gridcnn.errors import ConfigurationError, ItemError
+from gridcnn.inference.detecting import detect
+from gridcnn.pipeline.background import background_segments, met
+from gridcnn.segments import Span
+
+Run = Callable[..., Any]
+TIMES = ("--path", "file", "--start", "begin", "--end", "end")
+FOOD, CARS = ["bread", "cheese", "apple", "soup", "rice"], ["engine", "wheel", "brake", "clutch", "gear"]
+FILLING = ["the", "of", "and", "to", "in", "a", "is", "that", "it", "was", "for", "on", "are", "as", "with"]
+
+
+def made_log(seed: int, n: int = 3_000) -> tuple[np.ndarray, list[tuple[int, int, str]]]:
+    """Return noise of two sensors in which bumps and waves stand."""
+    random = np.random.default_rng(seed)
+    values, events, at = random.normal(0, 0.15, (n, 2)), [], 40
+    while at < n - 100:
+        length, kind = int(random.integers(30, 60)), ("bump", "wave")[int(random.integers(2))]
+        if kind == "bump":
+            values[at : at + length, 0] += 2 * np.hanning(length)
+        else:
+            values[at : at + length, 1] += 1.5 * np.sin(2 * np.pi * np.arange(length) / 10)
+        events.append((at, at + length, kind))
+        at += length + int(random.integers(60, 160))
+    return values, events
+
+
+def made_text(seed: int) -> tuple[str, list[tuple[int, int, str]]]:
+    """Return filling words in which runs of words about food or cars stand."""
+    random = np.random.default_rng(seed)
+    words: list[str] = []
+    events = []
+    for at in range(10):
+        words += [*random.choice(FILLING, int(random.integers(12, 18))), ","]
+        words[-2:] = [f"{words[-2]},"]
+        kind = ("food", "cars")[at % 2]
+        run = random.choice(FOOD if kind == "food" else CARS, 8)
+        events.append((len(words), len(words) + 8, kind))
+        words += list(run)
+    return " ".join([*words, *random.choice(FILLING, 12)]), events
+
+
+def listed(place: Path, rows: list[tuple[str, list[tuple[int, int, str]]]]) -> None:
+    with place.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "begin", "end", "kind"])
+        writer.writerows([name, *event] for name, events in rows for event in events)
+
+
+@pytest.fixture(scope="module")
+def quietly() -> Callable[..., str]:
+    def command(*arguments: object) -> str:
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said), pytest.raises(SystemExit) as ended:
+            main([*map(str, arguments)])
+        assert ended.value.code in {0, None}, said.getvalue()
+        return said.getvalue()
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory, quietly: Callable[..., str]) -> Path:
+    """A folder of annotated logs, and a model that locates what is in them."""
+    folder = tmp_path_factory.mktemp("logs")
+    rows = []
+    for seed, name in enumerate(("a.csv", "b.npy", "c.csv")):
+        values, events = made_log(seed)
+        if name.endswith("npy"):
+            np.save(folder / name, values.T)
+        else:
+            np.savetxt(folder / name, values, delimiter=",", header="left,right", comments="", fmt="%.5f")
+        rows.append((name, events))
+    listed(folder / "train.csv", rows[:2])
+    listed(folder / "test.csv", rows[2:])
+    said = quietly("train", folder / "train.csv", *TIMES, "--label", "kind", "-o", folder / "m.safetensors", "-q",
+                   "--epochs", 12, "--no-refit", "--folds", 2)  # fmt: skip
+    assert "segments of 'background' are drawn from where nothing is annotated, which is" in said
+    return folder
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory, quietly: Callable[..., str]) -> Path:
+    """A folder of annotated texts, and a model that locates what is in them."""
+    folder = tmp_path_factory.mktemp("texts")
+    rows = []
+    for seed in range(7):
+        text, events = made_text(seed)
+        (folder / f"{seed}.txt").write_text(text)
+        rows.append((f"{seed}.txt", events))
+    listed(folder / "train.csv", rows[:6])
+    listed(folder / "test.csv", rows[6:])
+    said = quietly("train", folder / "train.csv", *TIMES, "--label", "kind", "--background", "none", "-o",
+                   folder / "m.safetensors", "-q", "--epochs", 4, "--no-refit")  # fmt: skip
+    assert "segments of 'none' are drawn" in said
+    return folder
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_events_of_a_log_are_found_and_background_never_is(logs: Path, run: Run, tmp_path: Path) -> None:
+    model = load(logs / "m.safetensors")
+    done = run("detect", logs / "m.safetensors", logs / "c.csv", "-o", tmp_path / "e.csv")
+    found = rows_of((tmp_path / "e.csv").read_text())
+    scored = run("evaluate", logs / "m.safetensors", logs / "test.csv", *TIMES, "--label", "kind", "--events", "--json")
+    classes = json.loads(scored.out)["classes"]
+
+    assert done.code == 0
+    assert isinstance(model.adapter, LogAdapter)
+    assert model.background is not None
+    assert {each["label"] for each in found} == {"bump", "wave"}
+    assert set(classes) == {"all", "bump", "wave"}
+    assert classes["all"]["f1"] >= 0.9
+
+
+def test_events_of_texts_are_counted_in_words(texts: Path, run: Run, tmp_path: Path) -> None:
+    run("detect", texts / "m.safetensors", texts / "6.txt", "-o", tmp_path / "e.csv")
+    found = rows_of((tmp_path / "e.csv").read_text())
+    scored = run("evaluate", texts / "m.safetensors", texts / "test.csv", *TIMES, "--label", "kind", "--events",
+                 "--json")  # fmt: skip
+    classes = json.loads(scored.out)["classes"]
+
+    assert all(float(each["end"]) <= len((texts / "6.txt").read_text().split()) for each in found)
+    assert "none" not in {each["label"] for each in found} | set(classes)
+    assert classes["all"]["f1"] >= 0.8
+
+
+def test_each_whole_window_has_a_cell_of_its_own(texts: Path) -> None:
+    model = load(texts / "m.safetensors")
+    (found,) = detect(model, [(texts / "6.txt").read_text()], curves=True)
+    assert found.places is not None
+    assert found.curve is not None
+
+    assert np.diff(found.places).tolist() == [1.0] * (len(found.places) - 1)
+    assert not (np.ptp(found.curve, axis=1) < 1e-6).any()
+
+
+@pytest.mark.parametrize("kind", ["logs", "texts"])
+def test_given_parts_are_answered_by_every_command(
+    kind: str, request: pytest.FixtureRequest, run: Run, tmp_path: Path
+) -> None:
+    folder = request.getfixturevalue(kind)
+    model, table = folder / "m.safetensors", folder / "test.csv"
+    kinds = [row["kind"] for row in rows_of(table.read_text())]
+    predicted = rows_of(run("predict", model, table, *TIMES).out)
+    run("embed", model, table, *TIMES, "-o", tmp_path / "e.parquet")
+    searched = json.loads(run("search", tmp_path / "e.parquet", table, "--row", 3, *TIMES, "--top", 1, "--json").out)
+    scored = run("evaluate", model, table, *TIMES, "--label", "kind")
+    reviewed = run("review", model, table, *TIMES, "-o", tmp_path / "r.html")
+    explained = run("explain", model, table, "--row", 3, *TIMES, "-o", tmp_path / "why.html")
+
+    assert np.mean([row["prediction"] == each for row, each in zip(predicted, kinds, strict=True)]) >= 0.9
+    assert re.fullmatch(r".*, \d+ to \d+", predicted[1]["item"])
+    assert searched[0]["item"] == predicted[1]["item"]
+    assert f"items              {len(kinds)}" in scored.out
+    assert "gridcnn train labels.csv --path path --start begin --end end -o" in reviewed.err
+    assert (explained.code, explained.err.count("page:")) == (0, 1)
+
+
+def test_a_whole_log_is_refused_in_a_line_that_says_what_to_do(logs: Path, run: Run) -> None:
+    model = logs / "m.safetensors"
+    one = run("predict", model, logs / "c.csv")
+    without_times = run("evaluate", model, logs / "test.csv", "--path", "file", "--label", "kind")
+
+    assert (one.code, one.out, one.err.count("\n")) == (2, "", 1)
+    assert "a log of 3,000 samples" in one.err
+    assert "`gridcnn detect` finds what is in it" in one.err
+    assert "none of the" in without_times.err
+    assert "`gridcnn detect` finds what is in it" in without_times.err
+
+
+def test_a_short_log_is_an_item(logs: Path, run: Run, tmp_path: Path) -> None:
+    values, events = made_log(0)
+    window = int(load(logs / "m.safetensors").adapter.extent_)
+    np.save(tmp_path / "short.npy", values[events[0][0] :][:window].T)
+
+    assert rows_of(run("predict", logs / "m.safetensors", tmp_path).out)[0]["prediction"] == events[0][2]
+
+
+def test_a_log_of_other_channels_says_so(logs: Path, run: Run, tmp_path: Path) -> None:
+    np.save(tmp_path / "three.npy", np.zeros((3, 20)))
+
+    assert (
+        "it has 3 channels, and the model reads 2" in run("predict", logs / "m.safetensors", tmp_path / "three.npy").err
+    )
+
+
+def test_columns_that_look_like_times_are_named(logs: Path, run: Run) -> None:
+    assert (
+        "say --start begin --end end" in run("embed", logs / "m.safetensors", logs / "test.csv", "--path", "file").err
+    )
+
+
+def test_a_table_of_logs_is_searched_log_by_log(logs: Path, run: Run, tmp_path: Path) -> None:
+    done = run("detect", logs / "m.safetensors", logs / "test.csv", "--path", "file", "-o", tmp_path / "e.csv")
+
+    assert "in 1 item" in done.out
+    assert {row["path"] for row in rows_of((tmp_path / "e.csv").read_text())} == {str(logs / "c.csv")}
+
+
+def test_a_saved_model_of_windows_is_loaded_as_it_was(logs: Path) -> None:
+    adapter = load(logs / "m.safetensors").adapter
+    part = np.random.default_rng(0).normal(size=(2, 80))
+
+    assert adapter.encode(part).shape[1:] == (2, adapter.extent_)
+    assert len(adapter.encode(part)) > 2
+    with pytest.raises(ItemError, match="and a window has"):
+        adapter.encode(part[:, :5])
+
+
+def test_a_part_comes_with_what_surrounds_it_if_a_window_is_longer() -> None:
+    series = ArrayAdapter(axes=("channels", "length")).fit(np.random.default_rng(0).normal(size=(20, 2, 10)))
+    log = np.arange(200.0).reshape(2, 100)
+    words = TextAdapter(length=8, min_count=1).fit(["a b c d e f g h"])
+    text = "zero one two three four five six seven eight nine"
+
+    assert series.part(log, 20, 24)[0].tolist() == [20, 21, 22, 23]
+    assert series.part(log, 20, 24, surrounded=True)[0].tolist() == list(range(17, 27))
+    assert words.part(text, 4, 6) == "four five"
+    assert words.part(text, 4, 6, surrounded=True) == "one two three four five six seven eight"
+    with pytest.raises(ItemError, match="there are 100 samples, and the part ends at 101"):
+        series.part(log, 90, 101)
+    with pytest.raises(ItemError, match="in whole numbers"):
+        words.part(text, 0.5, 2)
+
+
+def test_pictures_have_no_parts() -> None:
+    from gridcnn.adapters import ImageAdapter
+
+    with pytest.raises(ConfigurationError, match="reads no parts"):
+        ImageAdapter().part("a.png", 0, 1)
+
+
+def test_background_of_a_log_begins_and_ends_at_samples_and_is_as_long_as_a_window() -> None:
+    annotated = [Span("a.csv", at, at + 7) for at in range(0, 1_000, 50)]
+    drawn = background_segments(annotated, lambda _: 1_000.0, least=12)
+
+    assert all(isinstance(each, Span) and each.start.is_integer() and each.end - each.start == 12 for each in drawn)
+    assert not any(each.start < other.end and other.start < each.end for each in drawn for other in annotated)
+
+
+def test_windows_in_training_hold_most_of_an_event() -> None:
+    span = Span("a.csv", 100, 140)
+
+    assert met(span, 1_000, 20) == (92, 148)
+    assert met(span, 1_000, 60, inside=1) == (90, 150)
+    assert met(Span("a.csv", 0, 4), 30, 20, inside=1) == (0, 20)
+
+
+def test_words_of_a_text_hold_its_tokens() -> None:
+    reader = TextAdapter(length=8, min_count=1).fit(["it's late, go home now please do"])
+    text = "it's late, go"  # it 's late , go
+
+    assert reader.counted(text, np.array([0.0, 1.0, 2.0, 4.0])).tolist() == [0, 0, 1, 2]
+    assert reader.counted(text, np.array([2.0, 3.0, 4.0, 5.0]), ends=True).tolist() == [1, 2, 2, 3]
+
+
+def test_texts_in_files_that_a_table_lists_are_cut_at_words(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("what a  fine day")
+    (tmp_path / "m.csv").write_text("file,from,to\na.txt,0,2\na.txt,2,4\nnone.txt,0,1\na.txt,3,9\n")
+    data = load_manifest(tmp_path / "m.csv", path_column="file", start="from", end="to", on_error="skip")
+    whole = load_manifest(tmp_path / "m.csv", path_column="file", on_error="skip")
+
+    assert data.items == ["what a", "fine day"]
+    assert [each.row for each in data.skipped] == [4, 5]
+    assert data.segments == [Span(str(tmp_path / "a.txt"), 0, 2), Span(str(tmp_path / "a.txt"), 2, 4)]
+    assert whole.items == ["what a  fine day"] * 3
+    assert "--start from --end to" not in str(whole.notes)
