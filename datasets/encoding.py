@@ -58,7 +58,13 @@ def decode(data: bytes, path: Path, encoding: str | None = None) -> str:
                 f"{path}: unknown encoding {encoding!r}: use a name such as utf-8, cp1252 or utf-16."
             ) from None
     if name := mark_of(data):
-        return decode(data, path, name)
+        try:
+            return data.decode(name)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{path}: its first bytes are those of {name}, but byte {error.start} is not {name}: the file is damaged, "
+                "or no text."
+            ) from None
     try:
         if b"\0" not in data:
             return data.decode("utf-8")

@@ -456,7 +456,8 @@ WRITERS = {
     "gridcnn/export/signing.py": {"open"},  # an empty file whose permissions hold what replaces it
     "gridcnn/scale/predicting.py": {"TemporaryDirectory", "write_bytes"},  # the model, read back at once
     "gridcnn/scale/session.py": {"open"},  # standard error, and what is dropped
-    "gridcnn/scale/training.py": {"TemporaryDirectory", "write_bytes"},  # a file that is looked for and removed
+    "gridcnn/scale/sharing.py": {"write_bytes"},  # a file that is looked for and removed
+    "gridcnn/scale/training.py": {"TemporaryDirectory"},  # checkpoints of one machine
     "gridcnn/scale/shards.py": {"TemporaryFile", "write_table"},  # what follows the rows; a shard in memory
     "gridcnn/serve/sent.py": {"TemporaryDirectory", "write_bytes"},  # what was sent, for one answer
     "gridcnn/export/hub.py": {"TemporaryDirectory"},  # read back at once
