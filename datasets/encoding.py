@@ -62,8 +62,8 @@ def decode(data: bytes, path: Path, encoding: str | None = None) -> str:
             return data.decode(name)
         except UnicodeDecodeError as error:
             raise DataError(
-                f"{path}: its first bytes are those of {name}, but byte {error.start} is not {name}: the file is damaged, "
-                "or no text."
+                f"{path}: its first bytes are those of {name}, but byte {error.start} is not {name}: the file is "
+                "damaged, or no text."
             ) from None
     try:
         if b"\0" not in data:
