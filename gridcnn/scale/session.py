@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import signal
@@ -134,12 +135,8 @@ def _start(ray: Any, address: str | None, workers: int) -> None:
 
 def _require_client(address: str | None) -> None:
     """Refuse ray:// without Ray's client."""
-    if address is None or not address.startswith("ray://"):
-        return
-    try:
-        import grpc  # noqa: F401
-    except ImportError as error:
-        raise ConfigurationError("ray:// needs grpcio, which is not installed: pip install 'gridcnn[scale]'") from error
+    if address is not None and address.startswith("ray://") and importlib.util.find_spec("grpc") is None:
+        raise ConfigurationError("ray:// needs grpcio, which is not installed: pip install 'gridcnn[scale]'")
 
 
 def _require_reachable(address: str) -> None:
