@@ -130,6 +130,13 @@ def test_a_cluster_without_a_shared_folder_is_refused_before_work_starts():
         fit(ImageAdapter(), *some(20), PARAMETERS, workers=2, address="auto")
 
 
+def test_a_cluster_that_does_not_answer_is_told_before_anything_is_read(run, tmp_path):
+    done = run("train", tmp_path / "missing.csv", "-o", tmp_path / "m", "--workers", 2, "--ray-address", "127.0.0.1:1")
+    assert done.code == 2
+    assert "no Ray cluster answers at 127.0.0.1:1" in done.err
+    assert "missing.csv" not in done.err
+
+
 def test_more_workers_than_the_cluster_has_are_refused():
     with pytest.raises(ConfigurationError, match="too few for 64 workers"):
         fit(ImageAdapter(), *some(20), PARAMETERS, workers=64)

@@ -15,16 +15,17 @@ __all__ = ["fit_by"]
 
 
 def fit_by(workers: int | None, address: str | None) -> Callable[..., FittedModel]:
-    """Return the function that trains: here, or by so many workers; refuse if what they need is not installed."""
+    """Return the function that trains: here, or by so many workers; refuse if what they need is missing."""
     if workers is None:
         if address is not None:
             raise ConfigurationError("--ray-address without --workers: say how many workers of the cluster to use.")
         from gridcnn.training.fit import fit
 
         return fit
-    from gridcnn.scale.session import ray_module
+    from gridcnn.scale.session import ray_module, require_answer
 
     ray_module("train")
+    require_answer(address)
     from gridcnn.scale.training import fit as fit_far
 
     return functools.partial(fit_far, workers=workers, address=address)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from gridcnn.errors import ConfigurationError
 
-__all__ = ["by_client", "connected", "ray_module"]
+__all__ = ["by_client", "connected", "ray_module", "require_answer"]
 
 OBJECT_STORE = 512 * 2**20
 """Bytes that objects under way may take in shared memory where this process starts Ray; what is more goes to disk."""
@@ -94,9 +94,7 @@ def connected(address: str | None, workers: int) -> Iterator[None]:
         _require_cpus(ray, workers)
         yield
         return
-    if address not in {None, "local", "auto"}:
-        _require_client(address)
-        _require_reachable(str(address))
+    require_answer(address)
     try:
         with _signals_kept(), _compiled_code_silenced(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Ray Client connection timed out")  # which the error says
@@ -133,14 +131,20 @@ def _start(ray: Any, address: str | None, workers: int) -> None:
         ) from error
 
 
-def _require_client(address: str | None) -> None:
-    """Refuse ray:// without Ray's client."""
-    if address is not None and address.startswith("ray://") and importlib.util.find_spec("grpc") is None:
+def require_answer(address: str | None) -> None:
+    """Ask a cluster for a connection: Ray itself tries for minutes, and says so on many lines.
+
+    Raises
+    ------
+    ConfigurationError
+        If none answers at this address, or at that of RAY_ADDRESS, or what it takes to ask is not installed.
+    """
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    if address in {None, "local", "auto"}:
+        return
+    assert address is not None  # for the type checker
+    if address.startswith("ray://") and importlib.util.find_spec("grpc") is None:
         raise ConfigurationError("ray:// needs grpcio, which is not installed: pip install 'gridcnn[scale]'")
-
-
-def _require_reachable(address: str) -> None:
-    """Ask for a connection first: Ray itself tries for minutes, and says so on many lines."""
     try:
         parts = urlsplit(address if "://" in address else f"//{address}")
         host, port = parts.hostname, parts.port or (10001 if parts.scheme == "ray" else None)
