@@ -103,10 +103,10 @@ def _dataset(
 
 def _or_table(tree: Tree) -> str:
     """Say that a table beside the folders may know the classes, if there is one."""
-    tables = [path.name for path in tree.loose if is_table_file(path) and not path.name.endswith(_RESULTS)]
+    tables = [path for path in tree.loose if is_table_file(path) and not path.name.endswith(_RESULTS)]
     if not tables:
         return ""
-    return f"; or, if {tables[0]} says which class each file has, give that file (of an archive, once it is unpacked)"
+    return f"; or, if {tables[0].name} says which class each file has, give {tables[0]}"
 
 
 def _documents(root: Path, tree: Tree, files: Sequence[Sequence[Path]], allow_one_class: bool) -> Dataset:

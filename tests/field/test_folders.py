@@ -367,7 +367,8 @@ def test_a_table_beside_a_folder_of_all_files_is_offered(tmp_path, run: Callable
     """labels.csv and images/."""
     folder = tree(tmp_path / "d", "images", n=4)
     (folder / "labels.csv").write_text("path,label\nimages/0.png,cat\n")
-    assert "if labels.csv says which class each file has, give that file" in run("train", folder, "--dry-run").err
+    told = f"if labels.csv says which class each file has, give {folder / 'labels.csv'}"
+    assert told in " ".join(run("train", folder, "--dry-run").err.split())
 
 
 def test_an_archive_is_checked_and_its_items_are_called_by_their_places_in_it(tmp_path, run: Callable):
@@ -516,3 +517,14 @@ def test_parts_within_folders_that_hold_nothing_else_are_found(tmp_path):
         tmp_path, "data/images/train/cat", "data/images/train/dog", "data/images/val/cat", "data/images/val/dog",
     )  # fmt: skip
     assert {part for part, _ in split_counts(root)} == {"train", "validation"}
+
+
+def test_a_table_in_an_archive_is_named_behind_it(tmp_path, run: Callable):
+    """pets.zip/labels.csv"""
+    folder = tree(tmp_path / "d", "images", n=4)
+    rows = [f"images/{path.name},{('cat', 'dog')[at % 2]}" for at, path in enumerate(sorted(folder.rglob("*.png")))]
+    (folder / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    archive = shutil.make_archive(str(tmp_path / "pets"), "zip", folder)
+    table = f"{archive}/labels.csv"
+    assert f"give {table}" in " ".join(run("train", archive, "--dry-run").err.split())
+    assert "2 classes: cat 2, dog 2" in run("train", table, "--path", "path", "--dry-run").out
