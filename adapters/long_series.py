@@ -60,6 +60,10 @@ class LongSeries(Adapter):
             cut = (np.moveaxis(series[at : at + length], 0, self._end_axis) for at in starts)
             yield starts.astype(float), np.concatenate([self.encode(each) for each in cut])
 
+    def counted(self, item: Any, places: np.ndarray, *, ends: bool = False) -> np.ndarray:
+        """Return the samples nearest to places, as whole numbers."""
+        return np.asarray(np.floor(places + 0.5))
+
     def located(self, lengths: Sequence[float]) -> tuple[Adapter, int]:
         """Return a `LogAdapter` whose windows are no longer than most of the parts."""
         window = max(round(float(np.percentile(lengths, LOCATED_QUANTILE))), SHORTEST_WINDOW)

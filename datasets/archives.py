@@ -6,6 +6,7 @@ import bz2
 import contextlib
 import gzip
 import lzma
+import os
 import shutil
 import tarfile
 import tempfile
@@ -19,9 +20,9 @@ from gridcnn.datasets.compressed import DAMAGE, require_whole
 from gridcnn.datasets.limits import most
 from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError, GridcnnError
-from gridcnn.temporary import remove_folder, temporary_folder
+from gridcnn.temporary import call, remove_folder, temporary_folder
 
-__all__ = ["is_archive", "unpacked"]
+__all__ = ["file_in_archive", "is_archive", "unpacked"]
 
 ALWAYS = 2**30
 """Bytes that an archive may unpack to, however small it is."""
@@ -43,6 +44,23 @@ SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", "
 def is_archive(path: Path) -> bool:
     """Whether a name is one of an archive that can be unpacked here."""
     return path.name.lower().endswith(SUFFIXES)
+
+
+def file_in_archive(place: Path) -> Path | None:
+    """Return the unpacked file that a name means which begins with that of an archive; None for any other name.
+
+    Raises
+    ------
+    DataError
+        If the archive cannot be unpacked, or holds no such file.
+    """
+    for archive in place.parents:
+        if is_archive(archive) and os.path.isfile(archive):  # noqa: PTH113  (a name may be too long, or a sentence)
+            inside = unpacked(archive) / place.relative_to(archive)
+            if not inside.exists():
+                raise DataError(f"{place}: there is no such file in {archive}.")
+            return inside
+    return None
 
 
 def unpacked(archive: Path) -> Path:
@@ -67,7 +85,9 @@ def unpacked(archive: Path) -> Path:
         more than the disk has room for.
     """
     state = archive.stat()
-    return _unpack(archive.resolve(), state.st_size, state.st_mtime_ns)
+    folder = _unpack(archive.resolve(), state.st_size, state.st_mtime_ns)
+    call(folder, str(archive))
+    return folder
 
 
 @cache

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-__all__ = ["is_temporary", "remove_folder", "temporary_folder"]
+__all__ = ["as_called", "call", "is_temporary", "remove_folder", "temporary_folder"]
 
 PREFIX = "gridcnn-"
 LOCK = ".in-use"
@@ -45,6 +45,26 @@ def is_temporary(path: str | os.PathLike[str]) -> bool:
     """Whether a path lies in a folder of `temporary_folder`: it will be gone when the program has ended."""
     inside = Path(os.path.relpath(path, tempfile.gettempdir())).parts
     return inside[0].startswith(PREFIX) and len(inside) > 1
+
+
+_called: dict[str, str] = {}
+
+
+def call(folder: Path, name: str) -> None:
+    """Remember what a person calls a temporary folder: the archive that was unpacked into it."""
+    _called[str(folder)] = name
+
+
+def as_called(text: str) -> str:
+    """Return a text for a person, in which temporary folders have the names of what they hold.
+
+    >>> call(Path("/tmp/gridcnn-1/clips"), "clips.zip")
+    >>> as_called("/tmp/gridcnn-1/clips/rain/1.wav: truncated")
+    'clips.zip/rain/1.wav: truncated'
+    """
+    for folder, name in _called.items():
+        text = text.replace(folder, name)
+    return text
 
 
 def remove_folder(folder: Path) -> None:

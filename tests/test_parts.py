@@ -190,6 +190,23 @@ def test_a_whole_log_is_refused_in_a_line_that_says_what_to_do(logs: Path, run: 
     assert "`gridcnn detect` finds what is in it" in without_times.err
 
 
+def test_what_detect_finds_in_a_log_is_read_again_by_the_names_of_answers(logs: Path, run: Run, tmp_path: Path) -> None:
+    model, found, answers = logs / "m.safetensors", tmp_path / "found.csv", tmp_path / "answers.csv"
+    assert run("detect", model, logs / "c.csv", "-o", found).code == 0
+    events = rows_of(found.read_text())
+    assert len(events) > 5
+    assert all(float(each[name]).is_integer() for each in events for name in ("start", "end"))
+
+    asked = ("--path", "path", "--start", "start", "--end", "end")
+    assert run("predict", model, found, *asked, "-o", answers).code == 0
+    first = rows_of(answers.read_text())[0]
+    assert first["error"] == ""
+    assert run("explain", model, first["item"], "-o", tmp_path / "why.html").code == 0
+    refused = run("explain", model, logs / "c.csv", "-o", tmp_path / "none.html")
+    assert refused.code == 2
+    assert "`gridcnn detect` finds what is in it" in " ".join(refused.err.split())
+
+
 def test_a_short_log_is_an_item(logs: Path, run: Run, tmp_path: Path) -> None:
     values, events = made_log(0)
     window = int(load(logs / "m.safetensors").adapter.extent_)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gridcnn.cli.asking import read_inputs
 from gridcnn.cli.hub_sources import column_of_bytes
-from gridcnn.cli.segmented import read_by
+from gridcnn.cli.segmented import has_parts, long_item, read_by
 from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, read_labelled
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from gridcnn.model import FittedModel
 
 ROW = re.compile(r"(.+), row (\d+)")
+
+PART = re.compile(r"(.+), ([\d.]+) to ([\d.]+)( s)?")
+"""A part of a recording, log or text, as answers name it."""
 
 
 class Scored(NamedTuple):
@@ -98,21 +101,32 @@ def one_item(model: FittedModel, item: str, row: int | None, columns: Columns) -
     Parameters
     ----------
     item : str
-        A file, a sentence, or with `row` a file of rows; also a row as answers name it, such as "a.parquet, row 7".
+        A file, a sentence, or with `row` a file of rows; also a row or a part as answers name it, such as
+        "a.parquet, row 7" and "log.csv, 60 to 101".
     """
     from gridcnn.datasets.encoding import decode
+    from gridcnn.datasets.logs import LOG_FILES
     from gridcnn.datasets.remote import RemoteFile, is_remote
 
     if is_remote(item) and model.adapter.reads_files and row is None:
         return RemoteFile(item), None
     if row is None and (found := ROW.fullmatch(item)) and os.path.isfile(found[1]):  # noqa: PTH113
         item, row = found[1], int(found[2])
+    if row is None and has_parts(model.adapter) and (found := PART.fullmatch(item)) and os.path.isfile(found[1]):  # noqa: PTH113
+        whole = long_item(Path(found[1]), model.adapter, columns.encoding)
+        part = model.adapter.part(whole, float(found[2]), float(found[3]), surrounded=model.background is not None)
+        return part, item
     place, is_table = located(item), not (model.adapter.reads_texts or model.adapter.reads_files)
     is_file = os.path.isfile(place)  # noqa: PTH113  (a sentence may be too long for a name)
     if row is not None:
         return item_of_row(model, place, row, columns), f"{place.name}, row {row}" if is_table else None
     if columns.given():
         raise ConfigurationError(f"{', '.join(columns.given())}: for a row of a file, so say which one: --row NUMBER.")
+    if model.adapter.reads_logs and place.suffix.lower() in LOG_FILES:
+        (source,) = read_inputs([item], model.adapter, columns)
+        asked = next(source.items())
+        if asked.row is None:  # or its rows are the items
+            return asked.item, asked.name
     if is_table:
         raise ConfigurationError(f"{item}: this model reads rows of a table: name a file and a row, table.csv --row 2.")
     if is_file and holds_rows(place):

@@ -24,6 +24,7 @@ from gridcnn.display import printable
 from gridcnn.durable import make_folder
 from gridcnn.errors import ConfigurationError, GridcnnError, Skipped
 from gridcnn.pipeline.replacing import replacing
+from gridcnn.temporary import as_called
 
 if TYPE_CHECKING:
     from gridcnn.model import FittedModel
@@ -56,7 +57,7 @@ def survive_any_text() -> None:
 
 def note(line: str) -> None:
     """Print a remark to standard error."""
-    print(printable(line), file=sys.stderr)
+    print(printable(as_called(line)), file=sys.stderr)
 
 
 def table(*columns: object, title: str | None = None) -> Table:

@@ -194,19 +194,10 @@ def located(source: str) -> Path:
     """
     if is_on_hub(source):
         return downloaded(source)
+    from gridcnn.datasets.archives import file_in_archive
+
     place = _spelt(source)
-    return _in_archive(place) or _opened(place)
-
-
-def _in_archive(place: Path) -> Path | None:
-    """Return the unpacked file that a name means which begins with that of an archive; None for any other name."""
-    from gridcnn.datasets.archives import is_archive, unpacked
-
-    for archive in place.parents:
-        if is_archive(archive) and os.path.isfile(archive):  # noqa: PTH113  (a name may be too long, or a sentence)
-            inside = unpacked(archive) / place.relative_to(archive)
-            return inside if inside.exists() else None
-    return None
+    return file_in_archive(place) or _opened(place)
 
 
 def _spelt(source: str) -> Path:

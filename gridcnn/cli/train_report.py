@@ -14,6 +14,7 @@ from gridcnn.cli.segmented import read_by
 from gridcnn.cli.several import print_scores_after_training, score_test_part
 from gridcnn.display import printable
 from gridcnn.errors import GridcnnError, Skipped
+from gridcnn.temporary import as_called
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
@@ -192,7 +193,7 @@ def report_skipped(skipped: Sequence[Skipped], n_items: int, path: Path) -> bool
         path.unlink(missing_ok=True)  # an earlier run's list would mislead
         return False
     skipped = sorted(skipped, key=lambda each: [(len(part), part) for part in re.split(r"(\d+)", each.item)])
-    rows = [(each.item, each.reason) for each in skipped]
+    rows = [(as_called(each.item), as_called(each.reason)) for each in skipped]
     kept = _try_to_write(path, lambda: write_csv(path, ("item", "reason"), rows))
     note(f"skipped {len(skipped)} of {n_items} items{f', listed in {path}' if kept else ''}:")
     list_skipped(skipped)

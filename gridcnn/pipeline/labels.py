@@ -87,7 +87,7 @@ def _of_one_kind(labels: np.ndarray) -> np.ndarray:
 def check_classes(classes: np.ndarray, n_items: int, what: str = "y") -> None:
     """Raise DataError if there are fewer than two classes, or about as many as items; `what` holds the labels."""
     if len(classes) < 2:
-        found = f"one class ({classes[0]!r})" if len(classes) else "no label"
+        found = f"one class ({str(classes[0])!r})" if len(classes) else "no label"
         raise DataError(f"a classifier needs at least two classes, but {what} has {found}")
     if hardly_repeat(len(classes), n_items):
         raise DataError(

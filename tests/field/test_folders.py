@@ -528,3 +528,15 @@ def test_a_table_in_an_archive_is_named_behind_it(tmp_path, run: Callable):
     table = f"{archive}/labels.csv"
     assert f"give {table}" in " ".join(run("train", archive, "--dry-run").err.split())
     assert "2 classes: cat 2, dog 2" in run("train", table, "--path", "path", "--dry-run").out
+
+
+def test_a_broken_file_in_an_archive_is_named_by_its_place_there(tmp_path, run: Callable):
+    """Not by that of the temporary folder, which is gone when a person looks."""
+    folder = tree(tmp_path / "d", "cat", "dog", n=12)
+    (folder / "cat" / "broken.png").write_bytes(b"none")
+    archive = shutil.make_archive(str(tmp_path / "pets"), "zip", folder)
+    done = run("train", archive, "-o", tmp_path / "m.safetensors", "--epochs", 1, "-q")
+    assert f"{archive}/cat/broken.png: " in done.err
+    assert f"{archive}/cat/broken.png" in (tmp_path / "m.safetensors.skipped.csv").read_text()
+    missing = run("predict", tmp_path / "m.safetensors", f"{archive}/cat/none.png", "-o", tmp_path / "a.csv")
+    assert "there is no such file in" in missing.err
