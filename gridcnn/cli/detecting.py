@@ -195,8 +195,8 @@ def _listed(table: Path, adapter: Adapter, columns: Columns | None) -> Iterator[
 
     for number, asked in enumerate(listed(str(table), table, adapter, columns or Columns()).items(), start=1):
         file = asked.place if asked.place is not None else asked.item if adapter.reads_files else None
-        if file is not None and asked.name == str(file):
-            yield LongItem(str(file), Path(str(file)))
+        if isinstance(file, str | Path) and asked.name == str(file):
+            yield LongItem(str(file), Path(file))
             continue
         item = str(asked.item) if isinstance(asked.item, Path) else asked.item
         yield LongItem(f"{table}, row {number}", table, item)
