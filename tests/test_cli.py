@@ -472,3 +472,14 @@ def test_the_version_is_printed(run: Run) -> None:
     from gridcnn import __version__
 
     assert run("--version").out == f"gridcnn {__version__}\n"
+
+
+def test_reasons_are_told_at_once_if_most_rows_are_bad(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\na b,x\nc d,\ne f,\n")
+
+    done = run("train", tmp_path / "a.csv", "--text", "text", "--label", "label", "-o", tmp_path / "m.safetensors")
+
+    assert done.code == 2
+    assert "1 class: x 1" in done.out
+    assert "row 3: no label" in done.err
+    assert "one class ('x')" in done.err

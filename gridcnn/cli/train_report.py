@@ -40,18 +40,18 @@ MOST_FINDINGS = 5
 def print_read(data: Dataset, parts: Mapping[str, Dataset], *, in_full: bool = False) -> None:
     """Say what was read: kind and number of items, parts, classes with their counts, and what the loader noticed.
 
-    In full, each item that the loader left out is listed with the reason.
+    In full, or if they are more than those that were read, the items that the loader left out are listed with reasons.
     """
     skipped = f", {len(data.skipped):,} left out" if data.skipped else ""
     print(printable(f"read {len(data):,} items ({data.modality}) of {data.name or 'the source'}{skipped}"))
     if len(parts) > 1 or "train" not in parts:
         print("parts: " + ", ".join(f"{name} {len(part):,}" for name, part in parts.items()))
     counts = parts["train"].counts
-    what = "labels, of which an item may have several" if data.several else "classes"
+    what = "labels, of which an item may have several" if data.several else "class" if len(counts) == 1 else "classes"
     print(printable(f"{len(counts):,} {what}: {_counted(counts)}"))
     for line in data.notes:
         note(f"note: {line}")
-    if in_full and data.skipped:
+    if (in_full and data.skipped) or len(data.skipped) > len(data):
         note(f"left out {len(data.skipped):,} of {len(data) + len(data.skipped):,} items:")
         list_skipped(data.skipped)
 
