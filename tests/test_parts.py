@@ -223,9 +223,10 @@ def test_a_log_of_other_channels_says_so(logs: Path, run: Run, tmp_path: Path) -
     )
 
 
-def test_columns_that_look_like_times_are_named(logs: Path, run: Run) -> None:
+def test_columns_that_look_like_times_are_named(logs: Path, run: Run, tmp_path: Path) -> None:
     assert (
-        "say --start begin --end end" in run("embed", logs / "m.safetensors", logs / "test.csv", "--path", "file").err
+        "say --start begin --end end"
+        in run("embed", logs / "m.safetensors", logs / "test.csv", "--path", "file", "-o", tmp_path / "e.parquet").err
     )
 
 
