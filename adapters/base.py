@@ -25,7 +25,6 @@ from gridcnn.parameters import Constraint, Parameterised, check
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-
 __all__ = ["Adapter", "ClassicModel", "Preview", "is_path", "sample_of"]
 
 
@@ -65,6 +64,7 @@ class Adapter(LongItems, Parameterised):
 
     inspector: ClassVar[type[Inspector]] = Inspector
     """How an audit looks at raw items; it is made from the constructor parameters."""
+
     frontend_is_frozen: ClassVar[bool] = False
     """Whether the frontend learns nothing and is worth computing once per data set rather than once per epoch."""
 

@@ -26,7 +26,6 @@ MOST_SAMPLES = 2**22
 OVERLAP = 0.5
 """Share of a window that the next one begins after, at most."""
 
-
 WINDOWS_MET, FEWEST_EPOCHS = 3, 12
 """Windows of most parts in training; epochs at least."""
 

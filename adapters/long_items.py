@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -13,10 +13,15 @@ from gridcnn.segments import Segment, file_of
 if TYPE_CHECKING:
     from gridcnn.grid import GridSpec
 
-__all__ = ["LOCATED_QUANTILE", "LongItems", "around", "stretch"]
+__all__ = ["LongItems", "around", "stretch", "window_for"]
+
+Place = TypeVar("Place", int, float)
 
 LOCATED_QUANTILE = 25
 """Percentile of the lengths of annotated parts that a window has which is to locate such parts."""
+
+SHORTEST_WINDOW = 8
+"""Samples or tokens of a window that locates something, at least."""
 
 
 class LongItems:
@@ -99,6 +104,17 @@ class LongItems:
         return places
 
 
+def window_for(lengths: Sequence[float]) -> int:
+    """Return how long windows should be that locate parts of such lengths: no longer than most of them.
+
+    Examples
+    --------
+    >>> window_for([20, 30, 40, 50, 60]), window_for([3, 4])
+    (30, 8)
+    """
+    return max(round(float(np.percentile(lengths, LOCATED_QUANTILE))), SHORTEST_WINDOW)
+
+
 def stretch(length: int, start: float, end: float | None, units: str) -> tuple[int, int]:
     """Return two places in an item of some length as whole numbers.
 
@@ -121,7 +137,7 @@ def stretch(length: int, start: float, end: float | None, units: str) -> tuple[i
     return int(start), int(last)
 
 
-def around(length: int, start: int, end: int, window: int) -> tuple[int, int]:
+def around(length: Place, start: Place, end: Place, window: int) -> tuple[Place, Place]:
     """Return where a part with what surrounds it begins and ends: at least a window, if the item is that long.
 
     Examples

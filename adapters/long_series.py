@@ -9,7 +9,7 @@ import numpy as np
 
 from gridcnn.adapters import by_name
 from gridcnn.adapters.base import Adapter
-from gridcnn.adapters.long_items import LOCATED_QUANTILE, around, stretch
+from gridcnn.adapters.long_items import around, stretch, window_for
 from gridcnn.adapters.windows import slid
 from gridcnn.errors import ItemError
 
@@ -17,9 +17,6 @@ __all__ = ["CHANNELS", "LongSeries"]
 
 CHANNELS = "channels"
 """The axis that has no order."""
-
-SHORTEST_WINDOW = 8
-"""Samples of a window that locates something, at least."""
 
 
 class LongSeries(Adapter):
@@ -66,7 +63,7 @@ class LongSeries(Adapter):
 
     def located(self, lengths: Sequence[float]) -> tuple[Adapter, int]:
         """Return a `LogAdapter` whose windows are no longer than most of the parts."""
-        window = max(round(float(np.percentile(lengths, LOCATED_QUANTILE))), SHORTEST_WINDOW)
+        window = window_for(lengths)
         kind: Any = by_name("LogAdapter")  # by its name, since it is a LongSeries itself
         return kind(**{**self.get_params(), "window": window}), window
 

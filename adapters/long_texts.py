@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gridcnn.adapters.base import Adapter
-from gridcnn.adapters.long_items import LOCATED_QUANTILE, around, stretch
+from gridcnn.adapters.long_items import around, stretch, window_for
 from gridcnn.adapters.text_cells import checked
 from gridcnn.adapters.windows import slid
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from gridcnn.adapters.vocabulary import Vocabulary
 
 __all__ = ["LongTexts"]
-
-SHORTEST_WINDOW = 8
-"""Tokens of a window that locates something, at least."""
 
 
 class LongTexts(Adapter):
@@ -51,7 +48,7 @@ class LongTexts(Adapter):
         """Return an adapter whose windows are no longer than most of the parts, unless their length was set."""
         if self.length is not None:
             return self, self.length
-        length = max(round(float(np.percentile(lengths, LOCATED_QUANTILE))), SHORTEST_WINDOW)
+        length = window_for(lengths)
         return type(self)(**{**self.get_params(), "length": length}), length
 
     def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,22 +32,12 @@ from gridcnn.training.fit import fit
 CHANGED = 1_700_000_000 * 10**9
 
 
-def by_path(name: str) -> ModuleType:
-    """Import a file beside this one."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
+def bucket(beside: Callable[[str], ModuleType]) -> Iterator[str]:
     """A bucket of a storage that answers as S3 does."""
     of_s3 = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
              "AWS_EC2_METADATA_DISABLED": "true"}  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch, by_path("storage").storage() as address:
+    with pytest.MonkeyPatch.context() as patch, beside("storage").storage() as address:
         patch.setenv("AWS_ENDPOINT_URL", address)
         for name, value in of_s3.items():
             patch.setenv(name, value)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
@@ -44,24 +43,14 @@ SOON_LOST = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000,
 """When a node counts as lost that does not answer: the defaults are made for large clusters."""
 
 
-def by_path(name: str) -> ModuleType:
-    """Import a file beside this one."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def cluster(tmp_path_factory: pytest.TempPathFactory, beside: Callable[[str], ModuleType]) -> Iterator[Any]:
     """Two nodes, and a storage that answers as S3 does."""
     from ray.cluster_utils import Cluster
 
     of_s3 = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
              "AWS_EC2_METADATA_DISABLED": "true", "RAY_USAGE_STATS_ENABLED": "0"}  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch, by_path("storage").storage() as address:
+    with pytest.MonkeyPatch.context() as patch, beside("storage").storage() as address:
         of_s3["AWS_ENDPOINT_URL"] = address
         for name, value in of_s3.items():
             patch.setenv(name, value)

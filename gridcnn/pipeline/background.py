@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
+from gridcnn.adapters.long_items import around
 from gridcnn.errors import DataError, ItemError
 from gridcnn.pipeline.duplicates import identity
 from gridcnn.segments import File, Segment, Span, Varied
@@ -167,10 +168,7 @@ def met(span: Segment, length: float, window: int, *, inside: float = INSIDE) ->
     """
     margin = window - round(inside * window) if inside < 1 else 0
     start, end = max(span.start - margin, 0.0), min(span.end + margin, length)
-    if end - start < window:
-        start = max(min((start + end - window) // 2, length - window), 0.0)
-        end = min(start + window, length)
-    return start, end
+    return around(length, start, end, window)
 
 
 def neighbours(drawn: Sequence[Segment], annotated: Sequence[Segment]) -> list[int]:
