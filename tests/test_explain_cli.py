@@ -107,5 +107,6 @@ def test_a_model_of_tables_asks_for_a_row(tmp_path, capsys):
     classifier = GridClassifier(adapter=ArrayAdapter(), epochs=1, kernels=(3,)).fit(series, [0, 1] * 4)
     classifier.save(tmp_path / "table.safetensors")
 
-    assert run("explain", tmp_path / "table.safetensors", "table.csv", "-o", tmp_path / "why.html") == 2
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    assert run("explain", tmp_path / "table.safetensors", tmp_path / "table.csv", "-o", tmp_path / "why.html") == 2
     assert "name a file and a row, table.csv --row 2" in capsys.readouterr().err
