@@ -77,6 +77,9 @@ class Adapter(LongItems, Parameterised):
     reads_rows: ClassVar[bool] = False
     """Whether an item is a row of a table of numbers, whose columns may have names."""
 
+    counts_in_all: ClassVar[bool] = False
+    """Whether `fit` counts in all items, so that it takes long with many: it has a `survey`, and may `ask` several."""
+
     # ---- from raw items to grids ------------------------------------------------------------------------------------
 
     def check_parameters(self) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array, hstack
 from sklearn.utils.extmath import randomized_svd
 
-__all__ = ["PIECE_WEIGHT", "bag_of", "cooccurrence_vectors"]
+__all__ = ["PIECE_WEIGHT", "bag_of", "company_of", "cooccurrence_vectors"]
 
 WINDOW = 5  # tokens on either side that count as company, the nearer the more
 PIECE_WEIGHT = 0.3  # of a piece of a word, beside the word
@@ -16,11 +16,8 @@ MOST_WITH_PIECES = 20_000  # windows; more have words enough, and counting their
 SMOOTHING = 0.75  # exponent of the context counts: rare contexts say less than their information claims
 
 
-def cooccurrence_vectors(sentences: Sequence[np.ndarray], n_tokens: int, dim: int) -> np.ndarray:
-    """Return one vector a token: tokens that stand among the same others get like vectors.
-
-    Positive pointwise mutual information of tokens within five positions of each other, weighted by 1/distance, and
-    its leading singular vectors, each times the root of its singular value.
+def company_of(sentences: Sequence[np.ndarray], n_tokens: int) -> csr_array:
+    """Return how often two tokens stand within the window, each meeting weighted by 1/distance; symmetric.
 
     Parameters
     ----------
@@ -28,6 +25,29 @@ def cooccurrence_vectors(sentences: Sequence[np.ndarray], n_tokens: int, dim: in
         Token ids below `n_tokens`.
     n_tokens : int
         Size of the vocabulary.
+    """
+    lengths = [len(sentence) for sentence in sentences]
+    ids = np.concatenate([np.empty(0, dtype=np.int64), *sentences])
+    sentence_of = np.repeat(np.arange(len(sentences)), lengths)
+    total = csr_array((n_tokens, n_tokens))
+    for distance in range(1, WINDOW + 1):
+        together = sentence_of[:-distance] == sentence_of[distance:]
+        pairs = ids[:-distance][together], ids[distance:][together]
+        weights = np.full(len(pairs[0]), 1 / distance)
+        total = total + coo_array((weights, pairs), shape=(n_tokens, n_tokens)).tocsr()
+    return total + total.T
+
+
+def cooccurrence_vectors(company: csr_array, dim: int) -> np.ndarray:
+    """Return one vector a token: tokens that stand among the same others get like vectors.
+
+    Positive pointwise mutual information of tokens within five positions of each other, weighted by 1/distance, and
+    its leading singular vectors, each times the root of its singular value.
+
+    Parameters
+    ----------
+    company : csr_array of shape (n_tokens, n_tokens)
+        How often two tokens stand near each other, see `company_of`.
     dim : int
         Size of a vector; entries beyond the rank of the counts are 0.
 
@@ -40,7 +60,8 @@ def cooccurrence_vectors(sentences: Sequence[np.ndarray], n_tokens: int, dim: in
     ----------
     Levy, Goldberg and Dagan 2015, "Improving distributional similarity with lessons learned from word embeddings".
     """
-    information = _positive_information(_counts(sentences, n_tokens))
+    n_tokens = company.shape[0]
+    information = _positive_information(company)
     vectors = np.zeros((n_tokens, dim), dtype=np.float32)
     rank = min(dim, n_tokens)
     left, values, _ = randomized_svd(information, rank, n_iter=4, random_state=0)
@@ -72,20 +93,6 @@ def bag_of(windows: np.ndarray, own: int, sizes: tuple[int, int, int]) -> csr_ar
     pieces = windows[..., 1:own] if len(windows) <= MOST_WITH_PIECES else windows[..., :0]
     counts = [occurrences(windows[..., 0], n_tokens), occurrences(windows[..., own:], n_runs)]
     return hstack([*counts, PIECE_WEIGHT * occurrences(pieces, n_pieces)]).tocsr()
-
-
-def _counts(sentences: Sequence[np.ndarray], n_tokens: int) -> csr_array:
-    """How often two tokens stand within the window, each meeting weighted by 1/distance; symmetric."""
-    lengths = [len(sentence) for sentence in sentences]
-    ids = np.concatenate([np.empty(0, dtype=np.int64), *sentences])
-    sentence_of = np.repeat(np.arange(len(sentences)), lengths)
-    total = csr_array((n_tokens, n_tokens))
-    for distance in range(1, WINDOW + 1):
-        together = sentence_of[:-distance] == sentence_of[distance:]
-        pairs = ids[:-distance][together], ids[distance:][together]
-        weights = np.full(len(pairs[0]), 1 / distance)
-        total = total + coo_array((weights, pairs), shape=(n_tokens, n_tokens)).tocsr()
-    return total + total.T
 
 
 def _positive_information(counts: csr_array) -> csr_array:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -20,9 +19,10 @@ from gridcnn.adapters.text_graph import add_text, trial_texts
 from gridcnn.adapters.text_inspecting import TextInspector
 from gridcnn.adapters.text_settings import ANYWHERE_OR_EXACTLY, EPOCH_ITEMS, FEWEST_EPOCHS, MOST_EPOCHS, SETTINGS
 from gridcnn.adapters.text_state import EARLIER, STATE
-from gridcnn.adapters.tokens import LONGEST_WORD, characters, folded, has_words, marked, normalised, well_formed, words
+from gridcnn.adapters.text_survey import Ask, TextSurvey, added, alone, common_runs
+from gridcnn.adapters.tokens import LONGEST_WORD, cut, folded, has_words, normalised, well_formed
 from gridcnn.adapters.vectors import dim_of, first_vectors, read_vectors
-from gridcnn.adapters.vocabulary import FIRST_WORD, Vocabulary, common_pieces, common_runs
+from gridcnn.adapters.vocabulary import FIRST_WORD, Vocabulary, common_pieces
 from gridcnn.adapters.windows import cut_windows
 from gridcnn.constraints import FileName
 from gridcnn.errors import DataError
@@ -110,6 +110,7 @@ class TextAdapter(LongTexts):
         **dict.fromkeys(("lowercase", "subwords"), Flag()),
     }
     reads_texts: ClassVar[bool] = True
+    counts_in_all: ClassVar[bool] = True
     inspector = TextInspector
 
     tokens_: str
@@ -141,8 +142,19 @@ class TextAdapter(LongTexts):
         self.lowercase = lowercase
         self.subwords = subwords
 
-    def fit(self, items: Sequence[Any]) -> Self:
+    def survey(self, items: Sequence[Any]) -> TextSurvey:
+        """Return what counts in a share of the training texts."""
+        return TextSurvey(items)
+
+    def fit(self, items: Sequence[Any], ask: Ask | None = None) -> Self:
         """Learn the kind of token, the vocabulary and the length from the training texts.
+
+        Parameters
+        ----------
+        items : sequence
+            The texts.
+        ask : callable, optional
+            Asks the surveys of all shares of them, see `survey`; without it they are counted here.
 
         Raises
         ------
@@ -152,27 +164,26 @@ class TextAdapter(LongTexts):
             If no item is a text with a token in it, or a line of `vectors` is malformed.
         """
         self.check_parameters()
-        texts = [item for item in items if isinstance(item, str)]
-        self.tokens_ = self.tokens if self.tokens != "auto" else "word" if has_words(texts) else "character"
-        self.marked_, self.evidence_ = self.tokens_ == "character", 0
-        sentences = [self.tokenise(text) for text in texts]
-        counts = Counter(token for sentence in sentences for token in sentence)
+        ask = ask or alone(items)
+        kind = self.tokens if self.tokens != "auto" else "word" if has_words(ask("spacing")) else "character"
+        self.tokens_, self.marked_, self.evidence_ = kind, kind == "character", 0
+        counts, lengths = map(added, zip(*ask("tokens", kind, self.lowercase, self.marked_), strict=True))
         if not counts:
             raise DataError(f"none of the {len(items)} training items is a text with a word in it")
-        lengths = [len(sentence) for sentence in sentences]
-        learned = int(np.clip(np.percentile(lengths, 98), SHORTEST_LEARNED_LENGTH, LONGEST_LEARNED_LENGTH))
-        whole = max(lengths) if self.tokens_ == "character" and max(lengths) <= LONGEST_WHOLE else learned
+        usual = np.percentile(list(lengths.elements()), 98)
+        learned = int(np.clip(usual, SHORTEST_LEARNED_LENGTH, LONGEST_LEARNED_LENGTH))
+        whole = max(lengths) if kind == "character" and max(lengths) <= LONGEST_WHOLE else learned
         self.length_ = int(self.length or max(learned, whole))
         known = {} if self.vectors is None else read_vectors(self.vectors, counts.keys())
         frequent = [token for token in counts if counts[token] >= self.min_count or token in known]
         frequent = [token for token in frequent if len(token) <= LONGEST_WORD]
         self.vocabulary_ = sorted(frequent, key=lambda token: (-counts[token], token))[: self.max_vocabulary]
-        self.pieces_ = common_pieces(counts) if self.subwords and self.tokens_ == "word" else []
-        self.runs_ = common_runs(sentences, self.vocabulary_, self.tokens_)
+        self.pieces_ = common_pieces(counts) if self.subwords and kind == "word" else []
+        self.runs_ = common_runs(ask, kind, set(self.vocabulary_))
         dim = dim_of(known, self.vectors, self.embedding_dim) if known else self.embedding_dim
         self.embedding_dim_ = int(dim or LEARNED_DIM)
         self._index()
-        self._vectors = first_vectors(known, sentences, self.known.tokens, self.embedding_dim_)
+        self._vectors = first_vectors(known, self.known.tokens, self.embedding_dim_, ask)
         return self
 
     @property
@@ -193,10 +204,7 @@ class TextAdapter(LongTexts):
 
     def tokenise(self, text: str) -> list[str]:
         """Cut a text into tokens as `encode` does."""
-        cut: Callable[[str], list[str]] = words if self.tokens_ == "word" else characters
-        text = well_formed(text).replace("\0", " ")  # where a string ends for JavaScript's onnxruntime
-        text = folded(text) if self.lowercase else text
-        return cut(marked(text) if self.marked_ else text)
+        return cut(text, self.tokens_, lowercase=self.lowercase, with_marks=self.marked_)
 
     def encode(self, item: Any) -> np.ndarray:
         """Return the ids of one text's tokens, their pieces and runs, int32, shape `(windows, length_, ids)`.

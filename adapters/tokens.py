@@ -7,8 +7,9 @@ import itertools
 import re
 import statistics
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 __all__ = [
     "BEGIN",
@@ -16,13 +17,16 @@ __all__ = [
     "LONGEST_WORD",
     "MOST_PIECES",
     "PIECE_SIZES",
+    "Spacing",
     "characters",
+    "cut",
     "folded",
     "has_words",
     "is_letter",
     "marked",
     "normalised",
     "pieces",
+    "spacing_of",
     "well_formed",
     "words",
 ]
@@ -143,18 +147,44 @@ def pieces(word: str) -> list[str]:
     return [marked[start : start + size] for size in PIECE_SIZES for start in range(len(marked) + 1 - size)]
 
 
-def has_words(texts: Sequence[str]) -> bool:
+class Spacing(NamedTuple):
+    """What tells whether spaces separate words, in some texts."""
+
+    parts: Counter[int]
+    """How many texts have so many parts; empty ones do not count."""
+    letters: int
+    unspaced: int
+    """Letters of scripts that put no spaces between words."""
+
+
+def spacing_of(texts: Sequence[str]) -> Spacing:
+    """Count parts and letters."""
+    parts = Counter(len(text.split()) for text in texts if text.strip())
+    letters = sum(character.isalpha() for text in texts for character in text)
+    return Spacing(parts, letters, sum(len(_UNSPACED.findall(text)) for text in texts))
+
+
+def has_words(found: Sequence[Spacing]) -> bool:
     """Whether spaces separate words: most texts have several parts, and most letters are of a script with spaces.
 
     Examples
     --------
-    >>> has_words(["What is a word ?", "This"]), has_words(["GATTACA", "TACAGAT"]), has_words(["今日は 良い天気"])
-    (True, False, False)
+    >>> [has_words([spacing_of([text])]) for text in ("What is a word ?", "GATTACA", "今日は 良い天気")]
+    [True, False, False]
     """
-    parts = [len(text.split()) for text in texts if text.strip()]
-    letters = sum(character.isalpha() for text in texts for character in text)
-    unspaced = sum(len(_UNSPACED.findall(text)) for text in texts)
-    return not parts or (statistics.median(parts) > 1 and unspaced <= letters / 2)
+    parts: Counter[int] = Counter()
+    for each in found:
+        parts.update(each.parts)
+    letters, unspaced = sum(each.letters for each in found), sum(each.unspaced for each in found)
+    return not parts or (statistics.median(parts.elements()) > 1 and unspaced <= letters / 2)
+
+
+def cut(text: str, kind: str, *, lowercase: bool, with_marks: bool) -> list[str]:
+    """Cut a text into words or characters, with marks at both ends or without."""
+    text = well_formed(text).replace("\0", " ")  # where a string ends for JavaScript's onnxruntime
+    text = folded(text) if lowercase else text
+    text = marked(text) if with_marks else text
+    return words(text) if kind == "word" else characters(text)
 
 
 @functools.cache

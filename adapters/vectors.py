@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
 import numpy as np
 
-from gridcnn.adapters.vocabulary import FIRST_WORD, PADDING, UNKNOWN
+from gridcnn.adapters.text_survey import Ask
+from gridcnn.adapters.vocabulary import PADDING
 from gridcnn.errors import ConfigurationError, DataError
 
 __all__ = ["dim_of", "first_vectors", "read_vectors"]
@@ -93,7 +96,7 @@ def dim_of(vectors: Mapping[str, np.ndarray], path: str | os.PathLike[str] | Non
 
 
 def first_vectors(
-    pretrained: Mapping[str, np.ndarray], sentences: Sequence[Sequence[str]], tokens: Mapping[str, int], dim: int
+    pretrained: Mapping[str, np.ndarray], tokens: Mapping[str, int], dim: int, ask: Ask
 ) -> dict[int, np.ndarray]:
     """Return the vectors that training starts from, by id: pretrained ones, or else of the company words keep."""
     if pretrained:
@@ -101,6 +104,5 @@ def first_vectors(
     from gridcnn.adapters.cooccurrence import cooccurrence_vectors  # noqa: PLC0415  (what only decodes needs none)
     from gridcnn.adapters.embed import SPREAD  # noqa: PLC0415
 
-    ids = [np.array([tokens.get(token, UNKNOWN) for token in sentence]) for sentence in sentences]
-    vectors = SPREAD * cooccurrence_vectors(ids, FIRST_WORD + len(tokens), dim)
+    vectors = SPREAD * cooccurrence_vectors(functools.reduce(operator.add, ask("company", tokens)), dim)
     return {index: vector for index, vector in enumerate(vectors) if index != PADDING and vector.any()}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 import numpy as np
 
 from gridcnn.adapters.tokens import LONGEST_WORD, MOST_PIECES, pieces
 
-__all__ = ["FIRST_WORD", "PADDING", "RUN_SIZES", "UNKNOWN", "Vocabulary", "common_pieces", "common_runs", "joined"]
+__all__ = ["FIRST_WORD", "PADDING", "RUN_SIZES", "UNKNOWN", "Vocabulary", "common_pieces", "joined", "runs_in"]
 
 PADDING, UNKNOWN, FIRST_WORD = 0, 1, 2
 
@@ -117,20 +117,8 @@ def joined(tokens: Sequence[str], size: int, kind: str) -> list[str]:
     )
 
 
-def common_runs(sentences: Sequence[Sequence[str]], known: Collection[str], kind: str) -> list[str]:
-    """Return the runs of known tokens that enough texts share, the most shared first.
-
-    A longer run is counted only if both shorter ones in it are common, so that memory holds few rare ones.
-    """
-    common: dict[str, int] = dict.fromkeys(known, 0)
-    found: Counter[str] = Counter()
-    for size in RUN_SIZES[kind]:
-        counts: Counter[str] = Counter()
-        for sentence in sentences:
-            shorter = [run in common for run in joined(sentence, size - 1, kind)]
-            runs = joined(sentence, size, kind)
-            both = zip(runs, shorter, shorter[1:], strict=False)
-            counts.update({run for run, begins, ends in both if begins and ends})
-        common = {run: count for run, count in counts.items() if count >= RAREST_RUN}
-        found.update(common)
-    return sorted(found, key=lambda run: (-found[run], run))[:LARGEST_RUN_VOCABULARY]
+def runs_in(sentence: Sequence[str], size: int, kind: str, common: Set[str]) -> set[str]:
+    """Return the runs of `size` tokens in a text whose two shorter runs are common."""
+    shorter = [run in common for run in joined(sentence, size - 1, kind)]
+    both = zip(joined(sentence, size, kind), shorter, shorter[1:], strict=False)
+    return {run for run, begins, ends in both if begins and ends}

@@ -48,7 +48,7 @@ def watch(script: str, *arguments: Any, limit: int | None = None, **environment:
         )
         private = 0
         while process.poll() is None:
-            private = max(private, _private(process.pid))
+            private = max(private, private_bytes(process.pid))
             time.sleep(EVERY)
         seconds = time.monotonic() - started
         output = process.stdout.read() if process.stdout else b""
@@ -57,7 +57,9 @@ def watch(script: str, *arguments: Any, limit: int | None = None, **environment:
     return Watched(json.loads(output.splitlines()[-1]), seconds, private, limit if members else None)
 
 
-def _private(process: int) -> int:
+def private_bytes(process: int) -> int:
+    """Return the bytes of memory that are only a process's own, without files."""
+    """Return the bytes of memory that are a process's own."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{process}/status").read_text().splitlines():
             if line.startswith("RssAnon:"):

@@ -1,5 +1,6 @@
 """One of two processes that train together, for tests/test_peers.py: RANK PORT PLACE."""
 
+import functools
 import os
 import sys
 
@@ -9,6 +10,7 @@ from torch import distributed
 
 from gridcnn import datasets
 from gridcnn.adapters import ImageAdapter, TextAdapter
+from gridcnn.training import following
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.fit import fit
 from gridcnn.training.following import follow
@@ -24,9 +26,15 @@ SCENARIOS = {
     "stopped after an epoch": ("digits", {**ONCE, "epochs": 3}, "epoch"),
     "error": ("digits", {**ONCE, "epochs": 3}, "error"),
     "diverged": ("digits", {**ONCE, "epochs": 3, "learning_rate": 1e30, "kernel_learning_rate": 1e30}, None),
+    "no vectors": ("vectors", {**ONCE, "epochs": 1}, None),
     "few items": ("few", {**ONCE, "epochs": 2, "batch_size": 1}, None),
 }
-SETS = {"digits": (ImageAdapter, 300), "word_order": (TextAdapter, 400), "few": (TextAdapter, 60)}
+SETS = {
+    "digits": (ImageAdapter, 300),
+    "word_order": (TextAdapter, 400),
+    "vectors": (functools.partial(TextAdapter, vectors="missing.txt"), 400),
+    "few": (TextAdapter, 60),
+}
 
 
 class Stops(Callback):
@@ -64,11 +72,13 @@ def told(scenario: str, peers: Peers) -> dict:
     except Exception as error:
         return {"error": type(error).__name__}
     epochs = [record.epoch for record in model.history]
-    return {"weights": model.network.state_dict(), "epochs": epochs, "scores": model.scores}
+    learned = {"weights": model.network.state_dict(), "adapter": model.adapter.state()}
+    return {**learned, "epochs": epochs, "scores": model.scores}
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    following.FEWEST_TO_SHARE = 400
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=sys.argv[2])
     distributed.init_process_group("gloo", rank=int(sys.argv[1]), world_size=2)
     peers = Peers(int(sys.argv[1]), 2)

@@ -10,7 +10,8 @@ import torch
 
 from gridcnn.adapters import TextAdapter, from_state
 from gridcnn.adapters.base import Preview
-from gridcnn.adapters.tokens import characters, has_words, pieces, words
+from gridcnn.adapters.text_survey import TextSurvey
+from gridcnn.adapters.tokens import characters, has_words, pieces, spacing_of, words
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 
 TEXTS = ["the cat sat", "the cat ran", "the dog sat down"]
@@ -52,7 +53,7 @@ def test_characters_keep_single_spaces():
 )
 def test_auto_takes_characters_where_there_are_no_words(texts, kind):
     assert TextAdapter().fit(texts).tokens_ == kind
-    assert has_words(texts) == (kind == "word")
+    assert has_words([spacing_of(texts)]) == (kind == "word")
 
 
 def test_the_kind_of_token_can_be_chosen():
@@ -355,3 +356,18 @@ def test_known_symbols_are_the_most_frequent_ones_encoded_in_a_row(tokens, expec
 
 def test_texts_are_neither_files_nor_rows():
     assert (TextAdapter.reads_files, TextAdapter.reads_texts, TextAdapter.reads_rows) == (False, True, False)
+
+
+@pytest.mark.parametrize("tokens", ["word", "character"])
+def test_texts_that_are_counted_in_shares_teach_what_all_of_them_teach(tokens):
+    words_of = np.random.default_rng(0).choice(list("abcdefgh"), (90, 12))
+    texts = [" ".join(row) for row in words_of]
+    shares = [TextSurvey(texts[:20]), TextSurvey([*texts[20:], None])]
+    together = TextAdapter(tokens).fit(
+        texts, lambda question, *given: [getattr(each, question)(*given) for each in shares]
+    )
+    alone = TextAdapter(tokens).fit(texts)
+    assert together.state() == alone.state()
+    assert together.runs_
+    vectors, expected = (each.frontend().vectors.weight[2:].detach() for each in (together, alone))
+    np.testing.assert_allclose(vectors.abs(), expected.abs(), atol=1e-5)  # the sign of a singular vector is free

@@ -38,6 +38,13 @@ def test_two_processes_learn_what_one_learns(told, scenario):
     assert abs(apart) < 0.1  # of 60 or 80 items
 
 
+def test_what_two_processes_count_in_texts_is_what_one_counts(told):
+    alone = taught("texts", Peers()).adapter.state()
+    assert alone["vocabulary_"]
+    assert alone["runs_"]
+    assert told["texts"]["adapter"] == alone
+
+
 def test_one_step_of_two_processes_is_that_of_the_whole_batch(told):
     """Only what the normalisation sees differs, of which the biases of the output are free."""
     alone = taught("one step", Peers()).network.state_dict()
@@ -54,7 +61,9 @@ def test_a_callback_that_stops_the_first_process_stops_all(told, scenario, epoch
     assert told[scenario]["epochs"] == epochs
 
 
-@pytest.mark.parametrize(("scenario", "error"), [("error", "OSError"), ("diverged", "DivergedError")])
+@pytest.mark.parametrize(
+    ("scenario", "error"), [("error", "OSError"), ("diverged", "DivergedError"), ("no vectors", "DataError")]
+)
 def test_an_error_in_the_first_process_ends_the_training_of_all(told, scenario, error):
     assert told[scenario] == {"error": error}
 

@@ -158,10 +158,16 @@ class _Training:
                     _lead(sent, self.workers, str(folder), on_gpu=on_gpu)
             except Exception as error:
                 if left and self.model is None and self.error is None and self._is_lost(error):
-                    time.sleep(WORKERS_END_WITHIN)
+                    self._give_up_places()
                     continue
                 failed.append(error)
             return
+
+    def _give_up_places(self) -> None:
+        """Free what the workers held: with nobody to lead them, Ray would keep it for them until this command ends."""
+        for place in self.ray.get(self.board.given_up.remote()):
+            self.ray.util.remove_placement_group(place)
+        time.sleep(WORKERS_END_WITHIN)
 
     def _is_lost(self, error: BaseException | None) -> bool:
         """Whether what leads the workers has died, which Ray Train does not replace, as it replaces workers."""
@@ -209,6 +215,16 @@ class _Board:
     def __init__(self) -> None:
         self.events: list[tuple[str, tuple[Any, ...]]] = []
         self.wish = ""
+        self.places: list[Any] = []
+
+    def take(self, place: Any) -> None:
+        """Note the placement group of Ray that the workers run in."""
+        self.places.append(place)
+
+    def given_up(self) -> list[Any]:
+        """Return the placement groups since the last time."""
+        places, self.places = self.places, []
+        return places
 
     def write(self, events: list[tuple[str, tuple[Any, ...]]]) -> str:
         """Add events; return whether to "stop" or to "interrupt", or nothing."""
@@ -294,6 +310,7 @@ def _work(config: dict[str, Any]) -> None:
     if not peers.first:
         follow(peers)
         return
+    ray.get(config["board"].take.remote(ray.util.get_current_placement_group()))
     from gridcnn.training.fit import fit as fit_here
 
     task: _Task = ray.get(config["task"])

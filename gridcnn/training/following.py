@@ -1,6 +1,6 @@
-"""What the first of several processes asks the others to do: encode a share of the items, or train along.
+"""What the first of several processes asks the others to do: count in a share of the items, encode it, or train along.
 
-All else of a fit (the split, the adapter, the text's bag, every decision) is the work of the first one alone.
+All else of a fit (the split, the text's bag, every decision) is the work of the first one alone.
 """
 
 from __future__ import annotations
@@ -23,10 +23,14 @@ from gridcnn.training.config import TrainingConfig
 from gridcnn.training.loop import Examples, Outcome, train
 from gridcnn.training.peers import Peers
 
-__all__ = ["encode_together", "follow", "train_together"]
+__all__ = ["encode_together", "fit_together", "follow", "train_together"]
 
 ROUND = 256
 """Items that each process encodes between two exchanges."""
+
+
+FEWEST_TO_SHARE = 5_000
+"""Items below which one process has counted in them before others have got theirs."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,49 @@ class _Encoding:
             mine = self.items[first : first + ROUND]
             chunks = encoded_chunks(self.adapter, mine, self.n_jobs)
             yield peers.gathered(list(itertools.chain.from_iterable(chunks)))
+
+
+@dataclass(frozen=True)
+class _Surveying:
+    """Items that all count in a share of; these follow."""
+
+    adapter: Adapter
+
+    def follow(self, peers: Peers) -> None:
+        survey = _survey(self.adapter, peers.dealt())
+        while not peers.leave():
+            question, given = peers.hand_out()
+            peers.gathered(getattr(survey, question)(*given))
+
+
+def _survey(adapter: Any, items: Sequence[Any]) -> Any:
+    return adapter.survey(items)
+
+
+def fit_together(peers: Peers, adapter: Adapter, items: Sequence[Any]) -> Adapter:
+    """Fit an adapter that counts in all items: each process counts in a share. The first process calls it."""
+    if peers.alone or not adapter.counts_in_all or len(items) < FEWEST_TO_SHARE:
+        return adapter.fit(items)
+    peers.hand_out(_Surveying(adapter))
+    ends = [len(items) * at // peers.size for at in range(peers.size + 1)]
+    survey = _survey(adapter, peers.dealt([items[first:end] for first, end in itertools.pairwise(ends)]))
+
+    def ask(question: str, *given: Any) -> list[Any]:
+        peers.leave()
+        peers.hand_out((question, given))
+        answer = None
+        try:
+            answer = getattr(survey, question)(*given)
+        finally:
+            answers = peers.gathered(answer)
+        return answers
+
+    of_texts: Any = adapter  # whose `fit` takes more than the contract asks for
+    try:
+        fitted: Adapter = of_texts.fit(items, ask)
+        return fitted
+    finally:
+        peers.leave(now=True)
 
 
 def encode_together(peers: Peers, adapter: Adapter, items: Sequence[Any], n_jobs: int | None) -> Chunks:

@@ -38,7 +38,7 @@ from gridcnn.pipeline.labels import check_class_weight, check_classes, check_lab
 from gridcnn.pipeline.split import LabelledItems, few, merge_repeats, take, validation_indices
 from gridcnn.training.callbacks import Callback, CallbackList
 from gridcnn.training.config import FitConfig
-from gridcnn.training.following import encode_together
+from gridcnn.training.following import encode_together, fit_together
 from gridcnn.training.peers import ALONE, Peers
 from gridcnn.training.recipe import fit_config, resolve
 from gridcnn.training.start import Start, require_adapter, start_from
@@ -85,6 +85,8 @@ class Job:
         if self.columns is not None or self.ended is not None:
             fitted = of_numbers.fit(items, columns=self.columns, ended=self.ended)
             return fitted
+        if adapter.counts_in_all:
+            return fit_together(self.peers, adapter, items)
         return fit_adapter(adapter, items, n_jobs=self.config.n_jobs, cache=self.cache if cached else None)
 
     def encode(self, adapter: Adapter, part: LabelledItems, device: torch.device) -> EncodedItems:

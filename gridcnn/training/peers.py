@@ -123,6 +123,12 @@ class Peers:
         distributed.broadcast_object_list(box, 0)
         return box[0]
 
+    def dealt(self, values: list[Any] | None = None) -> Any:
+        """Return the one of the first process's values that is for this process; the others give none."""
+        mine: list[Any] = [None]
+        distributed.scatter_object_list(mine, values, 0)
+        return mine[0]
+
     def hand_out_array(self, array: np.ndarray | None = None) -> np.ndarray:
         """Return the array that the first process gives: a memory map of the same file if all can read it."""
         if self.alone:
