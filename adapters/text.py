@@ -110,7 +110,7 @@ class TextAdapter(LongTexts):
         **dict.fromkeys(("lowercase", "subwords"), Flag()),
     }
     reads_texts: ClassVar[bool] = True
-    counts_in_all: ClassVar[bool] = True
+    survey = TextSurvey
     inspector = TextInspector
 
     tokens_: str
@@ -142,10 +142,6 @@ class TextAdapter(LongTexts):
         self.lowercase = lowercase
         self.subwords = subwords
 
-    def survey(self, items: Sequence[Any]) -> TextSurvey:
-        """Return what counts in a share of the training texts."""
-        return TextSurvey(items)
-
     def fit(self, items: Sequence[Any], ask: Ask | None = None) -> Self:
         """Learn the kind of token, the vocabulary and the length from the training texts.
 
@@ -154,7 +150,7 @@ class TextAdapter(LongTexts):
         items : sequence
             The texts.
         ask : callable, optional
-            Asks the surveys of all shares of them, see `survey`; without it they are counted here.
+            Asks the surveys of all shares of them; without it they are counted here.
 
         Raises
         ------

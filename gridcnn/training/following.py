@@ -6,7 +6,7 @@ All else of a fit (the split, the text's bag, every decision) is the work of the
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,26 +78,22 @@ class _Encoding:
 class _Surveying:
     """Items that all count in a share of; these follow."""
 
-    adapter: Adapter
+    survey: Callable[[Sequence[Any]], Any]
 
     def follow(self, peers: Peers) -> None:
-        survey = _survey(self.adapter, peers.dealt())
+        survey = self.survey(peers.dealt())
         while not peers.leave():
             question, given = peers.hand_out()
             peers.gathered(getattr(survey, question)(*given))
 
 
-def _survey(adapter: Any, items: Sequence[Any]) -> Any:
-    return adapter.survey(items)
-
-
 def fit_together(peers: Peers, adapter: Adapter, items: Sequence[Any]) -> Adapter:
     """Fit an adapter that counts in all items: each process counts in a share. The first process calls it."""
-    if peers.alone or not adapter.counts_in_all or len(items) < FEWEST_TO_SHARE:
+    if peers.alone or adapter.survey is None or len(items) < FEWEST_TO_SHARE:
         return adapter.fit(items)
-    peers.hand_out(_Surveying(adapter))
+    peers.hand_out(_Surveying(adapter.survey))
     ends = [len(items) * at // peers.size for at in range(peers.size + 1)]
-    survey = _survey(adapter, peers.dealt([items[first:end] for first, end in itertools.pairwise(ends)]))
+    survey = adapter.survey(peers.dealt([items[first:end] for first, end in itertools.pairwise(ends)]))
 
     def ask(question: str, *given: Any) -> list[Any]:
         peers.leave()

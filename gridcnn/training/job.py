@@ -85,7 +85,7 @@ class Job:
         if self.columns is not None or self.ended is not None:
             fitted = of_numbers.fit(items, columns=self.columns, ended=self.ended)
             return fitted
-        if adapter.counts_in_all:
+        if adapter.survey is not None:
             return fit_together(self.peers, adapter, items)
         return fit_adapter(adapter, items, n_jobs=self.config.n_jobs, cache=self.cache if cached else None)
 
