@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -77,7 +77,7 @@ class Adapter(LongItems, Parameterised):
     reads_rows: ClassVar[bool] = False
     """Whether an item is a row of a table of numbers, whose columns may have names."""
 
-    survey: ClassVar[Callable[[Sequence[Any]], Any] | None] = None
+    survey: ClassVar[type[Any] | None] = None
     """What counts in a share of the items, if `fit` counts in all of them: it takes a way to ask several of these."""
 
     # ---- from raw items to grids ------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ class TextAdapter(LongTexts):
         **dict.fromkeys(("lowercase", "subwords"), Flag()),
     }
     reads_texts: ClassVar[bool] = True
-    survey = TextSurvey
+    survey: ClassVar[type[Any] | None] = TextSurvey
     inspector = TextInspector
 
     tokens_: str
