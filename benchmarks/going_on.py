@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,8 +27,8 @@ from results import save
 from sets import DATA
 from sklearn.metrics import f1_score
 
-from gridcnn import FittedModel, fit, predict
-from gridcnn.adapters import Adapter, AudioAdapter, TextAdapter
+from gridcnn import FittedModel, datasets, fit, predict
+from gridcnn.adapters import Adapter, ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
 
 NEW_ITEMS = 10
 TITLES = {
@@ -35,16 +36,27 @@ TITLES = {
     "names": "names of people, eight languages",
     "fsdd": "FSDD, spoken digits 0 to 5",
     "esc10": "ESC-10, sounds",
+    "digits": "digits, pictures of 8 × 8",
+    "medical": "MedicalImages, series",
 }
-SETTINGS = [("trec", "ABBR", 0), ("trec", "LOC", 1), ("names", "Italian", 0), ("fsdd", "3", 0), ("fsdd", "5", 1),
-            ("fsdd", "1", 2)]  # fmt: skip
+SETTINGS = [
+    ("trec", "ABBR", 0), ("trec", "LOC", 1), ("names", "Italian", 0), ("fsdd", "3", 0), ("fsdd", "5", 1),
+    ("fsdd", "1", 2), ("digits", "8", 0), ("digits", "3", 1), ("medical", "9", 0), ("medical", "3", 1),
+]  # fmt: skip
 """Sets, new classes and seeds."""
 
 MOST_IN_ONE = 200
 """Recordings below which one validation split has to do, for the time of the benchmark."""
 
 KEPT = Path(__file__).with_suffix(".jsonl")
-ADAPTERS = {"trec": TextAdapter, "names": TextAdapter, "fsdd": AudioAdapter, "esc10": AudioAdapter}
+ADAPTERS: dict[str, Callable[[], Adapter]] = {
+    "trec": TextAdapter,
+    "names": TextAdapter,
+    "fsdd": AudioAdapter,
+    "esc10": AudioAdapter,
+    "digits": ImageAdapter,
+    "medical": lambda: ArrayAdapter(("channels", "time")),
+}
 
 INTRO = f"""## Going on from a model
 
@@ -52,10 +64,10 @@ INTRO = f"""## Going on from a model
 arrive. Both trainings get all items and these {NEW_ITEMS}: one goes on from the model (`--from`), the other begins from
 scratch; both with defaults. The seed draws the {NEW_ITEMS} items, and is that of all trainings. “Held out” are items of
 the training part: 1,500 of TREC's; every third of at most 500 names of each of the eight most frequent languages with
-all others to learn from; of FSDD two speakers, while five takes of the four others are learned from, in one validation
-split instead of five folds (which makes it harder to be quick). “Test” is the test part: the official one of TREC, fold
-1 of ESC-10. Time is that of the whole fit, decoding included: CPU seconds on one thread of a machine that others used
-too."""
+all others to learn from; every third of scikit-learn's digits and of MedicalImages; of FSDD two speakers, while five
+takes of the four others are learned from, in one validation split instead of five folds (which makes it harder to be
+quick). “Test” is the test part: the official one of TREC and MedicalImages, fold 1 of ESC-10. Time is that of the whole
+fit, decoding included: CPU seconds on one thread of a machine that others used too."""
 
 
 class Part(NamedTuple):
@@ -68,7 +80,7 @@ class Part(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("one", nargs="*", metavar="SET CLASS SEED", help=f"of {', '.join(TITLES)}")
-    parser.add_argument("--test", action="store_true", help="score the test parts of trec and esc10")
+    parser.add_argument("--test", action="store_true", help="score the test parts of trec, esc10 and medical")
     parser.add_argument("--no-measure", action="store_true", help="show what was measured")
     parser.add_argument("--write", action="store_true", help="write docs/RESULTS.md")
     arguments = parser.parse_args()
@@ -106,6 +118,20 @@ def parts(name: str, *, test_part: bool) -> tuple[Part, Part]:
         used = (about["label"].astype(int) < 6) & (take >= 5) & (take < np.where(held, 40, 10))
         every = Part(paths, about["label"].to_numpy())
         return some(every, (used & ~held).to_numpy()), some(every, (used & held).to_numpy())
+    if name == "digits":
+        data = datasets.load("digits")
+        every, held = (
+            Part(np.asarray(data.items), np.asarray(data.labels).astype(str)),
+            np.arange(len(data.items)) % 3 == 0,
+        )
+        return some(every, ~held), some(every, held)
+    if name == "medical":
+        with np.load(DATA / "development" / "ts_MedicalImages.npz", allow_pickle=False) as data:
+            every = Part(data["X_train"], data["y_train"].astype(str))
+            if test_part:
+                return every, Part(data["X_test"], data["y_test"].astype(str))
+        held = np.arange(len(every.labels)) % 3 == 0
+        return some(every, ~held), some(every, held)
     if name == "esc10":
         paths = sorted((DATA / "esc10").rglob("*.ogg"))
         fold = np.array([path.name.split("-")[0] for path in paths])

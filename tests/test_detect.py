@@ -29,9 +29,10 @@ from gridcnn.datasets.annotations import read_annotations
 from gridcnn.errors import ConfigurationError
 from gridcnn.evaluation.events import score_events
 from gridcnn.inference.cells import cell_logits, has_cells
-from gridcnn.inference.detecting import EDGE, FEWEST_CELLS, STEP, Detecting, Detections, detect
+from gridcnn.inference.detecting import STEP, Detecting, Detections, detect
 from gridcnn.inference.event_finding import Cells, EventFinder, without_echoes
 from gridcnn.model import FittedModel
+from gridcnn.multilabel import shares
 from gridcnn.pipeline.device import choose_device
 from gridcnn.segments import Event, Segment
 
@@ -362,14 +363,21 @@ def test_cells_and_windows_have_the_logits_of_the_network(field: Path, model: Fi
     np.testing.assert_allclose(cells.mean(axis=1), expected, atol=1e-4)  # the head is a mean
 
 
-def test_by_default_each_place_is_in_the_inner_cells_of_a_window(field: Path, model: FittedModel) -> None:
+def test_by_default_the_windows_that_cover_a_place_decide_together(field: Path, model: FittedModel) -> None:
     [found] = detect(model, [field / "second.wav"], curves=True)
     assert found.places is not None
+    assert found.curve is not None
     width = float(np.diff(found.places).mean())
     n_cells = round(model.adapter.extent_ / width)
-    assert n_cells >= FEWEST_CELLS
-    assert max(int(STEP * n_cells), 1) <= n_cells - 2 * EDGE
-    np.testing.assert_allclose(np.diff(found.places), width)
+    step = int(STEP * n_cells)
+    assert n_cells / 2 < step < n_cells
+
+    starts, windows = next(iter(model.adapter.slide(str(field / "second.wav"), step * width)))
+    np.testing.assert_allclose(starts[:3], [0, step * width, 2 * step * width], atol=1e-4)
+    (first, second), _ = cell_logits(model.network, choose_device("cpu"))(windows[:2])
+    both = (first[step:] + second[: n_cells - step]) / 2
+    expected = shares(np.concatenate([first[:step], both]), several=False)
+    np.testing.assert_allclose(found.curve[:n_cells], expected, atol=1e-5)
 
 
 def test_many_short_recordings_have_the_events_that_each_has_alone(field: Path, model: FittedModel) -> None:

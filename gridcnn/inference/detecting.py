@@ -30,14 +30,10 @@ from gridcnn.segments import Event
 __all__ = ["Detecting", "Detections", "detect"]
 
 STEP = 0.6
-"""Distance between two windows as a share of one, if cells tell what lies where in a window: each place is in the inner
-cells of one of them (`EDGE`)."""
+"""Distance between two windows as a share of one, if cells tell what lies where in a window: most places lie in two."""
 
 COVERED_BY_WHOLE = 8
 """The same, if only the whole window has an answer."""
-
-EDGE, EDGE_WEIGHT, FEWEST_CELLS = 2, 0.05, 8
-"""Cells at each end of a window, which see zeros beyond it and hardly count if the window has enough others."""
 
 HALF = 0.5 + 1e-6
 """Of a cell, and what the arithmetic of places may be off."""
@@ -287,11 +283,11 @@ class _Look:
 
 @dataclass
 class _Sums:
-    """Cells that more windows may cover: the first of them, sums of logits, of weights, largest probabilities."""
+    """Cells that more windows may cover: the first one, sums of logits, numbers of windows, largest probabilities."""
 
     first: int
     logits: np.ndarray
-    weights: np.ndarray
+    windows: np.ndarray
     largest: np.ndarray
     several: bool = False
 
@@ -302,28 +298,25 @@ class _Sums:
 
     def reach(self, behind: int) -> None:
         """Make room for the cells before this number."""
-        missing = max(behind - self.first - len(self.weights), 0)
+        missing = max(behind - self.first - len(self.windows), 0)
         self.logits = np.pad(self.logits, ((0, missing), (0, 0)))
         self.largest = np.pad(self.largest, ((0, missing), (0, 0)))
-        self.weights = np.pad(self.weights, (0, missing))
+        self.windows = np.pad(self.windows, (0, missing))
 
     def add(self, first: int, logits: np.ndarray, chance: np.ndarray) -> None:
         """Add a window whose first cell has this number."""
         at = slice(max(first - self.first, 0), max(first - self.first, 0) + len(logits))
-        weights = np.ones(len(logits))
-        if len(logits) >= FEWEST_CELLS:
-            weights[:EDGE] = weights[-EDGE:] = EDGE_WEIGHT
-        self.logits[at] += weights[:, None] * logits
-        self.weights[at] += weights
+        self.logits[at] += logits
+        self.windows[at] += 1
         self.largest[at] = np.maximum(self.largest[at], chance)
 
     def take(self, behind: int | None, width: float) -> Cells:
         """Remove and return the cells before a number, or all."""
-        n = len(self.weights) if behind is None else min(behind - self.first, len(self.weights))
-        mean = self.logits[:n] / np.maximum(self.weights[:n], EDGE_WEIGHT)[:, None]
+        n = len(self.windows) if behind is None else min(behind - self.first, len(self.windows))
+        mean = self.logits[:n] / np.maximum(self.windows[:n], 1)[:, None]
         taken = Cells(
             (self.first + np.arange(n)) * width, shares(mean, several=self.several) if n else mean, self.largest[:n]
         )
-        self.logits, self.weights, self.largest = self.logits[n:], self.weights[n:], self.largest[n:]
+        self.logits, self.windows, self.largest = self.logits[n:], self.windows[n:], self.largest[n:]
         self.first += n
         return taken
