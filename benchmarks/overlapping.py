@@ -6,7 +6,7 @@ Two half hours of noise (see `benchmarks/detection.py`) hold 450 events each of 
 times: events of one kind never touch, those of others may overlap. The first is made of clips of ESC-10 of folds 1 to
 3, the second of folds 4 and 5. Both models are trained with defaults on the selection table of the first, with
 `--annotations raven --background`, one of them with `--labels auto`; `evaluate --events` scores them on the second at
-a collar of 0.5 s. The rule for events beneath longer ones was chosen on these sets, so they are development data.
+a collar of 0.5 s. The rule for events beneath longer ones was chosen on set a, which is development data.
 """
 
 from __future__ import annotations

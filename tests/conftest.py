@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's processes would wait for the tests that run beside theirs
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -66,15 +66,15 @@ def test_two_workers_train_a_model_and_the_callbacks_here_hear_of_it():
     assert model.summary["training_items"] == 270
 
 
-def test_a_killed_worker_is_replaced_and_the_training_goes_on_from_its_checkpoint(tmp_path):
+@pytest.mark.parametrize("what", ["ray::RayTrainWorker", "ray::TrainController"])
+def test_the_training_goes_on_from_its_checkpoint_if_a_worker_is_killed_or_what_leads_them(tmp_path, what):
     killed = threading.Event()
 
     def kill(epoch):
         if epoch < 2 or killed.is_set():
             return
         killed.set()
-        workers = [pid for pid in processes() if "ray::" in pid[1] and "Train" in pid[1]]
-        os.kill(workers[-1][0], signal.SIGKILL)
+        os.kill([pid for pid, title in processes() if title.startswith(what)][-1], signal.SIGKILL)
 
     heard = Heard(kill)
     data = datasets.load("word_order", n_items=600)
