@@ -1,4 +1,4 @@
-"""Zip and tar files: what they list, within limits, and how they are unpacked into a folder for a while."""
+"""Zip and tar files: what they list, within limits, also if they are compressed as a whole."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import gzip
 import lzma
 import math
-import os
 import shutil
 import tarfile
 import tempfile
@@ -15,7 +14,6 @@ import threading
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -23,18 +21,18 @@ from gridcnn.datasets.compressed import DAMAGE, require_whole
 from gridcnn.datasets.limits import most
 from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError, GridcnnError
-from gridcnn.temporary import call, remove_folder, temporary_folder
+from gridcnn.temporary import remove_folder, temporary_folder
 
 __all__ = [
     "DAMAGED",
-    "file_in_archive",
+    "forget",
     "is_archive",
     "is_zip",
     "listed_tar",
     "listed_zip",
     "plain_tar",
     "reading",
-    "unpacked",
+    "require_disk",
 ]
 
 ALWAYS = 2**30
@@ -284,57 +282,7 @@ _OPENERS: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
 """How compressed files begin, whatever their names are, and what opens them."""
 
 
-# ---- unpacking ------------------------------------------------------------------------------------------------------
-
-
-def unpacked(archive: Path) -> Path:
-    """Unpack an archive, once, into a temporary folder that is removed when the program ends.
-
-    No member leaves the folder, whatever its name says. Links and devices in a tar file are left out, with a warning.
-
-    Parameters
-    ----------
-    archive : path
-        A .zip or .tar file, the latter also with .gz, .bz2, .xz or .zst.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    DataError
-        If the archive is damaged or encrypted, unpacks to many times its size (see `gridcnn.datasets.limits`), or to
-        more than the disk has room for.
-    """
-    state = archive.stat()
-    folder = _unpack(archive.resolve(), state.st_size, state.st_mtime_ns)
-    call(folder, str(archive))
-    return folder
-
-
-@cache
-def _unpack(archive: Path, _size: int, _changed: int) -> Path:
-    with reading(archive), contextlib.ExitStack() as undoing:
-        folder = temporary_folder(archive.stem)
-        undoing.callback(remove_folder, folder)
-        if is_zip(archive):
-            with listed_zip(archive) as opened:
-                _require_disk(archive, folder, sum(member.file_size for member in opened.infolist()))
-                opened.extractall(folder)  # drops drives, leading slashes and ".."; reads no more than stated
-        else:
-            plain = plain_tar(archive)
-            _require_disk(archive, folder, plain.stat().st_size)
-            with plain.open("rb") as content:
-                for tar, member in listed_tar(content, archive):
-                    tar.extract(member, folder, filter="data")
-            _forget(plain, archive)
-        undoing.pop_all()
-    return folder
-
-
-def _forget(plain: Path, archive: Path) -> None:
+def forget(plain: Path, archive: Path) -> None:
     """Remove a tar file that was made of a compressed one."""
     if plain != archive.resolve() and plain != archive:
         for key in [key for key, place in _plain.items() if place == plain]:
@@ -342,22 +290,6 @@ def _forget(plain: Path, archive: Path) -> None:
         remove_folder(plain.parent)
 
 
-def _require_disk(archive: Path, folder: Path, size: int) -> None:
+def require_disk(archive: Path, folder: Path, size: int) -> None:
+    """Raise DataError if so many bytes are more than there is room for in a folder."""
     _Room(archive, shutil.disk_usage(folder).free * 9 // 10).require(size)
-
-
-def file_in_archive(place: Path) -> Path | None:
-    """Return the unpacked file that a name means which begins with that of an archive; None for any other name.
-
-    Raises
-    ------
-    DataError
-        If the archive cannot be unpacked, or holds no such file.
-    """
-    for archive in place.parents:
-        if is_archive(archive) and os.path.isfile(archive):  # noqa: PTH113  (a name may be too long, or a sentence)
-            inside = unpacked(archive) / place.relative_to(archive)
-            if not inside.exists():
-                raise DataError(f"{place}: there is no such file in {archive}.")
-            return inside
-    return None

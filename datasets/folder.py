@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gridcnn.datasets.archives import is_archive, unpacked
+from gridcnn.datasets.archives import is_archive
 from gridcnn.datasets.compressed import is_table_file
 from gridcnn.datasets.dataset import Dataset
 from gridcnn.datasets.encoding import decode
 from gridcnn.datasets.media import sort_media, what_else
 from gridcnn.datasets.members import Member, Place, files_below, folder_of
 from gridcnn.datasets.parts import Tree, read_tree
+from gridcnn.datasets.unpacking import unpacked
 from gridcnn.errors import DataError, Skipped
 
 DOCUMENTS = frozenset({".txt", ".text"})

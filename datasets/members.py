@@ -1,35 +1,26 @@
-"""Files in archives as raw items: pictures and sounds of zip and tar files that are read where they lie.
-
-An archive is listed once in each process. What is compressed as a whole, as .tar.gz is, is decompressed to one file
-among the temporary ones first.
-"""
+"""Files in archives as raw items: pictures and sounds of zip and tar files that are read where they lie."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import os
-import posixpath
-import tarfile
-import threading
 import time
 import zipfile
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Literal, NamedTuple, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
-from gridcnn.datasets.archives import DAMAGED, is_archive, is_zip, listed_tar, listed_zip, plain_tar, reading, unpacked
+from gridcnn.datasets.archives import DAMAGED, is_archive
 from gridcnn.datasets.compressed import is_table_file
 from gridcnn.datasets.media import kind_by_name, kind_by_start, visible, walk
+from gridcnn.datasets.open_archives import OPEN, Archive, open_archive
+from gridcnn.datasets.unpacking import unpacked
 from gridcnn.errors import DataError, ItemError
 from gridcnn.stored import SMALL, Stored, suffix_of
 
-__all__ = ["Archive", "Member", "Place", "files_below", "folder_of", "member_at"]
-
-OPEN = 4
-"""Archives that are kept open, with their lists."""
+__all__ = ["Member", "Place", "files_below", "folder_of", "member_at"]
 
 START = 16  # bytes that tell what a file is
 BLOCK = 2**20  # bytes
@@ -37,34 +28,9 @@ SETTLED = 2 * 10**9  # nanoseconds after which a change would show in the time o
 TRIED = 100
 """Files without a known suffix that are opened to see whether an archive holds pictures or sounds."""
 
-WITH_HOLES = -1
-"""Stands for the size of a file of which a tar file has some parts only."""
-
 NO_MEDIA = frozenset({".txt", ".text", ".md", ".csv", ".tsv", ".json", ".jsonl", ".xlsx", ".xml", ".npy", ".npz"})
 LISTS = "metadata."
 """How the names of tables begin that say which class a file beside them has: these sets are unpacked."""
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A zip or tar file, as it was when it was listed.
-
-    Parameters
-    ----------
-    path : Path
-        Where it lies.
-    state : tuple of int
-        Its size, and the time when its content was changed (ns).
-    """
-
-    path: Path
-    state: tuple[int, int]
-
-    @classmethod
-    def of(cls, path: Path) -> Archive:
-        """Return it as it is now."""
-        status = path.stat()
-        return cls(path, (status.st_size, status.st_mtime_ns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +82,20 @@ class Member(Stored):
 
     def is_file(self) -> bool:
         """Whether there is such a file."""
-        return self.inside in _open(self.archive).files
+        return self.inside in open_archive(self.archive).files
 
     def is_dir(self) -> bool:
         """Whether it is a folder."""
-        return self.inside in _open(self.archive).folders
+        return self.inside in open_archive(self.archive).folders
 
     def iterdir(self) -> Iterator[Member]:
         """Yield what lies in this folder, by names."""
-        for name in _open(self.archive).folders[self.inside]:
+        for name in open_archive(self.archive).folders[self.inside]:
             yield self._below(name.removesuffix("/"))
 
     def below(self) -> Iterator[Member]:
         """Yield every visible file below this folder, in the order of `gridcnn.datasets.media.walk`."""
-        for name in filter(visible, _open(self.archive).folders[self.inside]):
+        for name in filter(visible, open_archive(self.archive).folders[self.inside]):
             if name.endswith("/"):
                 yield from self._below(name[:-1]).below()
             else:
@@ -157,7 +123,7 @@ class Member(Stored):
             known.st_ino,
             known.st_ctime_ns,
             *self.archive.state,
-            *_open(self.archive).files[self.inside],
+            *open_archive(self.archive).files[self.inside],
         )
         return " ".join(map(str, about)).encode()
 
@@ -171,7 +137,7 @@ class Member(Stored):
 
     def look(self) -> tuple[int, int]:
         """Return its size and, in a zip file, its checksum."""
-        place = _open(self.archive).files[self.inside]
+        place = open_archive(self.archive).files[self.inside]
         return place.size, place.checksum
 
     def kind(self) -> Literal["image", "sound"] | None:
@@ -194,7 +160,7 @@ class Member(Stored):
             If the archive was changed after it was listed.
         """
         try:
-            with _open(self.archive).opened(self.inside) as file:
+            with open_archive(self.archive).opened(self.inside) as file:
                 yield file
         except DAMAGED as error:
             raise ItemError(self, f"damaged in the archive ({error}): download or pack it again") from None
@@ -203,7 +169,7 @@ class Member(Stored):
 
     def save(self, place: Path, in_memory: Path) -> Path:
         """Write its content."""
-        size = _open(self.archive).files[self.inside].size
+        size = open_archive(self.archive).files[self.inside].size
         place = in_memory if size <= SMALL else place
         place = place.with_name(place.name + suffix_of(self.inside))
         with self.open() as file, place.open("wb") as written:
@@ -282,156 +248,3 @@ def _holds_media(root: Member) -> bool:
 @functools.lru_cache(maxsize=OPEN)
 def _absolute(archive: Archive) -> Archive:
     return replace(archive, path=archive.path.absolute())
-
-
-# ---- reading --------------------------------------------------------------------------------------------------------
-
-
-class _Changed(Exception):  # noqa: N818
-    """An archive is no longer what it was when it was listed."""
-
-
-class _File(NamedTuple):
-    """What a list says of a file: where it begins, its size (bytes), and its checksum, which tar files do not have."""
-
-    at: int
-    size: int
-    checksum: int = 0
-
-
-class _Open:
-    """An archive that is open, and what it lists: files, and the names in each folder, those of folders with "/"."""
-
-    def __init__(self, archive: Archive) -> None:
-        self.files: dict[str, _File] = {}
-        self.folders: dict[str, list[str]] = {"": []}
-        self.archive = archive
-        self._lock = threading.Lock()
-        self._zip: zipfile.ZipFile | None = None
-        self._tar: IO[bytes] | None = None
-        self._members: dict[str, zipfile.ZipInfo] = {}
-        with reading(archive.path):
-            self._list()
-        if both := self.files.keys() & self.folders.keys():
-            raise DataError(
-                f"{archive.path}: the archive is damaged ({min(both)} is a file and a folder): pack it again."
-            )
-        for names in self.folders.values():
-            names.sort()
-
-    def _list(self) -> None:
-        """List the archive, which stays open."""
-        self._require_same()
-        if is_zip(self.archive.path):
-            self._zip = listed_zip(self.archive.path)
-            for info in self._zip.infolist():
-                if name := self._add(
-                    _in_zip(info.filename), info.is_dir(), _File(info.header_offset, info.file_size, info.CRC)
-                ):
-                    self._members[name] = info
-            return
-        self._tar = plain_tar(self.archive.path).open("rb")
-        for _, member in listed_tar(self._tar, self.archive.path):
-            self._add(
-                _in_tar(member), member.isdir(), _File(member.offset_data, -1 if member.issparse() else member.size)
-            )
-
-    def _add(self, name: str, is_folder: bool, file: _File) -> str:
-        if not is_folder and name:
-            if name not in self.files:
-                self._name(name, "")
-            self.files[name] = file  # of several, the last one counts
-        elif name not in self.folders:
-            self._name(name, "/")
-        return name
-
-    def _name(self, name: str, mark: str) -> None:
-        """Enter a name into the folder that it lies in, and that one into its own."""
-        if mark:
-            self.folders[name] = []
-        parent, _, last = name.rpartition("/")
-        if parent not in self.folders:
-            self._name(parent, "/")
-        self.folders[parent].append(f"{last}{mark}")
-
-    def _require_same(self) -> None:
-        try:
-            same = Archive.of(self.archive.path) == self.archive
-        except OSError:
-            same = False
-        if not same:
-            raise DataError(f"{self.archive.path} was changed after it was listed: begin again")
-
-    def opened(self, name: str) -> Any:
-        """Open a file in it, to be read in portions."""
-        file = self.files.get(name)
-        if file is None:
-            raise zipfile.BadZipFile("there is no such file in it")
-        self._require_same()
-        if self._zip is not None:
-            return self._zip.open(self._members[name])
-        if file.size == WITH_HOLES:
-            raise NotImplementedError("it is stored with holes")
-        return _Part(self, file)
-
-    def read(self, at: int, size: int) -> bytes:
-        """Read some bytes of a tar file."""
-        assert self._tar is not None  # for the type checker
-        with self._lock:
-            self._tar.seek(at)
-            return self._tar.read(size)
-
-    def __del__(self) -> None:
-        """Close the files, when no thread has any of them open."""
-        if self._zip is not None:
-            self._zip.close()
-        if self._tar is not None:
-            self._tar.close()
-
-
-class _Part:
-    """A file in a tar file."""
-
-    def __init__(self, archive: _Open, file: _File) -> None:
-        self._archive, self._at, self._end = archive, file.at, file.at + file.size
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def read(self, size: int) -> bytes:
-        """Read so many bytes, or fewer at the end."""
-        content = self._archive.read(self._at, min(size, self._end - self._at))
-        self._at += len(content)
-        return content
-
-
-def _in_zip(name: str) -> str:
-    """Return where a file is unpacked by `zipfile`: leading slashes and ".." are dropped."""
-    return "/".join(part for part in name.split("/") if part not in {"", ".", ".."})
-
-
-def _in_tar(member: tarfile.TarInfo) -> str:
-    name = posixpath.normpath(member.name.lstrip("/"))
-    if name.split("/")[0] == "..":
-        raise tarfile.ReadError(f"{member.name} leads outside of it")
-    return "" if name == "." else name
-
-
-_archives: OrderedDict[tuple[int, Archive], _Open] = OrderedDict()
-_archives_lock = threading.Lock()
-
-
-def _open(archive: Archive) -> _Open:
-    """Return an open archive; a few are kept, in each process its own."""
-    key = (os.getpid(), archive)
-    with _archives_lock:
-        found = _archives.get(key)
-        if found is None:
-            found = _archives[key] = _Open(archive)
-            if len(_archives) > OPEN:
-                _archives.popitem(last=False)
-        _archives.move_to_end(key)
-        return found

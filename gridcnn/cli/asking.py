@@ -177,7 +177,8 @@ def _documents(name: str, folder: Path, encoding: str | None) -> Source:
 
     def items() -> Iterator[Asked]:
         for place in places():
-            called = _called(name, folder, place)
+            of_archive = os.path.isfile(name)  # noqa: PTH113  (which is unpacked for a while)
+            called = str(Path(name, place.relative_to(folder)) if of_archive else place)
             try:
                 yield Asked(called, read_document(place, encoding))
             except DataError as error:
@@ -216,11 +217,6 @@ def _folder(name: str, folder: Place, adapter: Adapter, without: Callable[[Path]
             yield Asked(str(place), place) if not why else unreadable(str(place), why)
 
     return Source(name, items, n_files)
-
-
-def _called(name: str, folder: Path, place: Path) -> str:
-    """Return what the answers call a file: its path, or its place in an archive, which is unpacked for a while."""
-    return str(Path(name, place.relative_to(folder))) if os.path.isfile(name) else str(place)  # noqa: PTH113
 
 
 # ---- logs -----------------------------------------------------------------------------------------------------------

@@ -185,7 +185,7 @@ def located(source: str) -> Path:
     """
     if is_on_hub(source):
         return downloaded(source)
-    from gridcnn.datasets.archives import file_in_archive
+    from gridcnn.datasets.unpacking import file_in_archive
 
     place = _spelt(source)
     return file_in_archive(place) or _opened(place)
@@ -215,7 +215,8 @@ def _spelt(source: str) -> Path:
 
 def _opened(place: Path) -> Path:
     """Return the folder in which an archive is unpacked; a file of rows is read as it is, compressed or not."""
-    from gridcnn.datasets.archives import is_archive, unpacked
+    from gridcnn.datasets.archives import is_archive
+    from gridcnn.datasets.unpacking import unpacked
 
     if not is_archive(place):
         return place

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from gridcnn.datasets import archives, load_folder
-from gridcnn.datasets.archives import unpacked
 from gridcnn.datasets.parts import part_of
+from gridcnn.datasets.unpacking import unpacked
 from gridcnn.errors import DataError
 
 QUICK = ("--epochs", "1", "--kernels", "4", "--quiet")
