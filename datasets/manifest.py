@@ -35,6 +35,7 @@ from gridcnn.datasets.manifest_segments import (
     read_times,
 )
 from gridcnn.datasets.media import sort_media
+from gridcnn.datasets.members import listed_file
 from gridcnn.datasets.remote import RemoteFile, found, is_remote, local_copy
 from gridcnn.datasets.tables import read_table, require_file
 from gridcnn.errors import DataError
@@ -75,10 +76,10 @@ def load_manifest(
         `Dataset.labels` then holds a tuple for each item.
     path_column, text : str
         Column of files, relative to the folder of the manifest, or column of sentences; give one of the two. A file may
-        also be a URL, such as s3://bucket/a.wav. Files are pictures, recordings, texts (.txt) or logs (.csv, .tsv,
-        .parquet, .npy or .npz, see `read_log`); a parquet file may also hold their bytes in that column, alone or as
-        Hugging Face does, and names of classes beside their numbers. Sentences are kept verbatim, including words such
-        as "NA" and "None".
+        also be a URL, such as s3://bucket/a.wav, or lie in an archive, such as clips.zip/rain/1.wav. Files are
+        pictures, recordings, texts (.txt) or logs (.csv, .tsv, .parquet, .npy or .npz, see `read_log`); a parquet file
+        may also hold their bytes in that column, alone or as Hugging Face does, and names of classes beside their
+        numbers. Sentences are kept verbatim, including words such as "NA" and "None".
     group : str, optional
         Column that names what must stay together: speaker, site, patient.
     split : str, optional
@@ -98,10 +99,10 @@ def load_manifest(
     Returns
     -------
     Dataset
-        Items are paths, `Segment`s or sentences in the order of the rows; bytes in a column are `Cell`s, and files of a
-        storage `RemoteFile`s, which are read when they are needed; of logs an array `(n, channels, samples)`, or
-        `(n, samples)` of one channel, NaN behind the ends of shorter ones. Labels are int64 if all of them are written
-        as integers, and strings otherwise.
+        Items are paths, `Segment`s or sentences in the order of the rows; bytes in a column are `Cell`s, files in an
+        archive `Member`s, and files of a storage `RemoteFile`s, which are read when they are needed; of logs an array
+        `(n, channels, samples)`, or `(n, samples)` of one channel, NaN behind the ends of shorter ones. Labels are
+        int64 if all of them are written as integers, and strings otherwise.
 
     Raises
     ------
@@ -235,7 +236,7 @@ def _locate(rows: Rows, column: str, elsewhere: list[str]) -> None:
         name = str(cell).strip()
         if isinstance(folder, RemoteFile):
             return folder / name
-        return RemoteFile(name) if is_remote(name) else located_file(name, folder, elsewhere)
+        return RemoteFile(name) if is_remote(name) else listed_file(located_file(name, folder, elsewhere))
 
     rows.replace(column, file)
     known = found([each for each in rows.table[column] if isinstance(each, RemoteFile)])

@@ -20,7 +20,7 @@ from gridcnn.datasets.unpacking import unpacked
 from gridcnn.errors import DataError, ItemError
 from gridcnn.stored import SMALL, Stored, suffix_of
 
-__all__ = ["Member", "Place", "files_below", "folder_of", "member_at"]
+__all__ = ["Member", "Place", "files_below", "folder_of", "listed_file", "member_at"]
 
 START = 16  # bytes that tell what a file is
 BLOCK = 2**20  # bytes
@@ -225,6 +225,23 @@ def member_at(place: Path) -> Member | None:
                 raise DataError(f"{place}: there is no such file in {archive}.")
             return found if found.is_dir() or found.kind() else None
     return None
+
+
+def listed_file(file: Path) -> Place:
+    """Return a file that a table lists: if its name leads into an archive, the picture or sound there.
+
+    Raises
+    ------
+    DataError
+        If the archive is damaged, or becomes too large.
+    """
+    for archive in file.parents:
+        if is_archive(archive) and archive.is_file():
+            member = Member(Archive.of(archive), file.relative_to(archive).as_posix())
+            if not member.is_file():
+                return file
+            return member if member.kind() else unpacked(archive) / member.inside
+    return file
 
 
 @functools.lru_cache(maxsize=OPEN)

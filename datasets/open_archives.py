@@ -50,10 +50,6 @@ class Archive:
         return cls(path, (status.st_size, status.st_mtime_ns))
 
 
-class _Changed(Exception):  # noqa: N818
-    """An archive is no longer what it was when it was listed."""
-
-
 class _File(NamedTuple):
     """What a list says of a file: where it begins, its size (bytes), and its checksum, which tar files do not have."""
 
@@ -88,16 +84,13 @@ class OpenArchive:
         if is_zip(self.archive.path):
             self._zip = listed_zip(self.archive.path)
             for info in self._zip.infolist():
-                if name := self._add(
-                    _in_zip(info.filename), info.is_dir(), _File(info.header_offset, info.file_size, info.CRC)
-                ):
-                    self._members[name] = info
+                file = _File(info.header_offset, info.file_size, info.CRC)
+                self._members[self._add(_in_zip(info.filename), info.is_dir(), file)] = info
             return
         self._tar = plain_tar(self.archive.path).open("rb")
         for _, member in listed_tar(self._tar, self.archive.path):
-            self._add(
-                _in_tar(member), member.isdir(), _File(member.offset_data, -1 if member.issparse() else member.size)
-            )
+            file = _File(member.offset_data, WITH_HOLES if member.issparse() else member.size)
+            self._add(_in_tar(member), member.isdir(), file)
 
     def _add(self, name: str, is_folder: bool, file: _File) -> str:
         if not is_folder and name:
