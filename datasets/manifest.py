@@ -37,6 +37,7 @@ from gridcnn.datasets.manifest_segments import (
 from gridcnn.datasets.media import sort_media
 from gridcnn.datasets.members import listed_file
 from gridcnn.datasets.remote import RemoteFile, found, is_remote, local_copy
+from gridcnn.datasets.sheets import table_path
 from gridcnn.datasets.tables import read_table, require_file
 from gridcnn.errors import DataError
 from gridcnn.segments import Segment, file_of
@@ -68,7 +69,7 @@ def load_manifest(
     ----------
     path : path or RemoteFile
         A .csv (separated by comma, semicolon or tab), .tsv, .parquet, .jsonl, .json or .xlsx file with named columns,
-        or one of these as .gz, .bz2, .xz or .zst, or in a .zip.
+        or one of these as .gz, .bz2, .xz or .zst, or in a .zip; of several sheets, book.xlsx#cats is one.
     label : str, optional
         Column of labels. Without it the set has no labels, which is enough for a prediction.
     labels : str, optional
@@ -111,7 +112,7 @@ def load_manifest(
         name, or, with ``on_error="raise"``, a row has an empty cell or names a missing file. Rows are numbered as in a
         spreadsheet: the header of a csv is row 1.
     """
-    source = path if isinstance(path, RemoteFile) else Path(path)
+    source = path if isinstance(path, RemoteFile) else table_path(path)
     table = _read(source, path_column, encoding)
     if (text is None) == (path_column is None):
         raise DataError(

@@ -201,6 +201,8 @@ def lying(source: str) -> Place:
 
 def _spelt(source: str) -> Path:
     """Return the path that a person meant."""
+    from gridcnn.datasets.sheets import table_path
+
     plain = source.strip().strip("'\"")
     spellings = [source, plain, plain.replace("\\", "/")]
     if plain.lower().startswith("file:"):
@@ -208,8 +210,8 @@ def _spelt(source: str) -> Path:
     for spelling in spellings:
         for place in (Path(spelling), Path(os.path.expanduser(spelling))):  # noqa: PTH111  (knows names without a home)
             with contextlib.suppress(OSError, ValueError):  # a name too long, or with a zero byte
-                if place.exists():
-                    return place
+                if (found := table_path(place)).exists():
+                    return found
     return Path(source)
 
 
