@@ -144,7 +144,7 @@ class Member(Stored):
         """Return what its suffix says, or else its first bytes."""
         if (named := kind_by_name(self.inside)) is not None or self.suffix.lower() in NO_MEDIA or not self.is_file():
             return named
-        with contextlib.suppress(DataError), self.open() as file:
+        with contextlib.suppress(DataError, OSError), self.open() as file:
             return kind_by_start(file.read(START))
         return None
 
@@ -162,10 +162,14 @@ class Member(Stored):
         try:
             with open_archive(self.archive).opened(self.inside) as file:
                 yield file
-        except DAMAGED as error:
+        except (*DAMAGED, UnicodeError, OverflowError) as error:
             raise ItemError(self, f"damaged in the archive ({error}): download or pack it again") from None
-        except (RuntimeError, NotImplementedError) as error:  # a password, an unusual compression
+        except RuntimeError as error:  # a password, an unusual compression
             raise ItemError(self, f"{error}: unpack the archive yourself, and give the folder") from None
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise ItemError(self, f"damaged in the archive ({error}): download or pack it again") from None
 
     def save(self, place: Path, in_memory: Path) -> Path:
         """Write its content."""
