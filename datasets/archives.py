@@ -97,7 +97,10 @@ def listed_zip(archive: Path) -> zipfile.ZipFile:
     DataError
         If it unpacks to many times its size; what Python raises if it is damaged (`DAMAGED`).
     """
-    opened = zipfile.ZipFile(archive, metadata_encoding=_encoding_of_names(archive))
+    opened = zipfile.ZipFile(archive)
+    if _are_utf8(opened):
+        opened.close()
+        opened = zipfile.ZipFile(archive, metadata_encoding="utf-8")
     with contextlib.ExitStack() as undoing:
         undoing.callback(opened.close)
         require_whole(opened)
@@ -108,15 +111,13 @@ def listed_zip(archive: Path) -> zipfile.ZipFile:
     return opened
 
 
-def _encoding_of_names(archive: Path) -> str | None:
-    """Return "utf-8" if names are in it although the file does not say so, as macOS packs; None for what it says."""
-    with zipfile.ZipFile(archive) as opened:
-        untold = [member.filename for member in opened.infolist() if not member.flag_bits & NAME_IS_UTF8]
+def _are_utf8(opened: zipfile.ZipFile) -> bool:
+    """Whether names in a zip file are UTF-8 although it does not say so, as macOS packs."""
+    untold = [member.filename for member in opened.infolist() if not member.flag_bits & NAME_IS_UTF8]
     try:
-        told = [name.encode("cp437").decode("utf-8") for name in untold if not name.isascii()]
+        return bool([name.encode("cp437").decode("utf-8") for name in untold if not name.isascii()])
     except UnicodeError:
-        return None
-    return "utf-8" if told else None
+        return False
 
 
 def listed_tar(content: IO[bytes], archive: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:

@@ -59,7 +59,7 @@ class Member(Stored):
     @property
     def name(self) -> str:
         """The last part of its place; of the archive as a folder, the name of the file."""
-        return PurePosixPath(self.inside).name or self.archive.path.name
+        return self.inside.rpartition("/")[2] or self.archive.path.name
 
     @property
     def suffix(self) -> str:

@@ -19,7 +19,7 @@ from typing import IO, Any, NamedTuple, Self
 from gridcnn.datasets.archives import is_zip, listed_tar, listed_zip, plain_tar, reading
 from gridcnn.errors import DataError
 
-__all__ = ["OPEN", "Archive", "open_archive"]
+__all__ = ["OPEN", "Archive", "let_go", "open_archive"]
 
 OPEN = 4
 """Archives that are kept open, with their lists."""
@@ -191,3 +191,10 @@ def open_archive(archive: Archive) -> OpenArchive:
                 _archives.popitem(last=False)
         _archives.move_to_end(key)
         return found
+
+
+def let_go(path: Path) -> None:
+    """Close an archive, as soon as no thread reads it."""
+    with _archives_lock:
+        for key in [key for key in _archives if key[1].path.resolve() == path]:
+            del _archives[key]

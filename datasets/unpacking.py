@@ -17,6 +17,7 @@ from gridcnn.datasets.archives import (
     reading,
     require_disk,
 )
+from gridcnn.datasets.open_archives import let_go
 from gridcnn.errors import DataError
 from gridcnn.temporary import call, remove_folder, temporary_folder
 
@@ -65,6 +66,7 @@ def _unpack(archive: Path, _size: int, _changed: int) -> Path:
             with plain.open("rb") as content:
                 for tar, member in listed_tar(content, archive):
                     tar.extract(member, folder, filter="data")
+            let_go(archive)
             forget(plain, archive)
         undoing.pop_all()
     return folder

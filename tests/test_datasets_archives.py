@@ -137,6 +137,7 @@ def test_a_packed_tar_is_one_plain_file_for_a_while_and_texts_in_one_are_unpacke
     texts = load_folder(tarred(tmp_path / "b.tar.gz", {"a/1.txt": b"one", "b/2.txt": b"two"}))
 
     assert texts.items == ["one", "two"]
+    assert [each.path.name for _, each in open_archives._archives] == ["a.tar.gz"]
     assert len(list(rooms.rglob("content.tar"))) == 1
 
 
