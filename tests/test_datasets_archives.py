@@ -24,6 +24,7 @@ from PIL import Image
 
 from gridcnn import stored
 from gridcnn.adapters import AudioAdapter, ImageAdapter
+from gridcnn.cli.detecting import long_items
 from gridcnn.datasets import archives, list_media_files, load_folder, load_manifest, members, open_archives
 from gridcnn.datasets.members import Member, folder_of, member_at
 from gridcnn.datasets.unpacking import unpacked
@@ -251,6 +252,28 @@ def test_an_archive_that_is_cut_or_climbs_out_is_refused(tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.bz2"])
+def test_a_changed_byte_anywhere_is_an_error_of_the_archive_or_of_an_item(tmp_path: Path, name: str) -> None:
+    data = made(tmp_path, name).read_bytes()
+    n_good = n_bad = n_refused = 0
+    for at in range(0, len(data), len(data) // 60):
+        place = tmp_path / f"{at}{name}"
+        place.write_bytes(data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :])
+        try:
+            items = load_folder(place).items
+        except DataError:
+            n_refused += 1
+            continue
+        for item in items:
+            try:
+                n_good += content(item) in FILES.values()
+            except ItemError:
+                n_bad += 1
+    assert n_refused > 0
+    assert n_good > 0 or name == "a.tar.bz2"
+    assert n_bad > 0 or not name.endswith(".zip")
+
+
 def test_what_would_become_too_large_is_refused_before_it_is_read(
     tmp_path: Path, rooms: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,6 +382,15 @@ def test_recordings_in_an_archive_are_encoded_as_from_their_folder(tmp_path: Pat
     assert packed.modality == "sound"
     one, other = (encode_items(adapter, data.items).windows for data in (packed, plain))
     assert np.array_equal(one, other)
+
+
+def test_recordings_in_an_archive_are_looked_through_each_once(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "a.zip", {f"{label}/{at}.wav": b"RIFF" for label in "ba" for at in range(2)})
+    found = long_items([str(archive), f"{archive}/b/1.wav"], AudioAdapter())
+
+    assert [each.name for each in found] == [f"{archive}/{name}.wav" for name in ("a/0", "a/1", "b/0", "b/1")]
+    assert {type(each.item) for each in found} == {Member}
+    assert found[0].state[0] == archive.stat().st_size
 
 
 def test_commands_name_members_as_answers_do_and_leave_nothing(tmp_path: Path, run: Any, rooms: Path) -> None:
