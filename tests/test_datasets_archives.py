@@ -403,8 +403,11 @@ def test_commands_name_members_as_answers_do_and_leave_nothing(tmp_path: Path, r
     assert run("predict", model, f"{archive}/dog").out.splitlines()[1:] == answers[1 + N :]
     assert run("explain", model, f"{archive}/cat/1.png", "-o", tmp_path / "why.html").code == 0
     assert "1.png" in (tmp_path / "why.html").read_text(encoding="utf-8")
+    listing = {"metadata.csv": b"file_name,label\n", **FILES}  # which is unpacked
+    unpacked_ = run("predict", model, zipped(tmp_path / "b.zip", listing)).out.splitlines()
+    assert [line.partition(",")[0] for line in unpacked_[1:]] == [f"{tmp_path}/b.zip/{name}" for name in FILES]
     assert "holds a folder: name one picture" in run("explain", model, archive, "-o", tmp_path / "no.html").err
     assert "--label" in run("train", archive, "--label", "x", "--dry-run").err
     assert not list(rooms.rglob("*.zip"))
-    assert not [each for each in rooms.rglob("cat") if each.is_dir()]
+    assert [each.parent.name for each in rooms.rglob("cat")] == ["b"]
     assert tempfile.gettempdir() == str(rooms)

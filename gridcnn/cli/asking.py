@@ -85,12 +85,10 @@ def _sources(name: str, adapter: Adapter, columns: Columns, without: Callable[[P
         return [_source(name, Path(), adapter, columns, without)]
     refuse_remote(name)
     place = lying(name) if adapter.reads_files else located(name)
+    if isinstance(place, Stored) and place.is_dir():
+        return [_folder(name, place, adapter, without)]
     if isinstance(place, Stored):
-        return [
-            _folder(name, place, adapter, without)
-            if place.is_dir()
-            else Source(name, lambda: iter([Asked(name, place)]))
-        ]
+        return [Source(name, lambda: iter([Asked(name, place)]))]
     if not os.path.isdir(place) or not (adapter.reads_texts or adapter.reads_files):  # noqa: PTH112
         return [_source(name, place, adapter, columns, without)]
     tables, listings = tables_of(place, adapter)
@@ -177,8 +175,7 @@ def _documents(name: str, folder: Path, encoding: str | None) -> Source:
 
     def items() -> Iterator[Asked]:
         for place in places():
-            of_archive = os.path.isfile(name)  # noqa: PTH113  (which is unpacked for a while)
-            called = str(Path(name, place.relative_to(folder)) if of_archive else place)
+            called = _called(name, folder, place)
             try:
                 yield Asked(called, read_document(place, encoding))
             except DataError as error:
@@ -214,9 +211,15 @@ def _folder(name: str, folder: Place, adapter: Adapter, without: Callable[[Path]
     def items() -> Iterator[Asked]:
         for place in places():
             why = stray(place, modality)
-            yield Asked(str(place), place) if not why else unreadable(str(place), why)
+            called = _called(name, folder, place)
+            yield Asked(called, place) if not why else unreadable(called, why)
 
     return Source(name, items, n_files)
+
+
+def _called(name: str, folder: Any, place: Place) -> str:
+    """Return what the answers call a file: its path, or its place in an archive that is unpacked for a while."""
+    return str(Path(name, place.relative_to(folder)) if isinstance(place, Path) and Path(name).is_file() else place)
 
 
 # ---- logs -----------------------------------------------------------------------------------------------------------

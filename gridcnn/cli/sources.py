@@ -138,9 +138,13 @@ def _read_folder(place: Place, source: str, allow_one_class: bool) -> Dataset:
     """Read a folder; one that was unpacked from an archive has the name of that."""
     from gridcnn.datasets import load_folder
     from gridcnn.datasets.archives import is_archive
+    from gridcnn.temporary import as_called
 
     data = load_folder(place, allow_one_class=allow_one_class)
-    return replace(data, name=Path(source).name) if is_archive(Path(source)) else data
+    if not is_archive(Path(source)):
+        return data
+    skipped = tuple(each._replace(item=as_called(each.item)) for each in data.skipped)
+    return replace(data, name=Path(source).name, skipped=skipped, notes=tuple(map(as_called, data.notes)))
 
 
 def require_kind(source: str, modality: str, adapter: type[Adapter] | Adapter) -> None:
