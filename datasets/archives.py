@@ -1,4 +1,4 @@
-"""Archives of class folders, unpacked into a folder that lives as long as the program."""
+"""Zip and tar files: what they list, within limits, also if they are compressed as a whole."""
 
 from __future__ import annotations
 
@@ -6,23 +6,34 @@ import bz2
 import contextlib
 import gzip
 import lzma
-import os
+import math
 import shutil
 import tarfile
 import tempfile
+import threading
 import warnings
 import zipfile
-from functools import cache
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from gridcnn.datasets.compressed import DAMAGE, require_whole
 from gridcnn.datasets.limits import most
 from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError, GridcnnError
-from gridcnn.temporary import call, remove_folder, temporary_folder
+from gridcnn.temporary import remove_folder, temporary_folder
 
-__all__ = ["file_in_archive", "is_archive", "unpacked"]
+__all__ = [
+    "DAMAGED",
+    "forget",
+    "is_archive",
+    "is_zip",
+    "listed_tar",
+    "listed_zip",
+    "plain_tar",
+    "reading",
+    "require_disk",
+]
 
 ALWAYS = 2**30
 """Bytes that an archive may unpack to, however small it is."""
@@ -40,125 +51,105 @@ NAME_IS_UTF8 = 0x800
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 
+DAMAGED = (tarfile.TarError, *DAMAGE)
+"""What Python raises while it reads an archive that is damaged."""
+
 
 def is_archive(path: Path) -> bool:
-    """Whether a name is one of an archive that can be unpacked here."""
+    """Whether a name is one of an archive that can be read here."""
     return path.name.lower().endswith(SUFFIXES)
 
 
-def file_in_archive(place: Path) -> Path | None:
-    """Return the unpacked file that a name means which begins with that of an archive; None for any other name.
-
-    Raises
-    ------
-    DataError
-        If the archive cannot be unpacked, or holds no such file.
-    """
-    for archive in place.parents:
-        if is_archive(archive) and os.path.isfile(archive):  # noqa: PTH113  (a name may be too long, or a sentence)
-            inside = unpacked(archive) / place.relative_to(archive)
-            if not inside.exists():
-                raise DataError(f"{place}: there is no such file in {archive}.")
-            return inside
-    return None
+def is_zip(path: Path) -> bool:
+    """Whether a name is one of a zip file."""
+    return path.name.lower().endswith(".zip")
 
 
-def unpacked(archive: Path) -> Path:
-    """Unpack an archive, once, into a temporary folder that is removed when the program ends.
-
-    No member leaves the folder, whatever its name says. Links and devices in a tar file are left out, with a warning.
-
-    Parameters
-    ----------
-    archive : path
-        A .zip or .tar file, the latter also with .gz, .bz2, .xz or .zst.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    DataError
-        If the archive is damaged or encrypted, unpacks to many times its size (see `gridcnn.datasets.limits`), or to
-        more than the disk has room for.
-    """
-    state = archive.stat()
-    folder = _unpack(archive.resolve(), state.st_size, state.st_mtime_ns)
-    call(folder, str(archive))
-    return folder
-
-
-@cache
-def _unpack(archive: Path, size: int, _changed: int) -> Path:
+@contextlib.contextmanager
+def reading(archive: Path) -> Iterator[None]:
+    """Raise DataError, which names the archive, for what goes wrong while it is read or unpacked."""
     try:
-        folder = temporary_folder(archive.stem)
-    except OSError as error:
-        raise _cannot(archive, error) from None
-    room = _Room(archive, size, shutil.disk_usage(folder).free * 9 // 10)
-    unpack = _unpack_zip if archive.name.lower().endswith(".zip") else _unpack_tar
-    try:
-        with contextlib.ExitStack() as undoing:
-            undoing.callback(remove_folder, folder)
-            unpack(archive, folder, room)
-            undoing.pop_all()
-    except (tarfile.TarError, *DAMAGE) as error:
+        yield
+    except DAMAGED as error:
         raise DataError(f"{archive}: the archive is damaged ({error}): download or pack it again.") from None
     except GridcnnError:
         raise
     except (RuntimeError, ValueError) as error:  # a password, an unusual compression, a name that none can have
         raise DataError(f"{archive}: {error}: unpack it yourself, and give the folder.") from None
     except OSError as error:
-        raise _cannot(archive, error) from None
-    return folder
+        if error.errno is None:  # of bz2
+            raise DataError(f"{archive}: the archive is damaged ({error}): download or pack it again.") from None
+        where = tempfile.gettempdir()
+        raise DataError(
+            f"{archive}: cannot be unpacked to {where} ({error.strerror or error}): set TMPDIR to a folder where there "
+            "is room, or unpack it yourself, and give the folder."
+        ) from None
 
 
-def _cannot(archive: Path, error: OSError) -> DataError:
-    where = tempfile.gettempdir()
-    return DataError(
-        f"{archive}: cannot be unpacked to {where} ({error.strerror or error}): set TMPDIR to a folder where there is "
-        "room, or unpack it yourself, and give the folder."
-    )
+# ---- what they list -------------------------------------------------------------------------------------------------
 
 
-def _unpack_zip(archive: Path, folder: Path, room: _Room) -> None:
-    with zipfile.ZipFile(archive, metadata_encoding=_encoding_of_names(archive)) as opened:
+def listed_zip(archive: Path) -> zipfile.ZipFile:
+    """Open a zip file whose list is whole, and whose members unpack to no more than they may.
+
+    Raises
+    ------
+    DataError
+        If it unpacks to many times its size; what Python raises if it is damaged (`DAMAGED`).
+    """
+    opened = zipfile.ZipFile(archive)
+    if _are_utf8(opened):
+        opened.close()
+        opened = zipfile.ZipFile(archive, metadata_encoding="utf-8")
+    with contextlib.ExitStack() as undoing:
+        undoing.callback(opened.close)
         require_whole(opened)
+        room = _Room(archive)
         for member in opened.infolist():
             room.take(member.filename, member.file_size)
-        opened.extractall(folder)  # drops drives, leading slashes and ".."; reads no more than the stated sizes
+        undoing.pop_all()
+    return opened
 
 
-def _encoding_of_names(archive: Path) -> str | None:
-    """Return "utf-8" if names are in it although the file does not say so, as macOS packs; None for what it says."""
-    with zipfile.ZipFile(archive) as opened:
-        untold = [member.filename for member in opened.infolist() if not member.flag_bits & NAME_IS_UTF8]
+def _are_utf8(opened: zipfile.ZipFile) -> bool:
+    """Whether names in a zip file are UTF-8 although it does not say so, as macOS packs."""
+    untold = [member.filename for member in opened.infolist() if not member.flag_bits & NAME_IS_UTF8]
     try:
-        told = [name.encode("cp437").decode("utf-8") for name in untold if not name.isascii()]
+        return bool([name.encode("cp437").decode("utf-8") for name in untold if not name.isascii()])
     except UnicodeError:
-        return None
-    return "utf-8" if told else None
+        return False
 
 
-def _unpack_tar(archive: Path, folder: Path, room: _Room) -> None:
-    """Unpack files and folders: links may lead anywhere, also by way of one another, and devices are no items."""
+def listed_tar(content: IO[bytes], archive: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """Yield the files and folders of a tar file that is not compressed, each with the open archive.
+
+    Links may lead anywhere, also by way of one another, and devices are no items: they are left out, with a warning.
+
+    Parameters
+    ----------
+    content : binary file
+        The tar file.
+    archive : Path
+        What it is called, and how large it was as it came.
+
+    Raises
+    ------
+    DataError
+        If it unpacks to many times its size; what Python raises if it is damaged (`DAMAGED`).
+    """
     left_out = list[str]()
-    with contextlib.ExitStack() as closing:
-        content = closing.enter_context(_decompressed(archive))
-        opened = closing.enter_context(tarfile.TarFile(fileobj=cast(IO[bytes], _Portions(content, archive, room))))
+    room = _Room(archive)
+    with tarfile.TarFile(fileobj=cast(IO[bytes], _Portions(content, archive))) as opened:
         for member in opened:
             if member.isdir() or member.isreg():
                 room.take(member.name, member.size)
-                opened.extract(member, folder, filter="data")
+                yield opened, member
             else:
                 left_out.append(member.name)
             opened.members = []  # type: ignore[attr-defined]  # or it keeps all of them
         content.seek(opened.offset)
         if content.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # where tarfile stops without a word
             raise tarfile.ReadError("it does not go on to its end")
-        while content.read(LONGEST_HEADER):  # the checksum of what is compressed comes last
-            room.require(content.tell())
     if left_out:
         warnings.warn(
             f"{archive}: {len(left_out):,} links and devices in it are left out, such as {shortened(left_out[0])}: "
@@ -167,58 +158,12 @@ def _unpack_tar(archive: Path, folder: Path, room: _Room) -> None:
         )
 
 
-def _decompressed(archive: Path) -> IO[bytes]:
-    """Open a tar file, whatever it is compressed by: its first bytes say so, not its name."""
-    with archive.open("rb") as file:
-        start = file.read(6)
-    if start.startswith(b"\x28\xb5\x2f\xfd"):
-        return cast(IO[bytes], _Zstandard(archive))
-    for mark, opener in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open)):
-        if start.startswith(mark):
-            return cast(IO[bytes], opener(archive))
-    return archive.open("rb")
-
-
-class _Zstandard(contextlib.AbstractContextManager["_Zstandard"]):
-    """The content of a file that Zstandard has compressed, which is read from its beginning to its end."""
-
-    def __init__(self, archive: Path) -> None:
-        import pyarrow as pa  # noqa: PLC0415
-
-        self._file = pa.OSFile(str(archive))
-        self._stream = pa.CompressedInputStream(self._file, "zstd")
-        self._at = 0
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
-        self._file.close()
-
-    def tell(self) -> int:
-        """Return how much was read."""
-        return self._at
-
-    def read(self, size: int) -> bytes:
-        """Read so many bytes, or fewer at the end."""
-        try:
-            content = bytes(self._stream.read(size))
-        except OSError as error:
-            raise tarfile.ReadError(" ".join(str(error).split())) from None
-        self._at += len(content)
-        return content
-
-    def seek(self, at: int) -> int:
-        """Read on up to a place."""
-        while self._at < at and self.read(min(at - self._at, LONGEST_HEADER)):
-            pass
-        return self._at
-
-
 class _Portions:
     """A tar file of which the module tarfile reads portions: what it wants to hold at once is never large."""
 
-    def __init__(self, content: IO[bytes], archive: Path, room: _Room) -> None:
-        self._content, self._archive, self._room = content, archive, room
-        self.tell = content.tell
+    def __init__(self, content: IO[bytes], archive: Path) -> None:
+        self._content, self._archive = content, archive
+        self.tell, self.seek = content.tell, content.seek
 
     def read(self, size: int) -> bytes:
         """Read a part of a file, or a long name, in a header."""
@@ -226,18 +171,13 @@ class _Portions:
             raise DataError(f"{self._archive}: the archive is damaged (a header of {size:,} bytes): pack it again.")
         return self._content.read(size)
 
-    def seek(self, at: int) -> int:
-        """Pass over something, which unpacks it all the same."""
-        self._room.require(at)
-        return self._content.seek(at)
-
 
 class _Room:
     """How much an archive may unpack to: many times its size, and no more than the disk has room for."""
 
-    def __init__(self, archive: Path, packed: int, free: int) -> None:
+    def __init__(self, archive: Path, free: float = math.inf) -> None:
         self._archive, self._free = archive, free
-        self._most = max(ALWAYS, most("expansion") * packed)
+        self._most = max(ALWAYS, most("expansion") * archive.stat().st_size)
         self._taken = self._members = 0
 
     def take(self, name: str, size: int) -> None:
@@ -265,3 +205,92 @@ class _Room:
                 f"{self._archive}: it unpacks to more than {self._most / 2**30:.1f} GB, many times its size: if you "
                 "trust it, unpack it yourself and give the folder, or allow more by GRIDCNN_MAX_EXPANSION."
             )
+
+
+# ---- compressed tar files -------------------------------------------------------------------------------------------
+
+
+def plain_tar(archive: Path) -> Path:
+    """Return a tar file that is not compressed: the archive itself, or one among the temporary files, made once.
+
+    A compressed one can only be read from its beginning, and items are read in the order of their names, classes or
+    places in a split.
+
+    Raises
+    ------
+    DataError
+        If it is damaged, has many times its size, or more than the disk has room for.
+    """
+    state = archive.stat()
+    with reading(archive), _decompressing:
+        key = archive.resolve(), state.st_size, state.st_mtime_ns
+        if key not in _plain:
+            _plain[key] = _decompressed(archive)
+        return _plain[key]
+
+
+_decompressing = threading.Lock()
+_plain: dict[tuple[Path, int, int], Path] = {}
+
+
+def _decompressed(archive: Path) -> Path:
+    with archive.open("rb") as file:
+        start = file.read(6)
+    opener = next((how for mark, how in _OPENERS if start.startswith(mark)), None)
+    if opener is None:
+        return archive
+    folder = temporary_folder(archive.stem)
+    with contextlib.ExitStack() as undoing:
+        undoing.callback(remove_folder, folder)
+        room = _Room(archive, shutil.disk_usage(folder).free * 9 // 10)
+        place = folder / "content.tar"
+        with opener(archive) as content, place.open("wb") as written:
+            while block := content.read(LONGEST_HEADER):  # the checksum comes last
+                room.require(written.tell() + len(block))
+                written.write(block)
+        undoing.pop_all()
+    return place
+
+
+@contextlib.contextmanager
+def _zstandard(archive: Path) -> Iterator[_Zstandard]:
+    import pyarrow as pa  # noqa: PLC0415
+
+    with pa.OSFile(str(archive)) as file, pa.CompressedInputStream(file, "zstd") as stream:
+        yield _Zstandard(stream)
+
+
+class _Zstandard:
+    """The content of a file that Zstandard has compressed, from its beginning to its end."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        """Read so many bytes, or fewer at the end."""
+        try:
+            return bytes(self._stream.read(size))
+        except OSError as error:
+            raise tarfile.ReadError(" ".join(str(error).split())) from None
+
+
+_OPENERS: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
+    (b"\x1f\x8b", gzip.open),
+    (b"BZh", bz2.open),
+    (b"\xfd7zXZ\0", lzma.open),
+    (b"\x28\xb5\x2f\xfd", _zstandard),
+)
+"""How compressed files begin, whatever their names are, and what opens them."""
+
+
+def forget(plain: Path, archive: Path) -> None:
+    """Remove a tar file that was made of a compressed one."""
+    if plain != archive.resolve() and plain != archive:
+        for key in [key for key, place in _plain.items() if place == plain]:
+            del _plain[key]
+        remove_folder(plain.parent)
+
+
+def require_disk(archive: Path, folder: Path, size: int) -> None:
+    """Raise DataError if so many bytes are more than there is room for in a folder."""
+    _Room(archive, shutil.disk_usage(folder).free * 9 // 10).require(size)

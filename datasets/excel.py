@@ -1,8 +1,9 @@
-"""Excel files, read row by row, as far as they may be held in memory."""
+"""Excel files, read row by row, as far as they may be held in memory; FILE.xlsx#SHEET names one of several sheets."""
 
 from __future__ import annotations
 
 import io
+import shlex
 import warnings
 import zipfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gridcnn.datasets.compressed import require_whole
 from gridcnn.datasets.limits import require_cells, require_unpacked
+from gridcnn.datasets.sheets import Sheet
 from gridcnn.datasets.wording import listed, shortened
 from gridcnn.errors import DataError, GridcnnError
 
@@ -18,19 +20,24 @@ if TYPE_CHECKING:
 
 __all__ = ["read_excel"]
 
+MOST_NAMED = 9
+"""Sheets that a message names."""
+
 MOST_ROWS = 1_048_576
 """Rows that a sheet of Excel can have."""
 
 
 def read_excel(data: bytes, source: Path) -> pd.DataFrame:
-    """Read the one sheet that is filled; its first row holds the names of the columns, and rows keep their numbers.
+    """Read the sheet that is named, or the one that is filled.
+
+    Its first row holds the names of the columns, and rows keep their numbers.
 
     Parameters
     ----------
     data : bytes
         The file.
     source : Path
-        Its name, for messages.
+        Its name, for messages; a `Sheet` says which one is meant.
 
     Returns
     -------
@@ -40,7 +47,8 @@ def read_excel(data: bytes, source: Path) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If the file is damaged, several sheets are filled, or it becomes too large in memory.
+        If the file is damaged, has no such sheet, or several that are filled and none is named, or becomes too large
+        in memory.
     """
     import pandas as pd  # noqa: PLC0415
 
@@ -58,7 +66,9 @@ def read_excel(data: bytes, source: Path) -> pd.DataFrame:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and the like, which hold no data
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
-            read = {sheet.title: _rows_of(sheet, source, len(data)) for sheet in book.worksheets}
+            sheets = {sheet.title: sheet for sheet in book.worksheets}
+            wanted = [source.sheet] if isinstance(source, Sheet) else list(sheets)
+            read = {title: _rows_of(sheets[title], source, len(data)) for title in wanted if title in sheets}
     except GridcnnError:
         raise
     except Exception as error:  # what openpyxl raises on a damaged file is open-ended
@@ -68,11 +78,14 @@ def read_excel(data: bytes, source: Path) -> pd.DataFrame:
             f"{source}: not a readable Excel file ({shortened(error) or type(error).__name__}): save it again, or as "
             "csv."
         ) from error
+    if not read and sheets:
+        raise DataError(f"{source}: there is no such sheet: the file has {listed(list(sheets)[:MOST_NAMED])}.")
     filled = {title: rows for title, rows in read.items() if len(rows) > 1}
     if len(filled) > 1:
+        first = next(iter(filled))
         raise DataError(
-            f"{source}: {len(filled)} sheets are filled ({listed(list(filled)[:5])}): save the one that is meant as "
-            "csv."
+            f"{source}: {len(filled)} sheets are filled ({listed(list(filled)[:MOST_NAMED])}): say which one is meant, "
+            f"such as {shlex.quote(f'{source}#{first}')}."
         )
     rows: list[list[Any]] = next(iter(filled.values()), [[]])
     width = max(map(len, rows))

@@ -7,15 +7,18 @@ import os
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from gridcnn.datasets.archives import is_archive
 from gridcnn.datasets.compressed import is_table_file
 from gridcnn.datasets.dataset import Dataset
 from gridcnn.datasets.encoding import decode
-from gridcnn.datasets.media import sort_media, walk, what_else
+from gridcnn.datasets.media import sort_media, what_else
+from gridcnn.datasets.members import Member, Place, files_below, folder_of
 from gridcnn.datasets.parts import Tree, read_tree
+from gridcnn.datasets.unpacking import unpacked
 from gridcnn.errors import DataError, Skipped
 
 DOCUMENTS = frozenset({".txt", ".text"})
@@ -30,22 +33,24 @@ _RESULTS = (".safetensors", ".history.csv", ".skipped.csv")
 _BESIDE = "beside the class folders, so without a label"
 
 
-def load_folder(folder: str | os.PathLike[str], *, allow_one_class: bool = False) -> Dataset:
+def load_folder(folder: str | os.PathLike[str] | Member, *, allow_one_class: bool = False) -> Dataset:
     """Read a folder of class folders, which hold pictures, sounds, or texts, one in each .txt file.
 
     Parameters
     ----------
-    folder : path
-        Holds one folder per class. Their files, including those in deeper folders, are the items. Folders called train,
-        validation or test, or something similar such as `Training_Set`, may stand above the class folders or within
-        them; then `split` is set. A part without class folders is left out, and `notes` says so.
+    folder : path or Member
+        Holds one folder per class; a zip or tar file of such folders is read where it lies (texts in it are unpacked
+        for a while). Their files, including those in deeper folders, are the items. Folders called train, validation
+        or test, or something similar such as `Training_Set`, may stand above the class folders or within them; then
+        `split` is set. A part without class folders is left out, and `notes` says so.
     allow_one_class : bool, default=False
         Whether a single class is accepted: it is enough to evaluate a model, but not to train one.
 
     Returns
     -------
     Dataset
-        Items are paths, class by class in sorted order, or the texts themselves; labels are the names of the folders.
+        Items are paths, class by class in sorted order, `Member`s of an archive, or the texts themselves; labels are
+        the names of the folders.
         `skipped` lists the files that are of no such kind, those beside the class folders, and a few files of the other
         kind. Hidden files and files that operating systems leave behind are ignored. `notes` says how the folders were
         read.
@@ -58,8 +63,10 @@ def load_folder(folder: str | os.PathLike[str], *, allow_one_class: bool = False
     """
     root = _existing(folder)
     tree = read_tree(root, allow_one_class=allow_one_class)
-    files = [list(walk(leaf.path)) for leaf in tree.leaves]
-    if all(path.suffix.lower() in DOCUMENTS for path in itertools.chain.from_iterable(files)) and any(files):
+    files = [list(files_below(leaf.path)) for leaf in tree.leaves]
+    if any(files) and all(path.suffix.lower() in DOCUMENTS for path in itertools.chain.from_iterable(files)):
+        if isinstance(root, Member):  # with some picture beside the class folders
+            return load_folder(unpacked(root.archive.path) / root.inside, allow_one_class=allow_one_class)
         return _documents(root, tree, files, allow_one_class)
     media = sort_media([path for group in files for path in group], str(root))
     kept = iter(media.kept)
@@ -68,9 +75,9 @@ def load_folder(folder: str | os.PathLike[str], *, allow_one_class: bool = False
 
 
 def _dataset(
-    root: Path,
+    root: Place,
     tree: Tree,
-    items: Sequence[Path | str],
+    items: Sequence[Place | str],
     counts: Sequence[int],
     modality: Literal["image", "sound", "text"],
     skipped: Sequence[Skipped],
@@ -91,7 +98,7 @@ def _dataset(
         items,
         np.repeat(names, counts),
         modality,
-        name=root.resolve().name,
+        name=_name(root),
         split=np.repeat(np.array(parts, dtype=str), counts) if parts[0] else None,
         skipped=(
             *(Skipped(str(path), _BESIDE) for path in tree.loose if not path.name.endswith(_RESULTS)),
@@ -103,13 +110,13 @@ def _dataset(
 
 def _or_table(tree: Tree) -> str:
     """Say that a table beside the folders may know the classes, if there is one."""
-    tables = [path for path in tree.loose if is_table_file(path) and not path.name.endswith(_RESULTS)]
+    tables = [path for path in tree.loose if is_table_file(Path(str(path))) and not path.name.endswith(_RESULTS)]
     if not tables:
         return ""
     return f"; or, if {tables[0].name} says which class each file has, give {tables[0]}"
 
 
-def _documents(root: Path, tree: Tree, files: Sequence[Sequence[Path]], allow_one_class: bool) -> Dataset:
+def _documents(root: Path, tree: Tree, files: Sequence[Sequence[Any]], allow_one_class: bool) -> Dataset:
     """Read each file as one text."""
     items, counts, skipped = list[str](), list[int](), list[Skipped]()
     for group in files:
@@ -149,13 +156,13 @@ def read_document(path: Path, encoding: str | None = None) -> str:
     return decode(data, path, encoding)
 
 
-def list_media_files(folder: str | os.PathLike[str]) -> Dataset:
+def list_media_files(folder: str | os.PathLike[str] | Member) -> Dataset:
     """List the pictures or sounds below a folder for prediction, without labels.
 
     Parameters
     ----------
-    folder : path
-        Searched with all folders below it.
+    folder : path or Member
+        Searched with all folders below it; also a zip or tar file, or a folder in one.
 
     Returns
     -------
@@ -168,12 +175,20 @@ def list_media_files(folder: str | os.PathLike[str]) -> Dataset:
         If the folder is missing, holds no picture or sound, or holds a mixture of both.
     """
     root = _existing(folder)
-    media = sort_media(list(walk(root)), str(root))
-    return Dataset(media.paths, None, media.modality, name=root.resolve().name, skipped=media.skipped)
+    media = sort_media(list(files_below(root)), str(root))
+    return Dataset(media.paths, None, media.modality, name=_name(root), skipped=media.skipped)
 
 
-def _existing(folder: str | os.PathLike[str]) -> Path:
+def _name(root: Place) -> str:
+    return root.name if isinstance(root, Member) else root.resolve().name
+
+
+def _existing(folder: str | os.PathLike[str] | Member) -> Place:
+    if isinstance(folder, Member):
+        return folder
     root = Path(folder)
+    if root.is_file() and is_archive(root) and not is_table_file(root):
+        return folder_of(root)
     if root.is_file():
         raise DataError(f"{root} is a file, not a folder: read a csv, tsv, parquet or jsonl file with load_manifest.")
     if not root.is_dir():

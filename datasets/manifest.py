@@ -35,7 +35,9 @@ from gridcnn.datasets.manifest_segments import (
     read_times,
 )
 from gridcnn.datasets.media import sort_media
+from gridcnn.datasets.members import listed_file
 from gridcnn.datasets.remote import RemoteFile, found, is_remote, local_copy
+from gridcnn.datasets.sheets import table_path
 from gridcnn.datasets.tables import read_table, require_file
 from gridcnn.errors import DataError
 from gridcnn.segments import Segment, file_of
@@ -67,7 +69,7 @@ def load_manifest(
     ----------
     path : path or RemoteFile
         A .csv (separated by comma, semicolon or tab), .tsv, .parquet, .jsonl, .json or .xlsx file with named columns,
-        or one of these as .gz, .bz2, .xz or .zst, or in a .zip.
+        or one of these as .gz, .bz2, .xz or .zst, or in a .zip; of several sheets, book.xlsx#cats is one.
     label : str, optional
         Column of labels. Without it the set has no labels, which is enough for a prediction.
     labels : str, optional
@@ -75,10 +77,10 @@ def load_manifest(
         `Dataset.labels` then holds a tuple for each item.
     path_column, text : str
         Column of files, relative to the folder of the manifest, or column of sentences; give one of the two. A file may
-        also be a URL, such as s3://bucket/a.wav. Files are pictures, recordings, texts (.txt) or logs (.csv, .tsv,
-        .parquet, .npy or .npz, see `read_log`); a parquet file may also hold their bytes in that column, alone or as
-        Hugging Face does, and names of classes beside their numbers. Sentences are kept verbatim, including words such
-        as "NA" and "None".
+        also be a URL, such as s3://bucket/a.wav, or lie in an archive, such as clips.zip/rain/1.wav. Files are
+        pictures, recordings, texts (.txt) or logs (.csv, .tsv, .parquet, .npy or .npz, see `read_log`); a parquet file
+        may also hold their bytes in that column, alone or as Hugging Face does, and names of classes beside their
+        numbers. Sentences are kept verbatim, including words such as "NA" and "None".
     group : str, optional
         Column that names what must stay together: speaker, site, patient.
     split : str, optional
@@ -98,10 +100,10 @@ def load_manifest(
     Returns
     -------
     Dataset
-        Items are paths, `Segment`s or sentences in the order of the rows; bytes in a column are `Cell`s, and files of a
-        storage `RemoteFile`s, which are read when they are needed; of logs an array `(n, channels, samples)`, or
-        `(n, samples)` of one channel, NaN behind the ends of shorter ones. Labels are int64 if all of them are written
-        as integers, and strings otherwise.
+        Items are paths, `Segment`s or sentences in the order of the rows; bytes in a column are `Cell`s, files in an
+        archive `Member`s, and files of a storage `RemoteFile`s, which are read when they are needed; of logs an array
+        `(n, channels, samples)`, or `(n, samples)` of one channel, NaN behind the ends of shorter ones. Labels are
+        int64 if all of them are written as integers, and strings otherwise.
 
     Raises
     ------
@@ -110,7 +112,7 @@ def load_manifest(
         name, or, with ``on_error="raise"``, a row has an empty cell or names a missing file. Rows are numbered as in a
         spreadsheet: the header of a csv is row 1.
     """
-    source = path if isinstance(path, RemoteFile) else Path(path)
+    source = path if isinstance(path, RemoteFile) else table_path(path)
     table = _read(source, path_column, encoding)
     if (text is None) == (path_column is None):
         raise DataError(
@@ -235,7 +237,7 @@ def _locate(rows: Rows, column: str, elsewhere: list[str]) -> None:
         name = str(cell).strip()
         if isinstance(folder, RemoteFile):
             return folder / name
-        return RemoteFile(name) if is_remote(name) else located_file(name, folder, elsewhere)
+        return RemoteFile(name) if is_remote(name) else listed_file(located_file(name, folder, elsewhere))
 
     rows.replace(column, file)
     known = found([each for each in rows.table[column] if isinstance(each, RemoteFile)])

@@ -16,6 +16,7 @@ from gridcnn.datasets.dataset import SPLIT_NAMES, Dataset
 from gridcnn.datasets.label_sets import read_label_sets
 from gridcnn.datasets.media import is_media_name
 from gridcnn.datasets.numerals import Numerals, as_numbers, is_words
+from gridcnn.datasets.sheets import table_path
 from gridcnn.datasets.tables import read_table
 from gridcnn.errors import DataError
 
@@ -48,7 +49,7 @@ def load_table(
     ----------
     path : path
         A .csv, .tsv, .parquet, .jsonl, .json or .xlsx file with named columns, or one of these as .gz, .bz2,
-        .xz or .zst, or in a .zip.
+        .xz or .zst, or in a .zip; of several sheets, book.xlsx#cats is one.
     label, labels : str, optional
         Column of labels, one an item or several, as in `load_manifest`.
     encoding : str, optional
@@ -70,7 +71,7 @@ def load_table(
         If the file cannot be read, the label column is missing, the other columns hold sentences or names of files
         rather than measurements, or, with ``on_error="raise"``, a row has no label.
     """
-    source = Path(path)
+    source = table_path(path)
     table = read_table(source, encoding)
     if labels is None:
         return as_measurements(table, source, label, on_error)

@@ -213,7 +213,7 @@ def sort_media(paths: Sequence[Path | Stored], where: str) -> Media:
     )
 
 
-def count_media(paths: Iterable[Path], where: str) -> tuple[Literal["image", "sound"], int]:
+def count_media(paths: Iterable[Path | Stored], where: str) -> tuple[Literal["image", "sound"], int]:
     """Return the kind that most files are of, as `sort_media` decides, and the number of files, without keeping them.
 
     Raises
@@ -225,7 +225,7 @@ def count_media(paths: Iterable[Path], where: str) -> tuple[Literal["image", "so
     return most_of(kinds, where), kinds.total()
 
 
-def stray(path: Path, modality: Literal["image", "sound"]) -> str:
+def stray(path: Path | Stored, modality: Literal["image", "sound"]) -> str:
     """Return why a file is none of those of a kind; empty if it is."""
     kind = kind_of(path)
     return "" if kind == modality else _stray(path, kind)

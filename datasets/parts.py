@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from gridcnn.datasets.dataset import SPLIT_NAMES
-from gridcnn.datasets.media import visible, walk
+from gridcnn.datasets.media import visible
+from gridcnn.datasets.members import Place, files_below
 from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError
 
 __all__ = ["Leaf", "Tree", "inside", "part_of", "read_tree"]
+
+P = TypeVar("P", bound=Place)
 
 MOST_LEVELS = 64
 """Folders in folders up to which class folders are looked for."""
@@ -42,7 +44,7 @@ _ABOUT = frozenset({".csv", ".tsv", ".json", ".jsonl", ".xlsx", ".parquet", ".md
 """Suffixes of files that tell of a set, beside its folders."""
 
 
-def _is_about(file: Path) -> bool:
+def _is_about(file: Place) -> bool:
     """Whether a file tells of a set, and is no item of it."""
     return file.suffix.lower() in _ABOUT or file.stem.lower() in {"readme", "license", "licence", "citation"}
 
@@ -50,7 +52,7 @@ def _is_about(file: Path) -> bool:
 class Leaf(NamedTuple):
     """A folder whose files, with those below it, have one class and one part."""
 
-    path: Path
+    path: Place
     label: str
     part: str | None
 
@@ -62,21 +64,21 @@ class Tree(NamedTuple):
     ----------
     leaves : list of Leaf
         The folders of classes, in order.
-    loose : list of Path
+    loose : list of Path or Member
         Files beside them, which have no label.
     notes : list of str
         What a person should know about how they were read.
     """
 
     leaves: list[Leaf]
-    loose: list[Path]
+    loose: list[Place]
     notes: list[str]
 
 
-def inside(folder: Path) -> tuple[list[Path], list[Path]]:
+def inside(folder: P) -> tuple[list[P], list[P]]:
     """Return the visible folders and the visible files of a folder, each sorted."""
     try:
-        entries = sorted(path for path in folder.iterdir() if visible(path.name))
+        entries: list[Any] = sorted(path for path in folder.iterdir() if visible(path.name))
         folders = [path for path in entries if path.is_dir()]
     except OSError as error:
         raise DataError(
@@ -86,7 +88,7 @@ def inside(folder: Path) -> tuple[list[Path], list[Path]]:
     return folders, [path for path in entries if path not in among]
 
 
-def read_tree(root: Path, *, allow_one_class: bool) -> Tree:
+def read_tree(root: Place, *, allow_one_class: bool) -> Tree:
     """Find the class folders of a set: right below `root`, or below folders of parts.
 
     Raises
@@ -106,7 +108,9 @@ def read_tree(root: Path, *, allow_one_class: bool) -> Tree:
                 f"{given}: more than {MOST_LEVELS} folders, one in the other: expected {LAYOUT.format(given.name)}."
             )
     if root != given:
-        notes.append(f"{root.relative_to(given)}/ is the only folder, so the set is taken to begin in it")
+        notes.append(
+            f"{'/'.join(root.parts[len(given.parts) :])}/ is the only folder, so the set is taken to begin in it"
+        )
     if not folders:
         found = f"{len(loose)} files and no folder" if loose else "nothing"
         raise DataError(f"{root}: found {found}, but expected {LAYOUT.format(root.name)}.")
@@ -121,7 +125,7 @@ def read_tree(root: Path, *, allow_one_class: bool) -> Tree:
     return _classes_above(root, folders, loose, notes)
 
 
-def _is_wrapper(folder: Path, allow_one_class: bool) -> bool:
+def _is_wrapper(folder: Place, allow_one_class: bool) -> bool:
     """Whether the only folder of a set is no class, but holds class folders or parts."""
     for _ in range(MOST_LEVELS):
         folders, files = inside(folder)
@@ -134,18 +138,20 @@ def _is_wrapper(folder: Path, allow_one_class: bool) -> bool:
     return True
 
 
-def _has_folders(folder: Path) -> bool:
-    return any(next(walk(each), None) for each in inside(folder)[0])
+def _has_folders(folder: Place) -> bool:
+    return any(next(files_below(each), None) for each in inside(folder)[0])
 
 
-def _refuse_mixture(root: Path, parts: Sequence[Path], others: Sequence[Path]) -> None:
+def _refuse_mixture(root: Place, parts: Sequence[Place], others: Sequence[Place]) -> None:
     raise DataError(
         f"{root}: {_named(parts)} hold class folders, but {_named(others)} are beside them: move {_named(others)} "
         "elsewhere, or into one of the parts."
     )
 
 
-def _parts_above(root: Path, parts: Sequence[Path], flat: Sequence[Path], loose: list[Path], notes: list[str]) -> Tree:
+def _parts_above(
+    root: Place, parts: Sequence[Place], flat: Sequence[Place], loose: list[Place], notes: list[str]
+) -> Tree:
     """Read folders of parts, which hold the class folders; flat ones beside them have no labels."""
     leaves, flat = list[Leaf](), list(flat)
     for part in parts:
@@ -166,7 +172,7 @@ def _parts_above(root: Path, parts: Sequence[Path], flat: Sequence[Path], loose:
         read = ", ".join(f"{part.name}/ as {part_of(part.name)}" for part in parts if part not in flat)
         notes.append(f"the folders are read as parts of the set: {read}")
     for folder in flat:
-        n_files = sum(1 for _ in walk(folder))
+        n_files = sum(1 for _ in files_below(folder))
         notes.append(
             f"{folder.name}/ holds {n_files:,} files without class folders, so it is left out: "
             f"gridcnn predict MODEL {folder} answers them"
@@ -174,9 +180,9 @@ def _parts_above(root: Path, parts: Sequence[Path], flat: Sequence[Path], loose:
     return Tree(leaves, loose, notes)
 
 
-def _classes_above(root: Path, folders: Sequence[Path], loose: list[Path], notes: list[str]) -> Tree:
+def _classes_above(root: Place, folders: Sequence[Place], loose: list[Place], notes: list[str]) -> Tree:
     """Read class folders, whose own folders are parts of the set if they have such names, and are pooled otherwise."""
-    below = {folder: [each for each in inside(folder)[0] if next(walk(each), None)] for folder in folders}
+    below = {folder: [each for each in inside(folder)[0] if next(files_below(each), None)] for folder in folders}
     only_folders = [folder for folder in folders if below[folder] and not inside(folder)[1]]
     if len(only_folders) == len(folders) and all(all(part_of(each.name) for each in below[one]) for one in folders):
         names = sorted({each.name for each in itertools.chain.from_iterable(below.values())})
@@ -200,6 +206,6 @@ def _classes_above(root: Path, folders: Sequence[Path], loose: list[Path], notes
     return Tree([Leaf(folder, folder.name, None) for folder in folders], loose, notes)
 
 
-def _named(folders: Sequence[Path]) -> str:
+def _named(folders: Sequence[Place]) -> str:
     names = [f"{folder.name}/" for folder in folders[:4]]
     return ", ".join(names) + (f" and {len(folders) - 4} more" if len(folders) > 4 else "")

@@ -106,9 +106,9 @@ class RemoteFile(Stored):
             return b""
         return f"{self.name} {state.st_size} {state.st_mtime_ns}".encode("utf-8", "surrogatepass")
 
-    def size(self) -> int | None:
-        """Return what it was when it was listed."""
-        return None if self.state is None else self.state.st_size
+    def look(self) -> Any:
+        """Return its size when it was listed."""
+        return self.version() if self.state is None else self.state.st_size
 
     def kind(self) -> Literal["image", "sound"] | None:
         """Return what its suffix says."""

@@ -16,7 +16,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, Literal, Self
+from typing import IO, Any, ClassVar, Literal, Self
 
 from gridcnn.datasets.located import located_file
 from gridcnn.datasets.media import kind_by_name, kind_by_start
@@ -80,6 +80,8 @@ class Cell(Stored):
     media : {"image", "sound"} or None
         What it is, if that is known.
     """
+
+    of_content: ClassVar[bool] = True
 
     shard: Shard
     row: int

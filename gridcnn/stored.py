@@ -49,6 +49,9 @@ class Stored(ABC):
     far: ClassVar[bool] = False
     """Whether it lies on another machine, so that it takes long to come."""
 
+    of_content: ClassVar[bool] = False
+    """Whether `version` depends on the content alone, so that files which share it are equal."""
+
     @abstractmethod
     def __str__(self) -> str:
         """Return what a person calls it."""
@@ -69,9 +72,9 @@ class Stored(ABC):
         """Return the file of this machine that it lies in."""
         return None
 
-    def size(self) -> int | None:
-        """Return its size (bytes), as far as that is known without reading it."""
-        return None
+    def look(self) -> Any:
+        """Return what most files differ in, such as the size, as far as it is known without reading; or nothing."""
+        return self.version()
 
     @abstractmethod
     def kind(self) -> Literal["image", "sound"] | None:

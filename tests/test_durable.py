@@ -467,7 +467,9 @@ WRITERS = {
     "datasets/event_files/plain.py": {"ParquetWriter", "write_table"},  # to the file that annotations.py opened
     "gridcnn/temporary.py": {"mkdtemp", "open"},  # as long as the program runs, and its lock
     "datasets/shards.py": {"write_bytes"},  # one item, while it is read
-    "datasets/archives.py": {"extract", "extractall", "open"},  # unpacked as long as the program runs
+    "datasets/archives.py": {"open"},  # a tar file that is not compressed, as long as the program runs
+    "datasets/unpacking.py": {"extract", "extractall"},  # unpacked as long as the program runs
+    "datasets/members.py": {"open"},  # one item, while it is read
     "datasets/formats.py": {"TemporaryDirectory", "extractall"},  # then synced and renamed
     "datasets/remote.py": {"TemporaryDirectory", "open"},  # a copy, while it is read
     "datasets/public.py": {"TemporaryDirectory", "retrieve"},  # then synced and renamed

@@ -19,6 +19,7 @@ from PIL import Image
 from gridcnn import datasets, fit, load, predict, save
 from gridcnn.adapters import AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.datasets import load_manifest
+from gridcnn.datasets.members import Member
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.evaluation.candidates import choose_candidates
 from gridcnn.segments import Segment
@@ -211,15 +212,21 @@ def test_texts_and_names_of_strangers_stay_text_and_come_back_unchanged(browser:
     assert list(read.labels) == list(answers)
 
 
-def test_files_inside_an_archive_are_refused_as_their_labels_could_not_be_trained_on(
-    run: Run, world: tuple[Path, dict[str, str]], tmp_path: Path
+def test_labels_of_files_in_an_archive_can_be_trained_on(
+    browser: Any, run: Run, world: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
     root, _ = world
     archive = shutil.make_archive(str(tmp_path / "new"), "zip", root, "new")
-    done = run("review", root / "m.safetensors", archive, "-o", tmp_path / "r.html")
-    assert done.code == 2
-    assert "unpack it into a folder first" in " ".join(done.err.split())
-    assert not (tmp_path / "r.html").exists()
+    done = run("review", root / "m.safetensors", archive, "-o", tmp_path / "r.html", "--most", 4)
+    assert done.code == 0, done.err
+    page = Page(browser, tmp_path / "r.html")
+    page.press(*["Enter"] * 4)
+    labels = page.saved(tmp_path / "labels.csv")
+    read = load_manifest(labels, path_column="path", label="label")
+
+    assert [type(each) for each in read.items] == [Member] * 4
+    assert all(str(each).startswith(f"{archive}/new/") for each in read.items)
+    assert list(read.labels) == list(predict(load(root / "m.safetensors"), read.items).labels)
 
 
 def test_rows_of_numbers_are_saved_under_their_names_and_trained_with(browser: Any, run: Run, tmp_path: Path) -> None:

@@ -254,13 +254,11 @@ def _array_of(path: Path) -> list[Any]:
 
 
 def _classes(path: Path) -> list[Any]:
-    from gridcnn.cli.sources import located  # noqa: PLC0415
     from gridcnn.datasets import load_folder  # noqa: PLC0415
 
-    place = located(str(path))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        data = load_folder(place)
+        data = load_folder(path)
     return [data.items, data.labels.tolist()]
 
 

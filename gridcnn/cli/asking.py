@@ -18,14 +18,16 @@ from gridcnn.cli.listed import listed, tables_of
 from gridcnn.cli.named_sets import refuse_remote
 from gridcnn.cli.output import note
 from gridcnn.cli.segmented import as_item, has_parts, in_parts, long_item
-from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, require_kind
+from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, lying, require_kind
 from gridcnn.errors import ConfigurationError, DataError, GridcnnError, ItemError
+from gridcnn.stored import Stored
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gridcnn.adapters import Adapter
     from gridcnn.datasets import Dataset
+    from gridcnn.datasets.members import Place
     from gridcnn.datasets.streamed import StreamedTable
 
 __all__ = ["Asked", "Source", "lists_logs", "read_inputs"]
@@ -82,7 +84,11 @@ def _sources(name: str, adapter: Adapter, columns: Columns, without: Callable[[P
     if name == STANDARD_INPUT:
         return [_source(name, Path(), adapter, columns, without)]
     refuse_remote(name)
-    place = located(name)
+    place = lying(name) if adapter.reads_files else located(name)
+    if isinstance(place, Stored) and place.is_dir():
+        return [_folder(name, place, adapter, without)]
+    if isinstance(place, Stored):
+        return [Source(name, lambda: iter([Asked(name, place)]))]
     if not os.path.isdir(place) or not (adapter.reads_texts or adapter.reads_files):  # noqa: PTH112
         return [_source(name, place, adapter, columns, without)]
     tables, listings = tables_of(place, adapter)
@@ -184,18 +190,20 @@ def _documents(name: str, folder: Path, encoding: str | None) -> Source:
     return Source(name, items, n_items)
 
 
-def _folder(name: str, folder: Path, adapter: Adapter, without: Callable[[Path], bool]) -> Source:
+def _folder(name: str, folder: Place, adapter: Adapter, without: Callable[[Path], bool]) -> Source:
     """Read the files below a folder that are of the kind of most of them, and say so of the others.
 
     What is written about them is passed over.
     """
-    from gridcnn.datasets.media import count_media, stray, walk
+    from gridcnn.datasets.media import count_media, stray
+    from gridcnn.datasets.members import files_below
 
-    def is_item(place: Path) -> bool:
-        return not without(place) and (place.suffix.lower() not in BESIDE or not place.is_file())
+    def is_item(place: Place) -> bool:
+        written = isinstance(place, Path) and without(place)
+        return not written and (place.suffix.lower() not in BESIDE or not place.is_file())
 
-    def places() -> Iterator[Path]:
-        return filter(is_item, walk(folder))
+    def places() -> Iterator[Place]:
+        return filter(is_item, files_below(folder))
 
     modality, n_files = count_media(places(), str(folder))
     require_kind(name, modality, adapter)
@@ -209,9 +217,9 @@ def _folder(name: str, folder: Path, adapter: Adapter, without: Callable[[Path],
     return Source(name, items, n_files)
 
 
-def _called(name: str, folder: Path, place: Path) -> str:
-    """Return what the answers call a file: its path, or its place in an archive, which is unpacked for a while."""
-    return str(Path(name, place.relative_to(folder))) if os.path.isfile(name) else str(place)  # noqa: PTH113
+def _called(name: str, folder: Any, place: Place) -> str:
+    """Return what the answers call a file: its path, or its place in an archive that is unpacked for a while."""
+    return str(Path(name, place.relative_to(folder)) if isinstance(place, Path) and Path(name).is_file() else place)
 
 
 # ---- logs -----------------------------------------------------------------------------------------------------------

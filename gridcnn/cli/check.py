@@ -85,6 +85,7 @@ def _check(
 ) -> OrderReport | AxesReport | GridReport:
     from gridcnn.datasets.arrays import load_array
     from gridcnn.datasets.remote import RemoteFile, is_remote
+    from gridcnn.datasets.sheets import table_path
     from gridcnn.ordering import check_axes, check_order
 
     if is_remote(source):
@@ -94,7 +95,7 @@ def _check(
         if not remote.is_file():
             raise DataError(f"{source}: no such file: check the spelling.")
         return _check_table(remote, columns, how, waiting)
-    place = Path(source)
+    place = table_path(source)
     if place.suffix.lower() == ".npy":
         if columns.given():
             raise ConfigurationError(f"{', '.join(columns.given())}: an array has no columns with names: leave it out.")

@@ -20,6 +20,7 @@ from gridcnn.cli.sources import Columns
 from gridcnn.durable import make_folder, sync
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.segments import Event
+from gridcnn.stored import Stored
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
@@ -159,12 +160,18 @@ def long_items(inputs: Sequence[str], adapter: Adapter, columns: Columns | None 
         If there is none, or an input does not exist.
     """
     from gridcnn.cli.named_sets import refuse_remote
-    from gridcnn.cli.sources import located
+    from gridcnn.cli.sources import located, lying
+    from gridcnn.datasets import list_media_files
 
     found: dict[str, LongItem] = {}
     for each in inputs:
         refuse_remote(each)
-        place = located(each)
+        place = lying(each) if adapter.reads_files else located(each)
+        if isinstance(place, Stored):
+            members = list_media_files(place).items if place.is_dir() else [place]
+            for member in sorted(members):
+                found.setdefault(str(member), LongItem(str(member), place.home(), member))
+            continue
         if not place.exists():
             raise DataError(f"{each}: no such file or folder, seen from {Path.cwd()}: check the spelling.")
         if tables := _tables(place, adapter, columns):

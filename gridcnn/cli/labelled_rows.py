@@ -11,6 +11,7 @@ from gridcnn.cli.asked import Asked, Source
 from gridcnn.cli.sources import Columns
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.segments import Segment
+from gridcnn.stored import Stored
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
@@ -65,7 +66,7 @@ class LabelledRows:
             return {"path": os.path.abspath(str(item))}  # noqa: PTH100
         if isinstance(item, str) and self._adapter.reads_texts:
             return {"text": item}
-        return {"path": os.path.abspath(item)} if isinstance(item, str | os.PathLike) else {}  # noqa: PTH100
+        return {"path": os.path.abspath(str(item))} if isinstance(item, str | os.PathLike | Stored) else {}  # noqa: PTH100
 
     def _rows_of(self, chosen: list[tuple[Source, Asked]]) -> dict[int, Callable[[Asked], dict[str, str]]]:
         """Return, for each input, what reads the other cells of its items; files are read once more."""

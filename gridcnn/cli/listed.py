@@ -12,6 +12,7 @@ from gridcnn.cli.hub_sources import column_of_bytes, hub_folder_in, told_columns
 from gridcnn.cli.segmented import long_item
 from gridcnn.cli.sources import Columns
 from gridcnn.errors import DataError
+from gridcnn.stored import Stored
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
@@ -44,6 +45,7 @@ def listed(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source
     from gridcnn.datasets.cells import is_missing
     from gridcnn.datasets.event_files.plain import time_columns
     from gridcnn.datasets.located import located_file
+    from gridcnn.datasets.members import listed_file
     from gridcnn.datasets.streamed import StreamedTable
 
     if not adapter.reads_texts and (stored := column_of_bytes(place, columns.path)) is not None:
@@ -58,10 +60,10 @@ def listed(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source
             return unreadable(row, malformed or f"no {column}", number)
         if not of_files:
             return Asked(str(cell), str(cell), number)
-        file = located_file(str(cell), place.parent, [])
-        if not os.path.isfile(file):  # noqa: PTH113
-            return unreadable(row, f"no such file: {file}", number)
         try:
+            file = listed_file(located_file(str(cell), place.parent, []))
+            if not isinstance(file, Stored) and not os.path.isfile(file):  # noqa: PTH113
+                return unreadable(row, f"no such file: {file}", number)
             item = long_item(file, adapter, columns.encoding)
         except DataError as error:
             return unreadable(row, error, number)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gridcnn.cli.asking import read_inputs
 from gridcnn.cli.hub_sources import column_of_bytes
 from gridcnn.cli.segmented import has_parts, long_item, read_by
-from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, read_labelled
+from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, lying, read_labelled
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
+from gridcnn.stored import Stored
 
 if TYPE_CHECKING:
     from gridcnn.answer_rule import AnswerRule
@@ -116,12 +117,17 @@ def one_item(model: FittedModel, item: str, row: int | None, columns: Columns) -
         whole = long_item(Path(found[1]), model.adapter, columns.encoding)
         part = model.adapter.part(whole, float(found[2]), float(found[3]), surrounded=model.background is not None)
         return part, item
-    place, is_table = located(item), not (model.adapter.reads_texts or model.adapter.reads_files)
+    place = lying(item) if model.adapter.reads_files and row is None else located(item)
+    is_table = not (model.adapter.reads_texts or model.adapter.reads_files)
+    if row is None and columns.given():
+        raise ConfigurationError(f"{', '.join(columns.given())}: for a row of a file, so say which one: --row NUMBER.")
+    if isinstance(place, Stored):
+        if place.is_dir():
+            raise ConfigurationError(f"{item} holds a folder: name one {model.adapter.noun}, as a file.")
+        return place, None
     is_file = os.path.isfile(place)  # noqa: PTH113  (a sentence may be too long for a name)
     if row is not None:
         return item_of_row(model, place, row, columns), f"{place.name}, row {row}" if is_table else None
-    if columns.given():
-        raise ConfigurationError(f"{', '.join(columns.given())}: for a row of a file, so say which one: --row NUMBER.")
     if model.adapter.reads_logs and place.suffix.lower() in LOG_FILES:
         (source,) = read_inputs([item], model.adapter, columns)
         asked = next(source.items())
@@ -134,8 +140,7 @@ def one_item(model: FittedModel, item: str, row: int | None, columns: Columns) -
     if model.adapter.reads_texts and is_file:
         return decode(place.read_bytes(), place, None), place.name
     if model.adapter.reads_files and place.is_dir():
-        what = "is a folder" if os.path.isdir(item) else "holds a folder"  # noqa: PTH112  (an archive, unpacked)
-        raise ConfigurationError(f"{item} {what}: name one {model.adapter.noun}, as a file.")
+        raise ConfigurationError(f"{item} is a folder: name one {model.adapter.noun}, as a file.")
     return (str(place) if is_file else item), None
 
 

@@ -87,8 +87,8 @@ SourceArgument = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="A folder of class folders (images, sound or text) or a zip or tar of one; a csv, tsv, parquet, jsonl, "
-        "json or xlsx file; the same in a bucket, s3://BUCKET/FOLDER; the name of a set that `gridcnn datasets` lists; "
-        "or hf://datasets/USER/NAME.",
+        "json or xlsx file (or book.xlsx#SHEET); the same in a bucket, s3://BUCKET/FOLDER; the name of a set that "
+        "`gridcnn datasets` lists; or hf://datasets/USER/NAME.",
     ),
 ]
 ModelArgument = Annotated[

@@ -167,13 +167,16 @@ def _next_name(model: Path) -> str:
 
 
 def _require_paths(sources: list[Source]) -> None:
-    """Refuse items without a path of their own: the labels would name files that are gone when the command ends."""
+    """Refuse items that no path names, on the disk or in an archive: nothing could be trained with their labels."""
+    from gridcnn.datasets.members import Member
     from gridcnn.temporary import is_temporary
 
     for source in sources:
         first = next(iter(source.items()), None)
         path = getattr(first.item, "path", first.item) if first is not None else None
-        if isinstance(path, Stored) or (isinstance(path, str | Path) and is_temporary(path)):
+        if (isinstance(path, Stored) and not isinstance(path, Member)) or (
+            isinstance(path, str | Path) and is_temporary(path)
+        ):
             raise ConfigurationError(
                 f"{source.name} holds its files inside, and the labels of a review name files that a training can "
                 "read: unpack it into a folder first, and review that folder."

@@ -12,10 +12,12 @@ from gridcnn.cli.asked import Asked, Source, unreadable
 from gridcnn.cli.sources import Columns, holds_rows
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
 from gridcnn.segments import Segment, Span, file_of
+from gridcnn.stored import Stored
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
     from gridcnn.datasets import Dataset
+    from gridcnn.datasets.members import Place
     from gridcnn.model import FittedModel
 
 __all__ = ["as_item", "has_parts", "in_parts", "long_item", "read_by"]
@@ -29,7 +31,7 @@ def has_parts(adapter: Adapter) -> bool:
     return adapter.reads_logs or adapter.reads_texts or (adapter.reads_files and adapter.spec_.axes[-1].unit == "s")
 
 
-def long_item(file: Path, adapter: Adapter, encoding: str | None = None) -> Any:
+def long_item(file: Place, adapter: Adapter, encoding: str | None = None) -> Any:
     """Return what a file holds: a path of a recording or picture, a text, or a log as it was read.
 
     Raises
@@ -37,7 +39,7 @@ def long_item(file: Path, adapter: Adapter, encoding: str | None = None) -> Any:
     DataError
         If it cannot be read.
     """
-    if adapter.reads_files:
+    if adapter.reads_files or isinstance(file, Stored):
         return file
     if adapter.reads_texts:
         from gridcnn.datasets.folder import read_document

@@ -17,6 +17,7 @@ from gridcnn.errors import ConfigurationError, DataError
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
     from gridcnn.datasets import Dataset
+    from gridcnn.datasets.members import Place
     from gridcnn.datasets.remote import RemoteFile
 
 
@@ -65,13 +66,13 @@ def read_labelled(
 
     if is_remote(source):
         return _read_remote(source, columns, on_error=on_error, adapter=adapter, allow_one_class=allow_one_class)
-    place = located(source)
-    if columns.annotations is not None and place.exists():
+    place = located(source) if columns.annotations is not None else lying(source)
+    if columns.annotations is not None and isinstance(place, Path) and place.exists():
         data = _read_annotations(place, columns, on_error)
     elif place.is_file():
         named = columns.label or (None if columns.labels else "label")
         data = read_file(place, replace(columns, label=named), on_error, adapter)
-    elif place.is_dir() and (hub := hub_folder_in(place)) is not None:
+    elif isinstance(place, Path) and place.is_dir() and (hub := hub_folder_in(place)) is not None:
         data = read_hub_folder(hub, source, vars(columns), on_error)
     else:
         _refuse_columns(source, columns)
@@ -133,23 +134,17 @@ def _read_annotations(place: Path, columns: Columns, on_error: str) -> Dataset:
     )
 
 
-def _read_folder(place: Path, source: str, allow_one_class: bool) -> Dataset:
-    """Read a folder, which is called by the name of the archive that it was unpacked from."""
+def _read_folder(place: Place, source: str, allow_one_class: bool) -> Dataset:
+    """Read a folder; one that was unpacked from an archive has the name of that."""
     from gridcnn.datasets import load_folder
     from gridcnn.datasets.archives import is_archive
+    from gridcnn.temporary import as_called
 
-    if not is_archive(Path(source)) or Path(source).is_dir():
-        return load_folder(place, allow_one_class=allow_one_class)
-    try:
-        data = load_folder(place, allow_one_class=allow_one_class)
-    except DataError as error:
-        raise DataError(str(error).replace(str(place), source)) from None
-    return replace(
-        data,
-        name=Path(source).name,
-        skipped=tuple(each._replace(item=each.item.replace(str(place), source)) for each in data.skipped),
-        notes=tuple(line.replace(str(place), source) for line in data.notes),
-    )
+    data = load_folder(place, allow_one_class=allow_one_class)
+    if not is_archive(Path(source)):
+        return data
+    skipped = tuple(each._replace(item=as_called(each.item)) for each in data.skipped)
+    return replace(data, name=Path(source).name, skipped=skipped, notes=tuple(map(as_called, data.notes)))
 
 
 def require_kind(source: str, modality: str, adapter: type[Adapter] | Adapter) -> None:
@@ -168,7 +163,7 @@ def read_unlabelled(source: str, columns: Columns) -> Dataset:
     """Read a source whose labels do not matter; a folder need not have class folders."""
     from gridcnn.datasets import list_media_files
 
-    place = located(source)
+    place = lying(source)
     if place.is_file():
         return read_file(place, columns, "skip", None)
     _refuse_columns(source, columns)
@@ -194,14 +189,24 @@ def located(source: str) -> Path:
     """
     if is_on_hub(source):
         return downloaded(source)
-    from gridcnn.datasets.archives import file_in_archive
+    from gridcnn.datasets.unpacking import file_in_archive
 
     place = _spelt(source)
     return file_in_archive(place) or _opened(place)
 
 
+def lying(source: str) -> Place:
+    """Return what `located` does, but pictures and sounds in an archive where they lie: all, a folder, or one."""
+    from gridcnn.datasets.members import member_at
+
+    member = None if is_on_hub(source) else member_at(_spelt(source))
+    return located(source) if member is None else member
+
+
 def _spelt(source: str) -> Path:
     """Return the path that a person meant."""
+    from gridcnn.datasets.sheets import table_path
+
     plain = source.strip().strip("'\"")
     spellings = [source, plain, plain.replace("\\", "/")]
     if plain.lower().startswith("file:"):
@@ -209,14 +214,15 @@ def _spelt(source: str) -> Path:
     for spelling in spellings:
         for place in (Path(spelling), Path(os.path.expanduser(spelling))):  # noqa: PTH111  (knows names without a home)
             with contextlib.suppress(OSError, ValueError):  # a name too long, or with a zero byte
-                if place.exists():
-                    return place
+                if (found := table_path(place)).exists():
+                    return found
     return Path(source)
 
 
 def _opened(place: Path) -> Path:
     """Return the folder in which an archive is unpacked; a file of rows is read as it is, compressed or not."""
-    from gridcnn.datasets.archives import is_archive, unpacked
+    from gridcnn.datasets.archives import is_archive
+    from gridcnn.datasets.unpacking import unpacked
 
     if not is_archive(place):
         return place
@@ -224,12 +230,13 @@ def _opened(place: Path) -> Path:
 
 
 def read_file(
-    place: Path | RemoteFile, columns: Columns, on_error: str, adapter: type[Adapter] | Adapter | None
+    place: Place | RemoteFile, columns: Columns, on_error: str, adapter: type[Adapter] | Adapter | None
 ) -> Dataset:
     """Read a file that lists items, or a table of numbers; `adapter` decides which, or else the given columns."""
     from gridcnn.datasets import load_manifest, load_table
+    from gridcnn.datasets.members import Member
 
-    if not holds_rows(place):
+    if not holds_rows(place) or isinstance(place, Member):
         from gridcnn.datasets.media import is_media_name
 
         if is_media_name(place.name):
@@ -285,7 +292,7 @@ def _listing_column(place: Path | RemoteFile) -> str | None:
     return FILE_NAME if place.stem == "metadata" and lists_files(place) else None
 
 
-def holds_rows(place: Path | RemoteFile) -> bool:
+def holds_rows(place: Place | RemoteFile) -> bool:
     """Whether a file holds one row per item, by its name."""
     from gridcnn.datasets.compressed import is_table_file
 

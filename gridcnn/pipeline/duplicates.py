@@ -119,12 +119,12 @@ def _equal(group: Sequence[int], paths: Mapping[int, Any], look: Callable[[Any],
 
 def _size(path: Any) -> Any:
     if isinstance(path, Stored):
-        return path.size() or path.version()
+        return path.look()
     return os.stat(path).st_size  # noqa: PTH116  (here and below: pathlib takes several times as long)
 
 
 def _ends(path: Any) -> bytes:
-    if isinstance(path, Stored) and not path.far:
+    if isinstance(path, Stored) and path.of_content:
         return path.version()
     with as_path(path) as place, open(place, "rb", buffering=0) as file:  # noqa: PTH123
         start = file.read(PEEK)
@@ -135,7 +135,7 @@ def _ends(path: Any) -> bytes:
 
 
 def _digest(path: Any) -> bytes:
-    if isinstance(path, Stored) and not path.far:
+    if isinstance(path, Stored) and path.of_content:
         return path.version()
     digest = hashlib.blake2b(digest_size=DIGEST)
     with as_path(path) as place, open(place, "rb", buffering=0) as file:  # noqa: PTH123

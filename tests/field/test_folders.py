@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from gridcnn.datasets import archives, load_folder
-from gridcnn.datasets.archives import unpacked
 from gridcnn.datasets.parts import part_of
+from gridcnn.datasets.unpacking import unpacked
 from gridcnn.errors import DataError
 
 QUICK = ("--epochs", "1", "--kernels", "4", "--quiet")
@@ -303,20 +303,25 @@ def test_an_archive_of_zstandard_is_read_and_a_half_one_is_damaged(tmp_path, run
 
 
 def test_a_full_disk_says_where_there_must_be_room(tmp_path, run: Callable, monkeypatch):
-    """/tmp is small, and in memory."""
-    archive = shutil.make_archive(str(tmp_path / "pets"), "zip", tree(tmp_path / "d", "cat", "dog", n=4))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "rooms"))
+    """/tmp is small, and in memory: texts are unpacked there, and a packed tar file becomes a plain one."""
     (tmp_path / "rooms").mkdir()
+    for label in "ab":
+        (tmp_path / "d" / label).mkdir(parents=True)
+        (tmp_path / "d" / label / "1.txt").write_text("some words")
+    texts = shutil.make_archive(str(tmp_path / "texts"), "zip", tmp_path / "d")
+    packed = shutil.make_archive(str(tmp_path / "pets"), "gztar", tree(tmp_path / "p", "cat", "dog", n=4))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "rooms"))
 
-    def extractall(self, folder):
-        (folder / "half").write_bytes(b"x")
+    def full(*_: object, **__: object):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(zipfile.ZipFile, "extractall", extractall)
-    done = run("train", archive, "--dry-run")
-    assert done.code == 2
-    assert f"cannot be unpacked to {tmp_path / 'rooms'} (No space left on device): set TMPDIR" in done.err
-    assert list((tmp_path / "rooms").iterdir()) == []
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", full)
+    monkeypatch.setattr(archives._Room, "require", full)
+    for archive in (texts, packed):
+        done = run("train", archive, "--dry-run")
+        assert done.code == 2
+        assert f"cannot be unpacked to {tmp_path / 'rooms'} (No space left on device): set TMPDIR" in done.err
+        assert list((tmp_path / "rooms").iterdir()) == []
 
 
 def test_what_a_mac_packs_beside_the_files_and_umlauts_are_no_trouble(tmp_path, run: Callable):

@@ -24,7 +24,6 @@ from hypothesis import strategies as st
 
 from gridcnn.adapters.tokens import characters, words
 from gridcnn.datasets import limits, list_media_files, load_folder, load_manifest, load_table
-from gridcnn.datasets.archives import unpacked
 from gridcnn.datasets.arrays import load_array
 from gridcnn.datasets.excel import read_excel
 from gridcnn.datasets.folder import read_document
@@ -33,6 +32,7 @@ from gridcnn.datasets.media import walk
 from gridcnn.datasets.numerals import as_numbers
 from gridcnn.datasets.parquet import read_parquet
 from gridcnn.datasets.tables import read_table
+from gridcnn.datasets.unpacking import unpacked
 from gridcnn.errors import ConfigurationError, DataError, GridcnnError
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "hostile"))

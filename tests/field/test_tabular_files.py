@@ -352,6 +352,60 @@ def test_a_row_with_too_many_cells_is_one_bad_row(tmp_path, run: Callable, kind)
     assert done.err.count("1 of 30 items could not be predicted") == 1
 
 
+def book(place: Path) -> Path:
+    openpyxl = pytest.importorskip("openpyxl")
+    made = openpyxl.Workbook()
+    made.active.title = "cats"
+    for name, word in (("cats", "meow"), ("More dogs", "bark")):
+        sheet = made[name] if name in made.sheetnames else made.create_sheet(name)
+        for row in (["text", "label"], *([f"{word} {at}", f"{name} {at % 2}"] for at in range(6))):
+            sheet.append(row)
+    made.create_sheet("empty")
+    made.save(place)
+    return place
+
+
+def test_one_of_several_filled_sheets_is_named_behind_the_file(tmp_path, run: Callable):
+    """A sheet for each class, or for each year."""
+    place = book(tmp_path / "book.xlsx")
+    data = load_manifest(f"{place}#More dogs", text="text", label="label")
+
+    assert data.items == [f"bark {at}" for at in range(6)]
+    assert sorted(data.counts) == ["More dogs 0", "More dogs 1"]
+    assert load_table(f"{place}#cats", label="label").items["text"].tolist() == [f"meow {at}" for at in range(6)]
+    assert "2 classes: cats 0 3, cats 1 3" in run("train", f"{place}#cats", "--text", "text", "--dry-run").out
+    told = f"'cats', 'More dogs'): say which one is meant, such as '{place}#cats'"
+    assert told in " ".join(run("train", place, "--text", "text", "--dry-run").err.split())
+    assert "there is no such sheet: the file has 'cats', 'More dogs', 'empty'" in run(
+        "train", f"{place}#birds", "--text", "text", "--dry-run"
+    ).err  # fmt: skip
+
+
+def test_files_that_a_sheet_lists_are_relative_to_the_file_and_a_packed_one_has_sheets_too(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    for at in range(4):
+        Image.new("L", (4, 4), at).save(tmp_path / f"{at}.png")
+    made = openpyxl.Workbook()
+    for name in ("one", "two"):
+        sheet = made.create_sheet(name)
+        for row in (["path", "label"], *([f"{at}.png", name] for at in range(4))):
+            sheet.append(row)
+    made.save(tmp_path / "list.xlsx")
+    (tmp_path / "list.xlsx.gz").write_bytes(gzip.compress((tmp_path / "list.xlsx").read_bytes()))
+    for file in ("list.xlsx#two", "list.xlsx.gz#two"):
+        data = load_manifest(tmp_path / file, path_column="path", label="label")
+        assert data.items == [tmp_path / f"{at}.png" for at in range(4)]
+        assert set(data.labels) == {"two"}
+
+
+def test_a_file_whose_own_name_has_a_number_sign_is_that_file(tmp_path):
+    place = book(tmp_path / "book.xlsx")
+    place.rename(tmp_path / "a.xlsx#cats")
+    book(tmp_path / "a.xlsx")
+    with pytest.raises(DataError, match="expected a file that ends in"):
+        load_manifest(tmp_path / "a.xlsx#cats", text="text", label="label")
+
+
 def test_the_line_in_which_excel_notes_the_separator_is_no_header(tmp_path):
     data = load_manifest(made(tmp_path, "x.csv", "sep=;\ntext;label\na;x\n;y\n"), text="text", on_error="skip")
     assert data.items == ["a"]
