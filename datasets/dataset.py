@@ -57,6 +57,8 @@ class Dataset:
     notes : tuple of str
         What a person should know about how the set was read, one sentence each: how its parts were recognised, a column
         that was taken for an index.
+    split_notes : tuple of str
+        What concerns a training only: what stays on one side of a validation split, if nobody named groups.
     quiet : tuple of str
         Recordings whose annotations are empty: nothing is in them.
     annotated : tuple of Segment
@@ -89,6 +91,7 @@ class Dataset:
     skipped: tuple[Skipped, ...] = ()
     description: str = ""
     notes: tuple[str, ...] = ()
+    split_notes: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()
     annotated: tuple[Segment, ...] = ()
     places: Sequence[Segment] | None = None

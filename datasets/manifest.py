@@ -133,7 +133,7 @@ def load_manifest(
     groups, notes = None if group is None else np.array([as_word(cell) for cell in table[group]]), read.notes
     if group is None and start is not None and end is not None:
         groups = blocks_of_time(read.sources, table[start].tolist(), table[end].tolist())
-        notes = (*notes, *about_groups(read.sources))
+    cut_apart = group is None and start is not None
     if start is None and read.modality not in {"image"} and (times := time_columns(table.columns)) is not None:
         notes = (
             *notes,
@@ -150,6 +150,7 @@ def load_manifest(
         axes=read.axes,
         skipped=tuple(rows.skipped),
         notes=notes if sets is None else (*notes, sets.note),
+        split_notes=about_groups(read.sources) if cut_apart else (),
         places=read.cut.places,
         whole=read.cut.whole,
     )

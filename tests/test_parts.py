@@ -305,3 +305,77 @@ def test_texts_in_files_that_a_table_lists_are_cut_at_words(tmp_path: Path) -> N
     assert data.segments == [Span(str(tmp_path / "a.txt"), 0, 2), Span(str(tmp_path / "a.txt"), 2, 4)]
     assert whole.items == ["what a  fine day"] * 3
     assert "--start from --end to" not in str(whole.notes)
+
+
+@pytest.mark.parametrize("kind", ["logs", "texts"])
+def test_reports_exports_audits_and_checks_take_parts(
+    kind: str, request: pytest.FixtureRequest, run: Run, tmp_path: Path
+) -> None:
+    folder = request.getfixturevalue(kind)
+    model, table, label = folder / "m.safetensors", folder / "test.csv", ("--label", "kind")
+    n_items = len(rows_of(table.read_text()))
+    reported = run("report", model, table, *TIMES, *label, "-o", tmp_path / "r.html")
+    audited = run("audit", table, *TIMES, *label, "--quick")
+    checked = run("check", table, *TIMES)
+    scored = run("evaluate", model, table, *TIMES, *label)
+
+    assert f"on {n_items} items (95 % interval" in reported.out
+    assert re.search(rf"{'c.csv' if kind == 'logs' else '6.txt'}, \d+ to \d+", (tmp_path / "r.html").read_text())
+    assert f"{n_items} items; checked" in audited.out
+    assert f"looked at   {n_items} of {n_items} items" in checked.out
+    assert "validation split" not in reported.err + audited.err + checked.err + scored.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("predict",), ("embed", "-o", "e.parquet"), ("evaluate", "--label", "kind"), ("detect", "-o", "d.csv"),
+     ("report", "--label", "kind", "-o", "r.html"), ("review", "-o", "r.html"),
+     ("explain", "--row", "3", "-o", "w.html"), ("export", "-o", "m.onnx", "--check"),
+     ("explain", "--row", "3", "--start", "begin", "--end", "end", "-o", "w.html")],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_table_that_lists_logs_says_which_option_names_their_column(
+    command: tuple[str, ...], logs: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, *others = command
+    table = logs / "test.csv"
+    inputs = [*others, table] if name == "export" else [table, *others]
+    done = run(name, logs / "m.safetensors", *inputs)
+
+    assert done.code == 2
+    assert "--path file, and for parts of them --start begin --end end" in done.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", ["train", "tune", "audit", "check"])
+def test_a_table_that_lists_logs_is_no_table_of_numbers_to_learn_from(
+    command: str, logs: Path, run: Run, tmp_path: Path
+) -> None:
+    table = tmp_path / "plain.csv"
+    table.write_text((logs / "train.csv").read_text().replace("kind", "label", 1))
+    output = ("-o", tmp_path / "m.safetensors") if command in {"train", "tune"} else ()
+
+    assert "names files: name their column, --path file" in run(command, table, *output).err
+
+
+def test_a_row_of_a_table_whose_column_is_called_path_is_read_without_naming_it(
+    logs: Path, run: Run, tmp_path: Path
+) -> None:
+    table = logs / "usual.csv"
+    table.write_text((logs / "test.csv").read_text().replace("file", "path", 1))
+    times = ("--start", "begin", "--end", "end")
+
+    assert run("explain", logs / "m.safetensors", table, "--row", 3, *times, "-o", tmp_path / "w.html").code == 0
+    assert run("evaluate", logs / "m.safetensors", table, *times, "--label", "kind").code == 0
+
+
+def test_names_of_files_that_are_read_as_texts_are_told(texts: Path, run: Run) -> None:
+    said = run("predict", texts / "m.safetensors", texts / "test.csv", "--text", "file").err
+
+    assert "say --path file in place of --text file" in said
+
+
+def test_columns_for_the_items_of_a_check_need_that_check(logs: Path, run: Run, tmp_path: Path) -> None:
+    done = run("export", logs / "m.safetensors", "-o", tmp_path / "m.onnx", "--start", "begin")
+
+    assert (done.code, done.err) == (2, "error: --start: for the items of --check, so name them as well.\n")

@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.options import (
     AdapterOption,
+    AnnotationsOption,
     Choice,
     EncodingOption,
+    EndOption,
     LabelOption,
     PathOption,
     SourceArgument,
     SplitOption,
+    StartOption,
     TextOption,
     ThreadsOption,
 )
 from gridcnn.cli.output import add_row, note, prepare_output, print_table, table, written
-from gridcnn.cli.sources import Columns, adapter_for, read_labelled
+from gridcnn.cli.sources import adapter_for, read_labelled
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError
 
@@ -83,6 +87,9 @@ def audit(
         typer.Option("--group", metavar="COLUMN", help="Column of what must stay in one part: speaker, site, patient."),
     ] = None,
     split: SplitOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    annotations: AnnotationsOption = None,
     encoding: EncodingOption = None,
     adapter: AdapterOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The same seed gives the same audit.")] = 0,
@@ -97,7 +104,7 @@ def audit(
             prepare_output(each, [source], plain=True)
     if output is not None and output == as_json:
         raise ConfigurationError("--json and --output name the same file: give them two names.")
-    columns = Columns(label=label, text=text, path=path, group=group, split=split, encoding=encoding)
+    columns = Columns(label, text, path, group, split, start, end, annotations, encoding)
     data = read_labelled(source, columns, on_error="skip", allow_one_class=True)
     reader = adapter_for(data, {}, adapter)
 

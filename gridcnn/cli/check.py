@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from gridcnn.cli.options import EncodingOption, PathOption, TextOption
+from gridcnn.cli.columns import Columns
+from gridcnn.cli.options import EncodingOption, EndOption, PathOption, StartOption, TextOption
 from gridcnn.cli.output import list_skipped, note, prepare_output, printable_lines, written
-from gridcnn.cli.sources import Columns, adapter_for, located, read_unlabelled
+from gridcnn.cli.sources import adapter_for, located, read_unlabelled
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError, DataError
 
@@ -46,6 +47,8 @@ def check(
     ] = None,
     text: TextOption = None,
     path: PathOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
     encoding: EncodingOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write a page (.html) with the figure.")
@@ -67,7 +70,7 @@ def check(
     """
     if output is not None:
         prepare_output(output, [source])
-    columns = Columns(label=label, text=text, path=path, encoding=encoding)
+    columns = Columns(label=label, text=text, path=path, start=start, end=end, encoding=encoding)
     with Waiting(Console(stderr=True), "reading") as waiting:
         report = _check(source, columns, {"alpha": alpha, "random_state": seed}, waiting)
         if output is not None:

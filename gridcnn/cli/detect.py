@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.detecting import (
     ConfidenceOption,
     MergeOption,
@@ -28,7 +29,6 @@ from gridcnn.cli.models import load_model, located_model
 from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption, ThreadsOption
 from gridcnn.cli.output import note, prepare_output, write_csv
 from gridcnn.cli.several import refuse
-from gridcnn.cli.sources import Columns
 from gridcnn.cli.stopping import exit_code
 from gridcnn.errors import ConfigurationError
 

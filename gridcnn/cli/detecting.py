@@ -14,9 +14,9 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.output import note
 from gridcnn.cli.segmented import long_item
-from gridcnn.cli.sources import Columns
 from gridcnn.durable import make_folder, sync
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.segments import Event
@@ -180,13 +180,18 @@ def long_items(inputs: Sequence[str], adapter: Adapter, columns: Columns | None 
 
 def _tables(place: Path, adapter: Adapter, columns: Columns | None) -> list[Path]:
     """Return the tables that hold or list the items; none if these are files themselves."""
-    from gridcnn.cli.asking import lists_logs
     from gridcnn.cli.listed import tables_of
+    from gridcnn.cli.named_files import lists_logs, require_named
     from gridcnn.cli.sources import holds_rows
 
     if adapter.reads_files or adapter.reads_texts:
         return tables_of(place, adapter)[0] if place.is_dir() else [place] if holds_rows(place) else []
-    return [place] if place.is_file() and lists_logs(place, columns or Columns()) else []
+    if not place.is_file() or not holds_rows(place):
+        return []
+    if lists_logs(place, columns := columns or Columns()):
+        return [place]
+    require_named(place, None, columns.encoding)
+    return []
 
 
 def _listed(table: Path, adapter: Adapter, columns: Columns | None) -> Iterator[LongItem]:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gridcnn.cli.answers import Answers, Columns
 from gridcnn.cli.cautions import Cautions
+from gridcnn.cli.columns import Columns as ColumnNames
 from gridcnn.cli.embedding_file import DIGEST_KEY, MODEL_KEY
 from gridcnn.cli.formats import Column, FormatName, format_of
 from gridcnn.cli.models import load_model, located_model
@@ -29,7 +30,6 @@ from gridcnn.cli.output import note
 from gridcnn.cli.remote_sources import read_anywhere
 from gridcnn.cli.resuming import what_makes
 from gridcnn.cli.rows import count, each_item, kept, named, unfinished
-from gridcnn.cli.sources import Columns as ColumnNames
 from gridcnn.cli.stopping import exit_code
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError

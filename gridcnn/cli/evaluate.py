@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gridcnn.cli.cautions import print_cautions
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.detecting import ConfidenceOption, MergeOption, StepOption, confidence_of, refuse_background
 from gridcnn.cli.event_scores import evaluate_events
 from gridcnn.cli.models import load_model, read_for, score_items
@@ -31,7 +32,6 @@ from gridcnn.cli.options import (
 )
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, table
 from gridcnn.cli.several import columns_for, note_after_scores, show_scores
-from gridcnn.cli.sources import Columns
 from gridcnn.display import printable
 
 if TYPE_CHECKING:

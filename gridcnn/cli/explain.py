@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.models import load_model, one_item
 from gridcnn.cli.options import EncodingOption, EndOption, ModelArgument, PathOption, StartOption, TextOption
 from gridcnn.cli.output import note, prepare_output, written
-from gridcnn.cli.sources import Columns
 from gridcnn.errors import ConfigurationError
 
 

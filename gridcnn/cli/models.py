@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gridcnn.cli.asking import read_inputs
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.hub_sources import column_of_bytes
-from gridcnn.cli.segmented import has_parts, long_item, read_by
-from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, read_labelled
+from gridcnn.cli.named_files import lists_logs, require_numbers
+from gridcnn.cli.segmented import has_parts, long_item, names_in, read_by
+from gridcnn.cli.sources import TABLE_FILES, holds_rows, located, read_labelled
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
 
 if TYPE_CHECKING:
@@ -82,10 +84,7 @@ def score_items(model: FittedModel, data: Dataset, rule: AnswerRule | None = Non
     assert data.labels is not None  # for the type checker: read_labelled always asks for labels
     answers = predict(model, data.items, fingerprints=True, rule=rule)
     good = answers.good
-    names = answers.items
-    if hasattr(data.items, "iloc"):  # a table, whose rows are numbered as in its file
-        table: Any = data.items
-        names = [f"row {row}" for row in table.index]
+    names = names_in(data) or answers.items
     unreadable = [Skipped(name, why) for name, why in zip(names, answers.errors, strict=True) if why]
     scores = evaluate(data.labels[good], answers.most_probable[good], model.classes.tolist())
     assert answers.fingerprints is not None  # for the type checker: they were asked for
@@ -146,15 +145,10 @@ def item_of_row(model: FittedModel, place: Path, number: int, columns: Columns) 
     adapter = model.adapter
     if not place.is_file() or not holds_rows(place):
         raise DataError(f"{place}: --row takes a row of a file that ends in {TABLE_FILES}.")
-    if not (adapter.reads_texts or adapter.reads_files or columns.start or columns.path):
+    if not (adapter.reads_texts or adapter.reads_files or (adapter.reads_logs and lists_logs(place, columns))):
         table: Any = load_table(place, encoding=columns.encoding).items
         _require_row(place, number, table.index)
-        try:
-            return adapter.check_items(table.loc[[number]])[0]
-        except DataError:
-            raise
-        except ValueError as error:  # in scikit-learn's words
-            raise DataError(f"{place}, row {number}: {error}") from error
+        return require_numbers(table.loc[[number]], adapter, place, f"{place}, row {number}", columns.encoding)[0]
     if adapter.reads_files and (stored := column_of_bytes(place, columns.path)) is not None:
         from gridcnn.datasets.hub_parquet import rows_of
         from gridcnn.datasets.shards import Cell, Shard

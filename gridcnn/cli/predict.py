@@ -12,6 +12,7 @@ from rich.console import Console
 from gridcnn.cli.answering import load_answering
 from gridcnn.cli.answers import Answers, columns_of
 from gridcnn.cli.cautions import Cautions
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.formats import FormatName, format_of
 from gridcnn.cli.on_workers import predict_on_workers, require_local
 from gridcnn.cli.options import (
@@ -34,7 +35,6 @@ from gridcnn.cli.output import note
 from gridcnn.cli.remote_sources import read_anywhere
 from gridcnn.cli.resuming import what_makes
 from gridcnn.cli.rows import count, each_item, kept, named, nothing, unfinished
-from gridcnn.cli.sources import Columns
 from gridcnn.cli.stopping import exit_code
 from gridcnn.cli.waiting import Waiting
 

@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.options import (
+    AnnotationsOption,
     EncodingOption,
+    EndOption,
     LabelOption,
     LabelsOption,
     ModelArgument,
     PathOption,
     SplitOption,
+    StartOption,
     TextOption,
 )
 from gridcnn.cli.output import note
 from gridcnn.cli.several import columns_for
-from gridcnn.cli.sources import Columns
 from gridcnn.display import printable
 from gridcnn.errors import ConfigurationError
 
@@ -52,6 +55,9 @@ def push(
     text: TextOption = None,
     path: PathOption = None,
     split: SplitOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    annotations: AnnotationsOption = None,
     encoding: EncodingOption = None,
 ) -> None:
     """Upload a model and its model card to the Hugging Face Hub.
@@ -59,7 +65,8 @@ def push(
     Log in first, by `hf auth login` or the variable HF_TOKEN. Afterwards `gridcnn predict hf://USER/NAME ...` works
     everywhere.
     """
-    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, labels=labels)
+    times = {"start": start, "end": end, "annotations": annotations}
+    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, **times, labels=labels)
     if test is None and columns.given():
         raise ConfigurationError(f"{', '.join(columns.given())}: for the items of --test, so name them as well.")
 

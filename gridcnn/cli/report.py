@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from gridcnn.cli.cautions import print_cautions
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.models import load_model, read_for
 from gridcnn.cli.options import (
+    AnnotationsOption,
     EncodingOption,
+    EndOption,
     LabelOption,
     LabelsOption,
     ModelArgument,
     PathOption,
     SourceArgument,
     SplitOption,
+    StartOption,
     TextOption,
 )
 from gridcnn.cli.output import list_skipped, note, prepare_output, printable_lines, written
+from gridcnn.cli.segmented import names_in
 from gridcnn.cli.several import columns_for
-from gridcnn.cli.sources import Columns
-
-if TYPE_CHECKING:
-    pass
 
 
 def report(
@@ -49,6 +50,9 @@ def report(
     text: TextOption = None,
     path: PathOption = None,
     split: SplitOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    annotations: AnnotationsOption = None,
     split_part: Annotated[
         str | None,
         typer.Option("--split-part", help="Part of a divided set to score.  \\[default: test]"),
@@ -58,7 +62,8 @@ def report(
     """Score a model on held-out items and save a page: scores, curves, mistakes to look at and listen to."""
     prepare_output(output, [model, source, *([] if train is None else [train])])
     fitted = load_model(model)
-    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, labels=labels)
+    times = {"start": start, "end": end, "annotations": annotations}
+    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, **times, labels=labels)
     columns = columns_for(fitted, columns)
     data = read_for(fitted, source, columns)
     held_out, learned = data, None if train is None else read_for(fitted, train, columns)
@@ -82,6 +87,7 @@ def report(
         name=model.name,
         source=source,
         skipped=held_out.skipped,
+        names=names_in(held_out),
     )
     with written(output) as file:
         file.write(page(made))

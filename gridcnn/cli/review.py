@@ -14,6 +14,7 @@ from rich.console import Console
 
 from gridcnn.cli.asked import Asked, Source
 from gridcnn.cli.asking import read_inputs
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.labelled_rows import LabelledRows, not_writable
 from gridcnn.cli.models import load_model
 from gridcnn.cli.options import (
@@ -28,7 +29,6 @@ from gridcnn.cli.options import (
 )
 from gridcnn.cli.output import list_skipped, note, prepare_output, written
 from gridcnn.cli.rows import count, nothing
-from gridcnn.cli.sources import Columns
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError, DataError, Skipped
 from gridcnn.stored import Stored

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.embedding_file import EmbeddingFile, opened_embeddings
 from gridcnn.cli.models import load_model, one_item
 from gridcnn.cli.options import EncodingOption, EndOption, PathOption, StartOption, TextOption, ThreadsOption
 from gridcnn.cli.output import add_row, note, print_table, table
-from gridcnn.cli.sources import Columns
 from gridcnn.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:

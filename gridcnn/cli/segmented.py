@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.asked import Asked, Source, unreadable
-from gridcnn.cli.sources import Columns, holds_rows
+from gridcnn.cli.columns import Columns
+from gridcnn.cli.sources import holds_rows
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
 from gridcnn.segments import Segment, Span, file_of
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
     from gridcnn.model import FittedModel
 
-__all__ = ["as_item", "has_parts", "in_parts", "long_item", "read_by"]
+__all__ = ["as_item", "has_parts", "in_parts", "long_item", "names_in", "read_by"]
 
 LOGS_HELD = 4
 """Logs that are in memory at a time, since rows that name one may stand anywhere."""
@@ -107,6 +108,14 @@ def read_by(data: Dataset, model: FittedModel) -> Dataset:
     if not kept:
         raise DataError(f"{data.name}: none of the {len(data):,} items can be used; the first: {skipped[0].reason}.")
     return replace(data.take(kept), items=items, skipped=(*data.skipped, *skipped))
+
+
+def names_in(data: Dataset) -> list[str] | None:
+    """Return what items are called that have no names of their own: parts by their places, rows by their numbers."""
+    if data.places is not None:
+        return list(map(str, data.places))
+    table: Any = data.items
+    return [f"row {row}" for row in table.index] if hasattr(table, "iloc") else None
 
 
 def _samples(item: Any) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from gridcnn.cli.hub_sources import downloaded, hub_folder_in, is_on_hub, read_hub_folder, told_columns
+from gridcnn.cli.columns import Columns
+from gridcnn.cli.hub_sources import downloaded, hub_folder_in, is_on_hub, read_hub_folder
+from gridcnn.cli.named_files import item_columns, require_numbers
 from gridcnn.cli.named_sets import hint, named_set
 from gridcnn.cli.recording_ends import within_recordings
 from gridcnn.errors import ConfigurationError, DataError
@@ -23,27 +25,6 @@ if TYPE_CHECKING:
 _UNPACKERS = {".gz": "gunzip", ".bz2": "bunzip2", ".xz": "unxz", ".zst": "unzstd", ".7z": "7z x", ".rar": "unrar x"}
 TABLE_FILES = ".csv, .tsv, .parquet, .jsonl, .json or .xlsx"
 """Files that hold one row per item; each may also be compressed, as .gz, .bz2, .xz or .zst, or alone in a .zip."""
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The columns of a manifest that a person named."""
-
-    label: str | None = None
-    text: str | None = None
-    path: str | None = None
-    group: str | None = None
-    split: str | None = None
-    start: str | None = None
-    end: str | None = None
-    annotations: str | None = None
-    encoding: str | None = None
-    labels: str | None = None
-
-    def given(self, *without: str) -> list[str]:
-        """Return the flags that were used."""
-        names = (field.name for field in fields(self))
-        return [f"--{name}" for name in names if getattr(self, name) is not None and name not in without]
 
 
 def read_labelled(
@@ -240,18 +221,7 @@ def read_file(
             f"{f': unpack the archive first, {advice} {place}' if advice else ''}."
         )
     bad_rows: Literal["raise", "skip"] = "raise" if on_error == "raise" else "skip"
-    text, path, label = columns.text, columns.path, columns.label
-    if text is None and path is None:
-        path, text, label = told_columns(place, label or columns.labels)
-        path = path or _listing_column(place)
-        label = None if columns.labels is not None else label
-    if adapter is not None and (adapter.reads_texts or adapter.reads_files):
-        if columns.text is not None and adapter.reads_files:
-            raise ConfigurationError(f"--text {columns.text}: the model reads {adapter.noun}s, so leave --text out.")
-        if adapter.reads_files:
-            text, path = None, path or _listing_column(place) or "path"
-        elif columns.path is None:  # or texts are files
-            text, path = text or "text", None
+    text, path, label = item_columns(place, columns, adapter)
     if text is None and path is None:
         if others := columns.given("label", "labels", "encoding"):
             raise ConfigurationError(
@@ -262,7 +232,10 @@ def read_file(
 
         how = {"label": columns.label, "labels": columns.labels, "encoding": columns.encoding}
         with contextlib.nullcontext(place) if isinstance(place, Path) else local_copy(place) as file:
-            return load_table(file, **how, on_error=bad_rows)
+            data = load_table(file, **how, on_error=bad_rows)
+            if adapter is not None and not isinstance(adapter, type):
+                require_numbers(data.items[:1], adapter, file, str(place), columns.encoding)
+            return data
     return load_manifest(
         place,
         label=label,
@@ -276,13 +249,6 @@ def read_file(
         encoding=columns.encoding,
         on_error=bad_rows,
     )
-
-
-def _listing_column(place: Path | RemoteFile) -> str | None:
-    """Return the column that lists files in a metadata.csv of Hugging Face's layout; None of any other file."""
-    from gridcnn.datasets.hub_folder import FILE_NAME, lists_files
-
-    return FILE_NAME if place.stem == "metadata" and lists_files(place) else None
 
 
 def holds_rows(place: Path | RemoteFile) -> bool:

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from gridcnn.cli.background import NoBackgroundOption, with_background
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.earlier import FromOption, LikeOption, LogOption, earlier_models
 from gridcnn.cli.options import (
     AdapterOption,
@@ -38,7 +39,7 @@ from gridcnn.cli.output import note, prepare_output, save_model
 from gridcnn.cli.scaling import fit_by
 from gridcnn.cli.segmented import read_by
 from gridcnn.cli.several import compare_label_sets
-from gridcnn.cli.sources import Columns, adapter_for, parts_of, read_labelled
+from gridcnn.cli.sources import adapter_for, parts_of, read_labelled
 from gridcnn.cli.stopping import sigterm_like_ctrl_c
 from gridcnn.cli.train_report import print_audit, print_plan, print_read, print_scores, report_skipped, write_history
 from gridcnn.display import printable
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
     from gridcnn.model import FittedModel
     from gridcnn.training.job import Split
-
 
 _TOO_MANY_SKIPPED, _INTERRUPTED = 1, 130
 

@@ -49,7 +49,7 @@ def print_read(data: Dataset, parts: Mapping[str, Dataset], *, in_full: bool = F
     counts = parts["train"].counts
     what = "labels, of which an item may have several" if data.several else "class" if len(counts) == 1 else "classes"
     print(printable(f"{len(counts):,} {what}: {_counted(counts)}"))
-    for line in data.notes:
+    for line in (*data.notes, *data.split_notes):
         note(f"note: {line}")
     if (in_full and data.skipped) or len(data.skipped) > len(data):
         note(f"left out {len(data.skipped):,} of {len(data) + len(data.skipped):,} items:")

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from gridcnn.cli.background import with_background
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.options import (
     DURATION,
     OnError,
@@ -20,7 +21,7 @@ from gridcnn.cli.options import (
     with_options_of,
 )
 from gridcnn.cli.output import note, prepare_output, save_model, written
-from gridcnn.cli.sources import Columns, adapter_for, parts_of, read_labelled
+from gridcnn.cli.sources import adapter_for, parts_of, read_labelled
 from gridcnn.cli.stopping import sigterm_like_ctrl_c
 from gridcnn.cli.train import train
 from gridcnn.cli.train_report import print_audit, print_read, print_scores, report_skipped
