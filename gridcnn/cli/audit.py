@@ -25,7 +25,7 @@ from gridcnn.cli.options import (
     TextOption,
     ThreadsOption,
 )
-from gridcnn.cli.output import add_row, note, prepare_output, print_table, table, written
+from gridcnn.cli.output import add_row, note, prepare_output, prepare_page, print_table, table, written
 from gridcnn.cli.sources import adapter_for, read_labelled
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError
@@ -99,9 +99,10 @@ def audit(
 
     Exit code 0: no error was found. 1: at least one was, or whatever --fail-on says.
     """
-    for each in (output, as_json):
-        if each is not None:
-            prepare_output(each, [source], plain=True)
+    if output is not None:
+        prepare_page(output, [source], plain=True)
+    if as_json is not None:
+        prepare_output(as_json, [source], plain=True)
     if output is not None and output == as_json:
         raise ConfigurationError("--json and --output name the same file: give them two names.")
     columns = Columns(label, text, path, group, split, start, end, annotations, encoding)

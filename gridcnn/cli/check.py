@@ -12,7 +12,7 @@ from rich.console import Console
 
 from gridcnn.cli.columns import Columns
 from gridcnn.cli.options import EncodingOption, EndOption, PathOption, StartOption, TextOption
-from gridcnn.cli.output import list_skipped, note, prepare_output, printable_lines, written
+from gridcnn.cli.output import list_skipped, note, prepare_page, printable_lines, written
 from gridcnn.cli.sources import adapter_for, located, read_unlabelled
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError, DataError
@@ -69,7 +69,7 @@ def check(
     the columns could be shuffled. 4: undecided. A large table is sampled rather than read into memory.
     """
     if output is not None:
-        prepare_output(output, [source])
+        prepare_page(output, [source])
     columns = Columns(label=label, text=text, path=path, start=start, end=end, encoding=encoding)
     with Waiting(Console(stderr=True), "reading") as waiting:
         report = _check(source, columns, {"alpha": alpha, "random_state": seed}, waiting)

@@ -52,6 +52,8 @@ _SUFFIXES = {
     "labelstudio": ".labelstudio.json",
 }
 
+_BY_SUFFIX = {".csv": "csv", ".parquet": "parquet", ".json": "labelstudio", ".txt": "raven"}
+
 ShortestOption = Annotated[
     float, typer.Option("--min-duration", metavar="SECONDS", help="Leave out events that are shorter.")
 ]
@@ -170,9 +172,14 @@ def _about_background(model: FittedModel) -> None:
 
 
 def _kinds(output: Path, formats: str | None) -> list[str]:
-    by_suffix = {".csv": "csv", ".parquet": "parquet", ".json": "labelstudio", ".txt": "raven"}
     if formats is None:
-        return [by_suffix.get(output.suffix.lower(), "csv")]
+        suffix = output.suffix.lower()
+        if suffix and suffix not in _BY_SUFFIX:
+            listed = ", ".join(f"{each} ({kind})" for each, kind in _BY_SUFFIX.items())
+            raise ConfigurationError(
+                f"{output}: let the name end in {listed}, or say which with --format: {', '.join(_SUFFIXES)}."
+            )
+        return [_BY_SUFFIX.get(suffix, "csv")]
     kinds = [each.strip().lower() for each in formats.split(",")]
     for each in kinds:
         if each not in _SUFFIXES:

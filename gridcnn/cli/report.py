@@ -24,7 +24,7 @@ from gridcnn.cli.options import (
     StartOption,
     TextOption,
 )
-from gridcnn.cli.output import list_skipped, note, prepare_output, printable_lines, written
+from gridcnn.cli.output import list_skipped, note, prepare_page, printable_lines, written
 from gridcnn.cli.segmented import names_in
 from gridcnn.cli.several import columns_for
 
@@ -60,7 +60,7 @@ def report(
     encoding: EncodingOption = None,
 ) -> None:
     """Score a model on held-out items and save a page: scores, curves, mistakes to look at and listen to."""
-    prepare_output(output, [model, source, *([] if train is None else [train])])
+    prepare_page(output, [model, source, *([] if train is None else [train])])
     fitted = load_model(model)
     times = {"start": start, "end": end, "annotations": annotations}
     columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, **times, labels=labels)

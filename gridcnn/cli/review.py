@@ -27,7 +27,7 @@ from gridcnn.cli.options import (
     TextOption,
     ThreadsOption,
 )
-from gridcnn.cli.output import list_skipped, note, prepare_output, written
+from gridcnn.cli.output import PAGES, list_skipped, note, prepare_output, written
 from gridcnn.cli.rows import count, nothing
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError, DataError, Skipped
@@ -81,7 +81,7 @@ def review(
     digit or a typed name corrects it, → skips. If items may have several labels, digits and names switch them on and
     off, and Enter says that they are right. The browser keeps the progress; Save downloads labels.csv.
     """
-    place = output if output.suffix.lower() in {".html", ".htm"} else output / PAGE
+    place = output if output.suffix.lower() in PAGES else output / PAGE
     prepare_output(place, [model, *inputs])
     columns = Columns(text=text, path=path, group=group, encoding=encoding, start=start, end=end)
     with Waiting(Console(stderr=True), "reading") as waiting:

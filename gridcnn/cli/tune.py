@@ -20,7 +20,7 @@ from gridcnn.cli.options import (
     with_hyperparameters,
     with_options_of,
 )
-from gridcnn.cli.output import note, prepare_output, save_model, written
+from gridcnn.cli.output import note, prepare_output, prepare_page, save_model, written
 from gridcnn.cli.sources import adapter_for, parts_of, read_labelled
 from gridcnn.cli.stopping import sigterm_like_ctrl_c
 from gridcnn.cli.train import train
@@ -184,8 +184,8 @@ def _files(output: Path | None, page: Path | None, inputs: list[Any]) -> tuple[P
     given = [each for each in inputs if each is not None]
     prepare_output(output, given, plain=True, model=True)
     others = (page or output.with_name(f"{output.stem}.tuning.html"), output.with_name(f"{output.name}.skipped.csv"))
-    for each in others:
-        prepare_output(each, given, plain=True)
+    prepare_page(others[0], given, plain=True)
+    prepare_output(others[1], given, plain=True)
     return output, *others
 
 
