@@ -379,3 +379,20 @@ def test_columns_for_the_items_of_a_check_need_that_check(logs: Path, run: Run, 
     done = run("export", logs / "m.safetensors", "-o", tmp_path / "m.onnx", "--start", "begin")
 
     assert (done.code, done.err) == (2, "error: --start: for the items of --check, so name them as well.\n")
+
+
+def test_a_set_without_the_part_to_score_names_the_option_that_chooses_another(
+    logs: Path, run: Run, tmp_path: Path
+) -> None:
+    rows = (logs / "test.csv").read_text().splitlines()
+    parts = ["part", *("validation" if at % 2 else "train" for at in range(len(rows) - 1))]
+    divided = logs / "divided.csv"
+    divided.write_text("\n".join(f"{row},{part}" for row, part in zip(rows, parts, strict=True)))
+    model, asked = logs / "m.safetensors", (*TIMES, "--label", "kind")
+    page = ("-o", tmp_path / "r.html")
+
+    for command in (("evaluate", model, divided), ("report", model, divided, *page)):
+        done = run(*command, *asked, "--split", "part")
+        assert "holds train, validation: say which is meant, such as --split-part validation" in done.err
+        assert run(*command, *asked, "--split", "part", "--split-part", "val").code == 0
+        assert "with --split COLUMN" in run(*command, *asked, "--split-part", "val").err

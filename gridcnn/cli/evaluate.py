@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +11,7 @@ from gridcnn.cli.cautions import print_cautions
 from gridcnn.cli.columns import Columns
 from gridcnn.cli.detecting import ConfidenceOption, MergeOption, StepOption, confidence_of, refuse_background
 from gridcnn.cli.event_scores import evaluate_events
-from gridcnn.cli.models import load_model, read_for, score_items
+from gridcnn.cli.models import load_model, part_to_score, read_for, score_items
 from gridcnn.cli.options import (
     AbstainOption,
     AnnotationsOption,
@@ -26,6 +25,7 @@ from gridcnn.cli.options import (
     SetsOption,
     SourceArgument,
     SplitOption,
+    SplitPartOption,
     StartOption,
     TextOption,
     ThreadsOption,
@@ -71,10 +71,7 @@ def evaluate(
     step: StepOption = None,
     min_confidence: ConfidenceOption = None,
     merge: MergeOption = None,
-    split_part: Annotated[
-        str | None,
-        typer.Option("--split-part", help="Part of a divided set to score.  \\[default: test]"),
-    ] = None,
+    split_part: SplitPartOption = None,
     encoding: EncodingOption = None,
     abstain: AbstainOption = None,
     sets: SetsOption = None,
@@ -89,8 +86,7 @@ def evaluate(
     columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, **times, labels=labels)
     columns = columns_for(fitted, columns)
     data = read_for(fitted, source, columns, as_events=events)
-    if split_part is not None or data.split is not None:
-        data = replace(data.part(split_part or "test"), skipped=data.skipped)
+    data = part_to_score(data, split_part)
     if events:
         from gridcnn.inference.detecting import Detecting
 

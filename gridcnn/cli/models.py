@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,6 +65,33 @@ def read_for(model: FittedModel, source: str, columns: Columns, *, as_events: bo
     adapter = model.adapter
     data = read_labelled(source, columns, on_error="skip", adapter=adapter, allow_one_class=True, as_events=as_events)
     return read_by(data, model)
+
+
+def part_to_score(data: Dataset, name: str | None) -> Dataset:
+    """Return the part of a divided set on which a model is scored, the test part unless one is named.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has no such part, or is not divided, and a part was named.
+    """
+    if data.split is None and name is None:
+        return data
+    if data.split is None:
+        raise ConfigurationError(
+            f"--split-part {name}: {data.name} comes undivided: name the column of its parts with --split COLUMN, or "
+            "leave --split-part out."
+        )
+    from gridcnn.datasets.dataset import SPLIT_NAMES
+
+    wanted = "test" if name is None else SPLIT_NAMES.get(name.lower(), name)
+    parts = sorted(set(map(str, data.split)))
+    if wanted not in parts:
+        raise ConfigurationError(
+            f"{data.name} has no part {wanted!r} to score, and holds {', '.join(parts)}: say which is meant, such as "
+            f"--split-part {parts[-1]}."
+        )
+    return replace(data.part(wanted), skipped=data.skipped)
 
 
 def located_model(model: Path) -> Path:

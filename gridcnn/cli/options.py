@@ -122,6 +122,9 @@ PathOption = Annotated[
 SplitOption = Annotated[
     str | None, typer.Option("--split", metavar="COLUMN", help="Column that says train, validation or test.")
 ]
+SplitPartOption = Annotated[
+    str | None, typer.Option("--split-part", metavar="PART", help="Part of a divided set to score.  \\[default: test]")
+]
 StartOption = Annotated[
     str | None,
     typer.Option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 
 from gridcnn.cli.cautions import print_cautions
 from gridcnn.cli.columns import Columns
-from gridcnn.cli.models import load_model, read_for
+from gridcnn.cli.models import load_model, part_to_score, read_for
 from gridcnn.cli.options import (
     AnnotationsOption,
     EncodingOption,
@@ -21,6 +20,7 @@ from gridcnn.cli.options import (
     PathOption,
     SourceArgument,
     SplitOption,
+    SplitPartOption,
     StartOption,
     TextOption,
 )
@@ -53,10 +53,7 @@ def report(
     start: StartOption = None,
     end: EndOption = None,
     annotations: AnnotationsOption = None,
-    split_part: Annotated[
-        str | None,
-        typer.Option("--split-part", help="Part of a divided set to score.  \\[default: test]"),
-    ] = None,
+    split_part: SplitPartOption = None,
     encoding: EncodingOption = None,
 ) -> None:
     """Score a model on held-out items and save a page: scores, curves, mistakes to look at and listen to."""
@@ -66,10 +63,10 @@ def report(
     columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, **times, labels=labels)
     columns = columns_for(fitted, columns)
     data = read_for(fitted, source, columns)
-    held_out, learned = data, None if train is None else read_for(fitted, train, columns)
-    if data.split is not None:
-        held_out = replace(data.part(split_part or "test"), skipped=data.skipped)
-        learned = data if learned is None else learned
+    held_out = part_to_score(data, split_part)
+    learned = None if train is None else read_for(fitted, train, columns)
+    if data.split is not None and learned is None:
+        learned = data
     if learned is not None and learned.split is not None:
         learned = learned.part("train") if "train" in learned.split else None
 
