@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from gridcnn.display import counted
 from gridcnn.errors import DataError, Skipped
 from gridcnn.segments import File, Segment, are_segments
 
@@ -106,8 +107,8 @@ class Dataset:
         return len(self.items)
 
     def __repr__(self) -> str:
-        classes = "no labels" if self.labels is None else f"{len(self.counts)} classes"
-        return f"<Dataset {self.name or 'unnamed'}: {len(self)} {self.modality} items, {classes}>"
+        classes = "no labels" if self.labels is None else counted(len(self.counts), "class", "classes")
+        return f"<Dataset {self.name or 'unnamed'}: {counted(len(self), f'{self.modality} item')}, {classes}>"
 
     @property
     def counts(self) -> dict[str | int, int]:

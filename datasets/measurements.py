@@ -17,6 +17,7 @@ from gridcnn.datasets.label_sets import read_label_sets
 from gridcnn.datasets.located import how_to_read, mostly_files
 from gridcnn.datasets.numerals import Numerals, as_numbers, is_words
 from gridcnn.datasets.tables import read_table
+from gridcnn.display import counted
 from gridcnn.errors import DataError
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def as_measurements(
     table = table.iloc[:, kept]
     items, commas = as_numbers(table)
     if commas:
-        notes.append(f"decimal commas are read in {len(commas)} columns, such as {commas[0]!r}: 1,5 is 1.5")
+        notes.append(f"decimal commas are read in {counted(len(commas), 'column')}, such as {commas[0]!r}: 1,5 is 1.5")
     _refuse_words(items, source)
     return Dataset(
         items, labels, "table", name=source.stem, split=split, skipped=tuple(rows.skipped), notes=tuple(notes)

@@ -326,7 +326,7 @@ def test_recordings_in_another_folder_are_found_by_their_names(tmp_path: Path) -
     data = load_annotations(tmp_path, "csv")
 
     assert data.items == [Segment(str(tmp_path / "sounds/a.wav"), 0, 1)]
-    assert "found by their names" in data.notes[0]
+    assert "found by name" in data.notes[0]
 
 
 def test_a_folder_without_annotations_says_what_is_expected(tmp_path: Path) -> None:

@@ -58,5 +58,5 @@ class Source(NamedTuple):
 
 
 def unreadable(name: str, why: object, row: int | None = None) -> Asked:
-    """Return an item that is known to be unreadable."""
-    return Asked(name, ItemError(name, str(why)), row)
+    """Return an item that is known to be unreadable; reasons have no full stop, since a sentence may go on."""
+    return Asked(name, ItemError(name, str(why).removesuffix(".")), row)

@@ -28,6 +28,7 @@ from gridcnn.cli.options import (
 from gridcnn.cli.output import add_row, note, prepare_output, prepare_page, print_table, table, written
 from gridcnn.cli.sources import adapter_for, read_labelled
 from gridcnn.cli.waiting import Waiting
+from gridcnn.display import counted
 from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -179,9 +180,9 @@ def _print(found: Audit, folder: str) -> None:
             add_row(shown, each.severity, each.message, f"{each.count:,}", examples, each.advice)
         print_table(shown)
     else:
-        print(f"nothing was found in {len(found.names):,} items")
+        print(f"nothing was found in {counted(len(found.names), 'item')}")
     looked_for = [name for name in found.seconds if name != "reading" and name not in found.left_out]
-    print(f"{len(found.names):,} items; checked: {', '.join(looked_for)}")
+    print(f"{counted(len(found.names), 'item')}; checked: {', '.join(looked_for)}")
     for name, why in found.left_out.items():
         note(f"{name} was not checked: {why}")
 

@@ -15,6 +15,7 @@ from gridcnn.cli.options import EncodingOption, EndOption, PathOption, StartOpti
 from gridcnn.cli.output import list_skipped, note, prepare_page, printable_lines, written
 from gridcnn.cli.sources import adapter_for, located, read_unlabelled
 from gridcnn.cli.waiting import Waiting
+from gridcnn.display import counted
 from gridcnn.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _check(
     report = check_grids(adapter, data.items, **how, progress=waiting.progress)
     skipped = [*data.skipped, *report.skipped]
     if skipped:
-        note(f"{len(skipped)} items could not be read and are left out:")
+        note(f"{counted(len(skipped), 'item')} could not be read, left out here:")
         list_skipped(skipped)
     for sentence in adapter.remarks():
         note(sentence)
@@ -148,9 +149,9 @@ def _check_table(place: Path | RemoteFile, columns: Columns, how: dict[str, Any]
             where = "the beginnings of row groups all over the file"
         warnings.append(f"{len(data)} rows from {where} stand for it; another --seed takes others")
     if sample.malformed:
-        warnings.append(f"{sample.malformed} of the rows drawn have too few or too many cells and are left out")
+        warnings.append(f"{counted(sample.malformed, 'row')} with too few or too many cells left out")
     if data.skipped:
-        warnings.append(f"{len(data.skipped)} rows have no {columns.label} and are left out")
+        warnings.append(f"{counted(len(data.skipped), 'row')} without {columns.label} left out")
     if columns.label is None and "label" in getattr(data.items, "columns", ()):
         warnings.append("column label was checked like the others: if it holds the labels, say --label label")
     warnings += [*data.notes, *_of_training(data, report, columns.label)]

@@ -30,6 +30,7 @@ from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextO
 from gridcnn.cli.output import note, prepare_output, write_csv
 from gridcnn.cli.several import refuse
 from gridcnn.cli.stopping import exit_code
+from gridcnn.display import counted
 from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -153,12 +154,12 @@ def detect(
     places = _write(output, kinds, events, {name: names[name] for name in names if name not in unread}, rate)
     seconds = f", {length / 3600:.2f} hours of sound" if fitted.adapter.spec_.axes[-1].unit == "s" else ""
     some = ", ".join(map(str, places[:MOST_PLACES])) + (", …" if len(places) > MOST_PLACES else "")
-    found_in = f"{len(items):,} {'item' if len(items) == 1 else 'items'}"
-    print(f"{len(events):,} {'event' if len(events) == 1 else 'events'} in {found_in}{seconds}, saved to {some}")
+    found_in = counted(len(items), "item")
+    print(f"{counted(len(events), 'event')} in {found_in}{seconds}, saved to {some}")
     if errors:
         listed = output.with_name(f"{output.name}.skipped.csv")
         write_csv(listed, ("item", "reason"), errors)
-        note(f"{len(errors)} of {len(items)} items could not be read, or not to their end: see {listed}")
+        note(f"{len(errors)} of {counted(len(items), 'item')} could not be read, or not to their end: see {listed}")
     if len(errors) == len(items) and not events:
         raise typer.Exit(1)
 

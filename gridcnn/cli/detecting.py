@@ -235,7 +235,7 @@ def read_long(one: LongItem, adapter: Adapter) -> Any:
     except ItemError as error:
         return ItemError(one.name, error.reason)
     except DataError as error:
-        return ItemError(one.name, str(error).removeprefix(f"{one.file}: "))
+        return ItemError(one.name, str(error).removeprefix(f"{one.file}: ").removesuffix("."))
 
 
 @dataclass

@@ -32,6 +32,7 @@ from gridcnn.cli.resuming import what_makes
 from gridcnn.cli.rows import count, each_item, kept, named, unfinished
 from gridcnn.cli.stopping import exit_code
 from gridcnn.cli.waiting import Waiting
+from gridcnn.display import counted
 from gridcnn.errors import ConfigurationError
 from gridcnn.multilabel import joined
 
@@ -105,11 +106,11 @@ def embed(
         raise typer.Exit(exit_code(stopped)) from None
     except Exception:
         if answers is not None and answers.is_ahead:
-            note(f"{answers.n_rows:,} items are done{kept(partial)}.")
+            note(f"{counted(answers.n_rows, 'item is', 'items are')} done{kept(partial)}.")
         raise
-    note(f"{answers.n_rows:,} items: {output}")
+    note(f"{counted(answers.n_rows, 'item')}: {output}")
     if answers.n_failed:
-        note(f"{answers.n_failed} of {answers.n_rows} items have no vector: see their error column.")
+        note(f"{answers.n_failed} of {counted(answers.n_rows, 'item')} without a vector: see the column error.")
     if answers.n_failed == answers.n_rows:
         raise typer.Exit(1)
 

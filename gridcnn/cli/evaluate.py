@@ -32,7 +32,7 @@ from gridcnn.cli.options import (
 )
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, table
 from gridcnn.cli.several import columns_for, note_after_scores, show_scores
-from gridcnn.display import printable
+from gridcnn.display import counted, printable
 
 if TYPE_CHECKING:
     from gridcnn.cli.models import Scored
@@ -116,7 +116,7 @@ def evaluate(
     if n_trained_on:
         note(trained_on(n_trained_on, scores.n_items))
     if skipped:
-        note(f"{len(skipped)} items could not be read and are not counted:")
+        note(f"{counted(len(skipped), 'item')} could not be read, not counted here:")
         list_skipped(skipped)
 
 

@@ -24,6 +24,7 @@ from gridcnn.cli.options import (
 from gridcnn.cli.output import list_skipped, note, prepare_output
 from gridcnn.cli.segmented import read_by
 from gridcnn.cli.sources import parts_of, read_unlabelled
+from gridcnn.display import counted
 from gridcnn.errors import ConfigurationError, GridcnnError
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def export(
     )
     _print(found)
     if data is not None and data.skipped:
-        note(f"{len(data.skipped)} items of {check} could not be read:")
+        note(f"{counted(len(data.skipped), 'item')} of {check} could not be read:")
         list_skipped(data.skipped)
 
 

@@ -27,6 +27,7 @@ from gridcnn.cli.options import (
 from gridcnn.cli.output import list_skipped, note, prepare_page, printable_lines, written
 from gridcnn.cli.segmented import names_in
 from gridcnn.cli.several import columns_for
+from gridcnn.display import counted
 
 
 def report(
@@ -94,5 +95,5 @@ def report(
         note(f"note: {line}")
     print_cautions(fitted.adapter, fitted.adapter.check_items(held_out.items))
     if made.skipped:
-        note(f"{len(made.skipped)} items could not be read and are not counted:")
+        note(f"{counted(len(made.skipped), 'item')} could not be read, not counted here:")
         list_skipped(made.skipped)

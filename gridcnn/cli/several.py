@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gridcnn.cli.columns import Columns
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, table
 from gridcnn.cli.segmented import names_in
-from gridcnn.display import printable
+from gridcnn.display import counted, printable
 from gridcnn.errors import ConfigurationError, Skipped
 
 if TYPE_CHECKING:
@@ -160,5 +160,5 @@ def note_after_scores(data: Dataset, skipped: list[Skipped]) -> None:
     for line in data.notes:
         note(line)
     if skipped:
-        note(f"{len(skipped)} items could not be read and are not counted:")
+        note(f"{counted(len(skipped), 'item')} could not be read, not counted here:")
         list_skipped(skipped)

@@ -12,7 +12,7 @@ import scipy.stats
 from gridcnn.adapters.records import Preview
 from gridcnn.calibration import Calibration, calibrate
 from gridcnn.certainty import Certainty
-from gridcnn.display import as_text
+from gridcnn.display import as_text, counted
 from gridcnn.errors import DataError, ItemError, Skipped
 from gridcnn.evaluation.baselines import fit_baseline
 from gridcnn.evaluation.comparison import Comparison, compare
@@ -131,7 +131,7 @@ class Report:
         low, high = self.interval
         lines = [
             *([f"warning: {self.warning}"] if self.warning else []),
-            f"accuracy           {self.scores.accuracy:.4f} on {self.scores.n_items} items "
+            f"accuracy           {self.scores.accuracy:.4f} on {counted(self.scores.n_items, 'item')} "
             f"(95 % interval {low:.4f} to {high:.4f})",
             f"balanced accuracy  {self.scores.balanced_accuracy:.4f}",
             f"macro F1           {self.scores.macro_f1:.4f}",
