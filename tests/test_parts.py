@@ -376,9 +376,9 @@ def test_names_of_files_that_are_read_as_texts_are_told(texts: Path, run: Run) -
 
 
 def test_columns_for_the_items_of_a_check_need_that_check(logs: Path, run: Run, tmp_path: Path) -> None:
-    done = run("export", logs / "m.safetensors", "-o", tmp_path / "m.onnx", "--start", "begin")
+    done = run("export", logs / "m.safetensors", "-o", tmp_path / "m.onnx", "--start", "begin", "--end", "end")
 
-    assert (done.code, done.err) == (2, "error: --start: for the items of --check, so name them as well.\n")
+    assert (done.code, done.err) == (2, "error: --start, --end: for the items of --check, so name them as well.\n")
 
 
 def test_a_set_without_the_part_to_score_names_the_option_that_chooses_another(
@@ -396,3 +396,26 @@ def test_a_set_without_the_part_to_score_names_the_option_that_chooses_another(
         assert "holds train, validation: say which is meant, such as --split-part validation" in done.err
         assert run(*command, *asked, "--split", "part", "--split-part", "val").code == 0
         assert "with --split COLUMN" in run(*command, *asked, "--split-part", "val").err
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [("evaluate --events --step -1", "step must be above 0"),
+     ("evaluate --events --collar -1", "--collar: expected a number of at least 0"),
+     ("evaluate --events --min-confidence foo=0.3", "there is no class 'foo'"),
+     ("evaluate --collar 3", "--collar: for events: say --events, too"),
+     ("evaluate --events --abstain 0.9", "--abstain: for items, and not for events"),
+     ("review --start begin", "--start and --end belong together"),
+     ("detect -o d.csv --text a", "the model reads series, so leave --text out"),
+     ("predict --text a", "the model reads series, so leave --text out")],
+)  # fmt: skip
+def test_what_a_model_cannot_do_is_told_before_any_data_are_read(
+    command: str, told: str, logs: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, *options = command.split()
+    done = run(name, logs / "m.safetensors", "missing.csv", *options)
+
+    assert done.code == 2
+    assert told in done.err
+    assert "no such file" not in done.err

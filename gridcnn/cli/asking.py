@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gridcnn.cli.asked import Asked, Source, unreadable
 from gridcnn.cli.columns import Columns
 from gridcnn.cli.listed import listed, tables_of
-from gridcnn.cli.named_files import lists_logs, require_numbers, suggestion
+from gridcnn.cli.named_files import lists_logs, refuse_text, require_numbers, suggestion
 from gridcnn.cli.named_sets import refuse_remote
 from gridcnn.cli.output import note
 from gridcnn.cli.segmented import as_item, has_parts, in_parts, long_item
@@ -67,6 +67,7 @@ def read_inputs(
         If an input holds no items for this adapter. A file that is itself an item may be unreadable: the adapter will
         say so.
     """
+    refuse_text(columns, adapter)
     inputs = list(inputs)
     if inputs.count(STANDARD_INPUT) > 1:
         raise ConfigurationError("'-' is given twice, and standard input can be read only once: give it once.")

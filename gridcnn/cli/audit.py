@@ -107,17 +107,18 @@ def audit(
     if output is not None and output == as_json:
         raise ConfigurationError("--json and --output name the same file: give them two names.")
     columns = Columns(label, text, path, group, split, start, end, annotations, encoding)
+    checks = _chosen(check, skip, quick=quick)
+    if adapter is not None:
+        from gridcnn.adapters import by_name
+
+        by_name(adapter)  # refuses another name
     data = read_labelled(source, columns, on_error="skip", allow_one_class=True)
     reader = adapter_for(data, {}, adapter)
 
-    from gridcnn.evaluation.audit import CHECKS
     from gridcnn.evaluation.audit import audit as run
     from gridcnn.pipeline.parallel import set_computing_threads
 
     set_computing_threads(threads)
-    left_out = {*(skip or []), *(["label-errors"] if quick else [])}
-    if unknown := sorted(left_out - CHECKS.keys()):
-        raise ConfigurationError(f"--skip {unknown[0]}: no check is called so; choose among {', '.join(CHECKS)}")
     with Waiting(Console(stderr=True), "reading") as waiting:
         found = run(
             reader,
@@ -126,7 +127,7 @@ def audit(
             groups=data.groups,
             parts=data.split,
             skipped=data.skipped,
-            checks=[name for name in check or CHECKS if name not in left_out],
+            checks=checks,
             source=data.name or source,
             random_state=seed,
             progress=_follow(waiting),
@@ -147,6 +148,17 @@ def audit(
         if place is not None:
             print(f"{what} saved to {place}")
     raise typer.Exit(_code(found, fail_on))
+
+
+def _chosen(check: list[str] | None, skip: list[str] | None, *, quick: bool) -> list[str]:
+    """Return the checks to run; ConfigurationError if one is called otherwise."""
+    from gridcnn.evaluation.audit import CHECKS
+
+    for flag, names in (("--check", check), ("--skip", skip)):
+        if unknown := [name for name in names or [] if name not in CHECKS]:
+            raise ConfigurationError(f"{flag} {unknown[0]}: no check is called so; choose among {', '.join(CHECKS)}")
+    left_out = {*(skip or []), *(["label-errors"] if quick else [])}
+    return [name for name in check or CHECKS if name not in left_out]
 
 
 def _code(found: Audit, fail_on: FailOn) -> int:

@@ -71,6 +71,9 @@ def check(
     """
     if output is not None:
         prepare_page(output, [source])
+    from gridcnn.ordering.prepare import check_alpha
+
+    check_alpha(alpha)
     columns = Columns(label=label, text=text, path=path, start=start, end=end, encoding=encoding)
     with Waiting(Console(stderr=True), "reading") as waiting:
         report = _check(source, columns, {"alpha": alpha, "random_state": seed}, waiting)

@@ -158,9 +158,11 @@ def long_items(inputs: Sequence[str], adapter: Adapter, columns: Columns | None 
     DataError
         If there is none, or an input does not exist.
     """
+    from gridcnn.cli.named_files import refuse_text
     from gridcnn.cli.named_sets import refuse_remote
     from gridcnn.cli.sources import located
 
+    refuse_text(columns or Columns(), adapter)
     found: dict[str, LongItem] = {}
     for each in inputs:
         refuse_remote(each)

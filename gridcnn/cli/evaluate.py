@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,11 +34,13 @@ from gridcnn.cli.options import (
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, table
 from gridcnn.cli.several import columns_for, note_after_scores, show_scores
 from gridcnn.display import counted, printable
+from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from gridcnn.cli.models import Scored
     from gridcnn.evaluation.metrics import Evaluation
     from gridcnn.evaluation.trust import Trust
+    from gridcnn.inference.detecting import Detecting
     from gridcnn.model import FittedModel
 
 
@@ -80,18 +83,20 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a model on items whose class is known."""
+    settings = _settings(events, collar, step, min_confidence, merge)
+    if events and (others := [flag for flag, it in {"--abstain": abstain, "--sets": sets}.items() if it is not None]):
+        raise ConfigurationError(f"{', '.join(others)}: for items, and not for events: leave out --events, or them.")
     fitted = load_model(model, threads)
+    if settings is not None:
+        refuse_background(settings, fitted)
+        settings.thresholds(fitted.class_names)  # refuses unknown classes
     rule = fitted.rule(abstain=abstain, sets=sets, by_class=by_class)
     times = {"start": start, "end": end, "annotations": annotations}
     columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, **times, labels=labels)
     columns = columns_for(fitted, columns)
     data = read_for(fitted, source, columns, as_events=events)
     data = part_to_score(data, split_part)
-    if events:
-        from gridcnn.inference.detecting import Detecting
-
-        settings = Detecting(step, confidence_of(min_confidence), merge)
-        refuse_background(settings, fitted)
+    if settings is not None:
         evaluate_events(fitted, data, settings, collar=collar, as_json=as_json)
         return
     if fitted.several:
@@ -118,6 +123,22 @@ def evaluate(
     if skipped:
         note(f"{counted(len(skipped), 'item')} could not be read, not counted here:")
         list_skipped(skipped)
+
+
+def _settings(
+    events: bool, collar: float | None, step: float | None, min_confidence: str | None, merge: float | None
+) -> Detecting | None:
+    """Return what counts as an event, None if none are to be scored; refuse options that need them."""
+    given = {"--collar": collar, "--step": step, "--min-confidence": min_confidence, "--merge": merge}
+    if not events:
+        if used := [flag for flag, value in given.items() if value is not None]:
+            raise ConfigurationError(f"{', '.join(used)}: for events: say --events, too, or leave it out.")
+        return None
+    from gridcnn.inference.detecting import Detecting
+
+    if collar is not None and not 0 <= collar < math.inf:
+        raise ConfigurationError(f"--collar: expected a number of at least 0, got {collar!r}")
+    return Detecting(step, confidence_of(min_confidence), merge)
 
 
 def _values(model: FittedModel, scored: Scored) -> dict[str, Any]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "item_columns",
     "lists_logs",
+    "refuse_text",
     "require_named",
     "require_numbers",
     "suggest_path",
@@ -30,6 +31,15 @@ USUAL = ("path", "file_name")
 
 LOOKED_AT = 50
 """Rows of a table, the first ones, whose cells are looked at."""
+
+
+def refuse_text(columns: Columns, adapter: type[Adapter] | Adapter) -> None:
+    """Raise ConfigurationError if a column of sentences is named for a model that reads none."""
+    if columns.text is not None and not adapter.reads_texts:
+        noun = (adapter() if isinstance(adapter, type) else adapter).noun
+        raise ConfigurationError(
+            f"--text {columns.text}: the model reads {noun.removesuffix('s')}s, so leave --text out."
+        )
 
 
 def item_columns(
@@ -53,9 +63,8 @@ def item_columns(
         label = None if columns.labels is not None else label
     if adapter is None:
         return text, path, label
+    refuse_text(columns, adapter)
     if adapter.reads_files:
-        if columns.text is not None:
-            raise ConfigurationError(f"--text {columns.text}: the model reads {adapter.noun}s, so leave --text out.")
         return None, path or _column_of_files(place, columns.encoding), label
     if adapter.reads_texts and columns.path is None:  # or texts are files
         return text or "text", None, label

@@ -14,7 +14,7 @@ import typer
 
 from gridcnn.errors import ConfigurationError
 from gridcnn.parameters import Choice as AnyOf
-from gridcnn.parameters import Constraint, Flag, Number, Optional, Parameter, Several, parameters_of
+from gridcnn.parameters import Constraint, Flag, Number, Optional, Parameter, Several, check, parameters_of
 
 DURATION = "DURATION"
 """Metavar of parameters in seconds that are given with their units."""
@@ -247,6 +247,7 @@ def with_hyperparameters(
         def wrapper(**values: Any) -> None:
             given = {name: values.pop(name) for name in declared}
             parsed = {name: _parsed(declared[name][1], value) for name, value in given.items() if value is not None}
+            check(parsed, {name: declared[name][1].constraint for name in parsed})  # before any data are read
             command(**values, hyperparameters=parsed)
 
         signature = inspect.signature(command)

@@ -145,13 +145,11 @@ def in_parts(
     Raises
     ------
     ConfigurationError
-        If only one is named, an input is no file of rows, or the model reads no parts of anything.
+        If an input is no file of rows, or the model reads no parts of anything.
     DataError
         If it has no such column.
     """
     if columns.start is None or columns.end is None:
-        if columns.start != columns.end:
-            raise ConfigurationError("--start and --end belong together: name both columns, or neither.")
         return list(sources)
     if not has_parts(adapter):
         raise ConfigurationError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -40,8 +41,6 @@ def read_labelled(
 
     With several labels an item, annotations that overlap become label sets, unless they are to stay `as_events`.
     """
-    if columns.label is not None and columns.labels is not None:
-        raise ConfigurationError("--label is one label an item, --labels several: give one of them.")
     from gridcnn.datasets.remote import is_remote
 
     if is_remote(source):
@@ -92,15 +91,8 @@ def _read_remote(source: str, columns: Columns, *, adapter: type[Adapter] | Adap
 
 def _read_annotations(place: Path, columns: Columns, on_error: str) -> Dataset:
     """Read annotations of long recordings; which formats there are is said if one is unknown."""
-    from gridcnn.datasets.annotations import KINDS
     from gridcnn.datasets.segmented import load_annotations
 
-    if others := columns.given("annotations", "label", "labels", "group", "split", "encoding"):
-        raise ConfigurationError(f"{', '.join(others)}: leave it out: the format of annotations says what is where.")
-    if columns.annotations not in (*KINDS, "auto"):
-        raise ConfigurationError(
-            f"--annotations: expected auto or one of {', '.join(KINDS)}, got {columns.annotations!r}"
-        )
     kind = None if columns.annotations == "auto" else columns.annotations
     bad_rows: Literal["raise", "skip"] = "raise" if on_error == "raise" else "skip"
     return load_annotations(
@@ -158,7 +150,7 @@ def read_unlabelled(source: str, columns: Columns) -> Dataset:
 
 def _refuse_columns(source: str, columns: Columns) -> None:
     if columns.given() and columns.annotations is not None and not Path(source).exists() and not is_on_hub(source):
-        raise DataError(f"{source}: no such file or folder, seen from {Path.cwd()}: {hint(source)}.")
+        raise DataError(f"{source}: no such file or folder, seen from {Path.cwd()}: {hint(source)}")
     if columns.given():
         raise ConfigurationError(
             f"{', '.join(columns.given())}: for csv, tsv, parquet and jsonl files, and {source} is none "
@@ -294,14 +286,36 @@ def adapter_for(data: Dataset, options: dict[str, Any], name: str | None = None)
     from gridcnn import adapters
 
     kind = adapters.for_modality(data.modality) if name is None else adapters.by_name(name)
+    described = {"sample_rate": data.sample_rate, "axes": data.axes or None}  # by the data set itself
+    known = kind().get_params(deep=False)
+    told = {key: value for key, value in described.items() if value is not None and key in known}
+    return require_options(kind, options, told, data.name)
+
+
+def require_options(
+    kind: type[Adapter], options: Mapping[str, Any], told: Mapping[str, Any] | None = None, items: str = ""
+) -> Adapter:
+    """Make an adapter of a kind; ConfigurationError for an option that it does not have.
+
+    Parameters
+    ----------
+    kind : type of Adapter
+        Which one.
+    options : mapping
+        Constructor parameters by name; None is the adapter's choice.
+    told : mapping, optional
+        What the data set says of itself, which options go before.
+    items : str
+        What messages call the items.
+    """
     known = kind().get_params(deep=False)
     given = {key: value for key, value in options.items() if value is not None}
     for key in given:
         if key not in known:
-            flag = _ADAPTER_FLAGS.get(key, key)
+            flag = _ADAPTER_FLAGS.get(key, f"--{key}")
             raise ConfigurationError(
-                f"{flag} is no option of {kind.__name__}, which reads {data.name or 'these items'}: leave it out."
+                f"{flag} is no option of {kind.__name__}, which reads {items or 'these items'}: leave it out."
             )
-    described = {"sample_rate": data.sample_rate, "axes": data.axes or None}  # by the data set itself
-    told = {key: value for key, value in described.items() if value is not None and key in known}
-    return kind(**told | given)
+    made: Any = kind
+    adapter: Adapter = made(**{**(told or {}), **given})
+    return adapter

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
 from gridcnn.datasets import load_manifest
@@ -42,3 +43,39 @@ def test_reasons_that_are_whole_sentences_end_with_one_full_stop(tmp_path: Path,
     assert done.code == 2
     assert "leave them out; row 3" in done.err
     assert ".." not in done.err.replace(str(tmp_path), "")
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [("train -o m.safetensors --start a --path p", "--start and --end belong together"),
+     ("train -o m.safetensors --text a --path p", "--text names a column of sentences, --path one of files"),
+     ("train -o m.safetensors --annotations foo", "--annotations: expected auto or one of csv"),
+     ("train -o m.safetensors --annotations csv --path p", "the format of annotations says what is where"),
+     ("train -o m.safetensors --labels a --class-weight balanced", "--class-weight is for one class an item"),
+     ("train -o m.safetensors --class-weight foo", "class_weight must be 'balanced'"),
+     ("train -o m.safetensors --background a --no-background", "contradict each other"),
+     ("train -o m.safetensors --image-size foo", "--image-size: expected pixels"),
+     ("train -o m.safetensors --duration -1", "duration must be a number in [0.001, 86,400]"),
+     ("train -o m.safetensors --tokens foo", "tokens must be one of 'auto', 'word', 'character'"),
+     ("train -o m.safetensors --adapter Foo", "there is no adapter 'Foo'"),
+     ("train -o m.safetensors --adapter TextAdapter --mels 40", "--mels is no option of TextAdapter"),
+     ("train -o m.safetensors --vectors none.txt", "--vectors none.txt: no such file"),
+     ("train -o m.safetensors --device foo", "device 'foo' cannot be used here"),
+     ("train -o m.safetensors --epochs -3", "epochs must be a whole number of at least 1"),
+     ("train -o m.safetensors --encoding foo", "Python knows no encoding 'foo'"),
+     ("tune -o m.safetensors --image-size foo", "--image-size: expected pixels"),
+     ("tune -o m.safetensors --class-weight foo", "class_weight must be 'balanced'"),
+     ("audit --check foo", "--check foo: no check is called so"),
+     ("audit --adapter Foo", "there is no adapter 'Foo'"),
+     ("check --alpha 3", "alpha is 3.0")],
+)  # fmt: skip
+def test_what_cannot_be_is_told_before_any_data_are_read(
+    command: str, told: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, *options = command.split()
+    done = run(name, "missing.csv", *options)  # which would be told first if it were read
+
+    assert done.code == 2
+    assert told in done.err
+    assert "no such file or folder" not in done.err
