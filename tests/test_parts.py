@@ -419,3 +419,33 @@ def test_what_a_model_cannot_do_is_told_before_any_data_are_read(
     assert done.code == 2
     assert told in done.err
     assert "no such file" not in done.err
+
+
+def test_a_part_is_searched_by_its_name_from_any_folder(
+    logs: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(logs)
+    run("embed", "m.safetensors", "test.csv", *TIMES, "-o", tmp_path / "e.parquet")
+    name = rows_of(run("predict", "m.safetensors", "test.csv", *TIMES).out)[1]["item"]
+    monkeypatch.chdir(tmp_path)
+    found = json.loads(run("search", "e.parquet", name, "--top", 1, "--json").out)
+    other = run("search", "e.parquet", f"{name}0")
+
+    assert re.fullmatch(r"c\.csv, \d+ to \d+", name)
+    assert (found[0]["item"], found[0]["similarity"]) == (name, 1.0)
+    assert "c.csv: no such file, seen from" in other.err
+
+
+def test_a_long_text_is_called_by_its_file_and_line_which_explain_takes(
+    texts: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model, long = texts / "m.safetensors", "bread and soup " * 100
+    Path("one.txt").write_text(long)
+    Path("many.txt").write_text(f"bread\n{long}\n")
+    Path("m.csv").write_text(f"text\nbread\n{long}\n")
+    names = [row["item"] for row in rows_of(run("predict", model, "one.txt", "many.txt", "m.csv").out)]
+
+    assert names == ["one.txt", "bread", "many.txt, line 2", "bread", "m.csv, row 3"]
+    assert all(run("explain", model, name, "-o", "w.html").code == 0 for name in names)
+    assert "has no line 9: its lines are 1 to 2" in run("explain", model, "many.txt, line 9", "-o", "w.html").err

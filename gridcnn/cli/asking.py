@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gridcnn.cli.asked import Asked, Source, unreadable
+from gridcnn.cli.asked import Asked, Source, text_name, unreadable
 from gridcnn.cli.columns import Columns
 from gridcnn.cli.listed import listed, tables_of
 from gridcnn.cli.named_files import lists_logs, refuse_text, require_numbers, suggestion
@@ -130,7 +130,7 @@ def _standard_input(encoding: str | None) -> Source:
     first = list(itertools.islice(lines, 1))
     if not first:
         raise _empty(place)
-    return Source(STANDARD_INPUT, lambda: _asked_lines(itertools.chain(first, lines), place), n_items=None)
+    return Source(STANDARD_INPUT, lambda: _asked_lines(itertools.chain(first, lines), str(place)), n_items=None)
 
 
 def _file_of_lines(name: str, place: Path, encoding: str | None) -> Source:
@@ -145,14 +145,18 @@ def _file_of_lines(name: str, place: Path, encoding: str | None) -> Source:
 
     def items() -> Iterator[Asked]:
         with place.open("rb") as file:
-            yield from _asked_lines(read_lines(file, place, found.encoding), place)
+            yield from _asked_lines(read_lines(file, place, found.encoding), name, alone=found.lines == 1)
 
     return Source(name, items, found.lines, place)
 
 
-def _asked_lines(lines: Iterable[str | DataError], place: Path) -> Iterator[Asked]:
+def _asked_lines(lines: Iterable[str | DataError], file: str, *, alone: bool = False) -> Iterator[Asked]:
     for number, line in enumerate(lines, start=1):
-        yield Asked(line, line) if isinstance(line, str) else unreadable(f"{place}, line {number}", line)
+        where = f"{file}, line {number}"
+        if isinstance(line, str):
+            yield Asked(text_name(line, file if alone else where), line)
+        else:
+            yield unreadable(where, line)
 
 
 def _empty(place: Path) -> DataError:

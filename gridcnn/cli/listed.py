@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gridcnn.cli.asked import Asked, Source, unreadable
+from gridcnn.cli.asked import Asked, Source, text_name, unreadable
 from gridcnn.cli.columns import Columns
 from gridcnn.cli.hub_sources import column_of_bytes, hub_folder_in, told_columns
 from gridcnn.cli.named_files import USUAL, require_named, suggest_path
@@ -58,7 +58,7 @@ def listed(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source
         if malformed or is_missing(cell):
             return unreadable(row, malformed or f"no {column}", number)
         if not of_files:
-            return Asked(str(cell), str(cell), number)
+            return Asked(text_name(str(cell), row), str(cell), number)
         file = located_file(str(cell), place.parent, [])
         if not os.path.isfile(file):  # noqa: PTH113
             return unreadable(row, f"no such file: {file}", number)

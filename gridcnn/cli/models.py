@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Collection
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from gridcnn.model import FittedModel
 
 ROW = re.compile(r"(.+), row (\d+)")
+
+LINE = re.compile(r"(.+), line (\d+)")
 
 PART = re.compile(r"(.+), ([\d.]+) to ([\d.]+)( s)?")
 """A part of a recording, log or text, as answers name it."""
@@ -139,10 +142,17 @@ def one_item(model: FittedModel, item: str, row: int | None, columns: Columns) -
         return RemoteFile(item), None
     if row is None and (found := ROW.fullmatch(item)) and os.path.isfile(found[1]):  # noqa: PTH113
         item, row = found[1], int(found[2])
-    if row is None and has_parts(model.adapter) and (found := PART.fullmatch(item)) and os.path.isfile(found[1]):  # noqa: PTH113
+    if row is None and model.adapter.reads_texts and (found := LINE.fullmatch(item)) and os.path.isfile(found[1]):  # noqa: PTH113
+        return _line(model, found[1], int(found[2])), item
+    found = PART.fullmatch(item) if row is None and has_parts(model.adapter) else None
+    if found is not None and os.path.isfile(found[1]):  # noqa: PTH113
         whole = long_item(Path(found[1]), model.adapter, columns.encoding)
         part = model.adapter.part(whole, float(found[2]), float(found[3]), surrounded=model.background is not None)
         return part, item
+    if found is not None and not (model.adapter.reads_texts or os.path.isfile(item)):  # noqa: PTH113
+        raise DataError(
+            f"{found[1]}: no such file, seen from {Path.cwd()}: check the spelling, or give its whole path."
+        )
     place, is_table = located(item), not (model.adapter.reads_texts or model.adapter.reads_files)
     is_file = os.path.isfile(place)  # noqa: PTH113  (a sentence may be too long for a name)
     if row is not None:
@@ -164,6 +174,18 @@ def one_item(model: FittedModel, item: str, row: int | None, columns: Columns) -
         what = "is a folder" if os.path.isdir(item) else "holds a folder"  # noqa: PTH112  (an archive, unpacked)
         raise ConfigurationError(f"{item} {what}: name one {model.adapter.noun}, as a file.")
     return (str(place) if is_file else item), None
+
+
+def _line(model: FittedModel, file: str, number: int) -> str:
+    """Return a line of a file of texts."""
+    (source,) = read_inputs([file], model.adapter, Columns())
+    asked = next(itertools.islice(source.items(), number - 1, None), None)
+    if asked is None:
+        raise DataError(f"{file} has no line {number}: its lines are 1 to {source.n_items}.")
+    if isinstance(asked.item, ItemError):
+        raise DataError(f"{asked.name}: {asked.item.reason}")
+    text: str = asked.item
+    return text
 
 
 def item_of_row(model: FittedModel, place: Path, number: int, columns: Columns) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gridcnn.cli.asked import Asked, Source, unreadable
+from gridcnn.cli.asked import Asked, Source, text_name, unreadable
 from gridcnn.cli.columns import Columns
 from gridcnn.cli.sources import holds_rows
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
@@ -182,7 +182,7 @@ def _parts_of(source: Source, start: str, end: str, columns: Columns, adapter: A
             except DataError as error:
                 yield unreadable(row, error.reason if isinstance(error, ItemError) else error, asked.row)
             else:
-                name = str(item) if adapter.reads_texts and asked.place is None else str(where)
+                name = text_name(item, row) if isinstance(item, str) and asked.place is None else str(where)
                 yield Asked(name, item, asked.row, where)
 
     return source._replace(items=items)
