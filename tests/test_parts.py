@@ -449,3 +449,24 @@ def test_a_long_text_is_called_by_its_file_and_line_which_explain_takes(
     assert names == ["one.txt", "bread", "many.txt, line 2", "bread", "m.csv, row 3"]
     assert all(run("explain", model, name, "-o", "w.html").code == 0 for name in names)
     assert "has no line 9: its lines are 1 to 2" in run("explain", model, "many.txt, line 9", "-o", "w.html").err
+
+
+def test_an_exported_model_of_logs_reads_parts_of_any_length(logs: Path, run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    from gridcnn.export.exported_model import ExportedModel
+    from gridcnn.inference import predict
+
+    model, exported = load(logs / "m.safetensors"), tmp_path / "m.onnx"
+    done = run(
+        "export", logs / "m.safetensors", "-o", exported, "--check", logs / "test.csv", *TIMES, "--label", "kind"
+    )
+    random, window = np.random.default_rng(0), int(model.adapter.extent_)
+    graph = ExportedModel(exported)
+
+    assert done.code == 0
+    for length in (window, window + 1, 3 * window // 2, 3 * window // 2 + 1, 5 * window + 3):
+        parts = random.normal(size=(2, 2, length))
+        assert np.allclose(graph.predict(parts).probabilities, predict(model, parts).probabilities, atol=1e-6)
+    short = graph.predict(random.normal(size=(1, 2, window - 1)))
+    assert short.errors == [f"{window - 1} samples, and a window has {window}"]
+    assert [row["error"] for row in rows_of(run("predict", exported, logs / "test.csv", *TIMES).out)][:3] == [""] * 3
