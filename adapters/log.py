@@ -130,10 +130,13 @@ class LogAdapter(ArrayAdapter):
         return replace(windows, grids=self.add_scaled(graph, windows.grids, frontend))
 
     def trial_items(self, random: np.random.Generator) -> list[Any]:
-        """Return parts of one window, and of up to four."""
-        parts = super().trial_items(random)
-        axis = self._end_axis
-        return [np.concatenate(parts[: at + 1], axis)[self._first(self.window + at)] for at in range(len(parts))]
+        """Return parts of one window, as a page asks for them, and longer ones."""
+        parts, axis = super().trial_items(random), self._end_axis
+        lengths = [self.window + max(at - len(parts) // 2, 0) * self.window // 3 for at in range(len(parts))]
+        return [
+            np.concatenate([part, *parts[: at + 1]], axis)[self._first(length)]
+            for at, (part, length) in enumerate(zip(parts, lengths, strict=True))
+        ]
 
     def describe_input(self) -> str:
         """Say how long parts may be."""

@@ -455,6 +455,7 @@ def test_an_exported_model_of_logs_reads_parts_of_any_length(logs: Path, run: Ru
     pytest.importorskip("onnxruntime")
     from gridcnn.export.exported_model import ExportedModel
     from gridcnn.inference import predict
+    from gridcnn.render.asked_numbers import asked_numbers
 
     model, exported = load(logs / "m.safetensors"), tmp_path / "m.onnx"
     done = run(
@@ -468,5 +469,6 @@ def test_an_exported_model_of_logs_reads_parts_of_any_length(logs: Path, run: Ru
         parts = random.normal(size=(2, 2, length))
         assert np.allclose(graph.predict(parts).probabilities, predict(model, parts).probabilities, atol=1e-6)
     short = graph.predict(random.normal(size=(1, 2, window - 1)))
+    assert asked_numbers(model.adapter)["shape"] == [2, window]
     assert short.errors == [f"{window - 1} samples, and a window has {window}"]
     assert [row["error"] for row in rows_of(run("predict", exported, logs / "test.csv", *TIMES).out)][:3] == [""] * 3
