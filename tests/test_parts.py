@@ -472,3 +472,16 @@ def test_an_exported_model_of_logs_reads_parts_of_any_length(logs: Path, run: Ru
     assert asked_numbers(model.adapter)["shape"] == [2, window]
     assert short.errors == [f"{window - 1} samples, and a window has {window}"]
     assert [row["error"] for row in rows_of(run("predict", exported, logs / "test.csv", *TIMES).out)][:3] == [""] * 3
+
+
+def test_annotations_of_logs_in_a_csv_are_read_as_those_of_recordings(logs: Path, run: Run, tmp_path: Path) -> None:
+    table = logs / "found.csv"
+    table.write_text((logs / "test.csv").read_text().replace("file,begin,end,kind", "path,start,end,label", 1))
+    model, kinds = logs / "m.safetensors", [row["kind"] for row in rows_of((logs / "test.csv").read_text())]
+    scored = run("evaluate", model, table, "--annotations", "csv")
+    events = json.loads(run("evaluate", model, table, "--annotations", "auto", "--events", "--json").out)["classes"]
+    planned = run("train", table, "--annotations", "csv", "--dry-run")
+
+    assert f"items              {len(kinds)}" in scored.out
+    assert events["all"]["annotated"] == len(kinds)
+    assert (planned.code, f"read {len(kinds)} items (array)" in planned.out) == (0, True)

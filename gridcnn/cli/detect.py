@@ -28,6 +28,7 @@ from gridcnn.cli.detecting import (
 from gridcnn.cli.models import load_model, located_model
 from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption, ThreadsOption
 from gridcnn.cli.output import note, prepare_output, write_csv
+from gridcnn.cli.segmented import require_long
 from gridcnn.cli.several import refuse
 from gridcnn.cli.stopping import exit_code
 from gridcnn.display import counted
@@ -119,6 +120,7 @@ def detect(
     settings = Detecting(step, confidence_of(min_confidence), merge, shortest)
     file = located_model(model)
     fitted = load_model(file, threads)
+    require_long(fitted)
     if precision is not None:
         refuse(fitted, "--precision", "take confidences that `gridcnn evaluate --events` names, by --min-confidence")
         settings = replace(settings, confidence=confidence_for(precision, fitted))

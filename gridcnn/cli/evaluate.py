@@ -10,7 +10,13 @@ import typer
 
 from gridcnn.cli.cautions import print_cautions
 from gridcnn.cli.columns import Columns
-from gridcnn.cli.detecting import ConfidenceOption, MergeOption, StepOption, confidence_of, refuse_background
+from gridcnn.cli.detecting import (
+    ConfidenceOption,
+    MergeOption,
+    StepOption,
+    confidence_of,
+    refuse_background,
+)
 from gridcnn.cli.event_scores import evaluate_events
 from gridcnn.cli.models import load_model, part_to_score, read_for, score_items
 from gridcnn.cli.options import (
@@ -32,6 +38,7 @@ from gridcnn.cli.options import (
     ThreadsOption,
 )
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, table
+from gridcnn.cli.segmented import require_long
 from gridcnn.cli.several import columns_for, note_after_scores, show_scores
 from gridcnn.display import counted, printable
 from gridcnn.errors import ConfigurationError
@@ -88,6 +95,7 @@ def evaluate(
         raise ConfigurationError(f"{', '.join(others)}: for items, and not for events: leave out --events, or them.")
     fitted = load_model(model, threads)
     if settings is not None:
+        require_long(fitted)
         refuse_background(settings, fitted)
         settings.thresholds(fitted.class_names)  # refuses unknown classes
     rule = fitted.rule(abstain=abstain, sets=sets, by_class=by_class)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from gridcnn.datasets.remote import RemoteFile
 
 __all__ = [
+    "annotated_logs",
     "item_columns",
     "lists_logs",
     "refuse_text",
@@ -134,6 +136,29 @@ def suggest_path(place: Path, column: str, encoding: str | None = None) -> None:
         f"the cells of {column!r} in {place} name files, and these names are read as texts: if the files hold the "
         f"texts, say --path {column} in place of --text {column}"
     )
+
+
+def annotated_logs(place: Path, columns: Columns) -> Columns | None:
+    """Return the columns of a table of annotations in logs or texts, as it stands; None if it is about recordings."""
+    from gridcnn.datasets.compressed import is_table_file
+    from gridcnn.datasets.event_files.plain import time_columns
+    from gridcnn.datasets.located import mostly_files
+    from gridcnn.datasets.media import is_media_name
+
+    if columns.annotations not in {"csv", "parquet", "auto"} or not place.is_file() or not is_table_file(place):
+        return None
+    first = _first_rows(place, columns.encoding)
+    times = None if first is None else time_columns(first.columns)
+    if first is None or times is None:
+        return None
+    for name in first.columns:
+        cells = first[name].tolist()
+        if mostly_files(cells) and not any(is_media_name(str(cell)) for cell in cells):
+            labels = None if columns.labels is None else "label" if columns.labels == "auto" else columns.labels
+            label = None if labels is not None else columns.label or "label"
+            named = {"path": str(name), "start": times[0], "end": times[1], "label": label, "labels": labels}
+            return replace(columns, annotations=None, **named)
+    return None
 
 
 def _first_rows(place: Path, encoding: str | None) -> Any:

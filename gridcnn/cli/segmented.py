@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
     from gridcnn.model import FittedModel
 
-__all__ = ["as_item", "has_parts", "in_parts", "long_item", "names_in", "read_by"]
+__all__ = ["as_item", "has_parts", "in_parts", "long_item", "names_in", "read_by", "require_long"]
 
 LOGS_HELD = 4
 """Logs that are in memory at a time, since rows that name one may stand anywhere."""
@@ -28,6 +28,18 @@ LOGS_HELD = 4
 def has_parts(adapter: Adapter) -> bool:
     """Whether an item may be a part of a longer one, and not only all of a picture or of a row."""
     return adapter.reads_logs or adapter.reads_texts or (adapter.reads_files and adapter.spec_.axes[-1].unit == "s")
+
+
+def require_long(model: FittedModel) -> None:
+    """Refuse a model of items in which nothing can be detected, before anything else is said of it."""
+    from gridcnn.adapters import Adapter
+
+    if type(model.adapter).slide is Adapter.slide:
+        noun = model.adapter.noun.removesuffix("s")
+        raise ConfigurationError(
+            f"this model reads {noun}s, in which nothing can be detected: events lie in recordings, logs and texts. "
+            f"`gridcnn predict` answers {noun}s."
+        )
 
 
 def long_item(file: Path, adapter: Adapter, encoding: str | None = None) -> Any:

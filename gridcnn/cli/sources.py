@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from gridcnn.cli.columns import Columns
 from gridcnn.cli.hub_sources import downloaded, hub_folder_in, is_on_hub, read_hub_folder
-from gridcnn.cli.named_files import item_columns, require_numbers
+from gridcnn.cli.named_files import annotated_logs, item_columns, require_numbers
 from gridcnn.cli.named_sets import hint, named_set
 from gridcnn.cli.recording_ends import within_recordings
 from gridcnn.errors import ConfigurationError, DataError
@@ -93,6 +93,8 @@ def _read_annotations(place: Path, columns: Columns, on_error: str) -> Dataset:
     """Read annotations of long recordings; which formats there are is said if one is unknown."""
     from gridcnn.datasets.segmented import load_annotations
 
+    if (listing := annotated_logs(place, columns)) is not None:
+        return read_file(place, listing, on_error, None)
     kind = None if columns.annotations == "auto" else columns.annotations
     bad_rows: Literal["raise", "skip"] = "raise" if on_error == "raise" else "skip"
     return load_annotations(

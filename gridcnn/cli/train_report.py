@@ -40,7 +40,8 @@ MOST_FINDINGS = 5
 def print_read(data: Dataset, parts: Mapping[str, Dataset], *, in_full: bool = False) -> None:
     """Say what was read: kind and number of items, parts, classes with their counts, and what the loader noticed.
 
-    In full, or if they are more than those that were read, the items that the loader left out are listed with reasons.
+    In full, or if they are as many as those that were read, or leave fewer than two classes, the items that the loader
+    left out are listed with reasons.
     """
     skipped = f", {len(data.skipped):,} left out" if data.skipped else ""
     print(printable(f"read {counted(len(data), 'item')} ({data.modality}) of {data.name or 'the source'}{skipped}"))
@@ -52,7 +53,7 @@ def print_read(data: Dataset, parts: Mapping[str, Dataset], *, in_full: bool = F
     print(printable(f"{what}{some}: {_counted(counts)}"))
     for line in (*data.notes, *data.split_notes):
         note(f"note: {line}")
-    if (in_full and data.skipped) or len(data.skipped) > len(data):
+    if data.skipped and (in_full or len(data.skipped) >= len(data) or (counts and len(counts) < 2)):
         note(f"left out {len(data.skipped):,} of {counted(len(data) + len(data.skipped), 'item')}:")
         list_skipped(data.skipped)
 

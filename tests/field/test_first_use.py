@@ -79,3 +79,26 @@ def test_what_cannot_be_is_told_before_any_data_are_read(
     assert done.code == 2
     assert told in done.err
     assert "no such file or folder" not in done.err
+
+
+def test_the_reasons_come_before_the_complaint_about_one_class(tmp_path: Path, run: Run) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "m.csv").write_text("path,label\na.png,x\nnone.png,y\n")
+    said = run("train", tmp_path / "m.csv", "--path", "path", "-o", tmp_path / "m.safetensors").err
+
+    assert "left out 1 of 2 items" in said
+    assert said.index("no such file") < said.index("at least two classes")
+
+
+def test_a_model_of_pictures_is_refused_before_anything_else_is_said_of_it(tmp_path: Path, run: Run) -> None:
+    from gridcnn import datasets, fit, save
+    from gridcnn.adapters import ImageAdapter
+
+    some = datasets.load("xo").take(range(60))
+    save(fit(ImageAdapter(), some.items, some.labels, {"epochs": 1}), tmp_path / "m.safetensors")
+    detected = run("detect", tmp_path / "m.safetensors", "a.png", "-o", tmp_path / "e.csv", "--precision", 0.9)
+    scored = run("evaluate", tmp_path / "m.safetensors", "a.csv", "--events")
+
+    for done in (detected, scored):
+        assert (done.code, len(done.err.splitlines())) == (2, 1)
+        assert "this model reads pictures, in which nothing can be detected" in done.err
