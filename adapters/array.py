@@ -248,9 +248,14 @@ class ArrayAdapter(LongSeries):
 
     def add_grids(self, graph: Graph, arrays: str, frontend: nn.Module) -> str:
         """Return the name of the standardised grids of arrays `(batch, …)` in a graph."""
-        from gridcnn.adapters.numbers_graph import add_standardised, channels_first  # noqa: PLC0415  (for exports only)
+        from gridcnn.adapters.numbers_graph import channels_first  # noqa: PLC0415  (for exports only)
 
-        grids = channels_first(graph, arrays, self.axes, CHANNELS)
+        return self.add_scaled(graph, channels_first(graph, arrays, self.axes, CHANNELS), frontend)
+
+    def add_scaled(self, graph: Graph, grids: str, frontend: nn.Module) -> str:
+        """Return the name of the standardised grids of arrays with the channels first `(batch, channels, …)`."""
+        from gridcnn.adapters.numbers_graph import add_standardised  # noqa: PLC0415  (for exports only)
+
         if self.centred_:
             grids = graph("Sub", grids, graph.constant(np.asarray(self.mean_, dtype=np.float64)))
         return add_standardised(graph, grids, frontend)

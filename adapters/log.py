@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from gridcnn.adapters.array import ArrayAdapter
 from gridcnn.adapters.base import Adapter
-from gridcnn.adapters.lengths import ends_of
+from gridcnn.adapters.lengths import ends_of, to_length
+from gridcnn.adapters.long_series import CHANNELS
+from gridcnn.adapters.numbers import unusable
 from gridcnn.adapters.numbers_remarks import caution
 from gridcnn.adapters.questions import Question
 from gridcnn.constraints import Constraint
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.grid import Coordinates
+from gridcnn.onnx_graph import Graph, Windows
 from gridcnn.parameters import Number
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["LogAdapter"]
 
@@ -88,10 +95,53 @@ class LogAdapter(ArrayAdapter):
         return super().fit(stacked, columns, ended=False)
 
     def encode(self, item: Any) -> np.ndarray:
-        """Return the windows of one part, float32 `(windows, channels, window)`; ItemError if it is too short."""
+        """Return the windows of one part, float32 `(windows, channels, window)`; ItemError as in `decode`."""
+        part = self.decode(item)
+        return np.concatenate([super(LogAdapter, self).encode(each) for each in self._cut(part)])
+
+    def decode(self, item: Any) -> np.ndarray:
+        """Return a part up to its end, no shorter than a window, as float32, or as float64 if `centred_`.
+
+        Raises
+        ------
+        ItemError
+            If it is too short, has other channels than the training items, or lacks a number.
+        """
         if (length := self._length(item)) < self.window:
             raise ItemError(f"array of shape {np.shape(item)}", f"{length} samples, and a window has {self.window}")
-        return np.concatenate([super(LogAdapter, self).encode(each) for each in self._cut(item)])
+        with np.errstate(over="ignore"):  # infinite, and found below
+            values = np.asarray(item, dtype=np.float64 if self.centred_ else np.float32)
+        part, expected = to_length(values, length, self._end_axis), list(self.sizes_)
+        expected[self._end_axis] = length
+        if list(part.shape) != expected:
+            raise ItemError(f"array of shape {part.shape}", f"expected shape {tuple(expected)}, as in training")
+        if not (np.abs(part) <= self.limit_).all():
+            raise ItemError(f"array of shape {part.shape}", unusable(part, self.limit_, self._name))
+        return part
+
+    def add_to(self, graph: Graph, frontend: nn.Module) -> Windows:
+        """Add an input `array`, `(batch, …)`, whose series are as long as one likes, and the grids of its windows."""
+        from gridcnn.adapters.numbers_graph import channels_first, cut  # noqa: PLC0415  (for exports only)
+
+        shape: list[int | str] = list(self.sizes_)
+        shape[self._end_axis] = "samples"
+        arrays = graph.input("array", np.float64 if self.centred_ else np.float32, ["batch", *shape])
+        windows = cut(graph, channels_first(graph, arrays, self.axes, CHANNELS), self.window)
+        return replace(windows, grids=self.add_scaled(graph, windows.grids, frontend))
+
+    def trial_items(self, random: np.random.Generator) -> list[Any]:
+        """Return parts of one window, as a page asks for them, and longer ones."""
+        parts, axis = super().trial_items(random), self._end_axis
+        lengths = [self.window + max(at - len(parts) // 2, 0) * self.window // 3 for at in range(len(parts))]
+        return [
+            np.concatenate([part, *parts[: at + 1]], axis)[self._first(length)]
+            for at, (part, length) in enumerate(zip(parts, lengths, strict=True))
+        ]
+
+    def describe_input(self) -> str:
+        """Say how long parts may be."""
+        kind, axes = "float64" if self.centred_ else "float32", ", ".join(self.axes)
+        return f"`array`, {kind} `(batch, {axes})`, of {self.window} samples or more, all of a batch of one length"
 
     def cautions(self, item: Any) -> list[str]:
         """Say whether a number lies far outside the range of the training items."""
@@ -128,6 +178,12 @@ class LogAdapter(ArrayAdapter):
         if values.ndim != len(self.axes):
             raise ItemError(f"array of shape {values.shape}", f"expected the axes {', '.join(self.axes)}")
         return int(ends_of(self._channels_first(values, first_axis=0)))
+
+    def _first(self, samples: int) -> tuple[Any, ...]:
+        """Return what indexes the first samples of a part."""
+        index: list[Any] = [slice(None)] * len(self.axes)
+        index[self._end_axis] = slice(samples)
+        return tuple(index)
 
     def _starts(self, length: int) -> list[int]:
         n = math.ceil((length - self.window) / (OVERLAP * self.window)) + 1

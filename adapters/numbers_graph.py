@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from gridcnn.adapters.standardise import FAINTEST_SHAPE, MeanBehindEnd, Standardise, WithOwnScale
-from gridcnn.onnx_graph import Graph
+from gridcnn.onnx_graph import Graph, Windows
 
-__all__ = ["add_standardised", "channels_first"]
+__all__ = ["add_standardised", "channels_first", "cut"]
 
 
 def channels_first(graph: Graph, arrays: str, axes: Sequence[str], channels: str) -> str:
@@ -20,6 +20,29 @@ def channels_first(graph: Graph, arrays: str, axes: Sequence[str], channels: str
     at = 1 + list(axes).index(channels)
     others = [axis for axis in range(1, len(axes) + 1) if axis != at]
     return arrays if at == 1 else graph("Transpose", arrays, perm=[0, at, *others])
+
+
+def cut(graph: Graph, series: str, window: int) -> Windows:
+    """Return series `(batch, channels, samples)`, no shorter than a window, as windows; see `LogAdapter`.
+
+    They begin at most half of a window apart, as evenly as samples allow, the last one ends with the series, and
+    `Windows.grids` is `(windows, channels, window)`.
+    """
+    n_items, one = graph.size(series, 0), graph.constant([1])
+    excess = graph("Sub", graph.size(series, 2), graph.constant([window]))
+    doubled = graph("Add", graph("Mul", excess, graph.constant([2])), graph.constant([window - 1]))
+    last = graph("Div", doubled, graph.constant([window]))
+    count, exact = graph("Add", last, one), graph.cast(excess, np.float64)
+    step = graph("Div", exact, graph.cast(graph("Max", last, one), np.float64))  # as numpy.linspace computes it
+    place = graph.range(count)
+    starts = graph.cast(graph("Round", graph("Mul", graph.cast(place, np.float64), step)), np.int64)  # half to even
+    starts = graph("Where", graph("Equal", place, last), excess, starts)  # (count,)
+    within = graph("Add", graph("Unsqueeze", starts, one), graph.range(graph.constant([window])))  # (count, window)
+    found = graph("Gather", series, within, axis=2)  # (batch, channels, count, window)
+    found = graph("Transpose", found, perm=[0, 2, 1, 3])
+    flat = graph.shape(-1, graph.size(series, 1), window)
+    item = graph("Expand", graph("Unsqueeze", graph.range(n_items), one), graph.shape(1, count))
+    return Windows(graph("Reshape", found, flat), graph("Reshape", item, graph.constant([-1])), n_items)
 
 
 def add_standardised(graph: Graph, grids: str, frontend: Any) -> str:

@@ -63,9 +63,10 @@ def _cuts(starts: NDArray[np.float64], ends: NDArray[np.float64]) -> list[int]:
     return cuts
 
 
-def about_groups(sources: Sequence[str]) -> list[str]:
+def about_groups(sources: Sequence[str]) -> tuple[str, ...]:
     """Say what stays together in a split of segments."""
     n_items = len(set(sources))
     what = "what one of them holds is" if n_items >= FEWEST_ITEMS else "stretches of time are"
     long_items = "1 long item" if n_items == 1 else f"{n_items:,} long items"
-    return [f"{len(sources):,} segments of {long_items}: in a validation split, {what} on one side"]
+    segments = "1 segment" if len(sources) == 1 else f"{len(sources):,} segments"
+    return (f"{segments} of {long_items}: in a validation split, {what} on one side",)

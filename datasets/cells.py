@@ -65,7 +65,11 @@ class Rows:
             return
         reasons = [reason] * len(rows) if isinstance(reason, str) else [reason(row) for _, row in rows.iterrows()]
         left_out = [
-            Skipped(f"{self.source}, {self._name(number)}", shortened(why), number if self.numbered else None)
+            Skipped(
+                f"{self.source}, {self._name(number)}",
+                shortened(why.removesuffix(".")),
+                number if self.numbered else None,
+            )
             for number, why in zip(rows.index.tolist(), reasons, strict=True)
         ]
         if self.on_error == "raise":

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from gridcnn.display import counted
 from gridcnn.errors import DataError, Skipped
 from gridcnn.segments import File, Segment, are_segments
 
@@ -57,6 +58,8 @@ class Dataset:
     notes : tuple of str
         What a person should know about how the set was read, one sentence each: how its parts were recognised, a column
         that was taken for an index.
+    split_notes : tuple of str
+        What concerns a training only: what stays on one side of a validation split, if nobody named groups.
     quiet : tuple of str
         Recordings whose annotations are empty: nothing is in them.
     annotated : tuple of Segment
@@ -89,6 +92,7 @@ class Dataset:
     skipped: tuple[Skipped, ...] = ()
     description: str = ""
     notes: tuple[str, ...] = ()
+    split_notes: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()
     annotated: tuple[Segment, ...] = ()
     places: Sequence[Segment] | None = None
@@ -103,8 +107,8 @@ class Dataset:
         return len(self.items)
 
     def __repr__(self) -> str:
-        classes = "no labels" if self.labels is None else f"{len(self.counts)} classes"
-        return f"<Dataset {self.name or 'unnamed'}: {len(self)} {self.modality} items, {classes}>"
+        classes = "no labels" if self.labels is None else counted(len(self.counts), "class", "classes")
+        return f"<Dataset {self.name or 'unnamed'}: {counted(len(self), f'{self.modality} item')}, {classes}>"
 
     @property
     def counts(self) -> dict[str | int, int]:

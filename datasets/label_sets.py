@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridcnn.datasets.cells import as_labels, as_word, is_missing
+from gridcnn.display import counted
 from gridcnn.errors import DataError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def read_label_sets(column: pd.Series[Any], source: Path | RemoteFile) -> LabelS
     note = f"a cell of {column.name!r} is read as {how}: {len(every) / len(rows):.2f} labels an item on average"
     if max(map(len, rows)) < 2:
         note += "; no item has more than one, so --label would do"
-    return LabelSets(labels, note + (f", and {n_empty:,} items without any" if n_empty else ""))
+    return LabelSets(labels, note + (f", and {counted(n_empty, 'item')} without any" if n_empty else ""))
 
 
 def _separates(mark: str, words: set[str]) -> bool:

@@ -39,6 +39,7 @@ from gridcnn.datasets.members import listed_file
 from gridcnn.datasets.remote import RemoteFile, found, is_remote, local_copy
 from gridcnn.datasets.sheets import table_path
 from gridcnn.datasets.tables import read_table, require_file
+from gridcnn.display import counted
 from gridcnn.errors import DataError
 from gridcnn.segments import Segment, file_of
 from gridcnn.stored import Stored
@@ -135,7 +136,7 @@ def load_manifest(
     groups, notes = None if group is None else np.array([as_word(cell) for cell in table[group]]), read.notes
     if group is None and start is not None and end is not None:
         groups = blocks_of_time(read.sources, table[start].tolist(), table[end].tolist())
-        notes = (*notes, *about_groups(read.sources))
+    cut_apart = group is None and start is not None
     if start is None and read.modality not in {"image"} and (times := time_columns(table.columns)) is not None:
         notes = (
             *notes,
@@ -152,6 +153,7 @@ def load_manifest(
         axes=read.axes,
         skipped=tuple(rows.skipped),
         notes=notes if sets is None else (*notes, sets.note),
+        split_notes=about_groups(read.sources) if cut_apart else (),
         places=read.cut.places,
         whole=read.cut.whole,
     )
@@ -205,7 +207,12 @@ def _items_of(
         axes = ("channels", "length")[-cut.items.ndim + 1 :]
         return _Items(cut, "array", sources, tuple(_about(elsewhere)), axes)
     media = sort_media(rows.table[path_column].tolist(), str(rows.source))
-    rows.drop(~np.array(media.kept), lambda row: f"no {media.modality}: {row[path_column]}")
+    reasons = {each.item: each.reason for each in media.skipped}
+    expected = {"image": "a picture", "sound": "a recording"}[media.modality]
+    rows.drop(
+        ~np.array(media.kept),
+        lambda row: f"expected {expected}, got {row[path_column]} ({reasons[str(row[path_column])]})",
+    )
     paths, notes = rows.table[path_column].tolist(), tuple(_about(elsewhere))
     if start is None or end is None:
         return _Items(Cut(paths), media.modality, [], notes)
@@ -253,6 +260,6 @@ def _about(elsewhere: list[str]) -> list[str]:
     if not elsewhere:
         return []
     return [
-        f"{len(elsewhere):,} files, such as {elsewhere[0]}, are not named relative to the folder of the manifest, and "
-        "are found all the same: by the working directory, ~, a URL, other slashes, or without their suffix"
+        f"{counted(len(elsewhere), 'file')}, such as {elsewhere[0]}, not named relative to the folder of the manifest, "
+        "found all the same: by the working directory, ~, a URL, other slashes, or without their suffix"
     ]

@@ -14,10 +14,11 @@ import numpy as np
 from gridcnn.datasets.cells import OnError, Rows, as_labels, as_splits, as_word, is_missing, require_column
 from gridcnn.datasets.dataset import SPLIT_NAMES, Dataset
 from gridcnn.datasets.label_sets import read_label_sets
-from gridcnn.datasets.media import is_media_name
+from gridcnn.datasets.located import how_to_read, mostly_files
 from gridcnn.datasets.numerals import Numerals, as_numbers, is_words
 from gridcnn.datasets.sheets import table_path
 from gridcnn.datasets.tables import read_table
+from gridcnn.display import counted
 from gridcnn.errors import DataError
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def as_measurements(
     table = table.iloc[:, kept]
     items, commas = as_numbers(table)
     if commas:
-        notes.append(f"decimal commas are read in {len(commas)} columns, such as {commas[0]!r}: 1,5 is 1.5")
+        notes.append(f"decimal commas are read in {counted(len(commas), 'column')}, such as {commas[0]!r}: 1,5 is 1.5")
     _refuse_words(items, source)
     return Dataset(
         items, labels, "table", name=source.stem, split=split, skipped=tuple(rows.skipped), notes=tuple(notes)
@@ -193,8 +194,9 @@ def _refuse_words(items: pd.DataFrame, source: Path) -> None:
     for position in words:
         cells = [str(cell).strip() for cell in items.iloc[:MOST_LOOKED_AT, position] if not is_missing(cell)]
         name = items.columns[position]
-        if cells and sum(is_media_name(cell) for cell in cells) > len(cells) / 2:
-            raise DataError(f"{source}: the column {name!r} names files: read them with --path {name} (path_column=).")
+        if mostly_files(cells):
+            how = how_to_read(name, list(items.columns))
+            raise DataError(f"{source}: the column {name!r} names files: {how} (in Python, path_column=).")
         n_words = [len(cell.split()) for cell in cells]
         fewest = 3 if all(cell.isascii() for cell in cells) else 1  # Chinese and Japanese put no spaces between words
         if cells and float(np.median(n_words)) >= fewest and len(set(cells)) > len(cells) / 2:

@@ -11,6 +11,7 @@ from gridcnn.datasets.dataset import SPLIT_NAMES
 from gridcnn.datasets.media import visible
 from gridcnn.datasets.members import Place, files_below
 from gridcnn.datasets.wording import shortened
+from gridcnn.display import counted
 from gridcnn.errors import DataError
 
 __all__ = ["Leaf", "Tree", "inside", "part_of", "read_tree"]
@@ -112,7 +113,7 @@ def read_tree(root: Place, *, allow_one_class: bool) -> Tree:
             f"{'/'.join(root.parts[len(given.parts) :])}/ is the only folder, so the set is taken to begin in it"
         )
     if not folders:
-        found = f"{len(loose)} files and no folder" if loose else "nothing"
+        found = f"{counted(len(loose), 'file')} and no folder" if loose else "nothing"
         raise DataError(f"{root}: found {found}, but expected {LAYOUT.format(root.name)}.")
     parts = [folder for folder in folders if part_of(folder.name) and _has_folders(folder)]
     flat = [folder for folder in folders if folder not in parts]
@@ -174,7 +175,7 @@ def _parts_above(
     for folder in flat:
         n_files = sum(1 for _ in files_below(folder))
         notes.append(
-            f"{folder.name}/ holds {n_files:,} files without class folders, so it is left out: "
+            f"{folder.name}/ holds {counted(n_files, 'file')} without class folders, so it is left out: "
             f"gridcnn predict MODEL {folder} answers them"
         )
     return Tree(leaves, loose, notes)

@@ -100,7 +100,6 @@ def load_annotations(
     sources = [event.source for event in events]
     if group is None:
         groups = blocks_of_time(sources, [event.start for event in events], [event.end for event in events])
-        notes += about_groups(sources)
     else:
         groups = np.array([as_word(event.more[group]) for event in events])
     return Dataset(
@@ -112,6 +111,7 @@ def load_annotations(
         split=None if split is None else _splits(events, split, place),
         skipped=tuple(skipped),
         notes=tuple(dict.fromkeys(notes)),
+        split_notes=about_groups(sources) if group is None else (),
         quiet=tuple(dict.fromkeys(quiet)),
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from gridcnn.datasets.media import is_media_name, visible, walk
+from gridcnn.display import counted
 from gridcnn.segments import Event
 
 __all__ = ["SoundsOf"]
@@ -106,9 +107,9 @@ class SoundsOf:
             for named, places in itertools.islice(self.several.items(), MOST_TOLD)
         ]
         if self._elsewhere:
+            recordings, are = counted(len(self._elsewhere), "recording"), "is" if len(self._elsewhere) == 1 else "are"
             found.append(
-                f"{self._table}: {len(self._elsewhere):,} recordings, such as {self._elsewhere[0]}, are not where it "
-                "says, and were found by their names"
+                f"{self._table}: {recordings}, such as {self._elsewhere[0]}, {are} not where it says, and found by name"
             )
         return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["as_facts", "as_table", "as_text", "printable"]
+__all__ = ["as_facts", "as_table", "as_text", "counted", "printable"]
 
 LEFT = " style='text-align:left'"
 TEXT = " style='white-space:pre-wrap;overflow-x:auto;max-width:100ch;line-height:1.3'"
@@ -14,6 +14,17 @@ TEXT = " style='white-space:pre-wrap;overflow-x:auto;max-width:100ch;line-height
 def printable(text: object) -> str:
     """Return text with its control characters escaped, in one line: names of files and classes may hold any."""
     return "".join(each if each.isprintable() else _escaped(each) for each in str(text))
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a number with what is counted, in the singular or the plural, which ends in s unless it is said.
+
+    Examples
+    --------
+    >>> counted(1, "item is", "items are"), counted(2000, "class", "classes"), counted(0, "label")
+    ('1 item is', '2,000 classes', '0 labels')
+    """
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def _escaped(character: str) -> str:

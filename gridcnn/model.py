@@ -244,8 +244,9 @@ def facts_of(model: FittedModel) -> dict[str, str]:
     listed = classes if len(classes) <= MOST_LISTED else [*classes[:MOST_LISTED], "…"]
     kernels = ", ".join(map(str, config.kernels))
     bytes_ = sum(tensor.nbytes for tensor in model.network.state_dict().values())
+    nouns = f"{model.adapter.noun.removesuffix('s')}s"  # one series, several series
     facts = {
-        "reads": f"{model.adapter.noun}s ({type(model.adapter).__name__}), as grids of {model.adapter.spec_}",
+        "reads": f"{nouns} ({type(model.adapter).__name__}), as grids of {model.adapter.spec_}",
         "answers": f"{'any of ' if model.several else ''}{len(classes):,} {'labels' if model.several else 'classes'}: "
         f"{', '.join(listed)}",
         "network": f"kernels {kernels}; {model.n_parameters:,} parameters, {bytes_ / 1e6:.2f} MB",

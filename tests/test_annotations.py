@@ -340,7 +340,7 @@ def test_a_recording_that_was_moved_is_found_by_its_name_if_there_is_one_only(tm
     for read in (read_annotations(table, root=tmp_path), read_annotations(table)):
         assert [each.source for each in read] == [str(tmp_path / "one/a.wav"), "C:\\old\\b.wav"]
         assert "C:\\old\\b.wav fits 2 recordings, such as" in read.notes[0]
-        assert "1 recordings, such as C:\\old\\a.wav" in read.notes[1]
+        assert "1 recording, such as C:\\old\\a.wav" in read.notes[1]
 
 
 def test_of_recordings_of_one_name_the_one_in_the_folder_that_is_named_is_taken(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_nocall_is_no_event(tmp_path: Path) -> None:
 
     assert list(read) == []
     assert read.skipped == ()
-    assert "1 rows 'nocall'" in read.notes[0]
+    assert "1 row 'nocall'" in read.notes[0]
 
 
 def test_birdnet_in_the_form_of_kaleidoscope_has_common_names_and_confidences(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ MAY_IMPORT = {
     "predictions": {"answer_rule", "segments"},
     "grid": {"errors"},
     "ordering": {"display", "errors"},
-    "datasets": {"durable", "errors", "segments", "stored", "temporary"},
+    "datasets": {"display", "durable", "errors", "segments", "stored", "temporary"},
     "adapters": {*GROUND, "ordering"},
     "network": GROUND,
     "pipeline": PARTS,

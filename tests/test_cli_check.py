@@ -262,7 +262,7 @@ def test_names_that_come_twice_are_said_and_in_a_parquet_file_refused(
     ("labels", "words"),
     [
         (["one"] * 60, "the labels hold one value only"),
-        (["a", "b", ""] * 20, "20 rows have no passed and are left out"),
+        (["a", "b", ""] * 20, "20 rows without passed left out"),
     ],
 )
 def test_labels_that_say_little_are_reported(

@@ -21,7 +21,8 @@ from pyarrow import fs
 import gridcnn
 from gridcnn import stored
 from gridcnn.adapters import ImageAdapter
-from gridcnn.cli.sources import Columns, read_labelled
+from gridcnn.cli.columns import Columns
+from gridcnn.cli.sources import read_labelled
 from gridcnn.datasets import load_manifest
 from gridcnn.datasets.remote import RemoteFile, Stat, filesystem_of
 from gridcnn.errors import DataError, ItemError, NotFetchedError

@@ -212,7 +212,7 @@ def test_files_that_do_not_exist_are_named_or_skipped(clips, manifest):
 
 def test_listed_files_that_are_no_media_are_named_or_skipped(clips, manifest):
     path = manifest("file\nclips/1.png\nreviews.csv\n")
-    with pytest.raises(DataError, match=r"row 3: no image: .*reviews\.csv"):
+    with pytest.raises(DataError, match=r"row 3: expected a picture, got .*reviews\.csv"):
         load_manifest(path, path_column="file")
     assert len(load_manifest(path, path_column="file", on_error="skip")) == 1
 

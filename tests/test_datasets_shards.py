@@ -21,7 +21,8 @@ from PIL import Image
 import gridcnn
 from gridcnn import stored
 from gridcnn.adapters import AudioAdapter, ImageAdapter
-from gridcnn.cli.sources import Columns, read_labelled
+from gridcnn.cli.columns import Columns
+from gridcnn.cli.sources import read_labelled
 from gridcnn.datasets import load, load_manifest, shards
 from gridcnn.datasets.shards import Cell, Shard
 from gridcnn.errors import DataError, ItemError

@@ -305,3 +305,183 @@ def test_texts_in_files_that_a_table_lists_are_cut_at_words(tmp_path: Path) -> N
     assert data.segments == [Span(str(tmp_path / "a.txt"), 0, 2), Span(str(tmp_path / "a.txt"), 2, 4)]
     assert whole.items == ["what a  fine day"] * 3
     assert "--start from --end to" not in str(whole.notes)
+
+
+@pytest.mark.parametrize("kind", ["logs", "texts"])
+def test_reports_exports_audits_and_checks_take_parts(
+    kind: str, request: pytest.FixtureRequest, run: Run, tmp_path: Path
+) -> None:
+    folder = request.getfixturevalue(kind)
+    model, table, label = folder / "m.safetensors", folder / "test.csv", ("--label", "kind")
+    n_items = len(rows_of(table.read_text()))
+    reported = run("report", model, table, *TIMES, *label, "-o", tmp_path / "r.html")
+    audited = run("audit", table, *TIMES, *label, "--quick")
+    checked = run("check", table, *TIMES)
+    scored = run("evaluate", model, table, *TIMES, *label)
+
+    assert f"on {n_items} items (95 % interval" in reported.out
+    assert re.search(rf"{'c.csv' if kind == 'logs' else '6.txt'}, \d+ to \d+", (tmp_path / "r.html").read_text())
+    assert f"{n_items} items; checked" in audited.out
+    assert f"looked at   {n_items} of {n_items} items" in checked.out
+    assert "validation split" not in reported.err + audited.err + checked.err + scored.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("predict",), ("embed", "-o", "e.parquet"), ("evaluate", "--label", "kind"), ("detect", "-o", "d.csv"),
+     ("report", "--label", "kind", "-o", "r.html"), ("review", "-o", "r.html"),
+     ("explain", "--row", "3", "-o", "w.html"), ("export", "-o", "m.onnx", "--check"),
+     ("explain", "--row", "3", "--start", "begin", "--end", "end", "-o", "w.html")],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_table_that_lists_logs_says_which_option_names_their_column(
+    command: tuple[str, ...], logs: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, *others = command
+    table = logs / "test.csv"
+    inputs = [*others, table] if name == "export" else [table, *others]
+    done = run(name, logs / "m.safetensors", *inputs)
+
+    assert done.code == 2
+    assert "--path file, and for parts of them --start begin --end end" in done.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", ["train", "tune", "audit", "check"])
+def test_a_table_that_lists_logs_is_no_table_of_numbers_to_learn_from(
+    command: str, logs: Path, run: Run, tmp_path: Path
+) -> None:
+    table = tmp_path / "plain.csv"
+    table.write_text((logs / "train.csv").read_text().replace("kind", "label", 1))
+    output = ("-o", tmp_path / "m.safetensors") if command in {"train", "tune"} else ()
+
+    assert "names files: name their column, --path file" in run(command, table, *output).err
+
+
+def test_a_row_of_a_table_whose_column_is_called_path_is_read_without_naming_it(
+    logs: Path, run: Run, tmp_path: Path
+) -> None:
+    table = logs / "usual.csv"
+    table.write_text((logs / "test.csv").read_text().replace("file", "path", 1))
+    times = ("--start", "begin", "--end", "end")
+
+    assert run("explain", logs / "m.safetensors", table, "--row", 3, *times, "-o", tmp_path / "w.html").code == 0
+    assert run("evaluate", logs / "m.safetensors", table, *times, "--label", "kind").code == 0
+
+
+def test_names_of_files_that_are_read_as_texts_are_told(texts: Path, run: Run) -> None:
+    said = run("predict", texts / "m.safetensors", texts / "test.csv", "--text", "file").err
+
+    assert "say --path file in place of --text file" in said
+
+
+def test_columns_for_the_items_of_a_check_need_that_check(logs: Path, run: Run, tmp_path: Path) -> None:
+    done = run("export", logs / "m.safetensors", "-o", tmp_path / "m.onnx", "--start", "begin", "--end", "end")
+
+    assert (done.code, done.err) == (2, "error: --start, --end: for the items of --check, so name them as well.\n")
+
+
+def test_a_set_without_the_part_to_score_names_the_option_that_chooses_another(
+    logs: Path, run: Run, tmp_path: Path
+) -> None:
+    rows = (logs / "test.csv").read_text().splitlines()
+    parts = ["part", *("validation" if at % 2 else "train" for at in range(len(rows) - 1))]
+    divided = logs / "divided.csv"
+    divided.write_text("\n".join(f"{row},{part}" for row, part in zip(rows, parts, strict=True)))
+    model, asked = logs / "m.safetensors", (*TIMES, "--label", "kind")
+    page = ("-o", tmp_path / "r.html")
+
+    for command in (("evaluate", model, divided), ("report", model, divided, *page)):
+        done = run(*command, *asked, "--split", "part")
+        assert "holds train, validation: say which is meant, such as --split-part validation" in done.err
+        assert run(*command, *asked, "--split", "part", "--split-part", "val").code == 0
+        assert "with --split COLUMN" in run(*command, *asked, "--split-part", "val").err
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [("evaluate --events --step -1", "step must be above 0"),
+     ("evaluate --events --collar -1", "--collar: expected a number of at least 0"),
+     ("evaluate --events --min-confidence foo=0.3", "there is no class 'foo'"),
+     ("evaluate --collar 3", "--collar: for events: say --events, too"),
+     ("evaluate --events --abstain 0.9", "--abstain: for items, and not for events"),
+     ("review --start begin", "--start and --end belong together"),
+     ("detect -o d.csv --text a", "the model reads series, so leave --text out"),
+     ("predict --text a", "the model reads series, so leave --text out")],
+)  # fmt: skip
+def test_what_a_model_cannot_do_is_told_before_any_data_are_read(
+    command: str, told: str, logs: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, *options = command.split()
+    done = run(name, logs / "m.safetensors", "missing.csv", *options)
+
+    assert done.code == 2
+    assert told in done.err
+    assert "no such file" not in done.err
+
+
+def test_a_part_is_searched_by_its_name_from_any_folder(
+    logs: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(logs)
+    run("embed", "m.safetensors", "test.csv", *TIMES, "-o", tmp_path / "e.parquet")
+    name = rows_of(run("predict", "m.safetensors", "test.csv", *TIMES).out)[1]["item"]
+    monkeypatch.chdir(tmp_path)
+    found = json.loads(run("search", "e.parquet", name, "--top", 1, "--json").out)
+    other = run("search", "e.parquet", f"{name}0")
+
+    assert re.fullmatch(r"c\.csv, \d+ to \d+", name)
+    assert (found[0]["item"], found[0]["similarity"]) == (name, 1.0)
+    assert "c.csv: no such file, seen from" in other.err
+
+
+def test_a_long_text_is_called_by_its_file_and_line_which_explain_takes(
+    texts: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model, long = texts / "m.safetensors", "bread and soup " * 100
+    Path("one.txt").write_text(long)
+    Path("many.txt").write_text(f"bread\n{long}\n")
+    Path("m.csv").write_text(f"text\nbread\n{long}\n")
+    names = [row["item"] for row in rows_of(run("predict", model, "one.txt", "many.txt", "m.csv").out)]
+
+    assert names == ["one.txt", "bread", "many.txt, line 2", "bread", "m.csv, row 3"]
+    assert all(run("explain", model, name, "-o", "w.html").code == 0 for name in names)
+    assert "has no line 9: its lines are 1 to 2" in run("explain", model, "many.txt, line 9", "-o", "w.html").err
+
+
+def test_an_exported_model_of_logs_reads_parts_of_any_length(logs: Path, run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    from gridcnn.export.exported_model import ExportedModel
+    from gridcnn.inference import predict
+    from gridcnn.render.asked_numbers import asked_numbers
+
+    model, exported = load(logs / "m.safetensors"), tmp_path / "m.onnx"
+    done = run(
+        "export", logs / "m.safetensors", "-o", exported, "--check", logs / "test.csv", *TIMES, "--label", "kind"
+    )
+    random, window = np.random.default_rng(0), int(model.adapter.extent_)
+    graph = ExportedModel(exported)
+
+    assert done.code == 0
+    for length in (window, window + 1, 3 * window // 2, 3 * window // 2 + 1, 5 * window + 3):
+        parts = random.normal(size=(2, 2, length))
+        assert np.allclose(graph.predict(parts).probabilities, predict(model, parts).probabilities, atol=1e-6)
+    short = graph.predict(random.normal(size=(1, 2, window - 1)))
+    assert asked_numbers(model.adapter)["shape"] == [2, window]
+    assert short.errors == [f"{window - 1} samples, and a window has {window}"]
+    assert [row["error"] for row in rows_of(run("predict", exported, logs / "test.csv", *TIMES).out)][:3] == [""] * 3
+
+
+def test_annotations_of_logs_in_a_csv_are_read_as_those_of_recordings(logs: Path, run: Run, tmp_path: Path) -> None:
+    table = logs / "found.csv"
+    table.write_text((logs / "test.csv").read_text().replace("file,begin,end,kind", "path,start,end,label", 1))
+    model, kinds = logs / "m.safetensors", [row["kind"] for row in rows_of((logs / "test.csv").read_text())]
+    scored = run("evaluate", model, table, "--annotations", "csv")
+    events = json.loads(run("evaluate", model, table, "--annotations", "auto", "--events", "--json").out)["classes"]
+    planned = run("train", table, "--annotations", "csv", "--dry-run")
+
+    assert f"items              {len(kinds)}" in scored.out
+    assert events["all"]["annotated"] == len(kinds)
+    assert (planned.code, f"read {len(kinds)} items (array)" in planned.out) == (0, True)

@@ -469,8 +469,8 @@ def test_labels_keep_their_type_and_odd_characters_their_rows(run: Run, tmp_path
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["-o", "answers.tsv"], "answers are written as csv, jsonl or parquet"),
-        (["-o", "answers.csv.gz"], "answers are written as csv, jsonl or parquet"),
+        (["-o", "answers.tsv"], "rows are written as csv, jsonl or parquet"),
+        (["-o", "answers.csv.gz"], "rows are written as csv, jsonl or parquet"),
         (["--format", "parquet"], "parquet needs a plain file"),
     ],
 )

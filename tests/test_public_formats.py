@@ -24,7 +24,8 @@ import soundfile
 from PIL import Image
 
 from gridcnn.cli import main
-from gridcnn.cli.sources import Columns, located, read_labelled
+from gridcnn.cli.columns import Columns
+from gridcnn.cli.sources import located, read_labelled
 from gridcnn.datasets import load_manifest
 from gridcnn.datasets.annotations import read_annotations
 from gridcnn.datasets.hub_folder import hub_files, load_hub_folder

@@ -387,9 +387,9 @@ def test_what_cannot_be_reviewed_is_refused(run: Run, world: tuple[Path, dict[st
 
 def test_parts_of_recordings_are_items_of_their_own(tmp_path: Path) -> None:
     from gridcnn.cli.asking import Asked, Source
+    from gridcnn.cli.columns import Columns
     from gridcnn.cli.labelled_rows import LabelledRows
     from gridcnn.cli.segmented import in_parts
-    from gridcnn.cli.sources import Columns
 
     place = tmp_path / "d.csv"
     place.write_text("path,from,to\nn.wav,0.5,2\nn.wav,3,2\nn.wav,x,4\n")

@@ -25,9 +25,9 @@ from gridcnn import GridClassifier
 from gridcnn.adapters import ImageAdapter, TableAdapter, TextAdapter
 from gridcnn.cli import main
 from gridcnn.cli.answers import columns_of
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.formats import Parquet
 from gridcnn.cli.on_workers import Reading, _rows
-from gridcnn.cli.sources import Columns
 from gridcnn.datasets import sampling
 from gridcnn.datasets.remote import RemoteFile
 from gridcnn.errors import ConfigurationError, DataError

@@ -284,7 +284,7 @@ def test_a_folder_of_selection_tables_is_a_set_of_segments(tmp_path: Path) -> No
     assert data.items == [Segment(a, 0, 1), Segment(a, 5, 6), Segment(b, 2, 3)]
     assert data.labels.tolist() == ["x", "y", "x"]
     assert [Path(each.item).name for each in data.skipped] == ["README.txt"]
-    assert "stretches of time are on one side" in data.notes[-1]
+    assert "stretches of time are on one side" in data.split_notes[0]
     by_site = load_annotations(tmp_path, "raven", group="Site", split="Part")
     assert (by_site.groups.tolist(), by_site.split.tolist()) == (["n", "s", "n"], ["train", "test", "train"])
 
@@ -326,7 +326,7 @@ def test_recordings_in_another_folder_are_found_by_their_names(tmp_path: Path) -
     data = load_annotations(tmp_path, "csv")
 
     assert data.items == [Segment(str(tmp_path / "sounds/a.wav"), 0, 1)]
-    assert "found by their names" in data.notes[0]
+    assert "found by name" in data.notes[0]
 
 
 def test_a_folder_without_annotations_says_what_is_expected(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from gridcnn.datasets.event_files.roles import Roles, field_of, read_events, req
 from gridcnn.datasets.folder import read_document
 from gridcnn.datasets.tables import csv_table
 from gridcnn.datasets.wording import listed
+from gridcnn.display import counted
 from gridcnn.errors import DataError
 from gridcnn.segments import Event
 
@@ -134,7 +135,7 @@ def _leave_out_nothing(reading: Reading) -> None:
     ]
     if left_out := len(reading.events) - len(kept):
         reading.notes.append(
-            f"{reading.path}: {left_out:,} rows {_NOTHING!r} say that nothing was found, and are no events"
+            f"{reading.path}: {counted(left_out, 'row')} {_NOTHING!r}, by which nothing was found, left out"
         )
     _keep(reading, kept)
 

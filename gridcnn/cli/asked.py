@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from gridcnn.errors import ItemError
 from gridcnn.segments import Segment
 
-__all__ = ["Asked", "Source", "unreadable"]
+__all__ = ["Asked", "Source", "text_name", "unreadable"]
 
 
 class Asked(NamedTuple):
@@ -18,7 +18,7 @@ class Asked(NamedTuple):
     Parameters
     ----------
     name : str
-        What the answers call it: its path, its text, or its file and row, as a spreadsheet counts.
+        What the answers call it: its path, its text if that is short, or its file and row, as a spreadsheet counts.
     item : object
         The raw item, as `Adapter.check_items` returns it; an `ItemError` if it is known to be unreadable already.
     row : int or None
@@ -57,6 +57,21 @@ class Source(NamedTuple):
     times: tuple[str, str] | None = None
 
 
+LONGEST_NAME = 500
+"""Characters of a text that answers call by itself; a longer one by its file, with the line or row if it has others."""
+
+
+def text_name(text: str, where: str) -> str:
+    """Return what answers call a text that stands somewhere.
+
+    Examples
+    --------
+    >>> text_name("Good.", "a.txt, line 2"), text_name("Good. " * 100, "a.txt, line 3")
+    ('Good.', 'a.txt, line 3')
+    """
+    return text if len(text) <= LONGEST_NAME else where
+
+
 def unreadable(name: str, why: object, row: int | None = None) -> Asked:
-    """Return an item that is known to be unreadable."""
-    return Asked(name, ItemError(name, str(why)), row)
+    """Return an item that is known to be unreadable; reasons have no full stop, since a sentence may go on."""
+    return Asked(name, ItemError(name, str(why).removesuffix(".")), row)

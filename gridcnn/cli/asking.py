@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gridcnn.cli.asked import Asked, Source, unreadable
+from gridcnn.cli.asked import Asked, Source, text_name, unreadable
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.listed import listed, tables_of
+from gridcnn.cli.named_files import lists_logs, refuse_text, require_numbers, suggestion
 from gridcnn.cli.named_sets import refuse_remote
 from gridcnn.cli.output import note
 from gridcnn.cli.segmented import as_item, has_parts, in_parts, long_item
-from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, lying, require_kind
+from gridcnn.cli.sources import TABLE_FILES, holds_rows, located, lying, require_kind
 from gridcnn.errors import ConfigurationError, DataError, GridcnnError, ItemError
 from gridcnn.stored import Stored
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from gridcnn.datasets.members import Place
     from gridcnn.datasets.streamed import StreamedTable
 
-__all__ = ["Asked", "Source", "lists_logs", "read_inputs"]
+__all__ = ["Asked", "Source", "read_inputs"]
 
 STANDARD_INPUT = "-"
 
@@ -67,6 +69,7 @@ def read_inputs(
         If an input holds no items for this adapter. A file that is itself an item may be unreadable: the adapter will
         say so.
     """
+    refuse_text(columns, adapter)
     inputs = list(inputs)
     if inputs.count(STANDARD_INPUT) > 1:
         raise ConfigurationError("'-' is given twice, and standard input can be read only once: give it once.")
@@ -133,7 +136,7 @@ def _standard_input(encoding: str | None) -> Source:
     first = list(itertools.islice(lines, 1))
     if not first:
         raise _empty(place)
-    return Source(STANDARD_INPUT, lambda: _asked_lines(itertools.chain(first, lines), place), n_items=None)
+    return Source(STANDARD_INPUT, lambda: _asked_lines(itertools.chain(first, lines), str(place)), n_items=None)
 
 
 def _file_of_lines(name: str, place: Path, encoding: str | None) -> Source:
@@ -148,14 +151,18 @@ def _file_of_lines(name: str, place: Path, encoding: str | None) -> Source:
 
     def items() -> Iterator[Asked]:
         with place.open("rb") as file:
-            yield from _asked_lines(read_lines(file, place, found.encoding), place)
+            yield from _asked_lines(read_lines(file, place, found.encoding), name, alone=found.lines == 1)
 
     return Source(name, items, found.lines, place)
 
 
-def _asked_lines(lines: Iterable[str | DataError], place: Path) -> Iterator[Asked]:
+def _asked_lines(lines: Iterable[str | DataError], file: str, *, alone: bool = False) -> Iterator[Asked]:
     for number, line in enumerate(lines, start=1):
-        yield Asked(line, line) if isinstance(line, str) else unreadable(f"{place}, line {number}", line)
+        where = f"{file}, line {number}"
+        if isinstance(line, str):
+            yield Asked(text_name(line, file if alone else where), line)
+        else:
+            yield unreadable(where, line)
 
 
 def _empty(place: Path) -> DataError:
@@ -253,17 +260,10 @@ def _logs(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source 
         return None
     found = _log(name, place, adapter)
     if isinstance(found.item, ItemError):
+        if holds_rows(place) and (meant := suggestion(place, columns.encoding)):
+            raise ConfigurationError(f"{meant}.")
         raise DataError(f"{name}: {found.item.reason}.")
     return Source(name, lambda: iter([found]))
-
-
-def lists_logs(place: Path, columns: Columns) -> bool:
-    """Whether a table lists logs, and is none itself."""
-    from gridcnn.datasets.streamed import StreamedTable
-
-    if columns.path is not None or columns.start is not None:
-        return True
-    return holds_rows(place) and bool({"path", "file_name"} & set(StreamedTable(place, columns.encoding).columns))
 
 
 def _are_series(table: StreamedTable, adapter: Adapter) -> bool:
@@ -301,11 +301,11 @@ def _rows_of_table(name: str, place: Path, adapter: Adapter, encoding: str | Non
     measurements = StreamedMeasurements(table, place)
     first = next((part for part, _ in measurements.parts() if len(part)), None)
     if first is not None:
-        _numbers(first[:1], adapter, name)  # refuses other columns
+        require_numbers(first[:1], adapter, place, name, encoding)  # refuses other columns
 
     def items() -> Iterator[Asked]:
         for part, malformed in measurements.parts():
-            asked = dict(_asked_rows(part, adapter, name))
+            asked = dict(_asked_rows(part, adapter, place, name))
             asked |= {number: unreadable(f"{name}, row {number}", why) for number, why in malformed.items()}
             yield from (asked[number] for number in sorted(asked))
 
@@ -322,29 +322,21 @@ def _named(name: str, adapter: Adapter) -> Source:
     table: Any = data.items
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"{name} holds no rows of a table, which this model reads.")
-    _numbers(table[:1], adapter, name)
-    return Source(name, lambda: (asked for _, asked in _asked_rows(table, adapter, name)), len(table))
+    place = Path(name)
+    require_numbers(table[:1], adapter, place, name)
+    return Source(name, lambda: (asked for _, asked in _asked_rows(table, adapter, place, name)), len(table))
 
 
-def _asked_rows(table: pd.DataFrame, adapter: Adapter, name: str) -> Iterator[tuple[int, Asked]]:
+def _asked_rows(table: pd.DataFrame, adapter: Adapter, place: Path, name: str) -> Iterator[tuple[int, Asked]]:
     """Yield the rows of a table by their numbers; what cannot be read together is read row by row."""
     try:
-        numbers = _numbers(table, adapter, name) if len(table) else []
+        numbers = require_numbers(table, adapter, place, name) if len(table) else []
     except DataError as error:
         if len(table) == 1:
             yield int(table.index[0]), unreadable(f"{name}, row {table.index[0]}", error)
             return
         for at in range(len(table)):
-            yield from _asked_rows(table[at : at + 1], adapter, name)
+            yield from _asked_rows(table[at : at + 1], adapter, place, name)
         return
     for row, item in zip(table.index.tolist(), numbers, strict=True):
         yield row, Asked(f"{name}, row {row}", copy.copy(item), row)  # a view would keep all of them
-
-
-def _numbers(table: pd.DataFrame, adapter: Adapter, name: str) -> Any:
-    try:
-        return adapter.check_items(table)
-    except GridcnnError:
-        raise
-    except (ValueError, TypeError) as error:  # in scikit-learn's words
-        raise DataError(f"{name}: {error}") from error

@@ -10,20 +10,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.options import (
     AdapterOption,
+    AnnotationsOption,
     Choice,
     EncodingOption,
+    EndOption,
     LabelOption,
     PathOption,
     SourceArgument,
     SplitOption,
+    StartOption,
     TextOption,
     ThreadsOption,
 )
-from gridcnn.cli.output import add_row, note, prepare_output, print_table, table, written
-from gridcnn.cli.sources import Columns, adapter_for, read_labelled
+from gridcnn.cli.output import add_row, note, prepare_output, prepare_page, print_table, table, written
+from gridcnn.cli.sources import adapter_for, read_labelled
 from gridcnn.cli.waiting import Waiting
+from gridcnn.display import counted
 from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -83,6 +88,9 @@ def audit(
         typer.Option("--group", metavar="COLUMN", help="Column of what must stay in one part: speaker, site, patient."),
     ] = None,
     split: SplitOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    annotations: AnnotationsOption = None,
     encoding: EncodingOption = None,
     adapter: AdapterOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="The same seed gives the same audit.")] = 0,
@@ -92,23 +100,25 @@ def audit(
 
     Exit code 0: no error was found. 1: at least one was, or whatever --fail-on says.
     """
-    for each in (output, as_json):
-        if each is not None:
-            prepare_output(each, [source], plain=True)
+    if output is not None:
+        prepare_page(output, [source], plain=True)
+    if as_json is not None:
+        prepare_output(as_json, [source], plain=True)
     if output is not None and output == as_json:
         raise ConfigurationError("--json and --output name the same file: give them two names.")
-    columns = Columns(label=label, text=text, path=path, group=group, split=split, encoding=encoding)
+    columns = Columns(label, text, path, group, split, start, end, annotations, encoding)
+    checks = _chosen(check, skip, quick=quick)
+    if adapter is not None:
+        from gridcnn.adapters import by_name
+
+        by_name(adapter)  # refuses another name
     data = read_labelled(source, columns, on_error="skip", allow_one_class=True)
     reader = adapter_for(data, {}, adapter)
 
-    from gridcnn.evaluation.audit import CHECKS
     from gridcnn.evaluation.audit import audit as run
     from gridcnn.pipeline.parallel import set_computing_threads
 
     set_computing_threads(threads)
-    left_out = {*(skip or []), *(["label-errors"] if quick else [])}
-    if unknown := sorted(left_out - CHECKS.keys()):
-        raise ConfigurationError(f"--skip {unknown[0]}: no check is called so; choose among {', '.join(CHECKS)}")
     with Waiting(Console(stderr=True), "reading") as waiting:
         found = run(
             reader,
@@ -117,7 +127,7 @@ def audit(
             groups=data.groups,
             parts=data.split,
             skipped=data.skipped,
-            checks=[name for name in check or CHECKS if name not in left_out],
+            checks=checks,
             source=data.name or source,
             random_state=seed,
             progress=_follow(waiting),
@@ -138,6 +148,17 @@ def audit(
         if place is not None:
             print(f"{what} saved to {place}")
     raise typer.Exit(_code(found, fail_on))
+
+
+def _chosen(check: list[str] | None, skip: list[str] | None, *, quick: bool) -> list[str]:
+    """Return the checks to run; ConfigurationError if one is called otherwise."""
+    from gridcnn.evaluation.audit import CHECKS
+
+    for flag, names in (("--check", check), ("--skip", skip)):
+        if unknown := [name for name in names or [] if name not in CHECKS]:
+            raise ConfigurationError(f"{flag} {unknown[0]}: no check is called so; choose among {', '.join(CHECKS)}")
+    left_out = {*(skip or []), *(["label-errors"] if quick else [])}
+    return [name for name in check or CHECKS if name not in left_out]
 
 
 def _code(found: Audit, fail_on: FailOn) -> int:
@@ -171,9 +192,9 @@ def _print(found: Audit, folder: str) -> None:
             add_row(shown, each.severity, each.message, f"{each.count:,}", examples, each.advice)
         print_table(shown)
     else:
-        print(f"nothing was found in {len(found.names):,} items")
+        print(f"nothing was found in {counted(len(found.names), 'item')}")
     looked_for = [name for name in found.seconds if name != "reading" and name not in found.left_out]
-    print(f"{len(found.names):,} items; checked: {', '.join(looked_for)}")
+    print(f"{counted(len(found.names), 'item')}; checked: {', '.join(looked_for)}")
     for name, why in found.left_out.items():
         note(f"{name} was not checked: {why}")
 

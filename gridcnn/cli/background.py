@@ -12,6 +12,7 @@ import typer
 
 from gridcnn.answer_rule import background_index
 from gridcnn.cli.output import note
+from gridcnn.display import counted
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
@@ -137,7 +138,9 @@ def _with_background(
         quiet = every.quiet
         drawn = background_segments(everything, length_of, files=files, quiet=quiet, least=window, seed=seed)
         called = "without a label" if several else f"of {name!r}"
-        note(f"{len(drawn):,} segments {called} are drawn from where nothing is annotated{why}")
+        segments = counted(len(drawn), "segment")
+        is_ = "is" if len(drawn) == 1 else "are"
+        note(f"{segments} {called} {is_} drawn from where nothing is annotated{why}")
     near = neighbours(drawn, annotated)
     more = with_nothing(labels, len(drawn)) if several else np.array([*map(str, labels), *[name] * len(drawn)])
     if learning.places is None:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from gridcnn.cli.options import EncodingOption, PathOption, TextOption
-from gridcnn.cli.output import list_skipped, note, prepare_output, printable_lines, written
-from gridcnn.cli.sources import Columns, adapter_for, located, read_unlabelled
+from gridcnn.cli.columns import Columns
+from gridcnn.cli.options import EncodingOption, EndOption, PathOption, StartOption, TextOption
+from gridcnn.cli.output import list_skipped, note, prepare_page, printable_lines, written
+from gridcnn.cli.sources import adapter_for, located, read_unlabelled
 from gridcnn.cli.waiting import Waiting
+from gridcnn.display import counted
 from gridcnn.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ def check(
     ] = None,
     text: TextOption = None,
     path: PathOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
     encoding: EncodingOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write a page (.html) with the figure.")
@@ -66,8 +70,11 @@ def check(
     the columns could be shuffled. 4: undecided. A large table is sampled rather than read into memory.
     """
     if output is not None:
-        prepare_output(output, [source])
-    columns = Columns(label=label, text=text, path=path, encoding=encoding)
+        prepare_page(output, [source])
+    from gridcnn.ordering.prepare import check_alpha
+
+    check_alpha(alpha)
+    columns = Columns(label=label, text=text, path=path, start=start, end=end, encoding=encoding)
     with Waiting(Console(stderr=True), "reading") as waiting:
         report = _check(source, columns, {"alpha": alpha, "random_state": seed}, waiting)
         if output is not None:
@@ -118,7 +125,7 @@ def _check(
     report = check_grids(adapter, data.items, **how, progress=waiting.progress)
     skipped = [*data.skipped, *report.skipped]
     if skipped:
-        note(f"{len(skipped)} items could not be read and are left out:")
+        note(f"{counted(len(skipped), 'item')} could not be read, left out here:")
         list_skipped(skipped)
     for sentence in adapter.remarks():
         note(sentence)
@@ -146,9 +153,9 @@ def _check_table(place: Path | RemoteFile, columns: Columns, how: dict[str, Any]
             where = "the beginnings of row groups all over the file"
         warnings.append(f"{len(data)} rows from {where} stand for it; another --seed takes others")
     if sample.malformed:
-        warnings.append(f"{sample.malformed} of the rows drawn have too few or too many cells and are left out")
+        warnings.append(f"{counted(sample.malformed, 'row')} with too few or too many cells left out")
     if data.skipped:
-        warnings.append(f"{len(data.skipped)} rows have no {columns.label} and are left out")
+        warnings.append(f"{counted(len(data.skipped), 'row')} without {columns.label} left out")
     if columns.label is None and "label" in getattr(data.items, "columns", ()):
         warnings.append("column label was checked like the others: if it holds the labels, say --label label")
     warnings += [*data.notes, *_of_training(data, report, columns.label)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.detecting import (
     ConfidenceOption,
     MergeOption,
@@ -27,9 +28,10 @@ from gridcnn.cli.detecting import (
 from gridcnn.cli.models import load_model, located_model
 from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption, ThreadsOption
 from gridcnn.cli.output import note, prepare_output, write_csv
+from gridcnn.cli.segmented import require_long
 from gridcnn.cli.several import refuse
-from gridcnn.cli.sources import Columns
 from gridcnn.cli.stopping import exit_code
+from gridcnn.display import counted
 from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ _SUFFIXES = {
     "kaleidoscope": ".kaleidoscope.csv",
     "labelstudio": ".labelstudio.json",
 }
+
+_BY_SUFFIX = {".csv": "csv", ".parquet": "parquet", ".json": "labelstudio", ".txt": "raven"}
 
 ShortestOption = Annotated[
     float, typer.Option("--min-duration", metavar="SECONDS", help="Leave out events that are shorter.")
@@ -116,6 +120,7 @@ def detect(
     settings = Detecting(step, confidence_of(min_confidence), merge, shortest)
     file = located_model(model)
     fitted = load_model(file, threads)
+    require_long(fitted)
     if precision is not None:
         refuse(fitted, "--precision", "take confidences that `gridcnn evaluate --events` names, by --min-confidence")
         settings = replace(settings, confidence=confidence_for(precision, fitted))
@@ -151,12 +156,12 @@ def detect(
     places = _write(output, kinds, events, {name: names[name] for name in names if name not in unread}, rate)
     seconds = f", {length / 3600:.2f} hours of sound" if fitted.adapter.spec_.axes[-1].unit == "s" else ""
     some = ", ".join(map(str, places[:MOST_PLACES])) + (", …" if len(places) > MOST_PLACES else "")
-    found_in = f"{len(items):,} {'item' if len(items) == 1 else 'items'}"
-    print(f"{len(events):,} {'event' if len(events) == 1 else 'events'} in {found_in}{seconds}, saved to {some}")
+    found_in = counted(len(items), "item")
+    print(f"{counted(len(events), 'event')} in {found_in}{seconds}, saved to {some}")
     if errors:
         listed = output.with_name(f"{output.name}.skipped.csv")
         write_csv(listed, ("item", "reason"), errors)
-        note(f"{len(errors)} of {len(items)} items could not be read, or not to their end: see {listed}")
+        note(f"{len(errors)} of {counted(len(items), 'item')} could not be read, or not to their end: see {listed}")
     if len(errors) == len(items) and not events:
         raise typer.Exit(1)
 
@@ -170,9 +175,14 @@ def _about_background(model: FittedModel) -> None:
 
 
 def _kinds(output: Path, formats: str | None) -> list[str]:
-    by_suffix = {".csv": "csv", ".parquet": "parquet", ".json": "labelstudio", ".txt": "raven"}
     if formats is None:
-        return [by_suffix.get(output.suffix.lower(), "csv")]
+        suffix = output.suffix.lower()
+        if suffix and suffix not in _BY_SUFFIX:
+            listed = ", ".join(f"{each} ({kind})" for each, kind in _BY_SUFFIX.items())
+            raise ConfigurationError(
+                f"{output}: let the name end in {listed}, or say which with --format: {', '.join(_SUFFIXES)}."
+            )
+        return [_BY_SUFFIX.get(suffix, "csv")]
     kinds = [each.strip().lower() for each in formats.split(",")]
     for each in kinds:
         if each not in _SUFFIXES:

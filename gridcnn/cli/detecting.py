@@ -14,9 +14,9 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.output import note
 from gridcnn.cli.segmented import long_item
-from gridcnn.cli.sources import Columns
 from gridcnn.durable import make_folder, sync
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.segments import Event
@@ -159,10 +159,12 @@ def long_items(inputs: Sequence[str], adapter: Adapter, columns: Columns | None 
     DataError
         If there is none, or an input does not exist.
     """
+    from gridcnn.cli.named_files import refuse_text
     from gridcnn.cli.named_sets import refuse_remote
     from gridcnn.cli.sources import located, lying
     from gridcnn.datasets import list_media_files
 
+    refuse_text(columns or Columns(), adapter)
     found: dict[str, LongItem] = {}
     for each in inputs:
         refuse_remote(each)
@@ -187,13 +189,18 @@ def long_items(inputs: Sequence[str], adapter: Adapter, columns: Columns | None 
 
 def _tables(place: Path, adapter: Adapter, columns: Columns | None) -> list[Path]:
     """Return the tables that hold or list the items; none if these are files themselves."""
-    from gridcnn.cli.asking import lists_logs
     from gridcnn.cli.listed import tables_of
+    from gridcnn.cli.named_files import lists_logs, require_named
     from gridcnn.cli.sources import holds_rows
 
     if adapter.reads_files or adapter.reads_texts:
         return tables_of(place, adapter)[0] if place.is_dir() else [place] if holds_rows(place) else []
-    return [place] if place.is_file() and lists_logs(place, columns or Columns()) else []
+    if not place.is_file() or not holds_rows(place):
+        return []
+    if lists_logs(place, columns := columns or Columns()):
+        return [place]
+    require_named(place, None, columns.encoding)
+    return []
 
 
 def _listed(table: Path, adapter: Adapter, columns: Columns | None) -> Iterator[LongItem]:
@@ -237,7 +244,7 @@ def read_long(one: LongItem, adapter: Adapter) -> Any:
     except ItemError as error:
         return ItemError(one.name, error.reason)
     except DataError as error:
-        return ItemError(one.name, str(error).removeprefix(f"{one.file}: "))
+        return ItemError(one.name, str(error).removeprefix(f"{one.file}: ").removesuffix("."))
 
 
 @dataclass

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gridcnn.cli.answers import Answers, Columns
 from gridcnn.cli.cautions import Cautions
+from gridcnn.cli.columns import Columns as ColumnNames
 from gridcnn.cli.embedding_file import DIGEST_KEY, MODEL_KEY
 from gridcnn.cli.formats import Column, FormatName, format_of
 from gridcnn.cli.models import load_model, located_model
@@ -29,9 +30,9 @@ from gridcnn.cli.output import note
 from gridcnn.cli.remote_sources import read_anywhere
 from gridcnn.cli.resuming import what_makes
 from gridcnn.cli.rows import count, each_item, kept, named, unfinished
-from gridcnn.cli.sources import Columns as ColumnNames
 from gridcnn.cli.stopping import exit_code
 from gridcnn.cli.waiting import Waiting
+from gridcnn.display import counted
 from gridcnn.errors import ConfigurationError
 from gridcnn.multilabel import joined
 
@@ -105,11 +106,11 @@ def embed(
         raise typer.Exit(exit_code(stopped)) from None
     except Exception:
         if answers is not None and answers.is_ahead:
-            note(f"{answers.n_rows:,} items are done{kept(partial)}.")
+            note(f"{counted(answers.n_rows, 'item is', 'items are')} done{kept(partial)}.")
         raise
-    note(f"{answers.n_rows:,} items: {output}")
+    note(f"{counted(answers.n_rows, 'item')}: {output}")
     if answers.n_failed:
-        note(f"{answers.n_failed} of {answers.n_rows} items have no vector: see their error column.")
+        note(f"{answers.n_failed} of {counted(answers.n_rows, 'item')} without a vector: see the column error.")
     if answers.n_failed == answers.n_rows:
         raise typer.Exit(1)
 

@@ -55,6 +55,28 @@ class EmbeddingFile:
             vectors[column.is_null().to_numpy(zero_copy_only=False)] = np.nan
             yield vectors
 
+    def vector_of(self, name: str) -> np.ndarray | None:
+        """Return the vector of the first item of a name, float32 `(n_features,)`; None if there is none."""
+        import pyarrow.compute as pc
+
+        before = 0
+        for batch in self._opened.iter_batches(min(self._at_once, LARGEST_ROWS), columns=["item"], use_threads=False):
+            at = pc.index(batch.column(0), name).as_py()
+            if at >= 0:
+                return self._vector_at(before + at)
+            before += len(batch)
+        return None
+
+    def _vector_at(self, position: int) -> np.ndarray | None:
+        import numpy as np
+
+        for block in self.blocks():
+            if position < len(block):
+                vector = block[position]
+                return None if np.isnan(vector).any() else vector
+            position -= len(block)
+        raise AssertionError  # for the type checker: columns are equally long
+
     def rows(self, positions: list[int]) -> list[dict[str, Any]]:
         """Return item, prediction and confidence of the rows at some positions, in the order of the positions."""
         found: dict[int, dict[str, Any]] = {}

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gridcnn.cli.cautions import print_cautions
-from gridcnn.cli.detecting import ConfidenceOption, MergeOption, StepOption, confidence_of, refuse_background
+from gridcnn.cli.columns import Columns
+from gridcnn.cli.detecting import (
+    ConfidenceOption,
+    MergeOption,
+    StepOption,
+    confidence_of,
+    refuse_background,
+)
 from gridcnn.cli.event_scores import evaluate_events
-from gridcnn.cli.models import load_model, read_for, score_items
+from gridcnn.cli.models import load_model, part_to_score, read_for, score_items
 from gridcnn.cli.options import (
     AbstainOption,
     AnnotationsOption,
@@ -25,19 +32,22 @@ from gridcnn.cli.options import (
     SetsOption,
     SourceArgument,
     SplitOption,
+    SplitPartOption,
     StartOption,
     TextOption,
     ThreadsOption,
 )
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, table
+from gridcnn.cli.segmented import require_long
 from gridcnn.cli.several import columns_for, note_after_scores, show_scores
-from gridcnn.cli.sources import Columns
-from gridcnn.display import printable
+from gridcnn.display import counted, printable
+from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from gridcnn.cli.models import Scored
     from gridcnn.evaluation.metrics import Evaluation
     from gridcnn.evaluation.trust import Trust
+    from gridcnn.inference.detecting import Detecting
     from gridcnn.model import FittedModel
 
 
@@ -71,10 +81,7 @@ def evaluate(
     step: StepOption = None,
     min_confidence: ConfidenceOption = None,
     merge: MergeOption = None,
-    split_part: Annotated[
-        str | None,
-        typer.Option("--split-part", help="Part of a divided set to score.  \\[default: test]"),
-    ] = None,
+    split_part: SplitPartOption = None,
     encoding: EncodingOption = None,
     abstain: AbstainOption = None,
     sets: SetsOption = None,
@@ -83,19 +90,21 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a model on items whose class is known."""
+    settings = _settings(events, collar, step, min_confidence, merge)
+    if events and (others := [flag for flag, it in {"--abstain": abstain, "--sets": sets}.items() if it is not None]):
+        raise ConfigurationError(f"{', '.join(others)}: for items, and not for events: leave out --events, or them.")
     fitted = load_model(model, threads)
+    if settings is not None:
+        require_long(fitted)
+        refuse_background(settings, fitted)
+        settings.thresholds(fitted.class_names)  # refuses unknown classes
     rule = fitted.rule(abstain=abstain, sets=sets, by_class=by_class)
     times = {"start": start, "end": end, "annotations": annotations}
     columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, **times, labels=labels)
     columns = columns_for(fitted, columns)
     data = read_for(fitted, source, columns, as_events=events)
-    if split_part is not None or data.split is not None:
-        data = replace(data.part(split_part or "test"), skipped=data.skipped)
-    if events:
-        from gridcnn.inference.detecting import Detecting
-
-        settings = Detecting(step, confidence_of(min_confidence), merge)
-        refuse_background(settings, fitted)
+    data = part_to_score(data, split_part)
+    if settings is not None:
         evaluate_events(fitted, data, settings, collar=collar, as_json=as_json)
         return
     if fitted.several:
@@ -120,8 +129,24 @@ def evaluate(
     if n_trained_on:
         note(trained_on(n_trained_on, scores.n_items))
     if skipped:
-        note(f"{len(skipped)} items could not be read and are not counted:")
+        note(f"{counted(len(skipped), 'item')} could not be read, not counted here:")
         list_skipped(skipped)
+
+
+def _settings(
+    events: bool, collar: float | None, step: float | None, min_confidence: str | None, merge: float | None
+) -> Detecting | None:
+    """Return what counts as an event, None if none are to be scored; refuse options that need them."""
+    given = {"--collar": collar, "--step": step, "--min-confidence": min_confidence, "--merge": merge}
+    if not events:
+        if used := [flag for flag, value in given.items() if value is not None]:
+            raise ConfigurationError(f"{', '.join(used)}: for events: say --events, too, or leave it out.")
+        return None
+    from gridcnn.inference.detecting import Detecting
+
+    if collar is not None and not 0 <= collar < math.inf:
+        raise ConfigurationError(f"--collar: expected a number of at least 0, got {collar!r}")
+    return Detecting(step, confidence_of(min_confidence), merge)
 
 
 def _values(model: FittedModel, scored: Scored) -> dict[str, Any]:

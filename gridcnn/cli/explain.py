@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.models import load_model, one_item
 from gridcnn.cli.options import EncodingOption, EndOption, ModelArgument, PathOption, StartOption, TextOption
-from gridcnn.cli.output import note, prepare_output, written
-from gridcnn.cli.sources import Columns
+from gridcnn.cli.output import PAGES, note, prepare_output, written
 from gridcnn.errors import ConfigurationError
 
 
@@ -45,7 +45,7 @@ def explain(
 ) -> None:
     """Show what every layer did to one item: one page that opens offline, or pictures."""
     if not png:
-        if output.suffix.lower() not in {".html", ".htm"}:
+        if output.suffix.lower() not in PAGES:
             raise ConfigurationError(f"{output}: name a page, such as why.html, or say --png for a folder of pictures.")
         prepare_output(output, [model, *([item] if os.path.isfile(item) else [])])  # noqa: PTH113  (or a sentence)
     elif output.is_file():

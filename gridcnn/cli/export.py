@@ -8,11 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.evaluate import trained_on
 from gridcnn.cli.models import load_model, read_for
-from gridcnn.cli.options import Choice, EncodingOption, LabelOption, ModelArgument, PathOption, TextOption
+from gridcnn.cli.options import (
+    Choice,
+    EncodingOption,
+    EndOption,
+    LabelOption,
+    ModelArgument,
+    PathOption,
+    StartOption,
+    TextOption,
+)
 from gridcnn.cli.output import list_skipped, note, prepare_output
-from gridcnn.cli.sources import Columns, parts_of, read_unlabelled
+from gridcnn.cli.segmented import read_by
+from gridcnn.cli.sources import parts_of, read_unlabelled
+from gridcnn.display import counted
 from gridcnn.errors import ConfigurationError, GridcnnError
 
 if TYPE_CHECKING:
@@ -69,6 +81,8 @@ def export(
     label: LabelOption = None,
     text: TextOption = None,
     path: PathOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
     encoding: EncodingOption = None,
 ) -> None:
     """Write a model with its preprocessing as one ONNX file: pixels, waveforms, strings or rows in, probabilities out.
@@ -84,9 +98,12 @@ def export(
         raise ConfigurationError(f"--precision {precision.value} is for .onnx files: leave it out, or leave out --web.")
     if runtime is not None and not web:
         raise ConfigurationError("--runtime is for pages: say --web, too, or leave it out.")
+    columns = Columns(label, text, path, start=start, end=end, encoding=encoding)
+    if check is None and columns.given():
+        raise ConfigurationError(f"{', '.join(columns.given())}: for the items of --check, so name them as well.")
     prepare_output(output / "index.html" if web else output, [model, *([check] if check else [])])
     fitted = load_model(model)
-    data = None if check is None else _data(check, fitted, Columns(label, text, path, encoding=encoding))
+    data = None if check is None else _data(check, fitted, columns)
     if web:
         from gridcnn.export.site import export_site
 
@@ -114,18 +131,18 @@ def export(
     )
     _print(found)
     if data is not None and data.skipped:
-        note(f"{len(data.skipped)} items of {check} could not be read:")
+        note(f"{counted(len(data.skipped), 'item')} of {check} could not be read:")
         list_skipped(data.skipped)
 
 
 def _data(source: str, model: FittedModel, columns: Columns) -> Dataset:
     """Read items to compare with: the test part if there is one; with labels if it has any, one an item."""
     if model.several:
-        return read_unlabelled(source, columns)
+        return read_by(read_unlabelled(source, columns), model)
     try:
         parts = parts_of(read_for(model, source, columns))
     except GridcnnError:
-        return read_unlabelled(source, columns)
+        return read_by(read_unlabelled(source, columns), model)
     return parts.get("test", next(iter(parts.values())))
 
 

@@ -237,24 +237,24 @@ def _exact(text: Any) -> Any:
 
 _FORMATS: dict[str, type[Format]] = {each.name: each for each in (Csv, JsonLines, Parquet)}
 _BY_SUFFIX = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-_OTHER = (".tsv", ".json", ".xlsx", ".xls", ".gz", ".zip", ".zst", ".feather", ".arrow")
 
 
 def format_of(output: Path | None, name: FormatName | None) -> type[Format]:
-    """Return the format of a file: the named one, or else that of its suffix, which is csv for unknown suffixes.
+    """Return the format of a file: the named one, or else that of its suffix, which is csv for a name without one.
 
     Raises
     ------
     ConfigurationError
-        If the suffix is that of another format, or parquet is to be written to a stream.
+        If the suffix is none of those known, or parquet is to be written to a stream.
     """
     suffix = output.suffix.lower() if output is not None else ""
-    if name is None and suffix in _OTHER:
+    is_stream = output is None or (output.exists() and not output.is_file())
+    if name is None and suffix and suffix not in _BY_SUFFIX and not is_stream:
         raise ConfigurationError(
-            f"{output}: answers are written as csv, jsonl or parquet: let the name end in one of these, or say which "
-            "with --format."
+            f"{output}: rows are written as csv, jsonl or parquet: let the name end in {', '.join(_BY_SUFFIX)}, or say "
+            "which with --format."
         )
     chosen = _FORMATS[name or _BY_SUFFIX.get(suffix, "csv")]
-    if not chosen.is_text and (output is None or (output.exists() and not output.is_file())):
+    if not chosen.is_text and is_stream:
         raise ConfigurationError("parquet needs a plain file: name one with -o FILE.")
     return chosen

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.asked import Asked, Source
-from gridcnn.cli.sources import Columns
+from gridcnn.cli.columns import Columns
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.segments import Segment
 from gridcnn.stored import Stored

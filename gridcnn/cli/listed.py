@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gridcnn.cli.asked import Asked, Source, unreadable
+from gridcnn.cli.asked import Asked, Source, text_name, unreadable
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.hub_sources import column_of_bytes, hub_folder_in, told_columns
+from gridcnn.cli.named_files import USUAL, require_named, suggest_path
 from gridcnn.cli.segmented import long_item
-from gridcnn.cli.sources import Columns
 from gridcnn.errors import DataError
 from gridcnn.stored import Stored
 
@@ -59,7 +60,7 @@ def listed(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source
         if malformed or is_missing(cell):
             return unreadable(row, malformed or f"no {column}", number)
         if not of_files:
-            return Asked(str(cell), str(cell), number)
+            return Asked(text_name(str(cell), row), str(cell), number)
         try:
             file = listed_file(located_file(str(cell), place.parent, []))
             if not isinstance(file, Stored) and not os.path.isfile(file):  # noqa: PTH113
@@ -83,16 +84,23 @@ def _column(place: Path, table: StreamedTable, adapter: Adapter, columns: Column
 
     Raises
     ------
+    ConfigurationError
+        If another column lists files.
     DataError
         If the file has no such column.
     """
     from gridcnn.datasets.cells import require_column
 
     of_texts = adapter.reads_texts and columns.path is None
-    named, usual = (columns.text, ["text"]) if of_texts else (columns.path, ["path", "file_name"])
+    named, usual = (columns.text, ("text",)) if of_texts else (columns.path, USUAL)
     path, text, _ = told_columns(place, None)
     told = text if of_texts else path
-    column = named or next((each for each in (*usual, told) if each in table.columns), None) or usual[0]
+    if named is not None and of_texts:
+        suggest_path(place, named, columns.encoding)
+    column = named or next((each for each in (*usual, told) if each in table.columns), None)
+    if not of_texts:
+        require_named(place, column, columns.encoding)
+    column = column or usual[0]
     require_column(next(table.parts()), column, place)
     return column
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gridcnn.cli.asking import read_inputs
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.hub_sources import column_of_bytes
-from gridcnn.cli.segmented import has_parts, long_item, read_by
-from gridcnn.cli.sources import TABLE_FILES, Columns, holds_rows, located, lying, read_labelled
+from gridcnn.cli.named_files import lists_logs, require_numbers
+from gridcnn.cli.segmented import has_parts, long_item, names_in, read_by
+from gridcnn.cli.sources import TABLE_FILES, holds_rows, located, lying, read_labelled
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
 from gridcnn.stored import Stored
 
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from gridcnn.model import FittedModel
 
 ROW = re.compile(r"(.+), row (\d+)")
+
+LINE = re.compile(r"(.+), line (\d+)")
 
 PART = re.compile(r"(.+), ([\d.]+) to ([\d.]+)( s)?")
 """A part of a recording, log or text, as answers name it."""
@@ -65,6 +71,33 @@ def read_for(model: FittedModel, source: str, columns: Columns, *, as_events: bo
     return read_by(data, model)
 
 
+def part_to_score(data: Dataset, name: str | None) -> Dataset:
+    """Return the part of a divided set on which a model is scored, the test part unless one is named.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has no such part, or is not divided, and a part was named.
+    """
+    if data.split is None and name is None:
+        return data
+    if data.split is None:
+        raise ConfigurationError(
+            f"--split-part {name}: {data.name} comes undivided: name the column of its parts with --split COLUMN, or "
+            "leave --split-part out."
+        )
+    from gridcnn.datasets.dataset import SPLIT_NAMES
+
+    wanted = "test" if name is None else SPLIT_NAMES.get(name.lower(), name)
+    parts = sorted(set(map(str, data.split)))
+    if wanted not in parts:
+        raise ConfigurationError(
+            f"{data.name} has no part {wanted!r} to score, and holds {', '.join(parts)}: say which is meant, such as "
+            f"--split-part {parts[-1]}."
+        )
+    return replace(data.part(wanted), skipped=data.skipped)
+
+
 def located_model(model: Path) -> Path:
     """Return the file of a model, which is downloaded first if its name is `hf://USER/NAME`; torch is not needed."""
     from gridcnn.export.hub import fetch, is_hub_name
@@ -83,10 +116,7 @@ def score_items(model: FittedModel, data: Dataset, rule: AnswerRule | None = Non
     assert data.labels is not None  # for the type checker: read_labelled always asks for labels
     answers = predict(model, data.items, fingerprints=True, rule=rule)
     good = answers.good
-    names = answers.items
-    if hasattr(data.items, "iloc"):  # a table, whose rows are numbered as in its file
-        table: Any = data.items
-        names = [f"row {row}" for row in table.index]
+    names = names_in(data) or answers.items
     unreadable = [Skipped(name, why) for name, why in zip(names, answers.errors, strict=True) if why]
     scores = evaluate(data.labels[good], answers.most_probable[good], model.classes.tolist())
     assert answers.fingerprints is not None  # for the type checker: they were asked for
@@ -113,10 +143,17 @@ def one_item(model: FittedModel, item: str, row: int | None, columns: Columns) -
         return RemoteFile(item), None
     if row is None and (found := ROW.fullmatch(item)) and os.path.isfile(found[1]):  # noqa: PTH113
         item, row = found[1], int(found[2])
-    if row is None and has_parts(model.adapter) and (found := PART.fullmatch(item)) and os.path.isfile(found[1]):  # noqa: PTH113
+    if row is None and model.adapter.reads_texts and (found := LINE.fullmatch(item)) and os.path.isfile(found[1]):  # noqa: PTH113
+        return _line(model, found[1], int(found[2])), item
+    found = PART.fullmatch(item) if row is None and has_parts(model.adapter) else None
+    if found is not None and os.path.isfile(found[1]):  # noqa: PTH113
         whole = long_item(Path(found[1]), model.adapter, columns.encoding)
         part = model.adapter.part(whole, float(found[2]), float(found[3]), surrounded=model.background is not None)
         return part, item
+    if found is not None and not (model.adapter.reads_texts or os.path.isfile(item)):  # noqa: PTH113
+        raise DataError(
+            f"{found[1]}: no such file, seen from {Path.cwd()}: check the spelling, or give its whole path."
+        )
     place = lying(item) if model.adapter.reads_files and row is None else located(item)
     is_table = not (model.adapter.reads_texts or model.adapter.reads_files)
     if row is None and columns.given():
@@ -144,6 +181,18 @@ def one_item(model: FittedModel, item: str, row: int | None, columns: Columns) -
     return (str(place) if is_file else item), None
 
 
+def _line(model: FittedModel, file: str, number: int) -> str:
+    """Return a line of a file of texts."""
+    (source,) = read_inputs([file], model.adapter, Columns())
+    asked = next(itertools.islice(source.items(), number - 1, None), None)
+    if asked is None:
+        raise DataError(f"{file} has no line {number}: its lines are 1 to {source.n_items}.")
+    if isinstance(asked.item, ItemError):
+        raise DataError(f"{asked.name}: {asked.item.reason}")
+    text: str = asked.item
+    return text
+
+
 def item_of_row(model: FittedModel, place: Path, number: int, columns: Columns) -> Any:
     """Return the item in one row of a file; rows have the numbers that a spreadsheet shows."""
     from gridcnn.datasets import load_table
@@ -151,15 +200,10 @@ def item_of_row(model: FittedModel, place: Path, number: int, columns: Columns) 
     adapter = model.adapter
     if not place.is_file() or not holds_rows(place):
         raise DataError(f"{place}: --row takes a row of a file that ends in {TABLE_FILES}.")
-    if not (adapter.reads_texts or adapter.reads_files or columns.start or columns.path):
+    if not (adapter.reads_texts or adapter.reads_files or (adapter.reads_logs and lists_logs(place, columns))):
         table: Any = load_table(place, encoding=columns.encoding).items
         _require_row(place, number, table.index)
-        try:
-            return adapter.check_items(table.loc[[number]])[0]
-        except DataError:
-            raise
-        except ValueError as error:  # in scikit-learn's words
-            raise DataError(f"{place}, row {number}: {error}") from error
+        return require_numbers(table.loc[[number]], adapter, place, f"{place}, row {number}", columns.encoding)[0]
     if adapter.reads_files and (stored := column_of_bytes(place, columns.path)) is not None:
         from gridcnn.datasets.hub_parquet import rows_of
         from gridcnn.datasets.shards import Cell, Shard

@@ -23,7 +23,7 @@ def named_set(name: str) -> Dataset:
     if place.exists():
         raise DataError(f"{name} is neither a file nor a folder, but a pipe or a device: save what it gives as a file.")
     if place.suffix or len(place.parts) != 1 or "\\" in name or "*" in name:
-        raise DataError(f"{name}: no such file or folder, seen from {Path.cwd()}: {hint(name)}.")
+        raise DataError(f"{name}: no such file or folder, seen from {Path.cwd()}: {hint(name)}")
     try:
         return load(name)
     except DataError as error:

@@ -15,13 +15,13 @@ from rich.console import Console
 
 from gridcnn.cli.answers import columns_of
 from gridcnn.cli.asking import STANDARD_INPUT, Source
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.formats import Parquet
 from gridcnn.cli.models import located_model
 from gridcnn.cli.output import note
 from gridcnn.cli.remote_sources import source_of
 from gridcnn.cli.resuming import differences, what_makes
 from gridcnn.cli.rows import count
-from gridcnn.cli.sources import Columns
 from gridcnn.cli.stopping import exit_code
 from gridcnn.cli.waiting import Waiting
 from gridcnn.display import printable

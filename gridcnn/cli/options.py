@@ -14,7 +14,7 @@ import typer
 
 from gridcnn.errors import ConfigurationError
 from gridcnn.parameters import Choice as AnyOf
-from gridcnn.parameters import Constraint, Flag, Number, Optional, Parameter, Several, parameters_of
+from gridcnn.parameters import Constraint, Flag, Number, Optional, Parameter, Several, check, parameters_of
 
 DURATION = "DURATION"
 """Metavar of parameters in seconds that are given with their units."""
@@ -121,6 +121,9 @@ PathOption = Annotated[
 ]
 SplitOption = Annotated[
     str | None, typer.Option("--split", metavar="COLUMN", help="Column that says train, validation or test.")
+]
+SplitPartOption = Annotated[
+    str | None, typer.Option("--split-part", metavar="PART", help="Part of a divided set to score.  \\[default: test]")
 ]
 StartOption = Annotated[
     str | None,
@@ -244,6 +247,7 @@ def with_hyperparameters(
         def wrapper(**values: Any) -> None:
             given = {name: values.pop(name) for name in declared}
             parsed = {name: _parsed(declared[name][1], value) for name, value in given.items() if value is not None}
+            check(parsed, {name: declared[name][1].constraint for name in parsed})  # before any data are read
             command(**values, hyperparameters=parsed)
 
         signature = inspect.signature(command)

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 LEAST_SPACE = 16 * 2**20  # bytes that a disk should have left, more than any model and its history need
 MOST_LISTED = 20  # left-out items named on a terminal; the file beside the model has all of them
+PAGES = frozenset({".html", ".htm"})
+"""Suffixes of pages."""
+
 LONGEST_LINE = 300  # characters of a reason
 
 
@@ -139,6 +142,19 @@ def prepare_output(
             f"{output} cannot be written: the disk has only {free / 2**20:.1f} MB left. Make room, or choose another "
             "place."
         )
+
+
+def prepare_page(output: Path, inputs: Iterable[str | Path] = (), *, plain: bool = False) -> None:
+    """Make sure of the same for a page, whose name says that it is one, or says nothing.
+
+    Raises
+    ------
+    ConfigurationError
+        As `prepare_output`, or if the name ends as that of another kind of file.
+    """
+    if output.suffix.lower() not in PAGES | {""}:
+        raise ConfigurationError(f"{output}: a page is written: let the name end in .html, such as {output.stem}.html.")
+    prepare_output(output, inputs, plain=plain)
 
 
 def _refuse_to_lose(output: Path, inputs: Iterable[str | Path], *, model: bool) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from gridcnn.cli.answering import load_answering
 from gridcnn.cli.answers import Answers, columns_of
 from gridcnn.cli.cautions import Cautions
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.formats import FormatName, format_of
 from gridcnn.cli.on_workers import predict_on_workers, require_local
 from gridcnn.cli.options import (
@@ -34,9 +35,9 @@ from gridcnn.cli.output import note
 from gridcnn.cli.remote_sources import read_anywhere
 from gridcnn.cli.resuming import what_makes
 from gridcnn.cli.rows import count, each_item, kept, named, nothing, unfinished
-from gridcnn.cli.sources import Columns
 from gridcnn.cli.stopping import exit_code
 from gridcnn.cli.waiting import Waiting
+from gridcnn.display import counted
 
 
 def predict(
@@ -145,7 +146,7 @@ def predict(
         raise typer.Exit(exit_code(stopped)) from None
     except Exception:
         if partial is not None and answers is not None and answers.is_ahead:
-            note(f"{answers.n_rows:,} items are answered{kept(partial)}.")
+            note(f"{counted(answers.n_rows, 'item is', 'items are')} answered{kept(partial)}.")
         raise
     _end(answers.n_rows, answers.n_failed)
 
@@ -153,6 +154,6 @@ def predict(
 def _end(n_rows: int, n_failed: int) -> None:
     """Say how many items have no answer; if none has, the command has failed."""
     if n_failed:
-        note(f"{n_failed} of {n_rows} items could not be predicted: see their error column.")
+        note(f"{n_failed} of {counted(n_rows, 'item')} could not be predicted: see the column error.")
     if n_failed == n_rows:
         raise typer.Exit(1)

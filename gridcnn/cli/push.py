@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.options import (
+    AnnotationsOption,
     EncodingOption,
+    EndOption,
     LabelOption,
     LabelsOption,
     ModelArgument,
     PathOption,
     SplitOption,
+    SplitPartOption,
+    StartOption,
     TextOption,
 )
 from gridcnn.cli.output import note
 from gridcnn.cli.several import columns_for
-from gridcnn.cli.sources import Columns
 from gridcnn.display import printable
 from gridcnn.errors import ConfigurationError
 
@@ -52,6 +56,10 @@ def push(
     text: TextOption = None,
     path: PathOption = None,
     split: SplitOption = None,
+    split_part: SplitPartOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    annotations: AnnotationsOption = None,
     encoding: EncodingOption = None,
 ) -> None:
     """Upload a model and its model card to the Hugging Face Hub.
@@ -59,16 +67,17 @@ def push(
     Log in first, by `hf auth login` or the variable HF_TOKEN. Afterwards `gridcnn predict hf://USER/NAME ...` works
     everywhere.
     """
-    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, labels=labels)
-    if test is None and columns.given():
-        raise ConfigurationError(f"{', '.join(columns.given())}: for the items of --test, so name them as well.")
+    times = {"start": start, "end": end, "annotations": annotations}
+    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, **times, labels=labels)
+    if test is None and (given := [*columns.given(), *([] if split_part is None else ["--split-part"])]):
+        raise ConfigurationError(f"{', '.join(given)}: for the items of --test, so name them as well.")
 
     from gridcnn.export.hub import is_hub_name
     from gridcnn.export.hub import push as upload
 
     if is_hub_name(model):
         raise ConfigurationError(f"{model.as_posix()} is on the hub already: name a file that `gridcnn train` saved.")
-    report = None if test is None else _report(model, test, columns)
+    report = None if test is None else _report(model, test, columns, split_part)
     pushed = upload(model, repository, private=private, licence=licence, evaluation=report, onnx=onnx)
     print(printable(f"pushed {', '.join(pushed.files)} to {pushed.url}"))
     if pushed.without_onnx and onnx:
@@ -77,20 +86,18 @@ def push(
         note("note: the model card states no licence, so nobody may use the model: name one by --licence")
 
 
-def _report(model: Path, source: str, columns: Columns) -> AnyReport:
+def _report(model: Path, source: str, columns: Columns, split_part: str | None) -> AnyReport:
     """Score the model on items that it has not seen."""
-    from gridcnn.cli.models import load_model, read_for
+    from gridcnn.cli.models import load_model, part_to_score, read_for
     from gridcnn.evaluation.label_sets_report import make_label_set_report
     from gridcnn.evaluation.report import make_report
 
     fitted = load_model(model)
     columns = columns_for(fitted, columns)
-    data = read_for(fitted, source, columns)
-    seen = None
-    if data.split is not None:
-        learned = data.part("train") if "train" in data.split else None
-        seen = None if learned is None else (learned.items, learned.labels)
-        data = data.part("test")
+    every = read_for(fitted, source, columns)
+    data = part_to_score(every, split_part)
+    learned = every.part("train") if every.split is not None and "train" in every.split else None
+    seen = None if learned is None else (learned.items, learned.labels)
     make: Any = make_label_set_report if fitted.several else make_report
     report: AnyReport = make(fitted, data.items, data.labels, train=seen, name=model.name, source=source)
     return report

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gridcnn.cli.asking import Asked, Source, read_inputs
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.hub_sources import column_of_bytes
 from gridcnn.cli.listed import stored_files
 from gridcnn.cli.rows import count
 from gridcnn.cli.segmented import in_parts
-from gridcnn.cli.sources import Columns, holds_rows, require_kind
+from gridcnn.cli.sources import holds_rows, require_kind
 from gridcnn.errors import DataError, ItemError
 
 if TYPE_CHECKING:

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from gridcnn.cli.cautions import print_cautions
-from gridcnn.cli.models import load_model, read_for
+from gridcnn.cli.columns import Columns
+from gridcnn.cli.models import load_model, part_to_score, read_for
 from gridcnn.cli.options import (
+    AnnotationsOption,
     EncodingOption,
+    EndOption,
     LabelOption,
     LabelsOption,
     ModelArgument,
     PathOption,
     SourceArgument,
     SplitOption,
+    SplitPartOption,
+    StartOption,
     TextOption,
 )
-from gridcnn.cli.output import list_skipped, note, prepare_output, printable_lines, written
+from gridcnn.cli.output import list_skipped, note, prepare_page, printable_lines, written
+from gridcnn.cli.segmented import names_in
 from gridcnn.cli.several import columns_for
-from gridcnn.cli.sources import Columns
-
-if TYPE_CHECKING:
-    pass
+from gridcnn.display import counted
 
 
 def report(
@@ -49,22 +51,23 @@ def report(
     text: TextOption = None,
     path: PathOption = None,
     split: SplitOption = None,
-    split_part: Annotated[
-        str | None,
-        typer.Option("--split-part", help="Part of a divided set to score.  \\[default: test]"),
-    ] = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    annotations: AnnotationsOption = None,
+    split_part: SplitPartOption = None,
     encoding: EncodingOption = None,
 ) -> None:
     """Score a model on held-out items and save a page: scores, curves, mistakes to look at and listen to."""
-    prepare_output(output, [model, source, *([] if train is None else [train])])
+    prepare_page(output, [model, source, *([] if train is None else [train])])
     fitted = load_model(model)
-    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, labels=labels)
+    times = {"start": start, "end": end, "annotations": annotations}
+    columns = Columns(label=label, text=text, path=path, split=split, encoding=encoding, **times, labels=labels)
     columns = columns_for(fitted, columns)
     data = read_for(fitted, source, columns)
-    held_out, learned = data, None if train is None else read_for(fitted, train, columns)
-    if data.split is not None:
-        held_out = replace(data.part(split_part or "test"), skipped=data.skipped)
-        learned = data if learned is None else learned
+    held_out = part_to_score(data, split_part)
+    learned = None if train is None else read_for(fitted, train, columns)
+    if data.split is not None and learned is None:
+        learned = data
     if learned is not None and learned.split is not None:
         learned = learned.part("train") if "train" in learned.split else None
 
@@ -82,6 +85,7 @@ def report(
         name=model.name,
         source=source,
         skipped=held_out.skipped,
+        names=names_in(held_out),
     )
     with written(output) as file:
         file.write(page(made))
@@ -91,5 +95,5 @@ def report(
         note(f"note: {line}")
     print_cautions(fitted.adapter, fitted.adapter.check_items(held_out.items))
     if made.skipped:
-        note(f"{len(made.skipped)} items could not be read and are not counted:")
+        note(f"{counted(len(made.skipped), 'item')} could not be read, not counted here:")
         list_skipped(made.skipped)

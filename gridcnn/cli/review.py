@@ -14,6 +14,7 @@ from rich.console import Console
 
 from gridcnn.cli.asked import Asked, Source
 from gridcnn.cli.asking import read_inputs
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.labelled_rows import LabelledRows, not_writable
 from gridcnn.cli.models import load_model
 from gridcnn.cli.options import (
@@ -26,9 +27,8 @@ from gridcnn.cli.options import (
     TextOption,
     ThreadsOption,
 )
-from gridcnn.cli.output import list_skipped, note, prepare_output, written
+from gridcnn.cli.output import PAGES, list_skipped, note, prepare_output, written
 from gridcnn.cli.rows import count, nothing
-from gridcnn.cli.sources import Columns
 from gridcnn.cli.waiting import Waiting
 from gridcnn.errors import ConfigurationError, DataError, Skipped
 from gridcnn.stored import Stored
@@ -81,7 +81,7 @@ def review(
     digit or a typed name corrects it, → skips. If items may have several labels, digits and names switch them on and
     off, and Enter says that they are right. The browser keeps the progress; Save downloads labels.csv.
     """
-    place = output if output.suffix.lower() in {".html", ".htm"} else output / PAGE
+    place = output if output.suffix.lower() in PAGES else output / PAGE
     prepare_output(place, [model, *inputs])
     columns = Columns(text=text, path=path, group=group, encoding=encoding, start=start, end=end)
     with Waiting(Console(stderr=True), "reading") as waiting:

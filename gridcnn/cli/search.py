@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.embedding_file import EmbeddingFile, opened_embeddings
 from gridcnn.cli.models import load_model, one_item
 from gridcnn.cli.options import EncodingOption, EndOption, PathOption, StartOption, TextOption, ThreadsOption
 from gridcnn.cli.output import add_row, note, print_table, table
-from gridcnn.cli.sources import Columns
 from gridcnn.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from gridcnn.model import FittedModel
 
 
@@ -25,7 +27,11 @@ def search(
     ],
     query: Annotated[
         str,
-        typer.Argument(metavar="QUERY", help="A picture, a recording, a sentence in quotes, or with --row a csv file."),
+        typer.Argument(
+            metavar="QUERY",
+            help="A picture, a recording, a sentence in quotes, or with --row a csv file; also the name of an item, as "
+            "EMBEDDINGS and answers write it, such as 'log.csv, 60 to 101'.",
+        ),
     ],
     *,
     top: Annotated[int, typer.Option("--top", min=1, max=100_000, help="How many items are listed.")] = 20,
@@ -61,14 +67,12 @@ def search(
     with opened_embeddings(embeddings) as file:
         fitted = _model_of(file, embeddings, model, threads)
         columns = Columns(text=text, path=path, start=start, end=end, encoding=encoding)
-        raw, name = one_item(fitted, query, row, columns)
-        from gridcnn.inference import embed
         from gridcnn.inference.similarity import nearest
 
-        wanted = embed(fitted, [raw])
-        if wanted.errors[0]:
-            raise DataError(f"{name or query}: {wanted.errors[0]}")
-        positions, similarities = nearest(wanted.vectors[0], file.blocks(), top)
+        vector = file.vector_of(query) if row is None and not columns.given() else None
+        if vector is None:
+            vector = _embedded(fitted, *one_item(fitted, query, row, columns), query)
+        positions, similarities = nearest(vector, file.blocks(), top)
         found = file.rows(positions.tolist())
     if as_json:
         rows = [{"similarity": round(it, 6), **each} for it, each in zip(similarities.tolist(), found, strict=True)]
@@ -81,6 +85,17 @@ def search(
     print_table(shown)
     if not found:
         note(f"{embeddings} holds no vectors.")
+
+
+def _embedded(model: FittedModel, raw: Any, name: str | None, query: str) -> np.ndarray:
+    """Return the feature vector of an item, float32 `(n_features,)`."""
+    from gridcnn.inference import embed
+
+    found = embed(model, [raw])
+    if found.errors[0]:
+        raise DataError(f"{name or query}: {found.errors[0]}")
+    vector: np.ndarray = found.vectors[0]
+    return vector
 
 
 def _model_of(file: EmbeddingFile, place: Path, model: Path | None, threads: int | None) -> FittedModel:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gridcnn.cli.asked import Asked, Source, unreadable
-from gridcnn.cli.sources import Columns, holds_rows
+from gridcnn.cli.asked import Asked, Source, text_name, unreadable
+from gridcnn.cli.columns import Columns
+from gridcnn.cli.sources import holds_rows
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
 from gridcnn.segments import Segment, Span, file_of
 from gridcnn.stored import Stored
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from gridcnn.datasets.members import Place
     from gridcnn.model import FittedModel
 
-__all__ = ["as_item", "has_parts", "in_parts", "long_item", "read_by"]
+__all__ = ["as_item", "has_parts", "in_parts", "long_item", "names_in", "read_by", "require_long"]
 
 LOGS_HELD = 4
 """Logs that are in memory at a time, since rows that name one may stand anywhere."""
@@ -29,6 +30,18 @@ LOGS_HELD = 4
 def has_parts(adapter: Adapter) -> bool:
     """Whether an item may be a part of a longer one, and not only all of a picture or of a row."""
     return adapter.reads_logs or adapter.reads_texts or (adapter.reads_files and adapter.spec_.axes[-1].unit == "s")
+
+
+def require_long(model: FittedModel) -> None:
+    """Refuse a model of items in which nothing can be detected, before anything else is said of it."""
+    from gridcnn.adapters import Adapter
+
+    if type(model.adapter).slide is Adapter.slide:
+        noun = model.adapter.noun.removesuffix("s")
+        raise ConfigurationError(
+            f"this model reads {noun}s, in which nothing can be detected: events lie in recordings, logs and texts. "
+            f"`gridcnn predict` answers {noun}s."
+        )
 
 
 def long_item(file: Place, adapter: Adapter, encoding: str | None = None) -> Any:
@@ -111,6 +124,14 @@ def read_by(data: Dataset, model: FittedModel) -> Dataset:
     return replace(data.take(kept), items=items, skipped=(*data.skipped, *skipped))
 
 
+def names_in(data: Dataset) -> list[str] | None:
+    """Return what items are called that have no names of their own: parts by their places, rows by their numbers."""
+    if data.places is not None:
+        return list(map(str, data.places))
+    table: Any = data.items
+    return [f"row {row}" for row in table.index] if hasattr(table, "iloc") else None
+
+
 def _samples(item: Any) -> int:
     """Return how many samples a series has before NaN begins in all channels."""
     import numpy as np
@@ -138,13 +159,11 @@ def in_parts(
     Raises
     ------
     ConfigurationError
-        If only one is named, an input is no file of rows, or the model reads no parts of anything.
+        If an input is no file of rows, or the model reads no parts of anything.
     DataError
         If it has no such column.
     """
     if columns.start is None or columns.end is None:
-        if columns.start != columns.end:
-            raise ConfigurationError("--start and --end belong together: name both columns, or neither.")
         return list(sources)
     if not has_parts(adapter):
         raise ConfigurationError(
@@ -177,7 +196,7 @@ def _parts_of(source: Source, start: str, end: str, columns: Columns, adapter: A
             except DataError as error:
                 yield unreadable(row, error.reason if isinstance(error, ItemError) else error, asked.row)
             else:
-                name = str(item) if adapter.reads_texts and asked.place is None else str(where)
+                name = text_name(item, row) if isinstance(item, str) and asked.place is None else str(where)
                 yield Asked(name, item, asked.row, where)
 
     return source._replace(items=items)

@@ -6,9 +6,10 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, table
-from gridcnn.cli.sources import Columns
-from gridcnn.display import printable
+from gridcnn.cli.segmented import names_in
+from gridcnn.display import counted, printable
 from gridcnn.errors import ConfigurationError, Skipped
 
 if TYPE_CHECKING:
@@ -55,9 +56,7 @@ def score_data(model: FittedModel, data: Dataset) -> ScoredLabelSets:
     """Score the readable items of a set."""
     from gridcnn.evaluation.label_sets import score_label_sets
 
-    table: Any = data.items
-    names = [f"row {row}" for row in table.index] if hasattr(table, "iloc") else None
-    return score_label_sets(model, data.items, data.labels, names)
+    return score_label_sets(model, data.items, data.labels, names_in(data))
 
 
 def show_scores(model: FittedModel, data: Dataset, *, as_json: bool) -> tuple[int, int, list[Skipped]]:
@@ -161,5 +160,5 @@ def note_after_scores(data: Dataset, skipped: list[Skipped]) -> None:
     for line in data.notes:
         note(line)
     if skipped:
-        note(f"{len(skipped)} items could not be read and are not counted:")
+        note(f"{counted(len(skipped), 'item')} could not be read, not counted here:")
         list_skipped(skipped)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from gridcnn.cli.hub_sources import downloaded, hub_folder_in, is_on_hub, read_hub_folder, told_columns
+from gridcnn.cli.columns import Columns
+from gridcnn.cli.hub_sources import downloaded, hub_folder_in, is_on_hub, read_hub_folder
+from gridcnn.cli.named_files import annotated_logs, item_columns, require_numbers
 from gridcnn.cli.named_sets import hint, named_set
 from gridcnn.cli.recording_ends import within_recordings
 from gridcnn.errors import ConfigurationError, DataError
@@ -26,27 +29,6 @@ TABLE_FILES = ".csv, .tsv, .parquet, .jsonl, .json or .xlsx"
 """Files that hold one row per item; each may also be compressed, as .gz, .bz2, .xz or .zst, or alone in a .zip."""
 
 
-@dataclass(frozen=True)
-class Columns:
-    """The columns of a manifest that a person named."""
-
-    label: str | None = None
-    text: str | None = None
-    path: str | None = None
-    group: str | None = None
-    split: str | None = None
-    start: str | None = None
-    end: str | None = None
-    annotations: str | None = None
-    encoding: str | None = None
-    labels: str | None = None
-
-    def given(self, *without: str) -> list[str]:
-        """Return the flags that were used."""
-        names = (field.name for field in fields(self))
-        return [f"--{name}" for name in names if getattr(self, name) is not None and name not in without]
-
-
 def read_labelled(
     source: str,
     columns: Columns,
@@ -60,8 +42,6 @@ def read_labelled(
 
     With several labels an item, annotations that overlap become label sets, unless they are to stay `as_events`.
     """
-    if columns.label is not None and columns.labels is not None:
-        raise ConfigurationError("--label is one label an item, --labels several: give one of them.")
     from gridcnn.datasets.remote import is_remote
 
     if is_remote(source):
@@ -112,15 +92,10 @@ def _read_remote(source: str, columns: Columns, *, adapter: type[Adapter] | Adap
 
 def _read_annotations(place: Path, columns: Columns, on_error: str) -> Dataset:
     """Read annotations of long recordings; which formats there are is said if one is unknown."""
-    from gridcnn.datasets.annotations import KINDS
     from gridcnn.datasets.segmented import load_annotations
 
-    if others := columns.given("annotations", "label", "labels", "group", "split", "encoding"):
-        raise ConfigurationError(f"{', '.join(others)}: leave it out: the format of annotations says what is where.")
-    if columns.annotations not in (*KINDS, "auto"):
-        raise ConfigurationError(
-            f"--annotations: expected auto or one of {', '.join(KINDS)}, got {columns.annotations!r}"
-        )
+    if (listing := annotated_logs(place, columns)) is not None:
+        return read_file(place, listing, on_error, None)
     kind = None if columns.annotations == "auto" else columns.annotations
     bad_rows: Literal["raise", "skip"] = "raise" if on_error == "raise" else "skip"
     return load_annotations(
@@ -172,7 +147,7 @@ def read_unlabelled(source: str, columns: Columns) -> Dataset:
 
 def _refuse_columns(source: str, columns: Columns) -> None:
     if columns.given() and columns.annotations is not None and not Path(source).exists() and not is_on_hub(source):
-        raise DataError(f"{source}: no such file or folder, seen from {Path.cwd()}: {hint(source)}.")
+        raise DataError(f"{source}: no such file or folder, seen from {Path.cwd()}: {hint(source)}")
     if columns.given():
         raise ConfigurationError(
             f"{', '.join(columns.given())}: for csv, tsv, parquet and jsonl files, and {source} is none "
@@ -247,18 +222,7 @@ def read_file(
             f"{f': unpack the archive first, {advice} {place}' if advice else ''}."
         )
     bad_rows: Literal["raise", "skip"] = "raise" if on_error == "raise" else "skip"
-    text, path, label = columns.text, columns.path, columns.label
-    if text is None and path is None:
-        path, text, label = told_columns(place, label or columns.labels)
-        path = path or _listing_column(place)
-        label = None if columns.labels is not None else label
-    if adapter is not None and (adapter.reads_texts or adapter.reads_files):
-        if columns.text is not None and adapter.reads_files:
-            raise ConfigurationError(f"--text {columns.text}: the model reads {adapter.noun}s, so leave --text out.")
-        if adapter.reads_files:
-            text, path = None, path or _listing_column(place) or "path"
-        elif columns.path is None:  # or texts are files
-            text, path = text or "text", None
+    text, path, label = item_columns(place, columns, adapter)
     if text is None and path is None:
         if others := columns.given("label", "labels", "encoding"):
             raise ConfigurationError(
@@ -269,7 +233,10 @@ def read_file(
 
         how = {"label": columns.label, "labels": columns.labels, "encoding": columns.encoding}
         with contextlib.nullcontext(place) if isinstance(place, Path) else local_copy(place) as file:
-            return load_table(file, **how, on_error=bad_rows)
+            data = load_table(file, **how, on_error=bad_rows)
+            if adapter is not None and not isinstance(adapter, type):
+                require_numbers(data.items[:1], adapter, file, str(place), columns.encoding)
+            return data
     return load_manifest(
         place,
         label=label,
@@ -283,13 +250,6 @@ def read_file(
         encoding=columns.encoding,
         on_error=bad_rows,
     )
-
-
-def _listing_column(place: Path | RemoteFile) -> str | None:
-    """Return the column that lists files in a metadata.csv of Hugging Face's layout; None of any other file."""
-    from gridcnn.datasets.hub_folder import FILE_NAME, lists_files
-
-    return FILE_NAME if place.stem == "metadata" and lists_files(place) else None
 
 
 def holds_rows(place: Place | RemoteFile) -> bool:
@@ -335,14 +295,36 @@ def adapter_for(data: Dataset, options: dict[str, Any], name: str | None = None)
     from gridcnn import adapters
 
     kind = adapters.for_modality(data.modality) if name is None else adapters.by_name(name)
+    described = {"sample_rate": data.sample_rate, "axes": data.axes or None}  # by the data set itself
+    known = kind().get_params(deep=False)
+    told = {key: value for key, value in described.items() if value is not None and key in known}
+    return require_options(kind, options, told, data.name)
+
+
+def require_options(
+    kind: type[Adapter], options: Mapping[str, Any], told: Mapping[str, Any] | None = None, items: str = ""
+) -> Adapter:
+    """Make an adapter of a kind; ConfigurationError for an option that it does not have.
+
+    Parameters
+    ----------
+    kind : type of Adapter
+        Which one.
+    options : mapping
+        Constructor parameters by name; None is the adapter's choice.
+    told : mapping, optional
+        What the data set says of itself, which options go before.
+    items : str
+        What messages call the items.
+    """
     known = kind().get_params(deep=False)
     given = {key: value for key, value in options.items() if value is not None}
     for key in given:
         if key not in known:
-            flag = _ADAPTER_FLAGS.get(key, key)
+            flag = _ADAPTER_FLAGS.get(key, f"--{key}")
             raise ConfigurationError(
-                f"{flag} is no option of {kind.__name__}, which reads {data.name or 'these items'}: leave it out."
+                f"{flag} is no option of {kind.__name__}, which reads {items or 'these items'}: leave it out."
             )
-    described = {"sample_rate": data.sample_rate, "axes": data.axes or None}  # by the data set itself
-    told = {key: value for key, value in described.items() if value is not None and key in known}
-    return kind(**told | given)
+    made: Any = kind
+    adapter: Adapter = made(**{**(told or {}), **given})
+    return adapter

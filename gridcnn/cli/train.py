@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 
 from gridcnn.cli.background import NoBackgroundOption, with_background
+from gridcnn.cli.before import adapter_options, require_possible
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.earlier import FromOption, LikeOption, LogOption, earlier_models
 from gridcnn.cli.options import (
     AdapterOption,
@@ -30,7 +32,6 @@ from gridcnn.cli.options import (
     ThreadsOption,
     WorkersOption,
     input_option,
-    size_of,
     training_option,
     with_hyperparameters,
 )
@@ -38,7 +39,7 @@ from gridcnn.cli.output import note, prepare_output, save_model
 from gridcnn.cli.scaling import fit_by
 from gridcnn.cli.segmented import read_by
 from gridcnn.cli.several import compare_label_sets
-from gridcnn.cli.sources import Columns, adapter_for, parts_of, read_labelled
+from gridcnn.cli.sources import adapter_for, parts_of, read_labelled
 from gridcnn.cli.stopping import sigterm_like_ctrl_c
 from gridcnn.cli.train_report import print_audit, print_plan, print_read, print_scores, report_skipped, write_history
 from gridcnn.display import printable
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from gridcnn.datasets import Dataset
     from gridcnn.model import FittedModel
     from gridcnn.training.job import Split
-
 
 _TOO_MANY_SKIPPED, _INTERRUPTED = 1, 130
 
@@ -164,21 +164,21 @@ def train(
     earlier = earlier_models(start, like, compare=compare)
     columns = Columns(label, text, path, group, split, begin, end, annotations, encoding, labels)
     fit = fit_by(workers, ray_address)
+    options = adapter_options(
+        {"ordering": ordering, "sample_rate": sample_rate, "duration": duration, "mels": mels, "hop": hop,
+         "image_size": image_size, "tokens": tokens, "vectors": vectors}
+    )  # fmt: skip
+    require_possible(
+        options,
+        adapter,
+        {"class_weight": class_weight, "jobs": jobs, "device": device, "labels": labels,
+         "background": hyperparameters.get("background"), "no_background": no_background},
+    )  # fmt: skip
     data = read_labelled(source, columns, on_error=on_error.value, adapter=earlier.adapter)
     if on_error is OnError.raise_ and data.skipped:
         raise DataError(f"{data.skipped[0].item}: {data.skipped[0].reason}. Remove it, or use --on-error skip.")
     parts = parts_of(data)
     print_read(data, parts, in_full=dry_run)
-    options = {
-        "ordering": ordering and ordering.value,
-        "sample_rate": sample_rate,
-        "duration": duration,
-        "n_mels": mels,
-        "hop_length": hop,
-        "size": None if image_size is None else size_of("--image-size", image_size),
-        "tokens": tokens,
-        "vectors": vectors,
-    }
     reader = adapter_for(data, earlier.options(options), earlier.adapter_name(adapter))
 
     import numpy as np

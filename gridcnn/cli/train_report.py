@@ -12,7 +12,7 @@ from gridcnn.cli.models import score_items
 from gridcnn.cli.output import add_row, list_skipped, note, print_table, table, write_csv
 from gridcnn.cli.segmented import read_by
 from gridcnn.cli.several import print_scores_after_training, score_test_part
-from gridcnn.display import printable
+from gridcnn.display import counted, printable
 from gridcnn.errors import GridcnnError, Skipped
 from gridcnn.temporary import as_called
 
@@ -40,19 +40,21 @@ MOST_FINDINGS = 5
 def print_read(data: Dataset, parts: Mapping[str, Dataset], *, in_full: bool = False) -> None:
     """Say what was read: kind and number of items, parts, classes with their counts, and what the loader noticed.
 
-    In full, or if they are more than those that were read, the items that the loader left out are listed with reasons.
+    In full, or if they are as many as those that were read, or leave fewer than two classes, the items that the loader
+    left out are listed with reasons.
     """
     skipped = f", {len(data.skipped):,} left out" if data.skipped else ""
-    print(printable(f"read {len(data):,} items ({data.modality}) of {data.name or 'the source'}{skipped}"))
+    print(printable(f"read {counted(len(data), 'item')} ({data.modality}) of {data.name or 'the source'}{skipped}"))
     if len(parts) > 1 or "train" not in parts:
         print("parts: " + ", ".join(f"{name} {len(part):,}" for name, part in parts.items()))
     counts = parts["train"].counts
-    what = "labels, of which an item may have several" if data.several else "class" if len(counts) == 1 else "classes"
-    print(printable(f"{len(counts):,} {what}: {_counted(counts)}"))
-    for line in data.notes:
+    what = counted(len(counts), "label") if data.several else counted(len(counts), "class", "classes")
+    some = ", of which an item may have several" if data.several else ""
+    print(printable(f"{what}{some}: {_counted(counts)}"))
+    for line in (*data.notes, *data.split_notes):
         note(f"note: {line}")
-    if (in_full and data.skipped) or len(data.skipped) > len(data):
-        note(f"left out {len(data.skipped):,} of {len(data) + len(data.skipped):,} items:")
+    if data.skipped and (in_full or len(data.skipped) >= len(data) or (counts and len(counts) < 2)):
+        note(f"left out {len(data.skipped):,} of {counted(len(data) + len(data.skipped), 'item')}:")
         list_skipped(data.skipped)
 
 
@@ -195,7 +197,7 @@ def report_skipped(skipped: Sequence[Skipped], n_items: int, path: Path) -> bool
     skipped = sorted(skipped, key=lambda each: [(len(part), part) for part in re.split(r"(\d+)", each.item)])
     rows = [(as_called(each.item), as_called(each.reason)) for each in skipped]
     kept = _try_to_write(path, lambda: write_csv(path, ("item", "reason"), rows))
-    note(f"skipped {len(skipped)} of {n_items} items{f', listed in {path}' if kept else ''}:")
+    note(f"skipped {len(skipped)} of {counted(n_items, 'item')}{f', listed in {path}' if kept else ''}:")
     list_skipped(skipped)
     too_many = len(skipped) > TOLERATED_SHARE * n_items
     if too_many:

@@ -10,17 +10,18 @@ import typer
 from rich.console import Console
 
 from gridcnn.cli.background import with_background
+from gridcnn.cli.before import adapter_options, require_possible
+from gridcnn.cli.columns import Columns
 from gridcnn.cli.options import (
     DURATION,
     OnError,
     SourceArgument,
     seconds_of,
-    size_of,
     with_hyperparameters,
     with_options_of,
 )
-from gridcnn.cli.output import note, prepare_output, save_model, written
-from gridcnn.cli.sources import Columns, adapter_for, parts_of, read_labelled
+from gridcnn.cli.output import note, prepare_output, prepare_page, save_model, written
+from gridcnn.cli.sources import adapter_for, parts_of, read_labelled
 from gridcnn.cli.stopping import sigterm_like_ctrl_c
 from gridcnn.cli.train import train
 from gridcnn.cli.train_report import print_audit, print_read, print_scores, report_skipped
@@ -120,12 +121,14 @@ def tune(
     seconds = None if time_ is None else seconds_of("--time", time_)
     files = _files(output, page, [source, *([] if study is None else [study]), shared["vectors"]])
     columns = {name: shared[name] for name in _COLUMNS if name != "begin"} | {"start": shared["begin"]}
-    data = read_labelled(source, Columns(**columns), on_error=shared["on_error"].value)
+    asked, options = Columns(**columns), adapter_options(shared)
+    require_possible(options, shared["adapter"], {**shared, "background": hyperparameters.get("background")})
+    data = read_labelled(source, asked, on_error=shared["on_error"].value)
     if shared["on_error"] is OnError.raise_ and data.skipped:
         raise DataError(f"{data.skipped[0].item}: {data.skipped[0].reason}. Remove it, or use --on-error skip.")
     parts = parts_of(data)
     print_read(data, parts)
-    reader = adapter_for(data, _options(shared), shared["adapter"])
+    reader = adapter_for(data, options, shared["adapter"])
 
     from gridcnn.cli.trials import TrialsDisplay
     from gridcnn.pipeline.parallel import set_computing_threads
@@ -183,23 +186,9 @@ def _files(output: Path | None, page: Path | None, inputs: list[Any]) -> tuple[P
     given = [each for each in inputs if each is not None]
     prepare_output(output, given, plain=True, model=True)
     others = (page or output.with_name(f"{output.stem}.tuning.html"), output.with_name(f"{output.name}.skipped.csv"))
-    for each in others:
-        prepare_output(each, given, plain=True)
+    prepare_page(others[0], given, plain=True)
+    prepare_output(others[1], given, plain=True)
     return output, *others
-
-
-def _options(shared: dict[str, Any]) -> dict[str, Any]:
-    """Return the constructor parameters of the adapter that were given."""
-    return {
-        "ordering": shared["ordering"] and shared["ordering"].value,
-        "sample_rate": shared["sample_rate"],
-        "duration": shared["duration"],
-        "n_mels": shared["mels"],
-        "hop_length": shared["hop"],
-        "size": None if shared["image_size"] is None else size_of("--image-size", shared["image_size"]),
-        "tokens": shared["tokens"],
-        "vectors": shared["vectors"],
-    }
 
 
 def _counted(tuned: Tuned) -> str:

@@ -103,6 +103,7 @@ def make_label_set_report(
     name: str = "",
     source: str = "",
     skipped: Sequence[Skipped] = (),
+    names: Sequence[str] | None = None,
 ) -> LabelSetReport:
     """Score a model with several labels an item; the parameters are those of `make_report`.
 
@@ -112,9 +113,10 @@ def make_label_set_report(
         If no item has a label that the model knows.
     """
     assert model.thresholds is not None  # for the type checker
-    scored = score_label_sets(model, items, labels)
+    scored = score_label_sets(model, items, labels, names)
     checked = model.adapter.check_items(items)
-    readable = [checked[at] for at in np.flatnonzero(scored.good).tolist()]
+    good = np.flatnonzero(scored.good).tolist()
+    readable = [checked[at] for at in good]
     given = scored.probabilities >= model.thresholds
     wrong = np.flatnonzero((given != scored.truth).any(axis=1))
     off = np.abs(scored.truth - scored.probabilities)
@@ -125,7 +127,7 @@ def make_label_set_report(
     def answer(at: int) -> Answer:
         truth = [label for label, has in zip(known, scored.truth[at], strict=True) if has]
         said, is_ = (joined(each, known) or "no label" for each in (named[at], truth))
-        return shown_answer(model, readable[at], is_, said, None)
+        return shown_answer(model, readable[at], is_, said, None, None if names is None else names[good[at]])
 
     plain = predict(replace(model, certainty=Certainty()), readable).probabilities
     uncalibrated = evaluate_label_sets(scored.truth, plain, model.thresholds, model.class_names).calibration

@@ -12,7 +12,7 @@ import scipy.stats
 from gridcnn.adapters.records import Preview
 from gridcnn.calibration import Calibration, calibrate
 from gridcnn.certainty import Certainty
-from gridcnn.display import as_text
+from gridcnn.display import as_text, counted
 from gridcnn.errors import DataError, ItemError, Skipped
 from gridcnn.evaluation.baselines import fit_baseline
 from gridcnn.evaluation.comparison import Comparison, compare
@@ -34,6 +34,7 @@ class Answer(NamedTuple):
 
     `confidence` is the probability of `prediction`, in [0, 1]; None if that is a set of labels. `preview` shows the
     item; if it has neither pixels nor text, `grid` `(channels, *sizes)` is the first window as the network sees it.
+    `name` is what a part of a longer item is called; empty if the item itself says so.
     """
 
     truth: str
@@ -42,6 +43,7 @@ class Answer(NamedTuple):
     item: Any
     preview: Preview
     grid: np.ndarray | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Report:
         low, high = self.interval
         lines = [
             *([f"warning: {self.warning}"] if self.warning else []),
-            f"accuracy           {self.scores.accuracy:.4f} on {self.scores.n_items} items "
+            f"accuracy           {self.scores.accuracy:.4f} on {counted(self.scores.n_items, 'item')} "
             f"(95 % interval {low:.4f} to {high:.4f})",
             f"balanced accuracy  {self.scores.balanced_accuracy:.4f}",
             f"macro F1           {self.scores.macro_f1:.4f}",
@@ -150,6 +152,7 @@ def make_report(
     name: str = "",
     source: str = "",
     skipped: Sequence[Skipped] = (),
+    names: Sequence[str] | None = None,
 ) -> Report:
     """Score a trained model on labelled items.
 
@@ -165,6 +168,8 @@ def make_report(
         Names of the model and of the items.
     skipped : sequence of Skipped
         Items that could not even be listed.
+    names : sequence of n str, optional
+        What the items are called; the default is `Predictions.items`.
 
     Raises
     ------
@@ -186,7 +191,8 @@ def make_report(
     good = np.flatnonzero(answers.good)
     if not len(good):
         raise DataError(f"none of the {len(answers)} items can be read; the first: {answers.errors[0]}")
-    unreadable = [Skipped(item, why) for item, why in zip(answers.items, answers.errors, strict=True) if why]
+    called = list(answers.items if names is None else names)
+    unreadable = [Skipped(item, why) for item, why in zip(called, answers.errors, strict=True) if why]
     truth = np.asarray(labels).astype(str)[good]
     prediction = answers.most_probable[good].astype(str)
     scores = evaluate(truth, prediction, model.class_names)
@@ -202,7 +208,14 @@ def make_report(
 
     def shown(positions: np.ndarray) -> list[Answer]:
         return [
-            shown_answer(model, checked[good[at]], truth[at], prediction[at], float(confidence[at]))
+            shown_answer(
+                model,
+                checked[good[at]],
+                truth[at],
+                prediction[at],
+                float(confidence[at]),
+                None if names is None else names[good[at]],
+            )
             for at in positions[:MOST_SHOWN].tolist()
         ]
 
@@ -233,7 +246,7 @@ def make_report(
         item_map=make_map(
             model,
             [checked[at] for at in good.tolist()],
-            [answers.items[at] for at in good.tolist()],
+            [called[at] for at in good.tolist()],
             truth,
             prediction,
         ),
@@ -246,13 +259,15 @@ def _uncalibrated(model: FittedModel, items: Sequence[Any], truth: np.ndarray) -
     return calibrate(answers.most_probable.astype(str) == truth, answers.probabilities.max(axis=1))
 
 
-def shown_answer(model: FittedModel, item: Any, truth: str, prediction: str, confidence: float | None) -> Answer:
+def shown_answer(
+    model: FittedModel, item: Any, truth: str, prediction: str, confidence: float | None, name: str | None = None
+) -> Answer:
     """Return an answer with a preview of its item, or with its grid."""
     try:
         preview, grid = seen(model, item)
     except ItemError as error:  # it could be read a moment ago
         preview, grid = Preview(note=error.reason), None
-    return Answer(truth, prediction, confidence, item, preview, grid)
+    return Answer(truth, prediction, confidence, item, preview, grid, name or "")
 
 
 def configuration_of(model: FittedModel) -> dict[str, dict[str, Any]]:

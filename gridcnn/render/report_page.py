@@ -47,7 +47,7 @@ def label_set_report_page(report: LabelSetReport) -> str:
 
 
 def _shown(report: Report | LabelSetReport, answer: Answer) -> Shown:
-    shown = show(name_of(answer.item), answer.preview)
+    shown = show(answer.name or name_of(answer.item), answer.preview)
     if answer.grid is None:
         return shown
     return shown._replace(picture=picture_uri(draw_grid(answer.grid, upwards=report.spec.axes[0].upwards)))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gridcnn.adapters import Adapter
+from gridcnn.display import counted
 from gridcnn.multilabel import joined, set_numbers
 from gridcnn.network.config import BackboneConfig
 from gridcnn.pipeline.duplicates import contradictions
@@ -66,11 +67,12 @@ def _about_split(job: Job, training: LabelledItems, checking: LabelledItems | No
         elif training.groups is not None and checking.groups is not None:
             n_groups = [len(np.unique(groups)) for groups in (training.groups, checking.groups)]
             how = f"whole groups, {n_groups[0]} to train on and {n_groups[1]} to validate on"
-        return f"split: {n_training:,} items to train on, {len(checking.target):,} to validate on ({how})"
+        return f"split: {_items(n_training)} to train on, {len(checking.target):,} to validate on ({how})"
     why = ""
     if job.config.validation_fraction and n_training < SMALLEST_SPLIT:
         why = f" (fewer than {SMALLEST_SPLIT} different items are too few for one)"
-    return f"split: {n_training:,} items to train on, none to validate on{why}, so no score says how good the model is"
+    none = f"none to validate on{why}, so no score says how good the model is"
+    return f"split: {_items(n_training)} to train on, {none}"
 
 
 def contradicting(parts: Sequence[tuple[LabelledItems, EncodedItems]]) -> list[list[tuple[str, int]]]:
@@ -113,7 +115,8 @@ def about_contradictions(groups: Sequence[Sequence[tuple[str, int]]], classes: n
 def about_unscored(n_left_out: int, n_left: int) -> str:
     """Say how many items do not count in the validation, because training has their content."""
     rest = f"{n_left:,} are left" if n_left else "none is left, so no score says how good the model is"
-    return f"{_items(n_left_out)} to validate on have the content of items to train on and do not count: {rest}"
+    have, do = ("has", "does") if n_left_out == 1 else ("have", "do")
+    return f"{_items(n_left_out)} to validate on {have} the content of items to train on and {do} not count: {rest}"
 
 
 def about_network(adapter: Adapter, recipe: Recipe, n_items: int, given: Mapping[str, Any]) -> str:
@@ -138,7 +141,7 @@ _CHOICES = {*BackboneConfig.__dataclass_fields__, *TrainingConfig.__dataclass_fi
 
 
 def _items(count: int) -> str:
-    return "1 item" if count == 1 else f"{count:,} items"
+    return counted(count, "item")
 
 
 def _short(name: str) -> str:

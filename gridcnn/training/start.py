@@ -164,7 +164,7 @@ def require_adapter(model: FittedModel, adapter: Adapter) -> None:
     if type(adapter) is not kind:
         raise ConfigurationError(
             f"these items are read by {type(adapter).__name__}, and the model to go on from reads its items by "
-            f"{kind.__name__}: give it {model.adapter.noun}s, or train from scratch"
+            f"{kind.__name__}: give it {model.adapter.noun.removesuffix('s')}s, or train from scratch"
         )
     usual = kind().get_params(deep=False)
     here, there = adapter.settings(), model.adapter.settings()
@@ -175,7 +175,7 @@ def require_adapter(model: FittedModel, adapter: Adapter) -> None:
         if there[name] is None and _same(value, learned):
             continue
         raise ConfigurationError(
-            f"{name}={here[name]!r} does not fit the model to go on from, which reads its {model.adapter.noun}s with "
+            f"{name}={here[name]!r} does not fit the model to go on from, which reads its items with "
             f"{name}={(learned if there[name] is None else there[name])!r}: leave it out, or train from scratch"
         )
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -426,3 +427,34 @@ def test_an_empty_name_is_one_line_of_error(reviews, run: Callable):
     done = run("train", reviews, "--text", "text", "-o", "")
     assert done.code == 2
     assert "an empty name is no file" in done.err
+
+
+@pytest.mark.parametrize(
+    ("command", "known"),
+    [(("predict", "m.safetensors", "a.csv"), ".csv, .jsonl, .ndjson, .parquet"),
+     (("embed", "m.safetensors", "a.csv"), ".csv, .jsonl, .ndjson, .parquet"),
+     (("detect", "m.safetensors", "a.csv"), ".csv (csv), .parquet (parquet), .json (labelstudio), .txt (raven)"),
+     (("report", "m.safetensors", "a.csv"), "such as x.html"),
+     (("audit", "a.csv"), "such as x.html"),
+     (("check", "a.csv"), "such as x.html"),
+     (("tune", "a.csv", "-o", "n.safetensors", "--trials", 1, "--page", "x.foo"), "such as x.html")],
+    ids=lambda each: each[0] if isinstance(each, tuple) else "",
+)  # fmt: skip
+def test_an_unknown_suffix_is_told_with_the_known_ones_before_anything_is_read(
+    command: tuple[Any, ...], known: str, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    output = () if "--page" in command else ("-o", "x.foo")
+    done = run(*command, *output)
+
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 1
+    assert known in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_without_a_suffix_is_a_csv_as_before() -> None:
+    from gridcnn.cli.formats import FormatName, format_of
+
+    assert format_of(Path("answers"), None).name == "csv"
+    assert format_of(Path("x.foo"), FormatName.jsonl).name == "jsonl"

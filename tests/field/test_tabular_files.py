@@ -308,7 +308,7 @@ def test_paths_relative_to_the_working_directory_are_found_and_that_is_said(tmp_
     monkeypatch.chdir(tmp_path)
     data = load_manifest(place, path_column="path", label="label")
     assert len(data) == 1
-    assert "1 files, such as pics/a.png, are not named relative to the folder of the manifest" in data.notes[0]
+    assert "1 file, such as pics/a.png, not named relative to the folder of the manifest" in data.notes[0]
 
 
 def test_a_path_that_is_no_valid_url_is_a_missing_file(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gridcnn.display import counted
 from gridcnn.evaluation.audit.findings import Example, Finding, Severity
 from gridcnn.evaluation.audit.material import Material
 from gridcnn.pipeline.labels import hardly_repeat
@@ -95,7 +96,8 @@ def _parts(material: Material, learned: set[object]) -> list[Finding]:
     return [
         Finding(
             "unseen-classes", "error",
-            f"{len(unseen)} classes occur only outside the training part: {', '.join(unseen[:5])}",
+            f"{counted(len(unseen), 'class occurs', 'classes occur')} only outside the training part: "
+            f"{', '.join(unseen[:5])}",
             "Their items count as mistakes or are not scored: split again so that training has every class.",
             len(items), tuple(Example((item,)) for item in items[:6].tolist()), {"classes": unseen},
             tuple(items.tolist()),

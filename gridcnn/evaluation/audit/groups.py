@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gridcnn.display import counted
 from gridcnn.evaluation.audit.findings import MOST_EXAMPLES, Example, Finding, NotAskedError
 from gridcnn.evaluation.audit.material import Material
 
@@ -30,7 +31,7 @@ def check_groups(material: Material) -> list[Finding]:
     return [
         Finding(
             "groups-across-parts", "error",
-            f"{len(shared):,} groups ({named}) are trained on and scored: {share:.0%} of the items to score",
+            f"{counted(len(shared), 'group')} ({named}) trained on and scored: {share:.0%} of the items to score",
             "Scores say how well known groups are recognised, not new ones: put each group into one part.",
             len(leaked), tuple(examples), {"groups": len(shared), "share": share}, tuple(leaked.tolist()),
         )
