@@ -108,7 +108,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         classes = "no labels" if self.labels is None else counted(len(self.counts), "class", "classes")
-        return f"<Dataset {self.name or 'unnamed'}: {counted(len(self), f'{self.modality} item')}, {classes}>"
+        items = "item" if len(self) == 1 else "items"
+        return f"<Dataset {self.name or 'unnamed'}: {len(self)} {self.modality} {items}, {classes}>"
 
     @property
     def counts(self) -> dict[str | int, int]:

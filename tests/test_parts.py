@@ -485,3 +485,14 @@ def test_annotations_of_logs_in_a_csv_are_read_as_those_of_recordings(logs: Path
     assert f"items              {len(kinds)}" in scored.out
     assert events["all"]["annotated"] == len(kinds)
     assert (planned.code, f"read {len(kinds)} items (array)" in planned.out) == (0, True)
+
+
+def test_little_background_is_warned_of(run: Run, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", random.normal(size=(2, 1_000)))
+    rows = [(f"{name}.npy", [(at, at + 60, ("x", "y")[at // 70 % 2]) for at in range(0, 900, 70)]) for name in "ab"]
+    listed(tmp_path / "m.csv", rows)
+    said = run("train", tmp_path / "m.csv", *TIMES, "--label", "kind", "--background", "none", "--dry-run").err
+
+    assert "that is little, since most gaps between what is annotated are shorter than a window" in said

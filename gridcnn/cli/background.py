@@ -27,6 +27,9 @@ DEFAULT_NAME = "background"
 MOSTLY = 0.5
 """Share of the recordings that is not annotated, from which background is drawn without being asked for."""
 
+LITTLE = 0.25
+"""Segments of background for each annotated one, below which events run into each other."""
+
 NoBackgroundOption = Annotated[
     bool,
     typer.Option(
@@ -141,6 +144,11 @@ def _with_background(
         segments = counted(len(drawn), "segment")
         is_ = "is" if len(drawn) == 1 else "are"
         note(f"{segments} {called} {is_} drawn from where nothing is annotated{why}")
+        if len(drawn) < LITTLE * len(annotated):
+            note(
+                "warning: that is little, since most gaps between what is annotated are shorter than a window: events "
+                "that lie close to each other may be found as one"
+            )
     near = neighbours(drawn, annotated)
     more = with_nothing(labels, len(drawn)) if several else np.array([*map(str, labels), *[name] * len(drawn)])
     if learning.places is None:
