@@ -72,7 +72,7 @@ class LogAdapter(ArrayAdapter):
         super().__init__(axes, units, scaling)
         self.window = window
 
-    def located(self, lengths: Sequence[float]) -> tuple[Adapter, int]:
+    def located(self, lengths: Sequence[float], gaps: Sequence[float] = ()) -> tuple[Adapter, int]:
         """Return this one: its windows are as they are."""
         return self, self.window
 

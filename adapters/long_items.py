@@ -74,11 +74,11 @@ class LongItems:
             raise ConfigurationError(f"{type(self).__name__} reads no parts of long items")
         return Segment(file_of(item), start, self.length_of(item) if end is None else end)
 
-    def located(self, lengths: Sequence[float]) -> tuple[Any, int]:
+    def located(self, lengths: Sequence[float], gaps: Sequence[float] = ()) -> tuple[Any, int]:
         """Return an adapter, not fitted, whose windows suit parts of such lengths that are to be found in long items.
 
-        The second is how long its windows are, in the units of `length_of`; 0 if the adapter reads `Segment`s, and
-        knows itself what surrounds them.
+        `gaps` are the lengths of the stretches between them. The second is how long its windows are, in the units of
+        `length_of`; 0 if the adapter reads `Segment`s, and knows itself what surrounds them.
         """
         return self, 0
 
@@ -104,15 +104,16 @@ class LongItems:
         return places
 
 
-def window_for(lengths: Sequence[float]) -> int:
-    """Return how long windows should be that locate parts of such lengths: no longer than most of them.
+def window_for(lengths: Sequence[float], gaps: Sequence[float] = ()) -> int:
+    """Return how long windows should be that locate parts of such lengths: no longer than most of them, and most gaps.
 
     Examples
     --------
-    >>> window_for([20, 30, 40, 50, 60]), window_for([3, 4])
-    (30, 8)
+    >>> window_for([20, 30, 40, 50, 60]), window_for([3, 4]), window_for([50, 60], [10, 20, 200])
+    (30, 8, 15)
     """
-    return max(round(float(np.percentile(lengths, LOCATED_QUANTILE))), SHORTEST_WINDOW)
+    usual = (float(np.percentile(each, LOCATED_QUANTILE)) for each in (lengths, gaps) if len(each))
+    return max(round(min(usual)), SHORTEST_WINDOW)
 
 
 def stretch(length: int, start: float, end: float | None, units: str) -> tuple[int, int]:

@@ -61,9 +61,9 @@ class LongSeries(Adapter):
         """Return the samples nearest to places, as whole numbers."""
         return np.asarray(np.floor(places + 0.5))
 
-    def located(self, lengths: Sequence[float]) -> tuple[Adapter, int]:
-        """Return a `LogAdapter` whose windows are no longer than most of the parts."""
-        window = window_for(lengths)
+    def located(self, lengths: Sequence[float], gaps: Sequence[float] = ()) -> tuple[Adapter, int]:
+        """Return a `LogAdapter` whose windows are no longer than most of the parts, and of the gaps between them."""
+        window = window_for(lengths, gaps)
         kind: Any = by_name("LogAdapter")  # by its name, since it is a LongSeries itself
         return kind(**{**self.get_params(), "window": window}), window
 

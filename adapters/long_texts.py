@@ -44,11 +44,11 @@ class LongTexts(Adapter):
             first, behind = around(len(words), first, behind, self.length_)
         return " ".join(words[first:behind])
 
-    def located(self, lengths: Sequence[float]) -> tuple[Adapter, int]:
-        """Return an adapter whose windows are no longer than most of the parts, unless their length was set."""
+    def located(self, lengths: Sequence[float], gaps: Sequence[float] = ()) -> tuple[Adapter, int]:
+        """Return an adapter whose windows are no longer than most parts, and most gaps, unless their length was set."""
         if self.length is not None:
             return self, self.length
-        length = window_for(lengths)
+        length = window_for(lengths, gaps)
         return type(self)(**{**self.get_params(), "length": length}), length
 
     def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -308,7 +308,7 @@ def test_what_is_no_table_is_one_line_of_error(
         (["nowhere"], "no such file or folder"),
         (["digits", "--label", "x"], "leave it out"),
         (["a.npy", "--label", "x"], "leave it out"),
-        (["t.csv", "--text", "c0", "--path", "c1"], "either"),
+        (["t.csv", "--text", "c0", "--path", "c1"], "give one of them"),
     ],
 )
 def test_what_cannot_work_is_refused_with_a_remedy(

@@ -24,7 +24,7 @@ from PIL import Image
 
 from gridcnn import stored
 from gridcnn.adapters import AudioAdapter, ImageAdapter
-from gridcnn.cli.detecting import long_items
+from gridcnn.cli.long_items import long_items
 from gridcnn.datasets import archives, list_media_files, load_folder, load_manifest, members, open_archives
 from gridcnn.datasets.members import Member, folder_of, member_at
 from gridcnn.datasets.unpacking import unpacked

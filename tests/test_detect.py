@@ -23,7 +23,8 @@ from gridcnn.adapters.recordings import Recording
 from gridcnn.bundle import save
 from gridcnn.certainty import Certainty, Quality
 from gridcnn.cli import main
-from gridcnn.cli.detecting import Run, long_items
+from gridcnn.cli.detecting import Run
+from gridcnn.cli.long_items import long_items
 from gridcnn.datasets import load_manifest
 from gridcnn.datasets.annotations import read_annotations
 from gridcnn.errors import ConfigurationError

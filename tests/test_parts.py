@@ -487,12 +487,27 @@ def test_annotations_of_logs_in_a_csv_are_read_as_those_of_recordings(logs: Path
     assert (planned.code, f"read {len(kinds)} items (array)" in planned.out) == (0, True)
 
 
-def test_little_background_is_warned_of(run: Run, tmp_path: Path) -> None:
+def parts_with_gaps_of(gap: int, folder: Path) -> Path:
     random = np.random.default_rng(0)
     for name in "ab":
-        np.save(tmp_path / f"{name}.npy", random.normal(size=(2, 1_000)))
-    rows = [(f"{name}.npy", [(at, at + 60, ("x", "y")[at // 70 % 2]) for at in range(0, 900, 70)]) for name in "ab"]
-    listed(tmp_path / "m.csv", rows)
-    said = run("train", tmp_path / "m.csv", *TIMES, "--label", "kind", "--background", "none", "--dry-run").err
+        np.save(folder / f"{name}.npy", random.normal(size=(2, 1_000)))
+    places = range(0, 900, 60 + gap)
+    rows = [(f"{name}.npy", [(at, at + 60, "xy"[at // (60 + gap) % 2]) for at in places]) for name in "ab"]
+    listed(folder / "m.csv", rows)
+    return folder / "m.csv"
 
-    assert "that is little, since most gaps between what is annotated are shorter than a window" in said
+
+def test_windows_fit_into_the_gaps_between_parts(run: Run, tmp_path: Path) -> None:
+    """Windows as long as the parts held no background alone, and events ran together."""
+    said = run(
+        "train", parts_with_gaps_of(20, tmp_path), *TIMES, "--label", "kind", "--background", "none", "--dry-run"
+    ).err
+    assert "× 20 length" in said
+    assert "warning: that is little" not in said
+
+
+def test_little_background_is_warned_of(run: Run, tmp_path: Path) -> None:
+    said = run(
+        "train", parts_with_gaps_of(0, tmp_path), *TIMES, "--label", "kind", "--background", "none", "--dry-run"
+    ).err
+    assert "that is little, since hardly anything is left between what is annotated" in said

@@ -121,7 +121,7 @@ def _with_background(
         known = set(map(str, labels))
     if annotated is None or everything is None:
         return Learning(learning, checking, name, reader)
-    from gridcnn.pipeline.background import background_segments, neighbours, share_annotated, varied
+    from gridcnn.pipeline.background import background_segments, neighbours, share_annotated, unannotated, varied
 
     @functools.cache
     def length_of(path: File) -> float:
@@ -135,7 +135,8 @@ def _with_background(
             name, why = DEFAULT_NAME, f", which is {1 - share:.0%} of the time (--no-background draws none)"
     if name is None or (name in known and learning.places is None):
         return Learning(learning, checking, name, reader)
-    reader, window = reader.located([each.end - each.start for each in annotated])
+    gaps = [end - start for _, start, end in unannotated(everything, length_of, files=files)]
+    reader, window = reader.located([each.end - each.start for each in annotated], gaps)
     drawn: list[Segment] = []
     if name not in known:
         quiet = every.quiet
@@ -146,8 +147,8 @@ def _with_background(
         note(f"{segments} {called} {is_} drawn from where nothing is annotated{why}")
         if len(drawn) < LITTLE * len(annotated):
             note(
-                "warning: that is little, since most gaps between what is annotated are shorter than a window: events "
-                "that lie close to each other may be found as one"
+                "warning: that is little, since hardly anything is left between what is annotated: events that lie "
+                "close to each other may be found as one"
             )
     near = neighbours(drawn, annotated)
     more = with_nothing(labels, len(drawn)) if several else np.array([*map(str, labels), *[name] * len(drawn)])

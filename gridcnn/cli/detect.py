@@ -21,10 +21,9 @@ from gridcnn.cli.detecting import (
     StepOption,
     confidence_for,
     confidence_of,
-    long_items,
-    read_long,
     refuse_background,
 )
+from gridcnn.cli.long_items import long_items, read_long
 from gridcnn.cli.models import load_model, located_model
 from gridcnn.cli.options import EncodingOption, ModelArgument, PathOption, TextOption, ThreadsOption
 from gridcnn.cli.output import note, prepare_output, write_csv

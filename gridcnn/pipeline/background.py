@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 
@@ -13,7 +14,7 @@ from gridcnn.errors import DataError, ItemError
 from gridcnn.pipeline.duplicates import identity
 from gridcnn.segments import File, Segment, Span, Varied
 
-__all__ = ["background_segments", "met", "neighbours", "share_annotated", "varied"]
+__all__ = ["background_segments", "met", "neighbours", "share_annotated", "unannotated", "varied"]
 
 TIMES, FEWEST = 2, 100
 """Segments for each annotated one, and at least, if there is room: background has more sorts than any class."""
@@ -71,17 +72,13 @@ def background_segments(
         If there is no room for a single one: everything is annotated.
     """
     random = np.random.default_rng(seed)
-    by_file = {**{path: [] for path in quiet}, **_by_file(annotated, files)}
-    lengths = np.sort([end - start for taken in by_file.values() for start, end in taken])
+    lengths = np.sort([each.end - each.start for each in annotated if files is None or each.path in files])
     kind, whole = type(annotated[0]), isinstance(annotated[0], Span)
-    lengths = np.maximum(lengths, max(np.percentile(lengths, 25), least))  # or a window would reach into an event
+    lengths = np.maximum(lengths, least or np.percentile(lengths, 25))  # or a window would reach into an event
     lengths = np.ceil(lengths) if whole else lengths
-    gaps = [
-        (path, start, end)
-        for path, taken in sorted(by_file.items(), key=lambda each: identity(each[0], 0))
-        for start, end in _gaps(taken, _length(path, length_of))
-        if end - start >= lengths[0]
-    ]
+    shortest = math.ceil(least) if least else lengths[0]
+    free = unannotated(annotated, length_of, files=files, quiet=quiet)
+    gaps = [each for each in free if each[2] - each[1] >= shortest]
     if not gaps:
         raise DataError(
             "there is no room for segments of background: the files are annotated from end to end. Leave it out, or "
@@ -97,13 +94,29 @@ def background_segments(
         at = int(random.choice(len(gaps), p=room / room.sum()))
         _, first, last = gaps[at]
         fitting = lengths[: np.searchsorted(lengths, last - first, side="right")]
-        length = float(random.choice(fitting))
+        length = float(random.choice(fitting)) if len(fitting) else shortest
         start = float(random.uniform(first, last - length))
         start = float(round(start)) if whole else start
         if all(end <= start or begin >= start + length for begin, end in drawn[at]):
             drawn[at].append((start, start + length))
             n_drawn += 1
     return [kind(gaps[at][0], *each) for at in sorted(drawn) for each in sorted(drawn[at])]
+
+
+def unannotated(
+    annotated: Sequence[Segment],
+    length_of: Callable[[File], float],
+    *,
+    files: Collection[File] | None = None,
+    quiet: Collection[File] = (),
+) -> list[tuple[File, float, float]]:
+    """Return the stretches of files in which nothing is annotated, by file and time; see `background_segments`."""
+    by_file = {**{path: [] for path in quiet}, **_by_file(annotated, files)}
+    return [
+        (path, *gap)
+        for path, taken in sorted(by_file.items(), key=lambda each: identity(each[0], 0))
+        for gap in _gaps(taken, _length(path, length_of))
+    ]
 
 
 def share_annotated(

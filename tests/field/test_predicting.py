@@ -279,7 +279,7 @@ def test_answers_replace_no_file_in_a_folder_of_inputs(run: Run, models: Path, t
     (tmp_path / "list.csv").write_text("path\npictures/1.png\n")
 
     for source in (picture.parent, tmp_path / "list.csv"):
-        done = run("predict", models / "image.safetensors", source, "-o", picture)
+        done = run("predict", models / "image.safetensors", source, "-o", picture, "--format", "csv")
         assert done.code == 2
         assert "give the result another name" in done.err
     assert picture.read_bytes() == (models / "picture.png").read_bytes()
