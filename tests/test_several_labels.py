@@ -487,7 +487,7 @@ class Reader:
     def length_of(self, path: str) -> float:
         return 100.0
 
-    def located(self, lengths: list[float]) -> tuple[Any, int]:
+    def located(self, lengths: list[float], gaps: list[float]) -> tuple[Any, int]:
         return self, 0
 
 
