@@ -6,8 +6,8 @@ A cluster of two nodes runs on this machine (`ray.cluster_utils`). Prediction: 8
 random part of the answers, a worker dies by SIGKILL, or a node is removed; or the object store of a node (100 MB) was
 filled with 250 MB before. All rows have to be there, each once, in order, with the probabilities of one process to
 1e-5. Training: a text classifier of 20 epochs by two workers, of which one dies by SIGKILL after a random epoch, or
-what leads them; a model of all epochs has to come, and the second attempt has to go on from a checkpoint, not from the
-beginning.
+what leads them, or a node that they run on is removed; a model of all epochs has to come, and the second attempt has
+to go on from a checkpoint, not from the beginning.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ from gridcnn.training.callbacks import Callback
 
 N_ITEMS, UNIT, EPOCHS = 800, 16, 20
 OBJECTS, FILLING = 100 * 2**20, 250 * 2**20
+ELSEWHERE = "the workers ran on the other node"
 SOON_LOST = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000, "health_check_failure_threshold": 3}
 
 
@@ -84,6 +86,12 @@ class Machines:
     def kill_a_worker(self) -> None:
         """Kill one of the processes that compute answers."""
         os.kill(random.choice(processes(b"MapWorker")), signal.SIGKILL)
+
+    def have_workers(self) -> bool:
+        """Whether workers of a training run on the second node."""
+        raylet = next(iter(self.cluster.worker_nodes)).all_processes["raylet"][0].process.pid
+        return any(int(Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()[1]) == raylet
+                   for each in processes(b"TrainWorker"))  # fmt: skip
 
     def remove_a_node(self) -> None:
         """Kill all processes of the second node."""
@@ -142,34 +150,39 @@ class Predicting:
         return wrong or ("" if still == n_held == FILLING // (10 * 2**20) else "the store was not full")
 
 
-class Killing(Callback):
-    """Kills a worker of a training after an epoch, and notes where it goes on."""
+class Failing(Callback):
+    """Lets something fail after an epoch of a training, and notes where it goes on."""
 
-    def __init__(self, after: int, process: bytes) -> None:
-        self.after, self.process, self.killed, self.resumed = after, process, False, []
+    def __init__(self, after: int, fault: Callable[[], None], if_: Callable[[], bool]) -> None:
+        self.after, self.fault, self.if_, self.failed, self.resumed = after, fault, if_, False, []
 
     def on_epoch(self, record: Any, network: Any) -> None:
-        """Kill once."""
-        if record.epoch >= self.after and not self.killed:
-            self.killed = True
-            os.kill(random.choice(processes(self.process)), signal.SIGKILL)
+        """Fail once."""
+        if record.epoch >= self.after and not self.failed and self.if_():
+            self.failed = True
+            self.fault()
 
     def on_resume(self, history: Any, steps: int) -> None:
         """Note the epochs that are not repeated."""
         self.resumed.append(len(history))
 
 
-def training(process: bytes) -> str:
-    """Train with a process that is killed, and return what is wrong."""
+def kill(title: bytes) -> None:
+    """Kill one of the processes with this title."""
+    os.kill(random.choice(processes(title)), signal.SIGKILL)
+
+
+def training(fault: Callable[[], None], *, if_: Callable[[], bool] = lambda: True) -> str:
+    """Train while something fails, and return what is wrong; without the fault if it would change nothing."""
     data = datasets.load("word_order", n_items=600)
-    heard = Killing(random.randint(3, EPOCHS // 2), process)
+    heard = Failing(random.randint(3, EPOCHS // 2), fault, if_)
     with tempfile.TemporaryDirectory() as folder:
         parameters = {"epochs": EPOCHS, "folds": 1, "refit": False, "checkpoint_dir": folder, "checkpoint_every": 0.1}
         model = fit(TextAdapter(), data.items, data.labels, parameters, workers=2, callbacks=[heard])
     if [record.epoch for record in model.history] != list(range(1, EPOCHS + 1)):
         return f"the epochs were {[record.epoch for record in model.history]}"
-    if not heard.killed:
-        return "no worker was killed"
+    if not heard.failed:
+        return ELSEWHERE
     return "" if heard.resumed and min(heard.resumed) > 0 else "it began anew"
 
 
@@ -192,8 +205,15 @@ def main() -> None:
             "worker": ("prediction: a worker is killed", lambda: job.run(machines.kill_a_worker)),
             "store": ("prediction: the object store of a node is full", job.with_a_full_store),
             "node": ("prediction: a node is removed", lambda: job.run(machines.remove_a_node)),
-            "training": ("training: a worker is killed", lambda: training(b"TrainWorker")),
-            "leader": ("training: what leads the workers is killed", lambda: training(b"TrainController")),
+            "training": ("training: a worker is killed", lambda: training(partial(kill, b"TrainWorker"))),
+            "machine": (
+                "training: the node of the workers is removed",
+                lambda: training(machines.remove_a_node, if_=machines.have_workers),
+            ),
+            "leader": (
+                "training: what leads the workers is killed",
+                lambda: training(lambda: kill(b"TrainController")),
+            ),
         }
         for short, (what, attempt) in faults.items():
             if given.only and short not in given.only:
@@ -203,7 +223,8 @@ def main() -> None:
                 machines.complete()
                 began = time.perf_counter()
                 try:
-                    wrong = attempt()
+                    while (wrong := attempt()) == ELSEWHERE:
+                        began = time.perf_counter()
                 except Exception as error:
                     wrong = " ".join(f"{type(error).__name__}: {error}".split())[:300]
                 seconds.append(time.perf_counter() - began)

@@ -116,7 +116,10 @@ class _Training:
 
     def __init__(self, task: _Task, workers: int, heard: CallbackList) -> None:
         self.ray = ray_module("train")
-        self.board = self.ray.remote(num_cpus=0)(_Board).remote()
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(self.ray.get_runtime_context().get_node_id(), soft=False)
+        self.board = self.ray.remote(num_cpus=0)(_Board).options(scheduling_strategy=here).remote()
         self.task, self.workers, self.heard = task, workers, heard
         self.model: FittedModel | None = None
         self.error: Exception | None = None
