@@ -232,6 +232,9 @@ def plain_tar(archive: Path) -> Path:
 _decompressing = threading.Lock()
 _plain: dict[tuple[Path, int, int], Path] = {}
 
+_made: dict[Path, Path] = {}
+"""The temporary folders of tar files that were made of compressed ones: these files, and nothing else, are ours."""
+
 
 def _decompressed(archive: Path) -> Path:
     with archive.open("rb") as file:
@@ -249,6 +252,7 @@ def _decompressed(archive: Path) -> Path:
                 room.require(written.tell() + len(block))
                 written.write(block)
         undoing.pop_all()
+    _made[place] = folder
     return place
 
 
@@ -283,12 +287,14 @@ _OPENERS: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
 """How compressed files begin, whatever their names are, and what opens them."""
 
 
-def forget(plain: Path, archive: Path) -> None:
-    """Remove a tar file that was made of a compressed one."""
-    if plain != archive.resolve() and plain != archive:
-        for key in [key for key, place in _plain.items() if place == plain]:
-            del _plain[key]
-        remove_folder(plain.parent)
+def forget(plain: Path) -> None:
+    """Remove a tar file that was made of a compressed one; any other stays."""
+    with _decompressing:
+        folder = _made.pop(plain, None)
+        if folder is not None:
+            for key in [key for key, place in _plain.items() if place == plain]:
+                del _plain[key]
+            remove_folder(folder)
 
 
 def require_disk(archive: Path, folder: Path, size: int) -> None:

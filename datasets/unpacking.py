@@ -67,7 +67,7 @@ def _unpack(archive: Path, _size: int, _changed: int) -> Path:
                 for tar, member in listed_tar(content, archive):
                     tar.extract(member, folder, filter="data")
             let_go(archive)
-            forget(plain, archive)
+            forget(plain)
         undoing.pop_all()
     return folder
 

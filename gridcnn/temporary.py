@@ -34,6 +34,7 @@ def temporary_folder(name: str, place: Path | None = None) -> Path:
     place = Path(tempfile.gettempdir()) if place is None else place
     _remove_abandoned(place)
     home = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+    _homes.add(home)
     _lock(home)  # until this process ends
     folder = home / name
     folder.mkdir()
@@ -67,8 +68,20 @@ def as_called(text: str) -> str:
     return text
 
 
+_homes: set[Path] = set()
+"""What this program made: nothing else is removed."""
+
+
 def remove_folder(folder: Path) -> None:
-    """Remove a folder that `temporary_folder` made, before the program ends."""
+    """Remove a folder that `temporary_folder` made, before the program ends.
+
+    Raises
+    ------
+    ValueError
+        If it is any other folder: it stays.
+    """
+    if folder.parent not in _homes:
+        raise ValueError(f"{folder} is no temporary folder of this program, and stays")
     shutil.rmtree(folder.parent, ignore_errors=True)
 
 

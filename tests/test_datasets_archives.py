@@ -411,3 +411,50 @@ def test_commands_name_members_as_answers_do_and_leave_nothing(tmp_path: Path, r
     assert not list(rooms.rglob("*.zip"))
     assert [each.parent.name for each in rooms.rglob("cat")] == ["b"]
     assert tempfile.gettempdir() == str(rooms)
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".zip"])
+@pytest.mark.parametrize("named", ["relative", "link", "link from afar"])
+def test_unpacking_an_archive_removes_nothing_of_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, named: str
+) -> None:
+    """A tar file that had been reached by another name was taken for a temporary one, and its folder was removed."""
+    work = tmp_path / "home" / "me" / "work"
+    work.mkdir(parents=True)
+    for folder in (tmp_path, tmp_path / "home", work.parent, work):
+        (folder / "precious").write_text("x")
+    texts = {f"{label}/{at}.txt": b"some words" for label in ("pos", "neg") for at in range(3)}
+    archive = (zipped if suffix == ".zip" else tarred)(work / f"texts{suffix}", texts)
+    if named == "link":
+        archive = work.parent / f"link{suffix}"
+        archive.symlink_to(work / f"texts{suffix}")
+    elif named == "link from afar":
+        archive = tmp_path / f"link{suffix}"
+        archive.symlink_to(work / f"texts{suffix}")
+    monkeypatch.chdir(archive.parent)
+    before = sorted(tmp_path.rglob("*"))
+
+    assert load_folder(archive.name).modality == "text"
+    assert load_folder(archive).modality == "text"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz"])
+def test_a_table_in_an_archive_and_an_empty_one_remove_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Any, suffix: str
+) -> None:
+    work = tmp_path / "a" / "b"
+    work.mkdir(parents=True)
+    (work / "precious").write_text("x")
+    rows = b"text,label\n" + b"good words,pos\nbad words,neg\n" * 5
+    tarred(work / f"t{suffix}", {"t.csv": rows})
+    tarred(work / f"empty{suffix}", {})
+    monkeypatch.chdir(work)
+    before = sorted(tmp_path.rglob("*"))
+    for command in (
+        ("audit", f"t{suffix}", "--text", "text", "--label", "label"),
+        ("train", f"t{suffix}/t.csv", "--text", "text", "--label", "label", "--dry-run"),
+        ("train", f"empty{suffix}", "--dry-run"),
+    ):
+        run(*command)
+        assert sorted(tmp_path.rglob("*")) == before

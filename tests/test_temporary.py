@@ -106,3 +106,11 @@ def test_a_process_that_was_forked_does_not_remove_what_its_parent_uses(rooms: P
     assert folder.exists()
     temporary._remove_at_end(folder.parent, os.getpid())
     assert not folder.exists()
+
+
+def test_only_what_this_program_made_is_removed(tmp_path: Path) -> None:
+    theirs = tmp_path / "gridcnn-theirs" / "pets"
+    theirs.mkdir(parents=True)
+    with pytest.raises(ValueError, match="no temporary folder of this program"):
+        remove_folder(theirs)
+    assert theirs.is_dir()
