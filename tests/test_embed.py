@@ -191,7 +191,7 @@ def test_embed_writes_lists_of_one_size_that_pandas_stacks(run: Run, world: Path
     expected = embed(model, sorted((world / "new").iterdir()))
 
     assert done.code == 0
-    assert "1 of 41 items have no vector" in done.err
+    assert "1 of 41 items without a vector" in done.err
     assert list(frame.columns) == ["item", "prediction", "confidence", "embedding", "error"]
     assert pa.types.is_fixed_size_list(pq.read_schema(output).field("embedding").type)
     np.testing.assert_array_equal(np.stack(frame.embedding[:40]), expected.vectors[:40])

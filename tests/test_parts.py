@@ -174,7 +174,7 @@ def test_given_parts_are_answered_by_every_command(
     assert re.fullmatch(r".*, \d+ to \d+", predicted[1]["item"])
     assert searched[0]["item"] == predicted[1]["item"]
     assert f"items              {len(kinds)}" in scored.out
-    assert "gridcnn train labels.csv --path path --start begin --end end -o" in reviewed.err
+    assert "gridcnn train labels.csv --path path --start begin --end end --no-background -o" in reviewed.err
     assert (explained.code, explained.err.count("page:")) == (0, 1)
 
 

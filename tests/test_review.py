@@ -410,7 +410,7 @@ def test_parts_of_recordings_are_items_of_their_own(tmp_path: Path) -> None:
     rows = LabelledRows(AudioAdapter(), Columns())
     cells = rows.cells([(whole, good)])
     assert cells == [{"path": "/n.wav", "begin": "0.5", "end": "2"}]
-    assert rows.training(cells) == "--path path --start begin --end end"
+    assert rows.training(cells) == "--path path --start begin --end end --no-background"
 
 
 def test_seconds_of_what_has_none_are_refused(run: Run, world: tuple[Path, dict[str, str]], tmp_path: Path) -> None:

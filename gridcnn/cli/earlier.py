@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -12,6 +13,7 @@ from gridcnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
+    from gridcnn.datasets import Dataset
     from gridcnn.model import FittedModel
 
 __all__ = ["Earlier", "FromOption", "LikeOption", "LogOption", "earlier_models"]
@@ -58,6 +60,12 @@ class Earlier(NamedTuple):
         """What decides which items a file holds."""
         model = self.start or self.like
         return None if model is None else model.adapter
+
+    def in_kind(self, data: Dataset) -> Dataset:
+        """Return items with labels of the kind that the model to go on from has: a table does not tell 7 from "7"."""
+        if self.start is None or data.labels is None or data.several or data.labels.dtype.kind not in "iu":
+            return data
+        return replace(data, labels=data.labels.astype(str)) if self.start.classes.dtype.kind == "U" else data
 
     def name_in(self, model: FittedModel) -> None:
         """Note the name of the model that another one came from."""

@@ -174,8 +174,10 @@ def _print_scores(scores: Evaluation, trust: Trust, *, asked: bool) -> None:
         right = "none" if trust.abstained.accuracy is None else f"{trust.abstained.accuracy:.4f}"
         print(f"answered           {trust.abstained.answered:.4f}, of which right {right}")
     shown = table("class", "precision", "recall", "F1", "support")
-    for row in scores.classes:
-        add_row(shown, row.name, f"{row.precision:.3f}", f"{row.recall:.3f}", f"{row.f1:.3f}", row.support)
+    for at, row in enumerate(scores.classes):
+        precision, recall, both = scores.answered(at) > 0, row.support > 0, scores.answered(at) + row.support > 0
+        parts = ((row.precision, precision), (row.recall, recall), (row.f1, both))
+        add_row(shown, row.name, *(f"{value:.3f}" if there else "–" for value, there in parts), row.support)
     print_table(shown)
     confusion = table("true \\ predicted", *(row.name for row in scores.classes))
     for row, counts in zip(scores.classes, scores.confusion, strict=True):

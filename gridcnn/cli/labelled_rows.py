@@ -51,7 +51,7 @@ class LabelledRows:
         """Return the options with which `gridcnn train` reads such rows."""
         used = {column for row in rows for column in row}
         item = "--text text" if "text" in used else "--path path" if "path" in used else ""
-        part = "--start begin --end end" if "begin" in used else ""
+        part = "--start begin --end end --no-background" if "begin" in used else ""  # nobody has seen the rest
         label = "--labels labels" if self._saved_as == "labels" else ""
         return " ".join(filter(None, [item, label, part, "--group group" if self._columns.group else ""]))
 

@@ -31,7 +31,7 @@ def what_makes(
     options : mapping
         Whatever else the rows depend on, by the name of its option.
     """
-    inputs = [[each.name, _digest(each.listed_in) if each.listed_in is not None else ""] for each in sources]
+    inputs = [[each.name, _state(each)] for each in sources]
     return {
         "gridcnn": version("gridcnn"),
         "model": [str(model), _digest(model)],
@@ -77,6 +77,20 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
 def _some(names: Sequence[str]) -> str:
     more = len(names) - MOST_NAMED * 2
     return ", ".join(names) if more <= 0 else f"{', '.join(names[: MOST_NAMED * 2])} and {more:,} more"
+
+
+def _state(source: Source) -> str:
+    """Return what changes with the content of a file that lists items, or with an archive that holds them."""
+    from gridcnn.datasets.archives import is_archive
+
+    if source.listed_in is not None:
+        return _digest(source.listed_in)
+    place = Path(source.name)
+    for archive in (place, *place.parents):
+        if is_archive(archive) and archive.is_file():
+            status = archive.stat()
+            return f"{status.st_size} {status.st_mtime_ns}"
+    return ""
 
 
 def _digest(file: Path) -> str:

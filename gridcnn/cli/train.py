@@ -174,7 +174,7 @@ def train(
         {"class_weight": class_weight, "jobs": jobs, "device": device, "labels": labels,
          "background": hyperparameters.get("background"), "no_background": no_background},
     )  # fmt: skip
-    data = read_labelled(source, columns, on_error=on_error.value, adapter=earlier.adapter)
+    data = earlier.in_kind(read_labelled(source, columns, on_error=on_error.value, adapter=earlier.adapter))
     if on_error is OnError.raise_ and data.skipped:
         raise DataError(f"{data.skipped[0].item}: {data.skipped[0].reason}. Remove it, or use --on-error skip.")
     parts = parts_of(data)

@@ -60,6 +60,10 @@ class Evaluation:
     unseen: dict[str, int]
     missing: list[str]
 
+    def answered(self, at: int) -> int:
+        """Return how many items were taken for a class, by its index in `classes`; without any it has no precision."""
+        return sum(row[at] for row in self.confusion)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the scores as JSON-ready values."""
         return {**asdict(self), "classes": [row._asdict() for row in self.classes]}

@@ -53,7 +53,11 @@ def audit_page(audit: Audit, adapter: Adapter, items: Sequence[Any]) -> str:
             (severity, sum(finding.severity == severity for finding in audit.findings))
             for severity in ("error", "warning", "note")
         ],
-        checks=[(check.about, name) for name, check in CHECKS.items() if name in audit.seconds],
+        checks=[
+            (check.about, name)
+            for name, check in CHECKS.items()
+            if name in audit.seconds.keys() - audit.left_out.keys()
+        ],
         left_out=[(CHECKS[name].about, why) for name, why in audit.left_out.items()],
     )
 

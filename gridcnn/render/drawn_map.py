@@ -12,7 +12,9 @@ from gridcnn.render.preview import name_of
 
 __all__ = ["drawn_map"]
 
-WIDTH = 720.0
+WIDTH, FLATTEST = 720.0, 0.4
+"""Pixels, and the height of a map at least, as a share of its width."""
+
 COLOURS = 10
 """Colours of the style sheet; the rarest of more classes are grey."""
 
@@ -30,8 +32,8 @@ def drawn_map(found: ItemMap | None) -> dict[str, Any] | None:
     coloured = sorted(found.classes, key=lambda name: -counts[name])[:COLOURS]
     colour = {name: at for at, name in enumerate(each for each in found.classes if each in coloured)}
     spread = found.points.max(axis=0) - found.points.min(axis=0)
-    height = WIDTH * max(float(spread[1]) / (float(spread[0]) or 1.0), 0.25) if spread[0] else WIDTH
-    width, height = (WIDTH, height) if height <= WIDTH else (WIDTH * WIDTH / height, WIDTH)
+    tall = float(spread[1]) / float(spread[0]) if spread[0] else 1.0
+    width, height = WIDTH, WIDTH * min(max(tall, FLATTEST), 1.0)  # or a few items far off make it a sliver
     low = found.points.min(axis=0)
     x = (found.points[:, 0] - low[0]) / (float(spread[0]) or 1.0) * width
     y = (found.points[:, 1] - low[1]) / (float(spread[1]) or 1.0) * height

@@ -101,9 +101,9 @@ def about_start(job: Job, start: Start) -> list[str]:
     if start.missing:
         without = few([str(start.classes[index]) for index in start.missing])
         lines.append(
-            f"no item is of {without}: so that these are not forgotten, the kernels stay as they are, and only the "
-            "votes for the other classes are learned. How well both are told apart nobody can say: add items of these "
-            "classes if you can"
+            f"warning: no item is of {without}: the kernels stay as they are, and only the votes for the other classes "
+            "are learned, for which items of these may be taken now. How often, nothing here can tell, the validation "
+            "accuracy least of all: add some items of these classes"
         )
     elif items and len(job.items.target) < items:
         lines.append(
