@@ -40,7 +40,7 @@ class LongSeries(Adapter):
         first, behind = stretch(np.shape(item)[-1], start, end, "samples")
         if surrounded:
             first, behind = around(np.shape(item)[-1], first, behind, self.sizes_[self._end_axis])
-        series: np.ndarray = np.atleast_2d(item)[:, first:behind]
+        series: np.ndarray = np.atleast_2d(self._by_name(item))[:, first:behind]
         if CHANNELS not in self.axes:
             if len(series) > 1:
                 raise ItemError("a log", f"it has {len(series)} channels, and the model reads one")
@@ -52,7 +52,8 @@ class LongSeries(Adapter):
 
     def slide(self, item: Any, step: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield places (samples) and windows of one series of any length, step by step; see `Adapter.slide`."""
-        series, length = np.moveaxis(np.asarray(item), self._end_axis, 0), self.sizes_[self._end_axis]
+        item, length = np.asarray(self._by_name(item)), self.sizes_[self._end_axis]
+        series = np.moveaxis(item, self._end_axis, 0)
         for starts in slid(len(series), length, step):
             cut = (np.moveaxis(series[at : at + length], 0, self._end_axis) for at in starts)
             yield starts.astype(float), np.concatenate([self.encode(each) for each in cut])
@@ -66,6 +67,15 @@ class LongSeries(Adapter):
         window = window_for(lengths, gaps)
         kind: Any = by_name("LogAdapter")  # by its name, since it is a LongSeries itself
         return kind(**{**self.get_params(), "window": window}), window
+
+    def _by_name(self, item: Any) -> Any:
+        """Return a log with the channels in the order of training, if both have names; ItemError if it has others."""
+        known, here = getattr(self, "columns_", None), getattr(item, "columns", None)
+        if known is None or here is None or list(here) == list(known):
+            return item
+        if sorted(here) != sorted(known):
+            raise ItemError("a log", f"its columns are {', '.join(here)}, and the model reads {', '.join(known)}")
+        return np.asarray(item)[[here.index(name) for name in known]]
 
     @property
     def _may_end(self) -> bool:

@@ -16,10 +16,58 @@ from gridcnn.datasets.tables import read_table
 from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError
 
-__all__ = ["LOG_FILES", "read_log"]
+__all__ = ["LOG_FILES", "Log", "read_log"]
 
 LOG_FILES = frozenset({".csv", ".tsv", ".parquet", ".npy", ".npz"})
 """Suffixes of files that may hold a log."""
+
+
+class Log(np.ndarray):
+    """Numbers of several channels, whose names are `columns`: `(channels, samples)` or `(n, channels, samples)`."""
+
+    columns: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, values: Any, columns: tuple[str, ...] | None) -> Log:
+        """Return an array with the names of its channels."""
+        log = np.asarray(values).view(cls)
+        log.columns = columns
+        return log
+
+    def __array_finalize__(self, made_of: Any) -> None:
+        """Keep the names in parts of a log."""
+        self.columns = getattr(made_of, "columns", None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep the names in copies in other processes."""
+        return Log.of, (np.asarray(self), self.columns)
+
+    def in_order(self, columns: tuple[str, ...]) -> Log:
+        """Return the channels in the order of these names, if they are as many; DataError if they have others."""
+        if self.columns is None or self.columns == columns or len(self.columns) != len(columns):
+            return self
+        if sorted(self.columns) != sorted(columns):
+            raise DataError(
+                f"its columns are {some_names(self.columns)}, and others have {some_names(columns)}: rename them if "
+                "they hold the same"
+            )
+        return Log.of(self[[self.columns.index(name) for name in columns]], columns)
+
+
+def _names(columns: Any) -> tuple[str, ...] | None:
+    """Return names of channels; None if there is one channel, or the file has no line of names."""
+    names = tuple(str(name).strip() for name in columns)
+    if len(names) < 2 or len(set(names)) < len(names) or not all(map(_is_name, names)):
+        return None
+    return names
+
+
+def _is_name(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return bool(text)
+    return False
 
 
 def read_log(path: str | os.PathLike[str]) -> np.ndarray:
@@ -28,8 +76,8 @@ def read_log(path: str | os.PathLike[str]) -> np.ndarray:
     Returns
     -------
     ndarray of shape (samples,) or (channels, samples)
-        One channel for each column of numbers, decimal commas included; of an array what it holds. A first column
-        without a name that numbers the rows is left out. Empty cells are NaN.
+        One channel for each column of numbers, decimal commas included: a `Log`, if they have names; of an array what
+        it holds. A first column without a name that numbers the rows is left out. Empty cells are NaN.
 
     Raises
     ------
@@ -57,7 +105,7 @@ def read_log(path: str | os.PathLike[str]) -> np.ndarray:
         raise DataError(
             f"{place}: a log has columns of numbers only, one for each channel ({shortened(error)})."
         ) from None
-    return np.asarray(values[0] if len(values) == 1 else values)
+    return np.asarray(values[0]) if len(values) == 1 else Log.of(values, _names(numbers.columns))
 
 
 def _counts(column: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +15,7 @@ from gridcnn.datasets.cells import Rows, is_missing
 from gridcnn.datasets.event_files.reading import BadRowError, has_decimal_commas, number_of
 from gridcnn.datasets.folder import DOCUMENTS, read_document
 from gridcnn.datasets.limits import require_cells
-from gridcnn.datasets.logs import LOG_FILES, read_log
+from gridcnn.datasets.logs import LOG_FILES, Log, read_log
 from gridcnn.errors import DataError
 from gridcnn.segments import Span
 from gridcnn.stored import as_path
@@ -164,9 +164,15 @@ def cut_logs(rows: Rows, path: str, start: str | None, end: str | None) -> Cut:
     for name, file in {str(each): each for each in rows.table[path]}.items():
         try:
             with as_path(file) as place:
-                logs[name] = np.atleast_2d(read_log(place))
+                logs[name] = read_log(place)
         except DataError as error:
             problems[name] = str(error)
+    named = _usual_names(logs.values())
+    for name, log in logs.items():
+        try:
+            logs[name] = np.atleast_2d(_in_order(log, named))
+        except DataError as error:
+            problems[name] = f"{name}: {error}"
     rows.drop(rows.table[path].map(lambda each: str(each) in problems), lambda row: problems[str(row[path])])
     heights = [len(logs[str(each)]) for each in rows.table[path]]
     usual = max(set(heights), key=heights.count)
@@ -191,7 +197,21 @@ def cut_logs(rows: Rows, path: str, start: str | None, end: str | None) -> Cut:
     items = np.full((len(parts), usual, longest), np.nan)
     for item, part in zip(items, parts, strict=True):
         item[:, : part.shape[1]] = part
-    return Cut(items if usual > 1 else items[:, 0], places, functools.lru_cache(LOGS_HELD)(read_log))
+    items = Log.of(items, named) if usual > 1 and named is not None and len(named) == usual else items
+    whole = functools.lru_cache(LOGS_HELD)(lambda path: _in_order(read_log(path), named))
+    return Cut(items if usual > 1 else items[:, 0], places, whole)
+
+
+def _usual_names(logs: Iterable[Any]) -> tuple[str, ...] | None:
+    """Return the names of channels that most logs have, in the order of the first of these; None if none has names."""
+    found = [log.columns for log in logs if isinstance(log, Log) and log.columns is not None]
+    sets = [tuple(sorted(names)) for names in found]
+    return found[sets.index(max(sets, key=sets.count))] if found else None
+
+
+def _in_order(log: Any, names: tuple[str, ...] | None) -> Any:
+    """Return a log whose channels have the order of others, by their names; DataError if it has others."""
+    return log.in_order(names) if isinstance(log, Log) and names is not None else log
 
 
 def document_names(texts: Sequence[Any], source: str) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gridcnn import load
@@ -511,3 +512,39 @@ def test_little_background_is_warned_of(run: Run, tmp_path: Path) -> None:
         "train", parts_with_gaps_of(0, tmp_path), *TIMES, "--label", "kind", "--background", "none", "--dry-run"
     ).err
     assert "that is little, since hardly anything is left between what is annotated" in said
+
+
+def test_channels_of_logs_are_taken_by_their_names(run: Run, tmp_path: Path) -> None:
+    """A log with the columns in another order got the answers of the other class."""
+    random = np.random.default_rng(0)
+
+    def log(name: str, columns: list[str]) -> list[tuple[int, int, str]]:
+        samples = random.normal(0, 0.3, (2, 1_000))
+        parts = [(at, at + 40, "ab"[at // 100 % 2]) for at in range(30, 900, 100)]
+        for first, behind, kind in parts:
+            samples["ab".index(kind), first:behind] += 2 * np.sin(np.arange(40) / 3)
+        table = pd.DataFrame(dict(zip("xy", samples, strict=True)))[columns]
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+        return parts
+
+    def rows(name: str, columns: list[str]) -> Path:
+        listed(tmp_path / f"{name}-parts.csv", [(f"{name}.csv", log(name, columns))])
+        return tmp_path / f"{name}-parts.csv"
+
+    listed(tmp_path / "m.csv", [(f"{at}.csv", log(str(at), [["x", "y"], ["y", "x"]][at % 2])) for at in range(3)])
+    model = tmp_path / "m.safetensors"
+    labels = ("--label", "kind")
+    assert run("train", tmp_path / "m.csv", *TIMES, *labels, "--background", "none", "-o", model, "-q").code == 0
+    turned = rows("turned", ["y", "x"])
+    scored = run("evaluate", model, turned, *TIMES, *labels, "--json")
+    assert json.loads(scored.out)["accuracy"] == 1
+    answers = pd.read_csv(io.StringIO(run("predict", model, turned, *TIMES).out))
+    assert answers["prediction"].tolist() == pd.read_csv(turned)["kind"].tolist()
+    assert run("detect", model, tmp_path / "turned.csv", "-o", tmp_path / "d.csv").code == 0
+    assert pd.read_csv(tmp_path / "d.csv")["label"].tolist() == answers["prediction"].tolist()
+
+    log("other", ["x", "y"])
+    (tmp_path / "other.csv").write_text((tmp_path / "other.csv").read_text().replace("x,y", "x,z", 1))
+    listed(tmp_path / "o.csv", [("other.csv", [(30, 70, "a")])])
+    refused = run("predict", model, tmp_path / "o.csv", *TIMES)
+    assert "its columns are x, z, and the model reads x, y" in refused.out
