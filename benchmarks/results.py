@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 SECTIONS = (
     "accuracy", "series", "tuning", "tried", "steps", "prediction", "precision", "export", "service", "input",
     "end_to_end", "growth", "time", "explain", "attribution", "checkpoints", "crash", "streaming", "audit",
-    "calibration", "multilabel", "going_on", "detection", "overlapping", "scaling_training", "scale", "faults",
+    "calibration", "multilabel", "going_on", "detection", "overlapping", "scaling_training", "scaling_growth", "scale", "faults",
     "hostile",
 )  # fmt: skip
 HEAD = """# Results

@@ -14,6 +14,7 @@ from gridcnn.cli.named_files import USUAL, require_named, suggest_path
 from gridcnn.cli.segmented import long_item
 from gridcnn.errors import DataError
 from gridcnn.stored import Stored
+from gridcnn.temporary import as_called
 
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
@@ -56,7 +57,7 @@ def listed(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source
     of_files = not adapter.reads_texts or columns.path is not None
 
     def asked(number: Any, cell: Any, malformed: str | None) -> Asked:
-        row = f"{place}, row {number}"
+        row = as_called(f"{place}, row {number}")
         if malformed or is_missing(cell):
             return unreadable(row, malformed or f"no {column}", number)
         if not of_files:
@@ -64,11 +65,11 @@ def listed(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source
         try:
             file = listed_file(located_file(str(cell), place.parent, []))
             if not isinstance(file, Stored) and not os.path.isfile(file):  # noqa: PTH113
-                return unreadable(row, f"no such file: {file}", number)
+                return unreadable(row, as_called(f"no such file: {file}"), number)
             item = long_item(file, adapter, columns.encoding)
         except DataError as error:
-            return unreadable(row, error, number)
-        return Asked(str(file), item, number, None if adapter.reads_files else str(file))
+            return unreadable(row, as_called(str(error)), number)
+        return Asked(as_called(str(file)), item, number, None if adapter.reads_files else str(file))
 
     def items() -> Iterator[Asked]:
         for part in table.parts(column):
