@@ -18,8 +18,8 @@ HERE = Path(__file__).resolve().parent
 SECTIONS = (
     "accuracy", "series", "tuning", "tried", "steps", "prediction", "precision", "export", "service", "input",
     "end_to_end", "growth", "time", "explain", "attribution", "checkpoints", "crash", "streaming", "audit",
-    "calibration", "multilabel", "going_on", "detection", "overlapping", "scaling_training", "scaling_growth", "scale", "faults",
-    "hostile",
+    "calibration", "multilabel", "going_on", "detection", "overlapping", "scaling_training", "scaling_growth", "scale",
+    "faults", "hostile",
 )  # fmt: skip
 HEAD = """# Results
 
