@@ -149,9 +149,14 @@ def _refuse_columns(source: str, columns: Columns) -> None:
     if columns.given() and columns.annotations is not None and not Path(source).exists() and not is_on_hub(source):
         raise DataError(f"{source}: no such file or folder, seen from {Path.cwd()}: {hint(source)}")
     if columns.given():
+        place = Path(source)
+        what, instead = ("no such file", "check the name of the file")
+        if place.exists():
+            what = "a folder" if place.is_dir() else "an archive"
+            instead = f"name the table in it, such as {source}/labels.csv"
         raise ConfigurationError(
-            f"{', '.join(columns.given())}: for csv, tsv, parquet and jsonl files, and {source} is none "
-            f"({'a folder' if Path(source).is_dir() else 'no such file'}): leave it out, or check the name of the file."
+            f"{', '.join(columns.given())}: for csv, tsv, parquet and jsonl files, and {source} is none ({what}): "
+            f"leave it out, or {instead}."
         )
 
 
