@@ -165,8 +165,7 @@ class Member(Stored):
         except (*DAMAGED, UnicodeError, OverflowError) as error:
             raise ItemError(self, f"damaged in the archive ({error}): download or pack it again") from None
         except RuntimeError as error:  # a password, an unusual compression
-            why = "it is encrypted" if "encrypted" in str(error) else str(error)
-            raise ItemError(self, f"{why}: unpack the archive yourself, and give the folder") from None
+            raise ItemError(self, f"{error}: unpack the archive yourself, and give the folder") from None
         except OSError as error:
             if error.errno is not None:
                 raise

@@ -24,6 +24,9 @@ __all__ = ["OPEN", "Archive", "let_go", "open_archive"]
 OPEN = 4
 """Archives that are kept open, with their lists."""
 
+ENCRYPTED = 0x1
+"""A bit among the flags of a member of a zip file."""
+
 WITH_HOLES = -1
 """Stands for the size of a file of which a tar file has some parts only."""
 
@@ -125,6 +128,8 @@ class OpenArchive:
             raise zipfile.BadZipFile("there is no such file in it")
         self._require_same()
         if self._zip is not None:
+            if self._members[name].flag_bits & ENCRYPTED:
+                raise RuntimeError("it is encrypted")
             return self._zip.open(self._members[name])
         if file.size == WITH_HOLES:
             raise NotImplementedError("it is stored with holes")
