@@ -23,6 +23,7 @@ from gridcnn.adapters.numbers_remarks import (
 )
 from gridcnn.adapters.numbers_trials import arrays_within, shorter_and_shorter
 from gridcnn.adapters.questions import Question
+from gridcnn.channels import Log
 from gridcnn.errors import DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
@@ -125,8 +126,7 @@ class ArrayAdapter(LongSeries):
             if extra := sorted(str(name) for name in set(X.columns) - set(names)):
                 raise DataError(f"the model was not trained on the columns {', '.join(extra[:10])}: leave them out")
             X = in_columns(X, names)
-        elif names is not None and isinstance(X, np.ndarray) and (here := getattr(X, "columns", None)):
-            X = np.moveaxis(self._by_name(np.moveaxis(X, 1, 0)), 0, 1) if list(here) != list(names) else X
+        X = self._by_name(X, axis=1)
         if self._may_end:
             X = filled_up(X, self._end_axis)
         numbers = as_numbers(X, exact=exact, known=names is not None, allow_nd=True)
@@ -140,8 +140,8 @@ class ArrayAdapter(LongSeries):
     def column_names(self, X: Any) -> list[str] | None:
         """Return the names of the columns of a DataFrame, if all of them are strings, or of the channels of logs."""
         one = X[0] if isinstance(X, list) and len(X) else X
-        named = isinstance(X, pd.DataFrame) or (isinstance(one, np.ndarray) and self.axes[0] == CHANNELS)
-        names = list(getattr(X if isinstance(X, pd.DataFrame) else one, "columns", None) or []) if named else []
+        named = isinstance(X, pd.DataFrame) or (isinstance(one, Log) and self.axes[0] == CHANNELS)
+        names = list(one.columns) if named and one.columns is not None else []
         return names if names and all(isinstance(name, str) for name in names) else None
 
     def fit(self, items: Sequence[Any], columns: Sequence[str] | None = None, ended: bool | None = None) -> Self:

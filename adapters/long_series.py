@@ -11,6 +11,7 @@ from gridcnn.adapters import by_name
 from gridcnn.adapters.base import Adapter
 from gridcnn.adapters.long_items import around, stretch, window_for
 from gridcnn.adapters.windows import slid
+from gridcnn.channels import Log
 from gridcnn.errors import ItemError
 
 __all__ = ["CHANNELS", "LongSeries"]
@@ -68,14 +69,16 @@ class LongSeries(Adapter):
         kind: Any = by_name("LogAdapter")  # by its name, since it is a LongSeries itself
         return kind(**{**self.get_params(), "window": window}), window
 
-    def _by_name(self, item: Any) -> Any:
+    def _by_name(self, item: Any, axis: int = 0) -> Any:
         """Return a log with the channels in the order of training, if both have names; ItemError if it has others."""
-        known, here = getattr(self, "columns_", None), getattr(item, "columns", None)
-        if known is None or here is None or list(here) == list(known):
+        known = getattr(self, "columns_", None)
+        if known is None or not isinstance(item, Log):
             return item
-        if sorted(here) != sorted(known):
-            raise ItemError("a log", f"its columns are {', '.join(here)}, and the model reads {', '.join(known)}")
-        return np.asarray(item)[[here.index(name) for name in known]]
+        ordered = item.ordered(known, axis)
+        if ordered is None:
+            here = ", ".join(item.columns or ())
+            raise ItemError("a log", f"its columns are {here}, and the model reads {', '.join(known)}")
+        return ordered
 
     @property
     def _may_end(self) -> bool:

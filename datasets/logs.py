@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gridcnn.channels import Log
 from gridcnn.datasets.cells import some_names
 from gridcnn.datasets.limits import require_cells, require_unpacked
 from gridcnn.datasets.numerals import as_numbers, is_words
@@ -16,42 +17,10 @@ from gridcnn.datasets.tables import read_table
 from gridcnn.datasets.wording import shortened
 from gridcnn.errors import DataError
 
-__all__ = ["LOG_FILES", "Log", "read_log"]
+__all__ = ["LOG_FILES", "read_log"]
 
 LOG_FILES = frozenset({".csv", ".tsv", ".parquet", ".npy", ".npz"})
 """Suffixes of files that may hold a log."""
-
-
-class Log(np.ndarray):
-    """Numbers of several channels, whose names are `columns`: `(channels, samples)` or `(n, channels, samples)`."""
-
-    columns: tuple[str, ...] | None = None
-
-    @classmethod
-    def of(cls, values: Any, columns: tuple[str, ...] | None) -> Log:
-        """Return an array with the names of its channels."""
-        log = np.asarray(values).view(cls)
-        log.columns = columns
-        return log
-
-    def __array_finalize__(self, made_of: Any) -> None:
-        """Keep the names in parts of a log."""
-        self.columns = getattr(made_of, "columns", None)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Keep the names in copies in other processes."""
-        return Log.of, (np.asarray(self), self.columns)
-
-    def in_order(self, columns: tuple[str, ...]) -> Log:
-        """Return the channels in the order of these names, if they are as many; DataError if they have others."""
-        if self.columns is None or self.columns == columns or len(self.columns) != len(columns):
-            return self
-        if sorted(self.columns) != sorted(columns):
-            raise DataError(
-                f"its columns are {some_names(self.columns)}, and others have {some_names(columns)}: rename them if "
-                "they hold the same"
-            )
-        return Log.of(self[[self.columns.index(name) for name in columns]], columns)
 
 
 def _names(columns: Any) -> tuple[str, ...] | None:

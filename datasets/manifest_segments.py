@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gridcnn.datasets.cells import Rows, is_missing
+from gridcnn.channels import Log
+from gridcnn.datasets.cells import Rows, is_missing, some_names
 from gridcnn.datasets.event_files.reading import BadRowError, has_decimal_commas, number_of
 from gridcnn.datasets.folder import DOCUMENTS, read_document
 from gridcnn.datasets.limits import require_cells
-from gridcnn.datasets.logs import LOG_FILES, Log, read_log
+from gridcnn.datasets.logs import LOG_FILES, read_log
 from gridcnn.errors import DataError
 from gridcnn.segments import Span
 from gridcnn.stored import as_path
@@ -210,8 +211,14 @@ def _usual_names(logs: Iterable[Any]) -> tuple[str, ...] | None:
 
 
 def _in_order(log: Any, names: tuple[str, ...] | None) -> Any:
-    """Return a log whose channels have the order of others, by their names; DataError if it has others."""
-    return log.in_order(names) if isinstance(log, Log) and names is not None else log
+    """Return a log whose channels have the order of others, by their names; DataError if as many have others."""
+    if not isinstance(log, Log) or names is None or len(log) != len(names):
+        return log
+    ordered = log.ordered(names)
+    if ordered is None:
+        here, others = some_names(log.columns or ()), some_names(names)
+        raise DataError(f"its columns are {here}, and others have {others}: rename them if they hold the same")
+    return ordered
 
 
 def document_names(texts: Sequence[Any], source: str) -> list[str]:
