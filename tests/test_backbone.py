@@ -9,7 +9,7 @@ from torch import nn
 
 from gridcnn.errors import ConfigurationError
 from gridcnn.grid import Axis, GridSpec
-from gridcnn.network.backbone import ConvPoolDense, sizes_after_blocks
+from gridcnn.network.backbone import ConvPoolDense, maxima_first, sizes_after_blocks
 from gridcnn.network.config import BackboneConfig
 from gridcnn.network.heads import HEADS, n_features, pyramid_regions
 
@@ -33,6 +33,30 @@ PICTURE = GridSpec.of("colour", 3, height=20, width=30)
 def test_one_code_reads_both_kinds_of_grid(spec, head, change):
     net = ConvPoolDense(spec, BackboneConfig(kernels=(4, 6), head=head, dense=(5,), **change), n_classes=7)
     assert net(torch.zeros(2, *spec.shape)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("spec", [FLAT, PICTURE])
+@pytest.mark.parametrize("head", ["global_max", "global_average"])
+@pytest.mark.parametrize("pool", ["max", "average"])
+def test_maxima_before_relu_change_neither_logits_nor_gradients(spec, head, pool):
+    torch.manual_seed(0)
+    net = ConvPoolDense(spec, BackboneConfig(kernels=(4, 6), convs_per_block=2, pool=pool, head=head), n_classes=3)
+    grids = torch.randn(8, *spec.shape)
+
+    def learned_from(logits):
+        net.zero_grad()
+        logits.square().sum().backward()
+        return [logits, *(each.grad.clone() for each in net.parameters())]
+
+    values = grids
+    for step in net.steps():
+        values = step.run(values)
+    for one, other in zip(learned_from(net(grids)), learned_from(values), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+    order = [step.kind for step in maxima_first(net.steps(), net.config)]
+    assert order[:5] == ["convolution", "norm", "relu", "convolution", "norm"]
+    assert order[5:7] == (["pool", "relu"] if pool == "max" else ["relu", "pool"])
+    assert order[-3] == ("relu" if (pool, head) == ("max", "global_max") else "features")
 
 
 @pytest.mark.parametrize("pool_size", [1, 2, 3])

@@ -1,13 +1,18 @@
 """Several processes train one network together, as one would alone."""
 
+import functools
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from gridcnn.adapters import TextAdapter
+from gridcnn.pipeline.encode import encode_items, encoded_chunks
+from gridcnn.training.following import encode_together
 from gridcnn.training.peers import Peers
 from tests.one_of_two import taught
 
@@ -70,3 +75,39 @@ def test_an_error_in_the_first_process_ends_the_training_of_all(told, scenario, 
 
 def test_a_step_of_fewer_examples_than_processes_is_computed_by_the_first_alone(told):
     assert told["few items"]["epochs"] == [1, 2]
+
+
+class OneOfThree(Peers):
+    """The first of three processes; what it deals to the others is encoded here."""
+
+    def __init__(self, adapter) -> None:
+        super().__init__(0, 3)
+        self.adapter, self.tasks, self.deals, self.left = adapter, [], [], []
+
+    def hand_out(self, value=None):
+        self.tasks.append(value)
+
+    def dealt(self, values=None):
+        self.deals.append(values)
+        return values[0]
+
+    def gathered(self, value):
+        others = self.deals[-1][1:]
+        return [value, *([each for part in encoded_chunks(self.adapter, one, 1) for each in part] for one in others)]
+
+    def leave(self, *, now=False):
+        self.left.append(now)
+        return now
+
+
+def test_no_process_but_the_first_is_given_more_items_than_it_encodes_at_a_time():
+    texts = [f"{word} film number {at}" for at in range(800) for word in ("good", "bad")]
+    adapter = TextAdapter().fit(texts)
+    peers = OneOfThree(adapter)
+
+    encoded = encode_items(adapter, texts, spread=functools.partial(encode_together, peers))
+
+    np.testing.assert_array_equal(encoded.windows, encode_items(adapter, texts).windows)
+    assert [len(share) for deal in peers.deals for share in deal] == [256] * 6 + [64, 0, 0]
+    assert not hasattr(peers.tasks[0], "items")
+    assert peers.left == [False, False, False, True]

@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.chdir(tmp_path_factory.mktemp("elsewhere"))
         head = {"num_cpus": 3, "object_store_memory": 128 * 2**20, "ray_client_server_port": port}
         started = Cluster(initialize_head=True, head_node_args=head)
+        until = time.monotonic() + 60  # the process that listens starts last
+        while socket.socket().connect_ex(("127.0.0.1", port)) and time.monotonic() < until:
+            time.sleep(0.1)
         yield f"ray://127.0.0.1:{port}"
         started.shutdown()
 

@@ -20,6 +20,7 @@ from gridcnn.training.callbacks import Callback
 
 ray = pytest.importorskip("ray", reason="needs the extra `scale`: pip install 'gridcnn[scale]'")
 
+from gridcnn.scale.sent import Sent  # noqa: E402
 from gridcnn.scale.session import connected  # noqa: E402
 from gridcnn.scale.training import fit  # noqa: E402
 
@@ -86,13 +87,21 @@ def test_the_training_goes_on_from_its_checkpoint_if_a_worker_is_killed_or_what_
 
 
 def processes():
-    """Return number and title of each process of this machine."""
-    found = []
+    """Return number and title of each process that descends from this one: other tests have workers, too."""
+    parents, titles = {}, {}
     for place in Path("/proc").iterdir():
         if place.name.isdigit():
             with contextlib.suppress(OSError):
-                found.append((int(place.name), (place / "cmdline").read_bytes().decode(errors="replace")))
-    return sorted(found)
+                number = int(place.name)
+                titles[number] = (place / "cmdline").read_bytes().decode(errors="replace")
+                parents[number] = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+
+    def is_ours(number):
+        while number not in {os.getpid(), None}:
+            number = parents.get(number)
+        return number is not None
+
+    return sorted((number, titles[number]) for number in parents if is_ours(number))
 
 
 def test_a_callback_here_stops_the_workers():
@@ -117,6 +126,14 @@ def test_rows_of_bytes_are_read_by_each_worker_wherever_it_works(tmp_path, monke
     assert str(items[0]) == "a.parquet, row 1"
     assert model.summary["training_items"] == 108
     assert not model.skipped
+
+
+@pytest.mark.parametrize("items", [[f"text {at}" for at in range(25)], [], np.arange(6).reshape(3, 2)])
+def test_items_arrive_as_they_were_sent(monkeypatch, items):
+    monkeypatch.setattr("gridcnn.scale.sent.PART", 10)
+    there = Sent.of(items).items()
+    assert type(there) is type(items)
+    np.testing.assert_array_equal(there, items)
 
 
 def test_an_error_of_the_input_is_raised_here_at_once():

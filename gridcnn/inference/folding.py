@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from gridcnn.network.backbone import ConvPoolDense, Step
+from gridcnn.network.backbone import ConvPoolDense, Step, maxima_first
 
 __all__ = ["Logits", "fold_batch_norm", "folded_steps", "probabilities", "run_in_sequence"]
 
@@ -55,20 +55,8 @@ def fold_batch_norm(backbone: ConvPoolDense) -> ConvPoolDense:
 
 
 def folded_steps(folded: ConvPoolDense) -> Iterator[Step]:
-    """Yield the steps that compute something; a maximum comes before the ReLU that it follows, which has less to do."""
-    relu = None
-    for step in folded.steps():
-        if step.kind == "dropout" or isinstance(step.run, nn.Identity):
-            continue
-        takes_largest = step.kind == "features" and folded.config.head in {"global_max", "pyramid_max"}
-        takes_largest = takes_largest and not folded.config.summed_kernels
-        if relu is not None and not (takes_largest or isinstance(step.run, nn.MaxPool1d | nn.MaxPool2d)):
-            yield relu
-            relu = None
-        if step.kind == "relu":
-            relu = step
-        else:
-            yield step
+    """Yield the steps that compute something, each maximum before the ReLU that it follows."""
+    return maxima_first((step for step in folded.steps() if step.kind != "dropout"), folded.config)
 
 
 def run_in_sequence(steps: Iterable[Step]) -> Logits:

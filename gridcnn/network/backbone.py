@@ -12,7 +12,7 @@ normalization".
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -24,7 +24,7 @@ from gridcnn.network.heads import features_of, n_features
 from gridcnn.network.layers import ParallelBranches, SequenceAveragePool, SequenceMaxPool, SequenceNorm
 from gridcnn.network.sizes import check_sizes, sizes_after_blocks
 
-__all__ = ["BackboneConfig", "ConvPoolDense", "Layer", "Step", "sizes_after_blocks"]
+__all__ = ["BackboneConfig", "ConvPoolDense", "Layer", "Step", "maxima_first", "sizes_after_blocks"]
 
 
 class Step(NamedTuple):
@@ -100,6 +100,23 @@ def _pooling(config: BackboneConfig, dimensions: int) -> nn.Module:
         config.pool_size, stride=config.pool_stride or config.pool_size, ceil_mode=True
     )
     return pooling
+
+
+def maxima_first(steps: Iterable[Step], config: BackboneConfig) -> Iterator[Step]:
+    """Yield steps, each maximum before the ReLU that it follows: the same numbers, as ReLU then has less to do."""
+    relu = None
+    takes_largest = config.head in {"global_max", "pyramid_max"} and not config.summed_kernels
+    for step in steps:
+        if isinstance(step.run, nn.Identity):
+            continue
+        of_largest = isinstance(step.run, SequenceMaxPool | nn.MaxPool2d) or (takes_largest and step.kind == "features")
+        if relu is not None and not of_largest:
+            yield relu
+            relu = None
+        if step.kind == "relu":
+            relu = step
+        else:
+            yield step
 
 
 class ConvPoolDense(nn.Module):
@@ -178,7 +195,7 @@ class ConvPoolDense(nn.Module):
         return torch.cat([features_of(self.config.head, maps[:, :-summed]), sums], dim=1)
 
     def steps(self) -> Iterator[Step]:
-        """Yield every step from the grid to the logits, in order: what `forward` runs, and a trace records."""
+        """Yield every step from the grid to the logits, in the order that a trace records."""
         for number, block in enumerate(self.blocks, start=1):
             assert isinstance(block, ConvBlock)  # for the type checker: a ModuleList forgets what it holds
             for kind, run in block.steps():
@@ -194,7 +211,7 @@ class ConvPoolDense(nn.Module):
     def forward(self, grids: Tensor) -> Tensor:
         """(batch, *spec.shape) → logits (batch, n_classes)."""
         values = grids
-        for step in self.steps():
+        for step in maxima_first(self.steps(), self.config):
             values = step.run(values)
         return values
 

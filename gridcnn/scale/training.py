@@ -23,6 +23,7 @@ from typing import Any
 from gridcnn.adapters import Adapter
 from gridcnn.errors import ConfigurationError, GridcnnError
 from gridcnn.model import EpochRecord, FittedModel, Network
+from gridcnn.scale.sent import Sent
 from gridcnn.scale.session import by_client, connected, ray_module
 from gridcnn.scale.sharing import file_among, require_shared_run, whole_names
 from gridcnn.training.callbacks import Callback, CallbackList
@@ -44,7 +45,7 @@ class _Task:
     """A fit, as the first worker calls it."""
 
     adapter: Adapter
-    items: Any
+    sent: Sent
     labels: Any
     parameters: Mapping[str, Any]
     options: Mapping[str, Any]
@@ -90,7 +91,7 @@ def fit(
         settings["checkpoint_dir"] = str(folder)
         items = whole_names(X) if adapter.reads_files else X
         require_shared_run(folder, file_among(items) if adapter.reads_files else None)
-        task = _Task(adapter, items, y, settings, options)
+        task = _Task(adapter, Sent.of(items), y, settings, options)
         return _Training(task, workers, heard).run(folder)
 
 
@@ -321,7 +322,7 @@ def _work(config: dict[str, Any]) -> None:
     try:
         model = fit_here(
             task.adapter,
-            task.items,
+            task.sent.items(),
             task.labels,
             task.parameters,
             **task.options,

@@ -6,7 +6,7 @@ All else of a fit (the split, the text's bag, every decision) is the work of the
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,25 +53,23 @@ class _Training:
 
 @dataclass(frozen=True)
 class _Encoding:
-    """Items that all encode a share of."""
+    """An encoding of items that follow round by round, so that no process but the first one holds all of them."""
 
     adapter: Adapter
-    items: Sequence[Any]
     n_jobs: int | None
 
     def follow(self, peers: Peers) -> None:
-        for _ in self.rounds(peers):
-            pass
+        while not peers.leave():
+            self.encode(peers, peers.dealt())
 
-    def rounds(self, peers: Peers) -> Iterator[list[list[Encoded | ItemError]]]:
-        """Yield what the processes have encoded, round by round; nothing to any but the first."""
-        for at in range(0, len(self.items), ROUND * peers.size):
-            if peers.leave():
-                return
-            first = at + ROUND * peers.rank
-            mine = self.items[first : first + ROUND]
-            chunks = encoded_chunks(self.adapter, mine, self.n_jobs)
-            yield peers.gathered(list(itertools.chain.from_iterable(chunks)))
+    def encode(self, peers: Peers, mine: Sequence[Any]) -> list[list[Encoded | ItemError]]:
+        """Encode the share of this process; return those of all to the first one."""
+        encoded: list[Encoded | ItemError] = []
+        try:
+            encoded += itertools.chain.from_iterable(encoded_chunks(self.adapter, mine, self.n_jobs))
+        finally:
+            found = peers.gathered(encoded)
+        return found
 
 
 @dataclass(frozen=True)
@@ -115,16 +113,15 @@ def fit_together(peers: Peers, adapter: Adapter, items: Sequence[Any]) -> Adapte
 
 def encode_together(peers: Peers, adapter: Adapter, items: Sequence[Any], n_jobs: int | None) -> Chunks:
     """Encode items in all processes; yield them in their order, in parts. The first process calls it."""
-    task = _Encoding(adapter, items, n_jobs)
+    task = _Encoding(adapter, n_jobs)
     peers.hand_out(task)
-    left = -(-len(items) // (ROUND * peers.size))
     try:
-        for parts in task.rounds(peers):
-            left -= 1
-            yield from parts
+        for at in range(0, len(items), ROUND * peers.size):
+            ends = range(at, at + ROUND * (peers.size + 1), ROUND)
+            peers.leave()
+            yield from task.encode(peers, peers.dealt([items[first:end] for first, end in itertools.pairwise(ends)]))
     finally:
-        if left:
-            peers.leave(now=True)
+        peers.leave(now=True)
 
 
 def train_together(
