@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {
     "label_smoothing": 0.05,
 }
 KERNELS = (32, 64, 128)
-EPOCH_ITEMS = 33_600  # recordings heard in training, between the two bounds
+EPOCH_ITEMS = 35_000  # recordings heard in training, between the two bounds
 FEWEST_EPOCHS, MOST_EPOCHS = 6, 40
 FEW_EPOCH_ITEMS, MOST_EPOCHS_OF_FEW = 8_000, 80  # the same below 200 recordings, which are learned better so
 MOST_REFITTED = 8_000  # recordings up to which a second training, on all of them, takes no more than minutes

@@ -36,6 +36,7 @@ def tuning_history(tuned: Tuned) -> Figure:
     if tuned.usual is not None:
         ax.axhline(tuned.usual.accuracy, color=AGAINST, lw=0.8, ls=":", label="the defaults")
     ax.set(xlabel="trial", ylabel=f"{tuned.score} on items held out")
+    _no_higher_than_one(ax)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, fontsize=8)
@@ -67,9 +68,15 @@ def slices(tuned: Tuned) -> Figure:
         ax.set_axis_off()
     for ax, name in zip(axes.flat, ranked, strict=False):
         _slice(ax, name, complete)
+    _no_higher_than_one(axes[0, 0])  # and so all of them, which share it
     for ax in axes[:, 0]:
         ax.set_ylabel(tuned.score)
     return figure
+
+
+def _no_higher_than_one(ax: Axes) -> None:
+    """End the axis of a score at the largest one there is, but for half a mark."""
+    ax.set_ylim(top=min(ax.get_ylim()[1], 1.005))
 
 
 def _slice(ax: Axes, name: str, complete: Sequence[Tried]) -> None:
