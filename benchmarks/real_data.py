@@ -36,7 +36,7 @@ HERE = Path(__file__).resolve().parent
 RUNS = HERE / "real_data.jsonl"
 BASELINES = HERE / "baselines.jsonl"
 
-DEFAULTS = 2
+DEFAULTS = 3
 """Number of the defaults: runs of earlier ones are kept, and the tables show the latest of each set."""
 
 Row = dict[str, Any]
