@@ -9,6 +9,7 @@ import torch
 import gridcnn
 from gridcnn import GridClassifier, datasets, explain
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.display import percentage
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.explain.tracing import record
 from gridcnn.grid import GridSpec
@@ -215,7 +216,10 @@ def test_the_trace_shows_the_picture_as_it_is_and_says_what_its_mirror_image_add
     np.testing.assert_allclose(trace.item_probabilities, (trace.probabilities + mirror.probabilities) / 2)
     np.testing.assert_allclose(trace.item_probabilities, classifier.predict_proba([picture])[0], atol=1e-5)
     upright, mirrored = trace.probabilities[best], mirror.probabilities[best]
-    assert f"“{trace.classes[best]}” has {upright:.1%} as it is and {mirrored:.1%} flipped" in trace.remarks[0]
+    assert (
+        f"“{trace.classes[best]}” has {percentage(upright)} as it is and {percentage(mirrored)} flipped"
+        in trace.remarks[0]
+    )
     grey = explain.trace(image_classifier(), pictures()[0])
     assert (grey.n_copies, grey.remarks) == (1, ())
 

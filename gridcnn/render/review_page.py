@@ -120,6 +120,6 @@ def _shown(model: FittedModel, candidate: Candidate, columns: Sequence[str]) -> 
         "note": found.note,
         "answer": answer,
         **more,
-        "ranked": [[int(at), round(float(candidate.probabilities[at]), 4)] for at in ranked],
+        "ranked": [[int(at), float(candidate.probabilities[at])] for at in ranked],
         "cells": [candidate.cells.get(column, "") for column in columns],
     }
