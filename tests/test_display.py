@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import shutil
 import subprocess
 import sys
 from importlib import resources
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from gridcnn.cli.formats import Column, Csv, FormatName, Shown, format_of
 from gridcnn.display import percentage
+from gridcnn.model import EpochRecord
 from gridcnn.predictions import Predictions
 from gridcnn.render.html import _percent
+from gridcnn.training.progress import PlainProgress
 
 SHARES = [0.0, 1e-12, 0.00009, 0.0001, 0.0004, 0.0006, 0.5, 0.999, 0.9994, 0.9996, 0.9999, 0.99996, 1 - 1e-12, 1.0]
 SHOWN = ["0.0 %", "<0.01 %", "<0.01 %", "0.01 %", "0.04 %", "0.1 %", "50.0 %", "99.9 %", "99.9 %", "99.96 %", "99.99 %",
@@ -60,3 +66,17 @@ def test_a_notebook_shows_percentages_of_answers() -> None:
     assert "1.5" in shown
     assert "100.0" not in shown
     assert found.to_frame()["p(1.5)"][0] == 0.99999
+
+
+def test_a_training_in_one_step_is_not_called_an_epoch() -> None:
+    said = io.StringIO()
+    progress = PlainProgress(Console(file=said, width=200))
+    network: Any = SimpleNamespace(several=False)
+    for epochs, steps in ((1, 1), (1, 7)):
+        progress.on_start(epochs, steps)
+        progress.on_epoch(EpochRecord(1, 0.5, 0.75, math.nan, math.nan, 0.0, 1.0, 40.0), network)
+
+    assert said.getvalue().splitlines() == [
+        "in one step  loss 0.5000  accuracy 0.750  40 samples/s",
+        "epoch 1/1  loss 0.5000  accuracy 0.750  40 samples/s  0 s left",
+    ]

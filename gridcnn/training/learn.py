@@ -110,7 +110,7 @@ def learn(
     adapter = job.fitted(clone(job.adapter), training.items)
     chosen: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     solved = resolve(job.settings, adapter, n_items).training.solved
-    at_once = solved or (job.start is not None and job.start.only_votes)  # in one step, which no limit can shorten
+    at_once = solved or job.only_votes  # in one step, which no limit can shorten
     planned = None if checkpoints is None or budget is None else checkpoints.planned()
     if planned is not None:
         adapter, chosen = reduced(job, adapter, planned.share, training) or (adapter, chosen)
@@ -139,7 +139,7 @@ def learn(
             if tell:
                 announce(job, schedule, chosen)
         if tell:
-            job.say([about_network(adapter, recipe, n_items, job.parameters), *adapter.remarks()])
+            job.say([about_network(adapter, recipe, n_items, job), *adapter.remarks()])
         outcome = training_of(job, solved=solved)(
             network, examples, recipe.training, validation=held, device=device, callback=job.callback
         )
