@@ -413,6 +413,25 @@ def test_parts_of_recordings_are_items_of_their_own(tmp_path: Path) -> None:
     assert rows.training(cells) == "--path path --start begin --end end --no-background"
 
 
+def test_times_are_shown_to_the_millisecond_and_saved_so_that_the_same_samples_are_read() -> None:
+    from gridcnn.cli.asking import Asked, Source
+    from gridcnn.cli.columns import Columns
+    from gridcnn.cli.labelled_rows import LabelledRows
+    from gridcnn.render.preview import name_of
+
+    part = Segment("/night/n.wav", 10 / 3, 10 / 3 + 1 / 7)
+    rows = LabelledRows(AudioAdapter(), Columns())
+    (cells,) = rows.cells([(Source("night", lambda: iter(()), 1, None), Asked(str(part), part))])
+
+    assert name_of(part) == "n.wav, 3.333 to 3.476 s"
+    assert name_of(Segment("n.wav", 0.0001, 0.0002)) == "n.wav, 0.0001 to 0.0002 s"
+    assert all(len(cells[name]) <= 9 for name in ("begin", "end"))
+    for rate in (8_000, 44_100, 192_000):
+        assert [round(float(cells[name]) * rate) for name in ("begin", "end")] == [
+            round(time * rate) for time in (part.start, part.end)
+        ]
+
+
 def test_seconds_of_what_has_none_are_refused(run: Run, world: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("path,from,to\nn.png,0.5,2\n")
     command = ["review", world[0] / "m.safetensors", tmp_path / "d.csv", "-o", tmp_path / "r.html", "--start", "from"]
