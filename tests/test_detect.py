@@ -24,6 +24,7 @@ from gridcnn.bundle import save
 from gridcnn.certainty import Certainty, Quality
 from gridcnn.cli import main
 from gridcnn.cli.detecting import Run
+from gridcnn.cli.event_scores import advice, confidences
 from gridcnn.cli.long_items import long_items
 from gridcnn.datasets import load_manifest
 from gridcnn.datasets.annotations import read_annotations
@@ -123,6 +124,30 @@ def test_the_command_writes_each_format_and_evaluates(field: Path, run: Callable
     columns = ("--path", "file", "--start", "begin", "--end", "end", "--label", "species")
     scored = run("evaluate", field / "m.safetensors", field / "second.csv", *columns, "--events", "--json")
     assert json.loads(scored.out)["classes"]["all"]["f1"] > 0.9
+
+
+def test_a_confidence_is_advised_only_if_it_is_needed_and_leaves_most_of_what_is_right() -> None:
+    truth = [Event("a.wav", float(at), at + 0.5, name) for at in range(10) for name in ("good", "mended", "lucky")]
+    found = [Event("a.wav", float(at), at + 0.5, "good", 0.7) for at in range(9)]
+    found += [Event("a.wav", float(at), at + 0.5, "mended", 0.8 + at / 100) for at in range(8)]
+    found += [Event("a.wav", 50.0 + at, 50.5 + at, "mended", 0.65) for at in range(4)]
+    found += [Event("a.wav", float(at), at + 0.5, "lucky", 0.99 if at == 0 else 0.7) for at in range(8)]
+    found += [Event("a.wav", 50.0 + at, 50.5 + at, "lucky", 0.9) for at in range(4)]
+    found += [Event("a.wav", 80.0, 81.0, "never", 0.9)]
+    used = dict.fromkeys(("good", "mended", "lucky", "never"), 0.6)
+
+    enough = confidences(truth, found, 0.2, used)
+    line = advice(enough, used, {"mended": 0.8})
+
+    assert {name: (each.confidence, each.needed) for name, each in enough.items()} == {
+        "good": (0.6, False),
+        "lucky": (None, False),
+        "mended": (0.8, True),
+        "never": (None, False),
+    }
+    assert line.endswith("--min-confidence mended=0.80 (recall of mended 0.800 instead of 0.800)")
+    assert advice({"good": enough["good"]}, used, {"good": 0.9}) == ""
+    assert "mended=0.80,good=0.5," in advice(enough, used | {"good": 0.5}, {"mended": 0.8}).replace(" (", ", (")
 
 
 def test_bad_recordings_are_listed_and_the_others_are_searched(
