@@ -27,7 +27,7 @@ from gridcnn.cli.detecting import Run
 from gridcnn.cli.event_scores import advice, confidences
 from gridcnn.cli.long_items import long_items
 from gridcnn.datasets import load_manifest
-from gridcnn.datasets.annotations import read_annotations
+from gridcnn.datasets.annotations import read_annotations, write_annotations
 from gridcnn.errors import ConfigurationError
 from gridcnn.evaluation.events import score_events
 from gridcnn.inference.cells import cell_logits, has_cells
@@ -532,6 +532,21 @@ def test_short_events_are_left_out_on_request() -> None:
     found = [*search.add(cells_of(0, [0.9, 0, 0.9, 0.9])), *search.finish()]
 
     assert [(event.start, event.end) for event in found] == [(2, 4)]
+
+
+def test_a_table_of_events_among_logs_is_left_out_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n3,4\n")
+    (tmp_path / "b.csv").write_text("start,end\n1,2\n3,4\n")  # two sensors may be called so
+    (tmp_path / "marks.csv").write_text("\ufeffstart;end;label\n1;2;bump\n")
+    write_annotations(tmp_path / "found.csv", [Event("a.csv", 1, 2, "bump", 0.9)])
+    write_annotations(tmp_path / "found.parquet", [Event("a.csv", 1, 2, "bump", 0.9)])
+    reader = ArrayAdapter(axes=("time",))
+    found = long_items([str(tmp_path)], reader)
+
+    assert [each.file.name for each in found] == ["a.csv", "b.csv"]
+    said = capsys.readouterr().err
+    assert said.startswith("left out, since the columns say where events begin and end, so that it is no log: ")
+    assert [name in said for name in ("marks.csv", "found.csv", "found.parquet")] == [True] * 3
 
 
 def test_the_beginning_of_a_call_is_no_event_of_another_class() -> None:
