@@ -139,7 +139,7 @@ def _files_in(folder: Path, adapter: Adapter) -> list[Path]:
 
 
 def logs_below(folder: Path) -> list[Path]:
-    """Return the files below a folder that may hold a log, in their order, and say which ones are tables of events instead.
+    """Return the files below a folder that may hold a log, in their order; say which are tables of events.
 
     Raises
     ------
