@@ -174,10 +174,16 @@ def _calibrated(model: FittedModel) -> str:
             return f"probabilities keep the temperature of the model before, {learned.temperature:.2f}"
         return "probabilities are not calibrated"
     before, after = learned.before, learned.after
-    why = f", for their log loss: {before.loss:.4f}, now {after.loss:.4f}" if after.error > before.error else ""
+    now = f"stated probabilities are {100 * after.error:.1f} percentage points off on average"
+    if learned.temperature == 1:
+        return f"{now} (calibration error {after.error:.4f}, 0 is best)"
+    made = "surer" if learned.temperature < 1 else "more modest"
+    why = (
+        f", for their log loss, {before.loss:.4f} before and {after.loss:.4f} now" if after.error > before.error else ""
+    )
     return (
-        f"calibration error {before.error:.4f} before and {after.error:.4f} after its temperature of "
-        f"{learned.temperature:.2f} was fitted to these items{why}"
+        f"{now} (calibration error {after.error:.4f}, 0 is best), {100 * before.error:.1f} before these items made "
+        f"them {made} (temperature {learned.temperature:.2f}{why})"
     )
 
 
