@@ -524,7 +524,7 @@ def test_what_a_model_cannot_promise_is_refused_before_anything_is_written(
     [(0.83, (0.30, 0.0415), (0.28, 0.0263),
       "stated probabilities are 2.6 percentage points off on average (calibration error 0.0263, 0 is best), 4.2 before "
       "these items made them surer (temperature 0.83)"),
-     (1.5, (0.31, 0.02), (0.29, 0.03), "made them more modest (temperature 1.50, for their log loss, 0.3100 before and "),
+     (1.5, (0.31, 0.02), (0.29, 0.03), "made them more modest (temperature 1.50, for their log loss, 0.3100 before"),
      (1.0, (0.3, 0.02), (0.3, 0.02), "off on average (calibration error 0.0200, 0 is best)")],
 )  # fmt: skip
 def test_a_training_says_how_far_its_probabilities_are_off_and_what_was_done_about_it(
