@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["as_facts", "as_table", "as_text", "counted", "percentage", "printable"]
+__all__ = ["agreeing", "as_facts", "as_table", "as_text", "counted", "percentage", "printable"]
 
 LEFT = " style='text-align:left'"
 TEXT = " style='white-space:pre-wrap;overflow-x:auto;max-width:100ch;line-height:1.3'"
@@ -25,6 +25,17 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     ('1 item is', '2,000 classes', '0 labels')
     """
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def agreeing(count: int, one: str, many: str) -> str:
+    """Return the form of a verb that goes with a number.
+
+    Examples
+    --------
+    >>> [f"{n} of 8 pictures {agreeing(n, 'has', 'have')} colours" for n in (1, 2)]
+    ['1 of 8 pictures has colours', '2 of 8 pictures have colours']
+    """
+    return one if count == 1 else many
 
 
 def percentage(share: float) -> str:

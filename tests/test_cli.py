@@ -464,7 +464,7 @@ def test_the_cache_is_listed_and_cleared(run: Run, tmp_path: Path, monkeypatch: 
     assert empty.startswith("0 entries, 0.0 MB of at most 10.00 GB")
     assert "ImageAdapter, encoded" in listed
     assert "│ 24 " in listed
-    assert cleared.startswith("removed 1 entries")
+    assert cleared.startswith("removed 1 entry")
     assert after == empty
 
 

@@ -184,7 +184,7 @@ def test_items_that_were_trained_on_are_counted_and_said(shades: GridClassifier,
 
     hardly = make_report(shades, [learned[0], *new], ["dark", "dark", "light", "dark", "light"])
     assert (
-        hardly.warning == "1 of the 5 items were used in training (by their content); accuracy on the other 4: 1.0000."
+        hardly.warning == "1 of the 5 items was used in training (by their content); accuracy on the other 4: 1.0000."
     )
 
 

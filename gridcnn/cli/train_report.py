@@ -112,7 +112,7 @@ def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
         print_scores_after_training(model)
         print(_calibrated(model))
     elif "validation_accuracy" in model.scores:
-        on = f" on {model.summary['validation_items']:,} items"
+        on = f" on {counted(model.summary['validation_items'], 'item')}"
         folds = model.summary.get("folds")
         by = f"each by one of {folds} models, which had not seen it" if folds else "by the model of the first training"
         then = f", {by}" if folds or refitted else ""
@@ -136,7 +136,7 @@ def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
     model.scores["test_accuracy"] = scores.accuracy
     model.scores["test_items"] = scores.n_items
     model.scores["test_items_trained_on"] = n_trained_on
-    print(f"test accuracy {scores.accuracy:.4f} on {scores.n_items:,} items, by the saved model")
+    print(f"test accuracy {scores.accuracy:.4f} on {counted(scores.n_items, 'item')}, by the saved model")
     error = trust.calibration
     print(f"test calibration error {error.error:.4f} ({error.by_chance:.4f} is to be expected by chance)")
     if n_trained_on:

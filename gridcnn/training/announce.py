@@ -123,7 +123,7 @@ def about_network(adapter: Adapter, recipe: Recipe, n_items: int, job: Job) -> s
     blocks = ", ".join(map(str, recipe.backbone.kernels))
     chosen = sorted(name for name, value in job.parameters.items() if name in _CHOICES and value not in (None, "auto"))
     who = f"; set by hand: {few(chosen)}" if chosen else ""
-    epochs = "1 epoch" if recipe.training.epochs == 1 else f"{recipe.training.epochs:,} epochs"
+    epochs = counted(recipe.training.epochs, "epoch")
     how = f"{epochs}, batches of {recipe.training.batch_size}"
     if recipe.training.solved:
         n_maps = sum(recipe.backbone.kernels) * len(recipe.backbone.branches)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from gridcnn.display import printable
+from gridcnn.display import counted, printable
 from gridcnn.multilabel import score_name
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.notebook import notebook_progress
@@ -125,7 +125,7 @@ class PlainProgress(Messages):
         self._reading = self._reading or time.perf_counter()
         if done == total:
             if time.perf_counter() - self._reading >= SECONDS_BETWEEN_LINES:
-                self._print(f"decoded {total:,} items")
+                self._print(f"decoded {counted(total, 'item')}")
             self._reading = None
 
     def on_start(self, epochs: int, steps_per_epoch: int) -> None:

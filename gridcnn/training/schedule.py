@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gridcnn.display import counted
+
 __all__ = ["Schedule", "in_words", "place_of"]
 
 
@@ -51,8 +53,8 @@ class Schedule:
         return self.limit is None or self.seconds <= self.limit
 
     def __str__(self) -> str:
-        what = f"{self.items:,} items, {' × '.join(map(str, self.sizes))}"
-        what += f", {self.epochs:,} epoch{'s' * (self.epochs != 1)}"
+        what = f"{counted(self.items, 'item')}, {' × '.join(map(str, self.sizes))}"
+        what += f", {counted(self.epochs, 'epoch')}"
         if self.trainings > 1 and self.limit is None:
             what += f", {self.trainings} trainings in all"
         about = f"{what}: about {in_words(max(self.seconds, 1))}"

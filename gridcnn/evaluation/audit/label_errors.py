@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridcnn.display import percentage
+from gridcnn.display import counted, percentage
 from gridcnn.evaluation.audit.findings import MOST_EXAMPLES, Example, Finding, NotAskedError
 from gridcnn.evaluation.audit.material import Material
 from gridcnn.evaluation.audit.out_of_fold import FOLDS, out_of_fold
@@ -63,8 +63,8 @@ def check_label_errors(material: Material) -> list[Finding]:
     return [
         Finding(
             "label-errors", "warning",
-            f"{len(suspects):,} labels are probably wrong, by networks that have not seen them and are right "
-            f"{accuracy:.1%} of the time",
+            f"{counted(len(suspects), 'label is', 'labels are')} probably wrong, by networks that have not seen "
+            f"them and are right {accuracy:.1%} of the time",
             "Look at them, and correct those that are wrong.",
             len(suspects), examples,
             {
