@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["agreeing", "as_facts", "as_table", "as_text", "counted", "percentage", "printable"]
+__all__ = ["agreeing", "as_facts", "as_table", "as_text", "counted", "none_can", "percentage", "printable"]
 
 LEFT = " style='text-align:left'"
 TEXT = " style='white-space:pre-wrap;overflow-x:auto;max-width:100ch;line-height:1.3'"
@@ -25,6 +25,17 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     ('1 item is', '2,000 classes', '0 labels')
     """
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def none_can(count: int, one: str) -> str:
+    """Return the subject of a sentence about things of which none can be used.
+
+    Examples
+    --------
+    >>> [f"{none_can(n, 'item')} be read" for n in (1, 2000)]
+    ['the only item cannot be read', 'none of the 2,000 items can be read']
+    """
+    return f"the only {one} cannot" if count == 1 else f"none of the {count:,} {one}s can"
 
 
 def agreeing(count: int, one: str, many: str) -> str:

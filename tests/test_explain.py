@@ -364,7 +364,7 @@ def test_top_patches_pass_over_items_that_cannot_be_read(tmp_path):
     best = explain.top_patches(spot_finder(), items, block=1, count=20)
 
     assert len(best[0]) == 8
-    with pytest.raises(DataError, match="none of the 1 items can be read"):
+    with pytest.raises(DataError, match="the only item cannot be read"):
         explain.top_patches(spot_finder(), items[:1], block=1)
 
 

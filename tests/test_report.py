@@ -86,7 +86,7 @@ def test_items_that_cannot_be_read_are_listed_and_not_counted(shades: GridClassi
     assert report.scores.n_items == 1
     assert [Path(each.item).name for each in report.skipped] == ["notes.txt", "bad.png"]
     assert "2 held-out items could not be read" in report_page(report)
-    with pytest.raises(DataError, match="none of the 1 items can be read"):
+    with pytest.raises(DataError, match="the only item cannot be read"):
         make_report(shades, [bad], ["dark"])
 
 

@@ -378,7 +378,7 @@ def test_what_cannot_be_reviewed_is_refused(run: Run, world: tuple[Path, dict[st
     nothing = run("review", root / "m.safetensors", bad, "-o", tmp_path / "r.html")
     grouped = run("review", root / "m.safetensors", root / "new", "-o", tmp_path / "r.html", "--group", "site")
 
-    assert (nothing.code, "none of the 1 items can be read" in nothing.err) == (2, True)
+    assert (nothing.code, "the only item cannot be read" in nothing.err) == (2, True)
     assert (grouped.code, "is no file of rows" in grouped.err) == (2, True)
     assert not (tmp_path / "r.html").exists()
     over = run("review", root / "m.safetensors", root / "new" / "000.png", "-o", root / "new" / "000.png")

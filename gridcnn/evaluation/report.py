@@ -12,7 +12,7 @@ import scipy.stats
 from gridcnn.adapters.records import Preview
 from gridcnn.calibration import Calibration, calibrate
 from gridcnn.certainty import Certainty
-from gridcnn.display import agreeing, as_text, counted
+from gridcnn.display import agreeing, as_text, counted, none_can
 from gridcnn.errors import DataError, ItemError, Skipped
 from gridcnn.evaluation.baselines import fit_baseline
 from gridcnn.evaluation.comparison import Comparison, compare
@@ -196,7 +196,7 @@ def make_report(
     answers = predict(model, items, fingerprints=True)
     good = np.flatnonzero(answers.good)
     if not len(good):
-        raise DataError(f"none of the {len(answers)} items can be read; the first: {answers.errors[0]}")
+        raise DataError(f"{none_can(len(answers), 'item')} be read; the first: {answers.errors[0]}")
     called = list(answers.items if names is None else names)
     unreadable = [Skipped(item, why) for item, why in zip(called, answers.errors, strict=True) if why]
     truth = np.asarray(labels).astype(str)[good]

@@ -238,8 +238,8 @@ def _missing(values: Floats, names: list[str], warnings: list[str]) -> Any:
     gaps = missing & ~empty & ~ended
     if rows := int((ended.any(axis=1) & ~gaps.any(axis=1)).sum()):
         warnings.append(
-            f"{rows} of {len(values)} rows {agreeing(rows, 'has', 'have')} empty cells at the end, as series that end earlier "
-            "than others: each two columns are compared on the rows that have both"
+            f"{rows} of {len(values)} rows {agreeing(rows, 'has', 'have')} empty cells at the end, as series that end "
+            "earlier than others: each two columns are compared on the rows that have both"
         )
     if rows := int(gaps.any(axis=1).sum()):
         warnings.append(

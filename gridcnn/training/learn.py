@@ -12,6 +12,7 @@ from sklearn.base import clone
 from torch import nn
 
 from gridcnn.adapters import Adapter
+from gridcnn.display import none_can
 from gridcnn.errors import DataError
 from gridcnn.model import FittedModel, Network
 from gridcnn.multilabel import set_numbers
@@ -242,7 +243,7 @@ def _encode(
     if not len(learning.encoded.item):
         worst = learning.encoded.skipped[0]
         raise DataError(
-            f"none of the {len(learning.encoded.skipped)} items can be read; the first: {worst.item}: {worst.reason}"
+            f"{none_can(len(learning.encoded.skipped), 'item')} be read; the first: {worst.item}: {worst.reason}"
         )
     held_out = None if checking is None else _Part(checking, job.encode(adapter, checking, device))
     parts = [part for part in (learning, held_out) if part is not None]

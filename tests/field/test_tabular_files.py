@@ -240,7 +240,7 @@ def test_names_of_columns_may_be_a_rising_scale(tmp_path, names):
 
 
 def test_rows_that_cannot_be_used_are_listed(tmp_path):
-    with pytest.raises(DataError, match=r"none of its 2 rows can be used: row 2: no label; row 3: no text"):
+    with pytest.raises(DataError, match=r"none of the 2 rows can be used: row 2: no label; row 3: no text"):
         load_manifest(made(tmp_path, "x.csv", "text,label\na,\n ,b\n"), text="text", label="label", on_error="skip")
 
 
