@@ -111,7 +111,8 @@ class Partial:
             ) from None
         if rows and self._place.exists():
             raise ConfigurationError(
-                f"{self} has {counted(rows, 'row')} of an unfinished run: go on with it by --resume, or remove it to begin anew."
+                f"{self} has {counted(rows, 'row')} of an unfinished run: go on with it by --resume, or remove it to "
+                "begin anew."
             )
 
     def begin(self, run: Mapping[str, Any], differences: Callable[[Any], list[str]]) -> Mark | None:
