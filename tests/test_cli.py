@@ -188,7 +188,7 @@ def test_ctrl_c_saves_the_best_weights_so_far(run: Run, tmp_path: Path, monkeypa
     done = run("train", class_folders(tmp_path / "data"), "-o", tmp_path / "m.safetensors", *options)
 
     assert done.code == 130
-    assert f"saved to {tmp_path / 'm.safetensors'}" in done.err
+    assert f"so far are in {tmp_path / 'm.safetensors'}" in done.err
     assert run("predict", tmp_path / "m.safetensors", tmp_path / "data").code == 0
 
 
