@@ -24,6 +24,7 @@ from gridcnn.adapters.numbers_remarks import (
 from gridcnn.adapters.numbers_trials import arrays_within, shorter_and_shorter
 from gridcnn.adapters.questions import Question
 from gridcnn.channels import Log
+from gridcnn.display import none_can
 from gridcnn.errors import DataError, ItemError
 from gridcnn.grid import Axis, GridSpec
 from gridcnn.onnx_graph import Graph, Windows
@@ -174,7 +175,7 @@ class ArrayAdapter(LongSeries):
         good = flat.all(axis=1) & ~behind.reshape(len(given), -1).all(axis=1)
         if not good.any():
             reason = unusable(numbers[0], self.limit_, self._name)
-            raise DataError(f"none of the {len(numbers)} items can be used; the first: {reason}")
+            raise DataError(f"{none_can(len(numbers), 'item')} be used; the first: {reason}")
         grids, behind = (given, behind) if good.all() else (given[good], behind[good])
         self.ended_ = bool(behind.any() if ended is None else ended)
         whole, grids = grids, at_mean_behind(grids) if self.ended_ else grids

@@ -7,6 +7,7 @@ from typing import Any
 
 from gridcnn.adapters.image_files import Picture
 from gridcnn.adapters.pixel_range import FEW_LEVELS, FLOATS, given_range, is_usual, share_outside
+from gridcnn.display import agreeing
 
 __all__ = ["cautions", "remarks"]
 
@@ -44,12 +45,15 @@ def remarks(seen: Survey, ranges: Ranges, grid: tuple[int, int], *, crop: bool, 
         found += _about_range(_kind(kind, learned), learned, seen)
     if seen["pages"]:
         found.append(
-            f"{seen['pages']} of {n_pictures} pictures have several pages or frames, of which only the first is read."
+            f"{seen['pages']} of {n_pictures} pictures {agreeing(seen['pages'], 'has', 'have')} several "
+            "pages or frames, of which only the first is read."
         )
     if seen["coloured"] and not colour:
-        found.append(f"{seen['coloured']} of {n_pictures} pictures have colours, which are not read (colour=False).")
+        have = agreeing(seen["coloured"], "has", "have")
+        found.append(f"{seen['coloured']} of {n_pictures} pictures {have} colours, which are not read (colour=False).")
     if seen["transparent"] > MANY * n_pictures:
-        found.append(f"{seen['transparent']} of {n_pictures} pictures have transparent parts, which become white.")
+        have = agreeing(seen["transparent"], "has", "have")
+        found.append(f"{seen['transparent']} of {n_pictures} pictures {have} transparent parts, which become white.")
     return found
 
 
@@ -81,7 +85,8 @@ def _about_range(kind: str, learned: Mapping[str, float], seen: Survey) -> list[
     if learned["clipped"] >= WORTH_TELLING:
         text += f"; {learned['clipped']:.1%} of the pixels lie outside and are clipped"
     if seen["eight_bit"]:
-        text += f"; {seen['eight_bit']} of {seen['pictures']} pictures have 8 bits and keep them"
+        keep = agreeing(seen["eight_bit"], "has 8 bits and keeps", "have 8 bits and keep")
+        text += f"; {seen['eight_bit']} of {seen['pictures']} pictures {keep} them"
     if learned["levels"] >= FEW_LEVELS:
         return [f"{text}."]
     used = f"apart from the darkest and brightest 0.5 %, they use only {learned['levels']:.0f} of these levels"

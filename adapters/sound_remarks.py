@@ -10,6 +10,7 @@ import numpy as np
 from gridcnn.adapters.recordings import cancel
 from gridcnn.adapters.sound_frames import HIGHEST_RATE
 from gridcnn.adapters.sound_survey import is_clipped, is_silent, share_above
+from gridcnn.display import agreeing
 
 __all__ = ["cautions", "remarks"]
 
@@ -39,14 +40,17 @@ def remarks(seen: Survey, rate: int, highest: float, window: float) -> list[str]
     found = [*_about_rates(seen, rate, highest), *_about_lengths(seen, window)]
     heard = seen["heard"]
     if seen["cancelling"]:
+        have = agreeing(seen["cancelling"], "has", "have")
         found.append(
-            f"{seen['cancelling']} of {heard} recordings listened to have channels that cancel each other when mixed: "
-            "of such, only the strongest channel is heard."
+            f"{seen['cancelling']} of {heard} recordings listened to {have} channels that cancel each other when "
+            "mixed: of such, only the strongest channel is heard."
         )
     if seen["silent"]:
-        found.append(f"{seen['silent']} of {heard} recordings listened to are silent.")
+        are = agreeing(seen["silent"], "is", "are")
+        found.append(f"{seen['silent']} of {heard} recordings listened to {are} silent.")
     if seen["clipped"] > MUCH * heard:
-        found.append(f"{seen['clipped']} of {heard} recordings listened to are clipped: too loud for their format.")
+        are, their = agreeing(seen["clipped"], "is", "are"), agreeing(seen["clipped"], "its", "their")
+        found.append(f"{seen['clipped']} of {heard} recordings listened to {are} clipped: too loud for {their} format.")
     return found
 
 

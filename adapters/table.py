@@ -17,6 +17,7 @@ from gridcnn.adapters.numbers import as_numbers, unusable
 from gridcnn.adapters.numbers_remarks import in_columns, refuse_doubled
 from gridcnn.adapters.numbers_state import OF_GRIDS, check_table
 from gridcnn.adapters.questions import Question
+from gridcnn.display import none_can
 from gridcnn.errors import ConfigurationError, DataError, ItemError, OrderingError
 from gridcnn.grid import GridSpec
 from gridcnn.onnx_graph import Graph, Windows
@@ -243,7 +244,7 @@ class TableAdapter(Adapter):
         try:
             grids = ArrayAdapter(found.axes).fit(rows, ended=ended)
         except DataError as error:
-            raise DataError(f"none of the {len(numbers)} rows can be used: {self._why_unusable(numbers)}") from error
+            raise DataError(f"{none_can(len(numbers), 'row')} be used: {self._why_unusable(numbers)}") from error
         for name in OF_GRIDS:
             setattr(self, name, getattr(grids, name))
         return self

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gridcnn.datasets.dataset import SPLIT_NAMES
 from gridcnn.datasets.wording import listed, shortened
+from gridcnn.display import none_can
 from gridcnn.errors import DataError, Skipped
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Rows:
             )
             n_more = len(self.skipped) - len(first)
             raise DataError(
-                f"{self.source}: none of its {len(self.skipped)} rows can be used: {these}"
+                f"{self.source}: {none_can(len(self.skipped), 'row')} be used: {these}"
                 f"{f'; and {n_more} more' if n_more else ''}."
             )
 

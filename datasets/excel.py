@@ -54,7 +54,7 @@ def read_excel(data: bytes, source: Path) -> pd.DataFrame:
 
     try:
         import defusedxml  # noqa: F401, PLC0415  (with which openpyxl refuses XML that declares entities)
-        import openpyxl  # noqa: PLC0415
+        import openpyxl  # noqa: F401, PLC0415
     except ImportError:
         raise DataError(
             f"{source}: Excel files need the packages openpyxl and defusedxml: pip install 'gridcnn[excel]'."
@@ -65,8 +65,7 @@ def read_excel(data: bytes, source: Path) -> pd.DataFrame:
             require_unpacked(source, len(data), sum(member.file_size for member in archive.infolist()))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and the like, which hold no data
-            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
-            sheets = {sheet.title: sheet for sheet in book.worksheets}
+            sheets, others = _sheets_of(data)
             wanted = [source.sheet] if isinstance(source, Sheet) else list(sheets)
             read = {title: _rows_of(sheets[title], source, len(data)) for title in wanted if title in sheets}
     except GridcnnError:
@@ -78,8 +77,14 @@ def read_excel(data: bytes, source: Path) -> pd.DataFrame:
             f"{source}: not a readable Excel file ({shortened(error) or type(error).__name__}): save it again, or as "
             "csv."
         ) from error
-    if not read and sheets:
-        raise DataError(f"{source}: there is no such sheet: the file has {listed(list(sheets)[:MOST_NAMED])}.")
+    if not read:
+        held = f"the file has {listed(list(sheets)[:MOST_NAMED])}" if sheets else "the file has none"
+        no_cells = [title for title in ([source.sheet] if isinstance(source, Sheet) else others) if title in others]
+        if no_cells or not sheets:
+            why = f"{listed(no_cells[:MOST_NAMED])} holds a chart, a dialog or a macro; " if no_cells else ""
+            do = "name one of these" if sheets else "put the rows into a sheet of their own"
+            raise DataError(f"{source}: expected a sheet of cells; {why}{held}: {do}.")
+        raise DataError(f"{source}: there is no such sheet: {held}.")
     filled = {title: rows for title, rows in read.items() if len(rows) > 1}
     if len(filled) > 1:
         first = next(iter(filled))
@@ -92,6 +97,29 @@ def read_excel(data: bytes, source: Path) -> pd.DataFrame:
     header, *cells = [row + [None] * (width - len(row)) for row in rows]
     names = ["" if name is None else str(name) for name in header]
     return pd.DataFrame(cells, columns=names, index=range(2, len(cells) + 2), dtype=object)
+
+
+def _sheets_of(data: bytes) -> tuple[dict[str, Any], list[str]]:
+    """Return the sheets of cells of a workbook, by their titles, and the titles of its other sheets.
+
+    Those are not read: openpyxl fails at a sheet that has no chart yet.
+    """
+    from openpyxl.reader.excel import ExcelReader  # noqa: PLC0415
+    from openpyxl.worksheet._read_only import ReadOnlyWorksheet  # noqa: PLC0415
+
+    cells: dict[str, Any] = {}
+    others: list[str] = []
+
+    class Reader(ExcelReader):  # type: ignore[misc, unused-ignore]
+        def read_worksheets(self) -> None:
+            for sheet, relation in self.parser.find_sheets():
+                if not relation.Type.endswith("/worksheet"):
+                    others.append(sheet.name)
+                elif relation.target in self.valid_files:
+                    cells[sheet.name] = ReadOnlyWorksheet(self.wb, sheet.name, relation.target, self.shared_strings)
+
+    Reader(io.BytesIO(data), read_only=True, data_only=True, keep_links=False).read()
+    return cells, others
 
 
 def _rows_of(sheet: Any, source: Path, size: int) -> list[list[Any]]:

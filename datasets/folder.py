@@ -17,7 +17,7 @@ from gridcnn.datasets.dataset import Dataset
 from gridcnn.datasets.encoding import decode
 from gridcnn.datasets.media import sort_media, what_else
 from gridcnn.datasets.members import Member, Place, files_below, folder_of
-from gridcnn.datasets.parts import Tree, read_tree
+from gridcnn.datasets.parts import Tree, read_tree, refuse_archives
 from gridcnn.datasets.unpacking import unpacked
 from gridcnn.errors import DataError, Skipped
 
@@ -175,7 +175,9 @@ def list_media_files(folder: str | os.PathLike[str] | Member) -> Dataset:
         If the folder is missing, holds no picture or sound, or holds a mixture of both.
     """
     root = _existing(folder)
-    media = sort_media(list(files_below(root)), str(root))
+    files = list(files_below(root))
+    refuse_archives(root, files)
+    media = sort_media(files, str(root))
     return Dataset(media.paths, None, media.modality, name=_name(root), skipped=media.skipped)
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from gridcnn.datasets.archives import is_archive
 from gridcnn.datasets.dataset import SPLIT_NAMES
 from gridcnn.datasets.media import visible
 from gridcnn.datasets.members import Place, files_below
 from gridcnn.datasets.wording import shortened
 from gridcnn.display import counted
 from gridcnn.errors import DataError
+from gridcnn.temporary import is_temporary
 
-__all__ = ["Leaf", "Tree", "inside", "part_of", "read_tree"]
+__all__ = ["Leaf", "Tree", "inside", "part_of", "read_tree", "refuse_archives"]
 
 P = TypeVar("P", bound=Place)
 
@@ -89,6 +92,32 @@ def inside(folder: P) -> tuple[list[P], list[P]]:
     return folders, [path for path in entries if path not in among]
 
 
+def refuse_archives(folder: Place, files: Iterable[Place]) -> None:
+    """Raise DataError if the files in a folder are archives, and perhaps some that tell of them: they are not opened.
+
+    Parameters
+    ----------
+    folder : Path or Member
+        The folder.
+    files : iterable of Path or Member
+        The files in it; no more than it takes to tell.
+    """
+    archives: list[Place] = []
+    for file in files:
+        if is_archive(Path(file.name)):
+            archives.append(file)
+        elif not _is_about(file):
+            return
+    if archives:
+        some = ", ".join(file.name for file in archives[:4]) + (", …" if len(archives) > 4 else "")
+        held = f"{folder}: holds {counted(len(archives), 'archive')} ({some})"
+        if not isinstance(folder, Path) or is_temporary(folder):
+            raise DataError(f"{held} in an archive: unpack it first.")
+        which = "this one," if len(archives) == 1 else "the one that holds the set, such as"
+        per_class = "; if each is one class, unpack each into a folder of its own" if len(archives) > 1 else ""
+        raise DataError(f"{held}, and archives are read if they are named: name {which} {archives[0]}{per_class}.")
+
+
 def read_tree(root: Place, *, allow_one_class: bool) -> Tree:
     """Find the class folders of a set: right below `root`, or below folders of parts.
 
@@ -113,6 +142,7 @@ def read_tree(root: Place, *, allow_one_class: bool) -> Tree:
             f"{'/'.join(root.parts[len(given.parts) :])}/ is the only folder, so the set is taken to begin in it"
         )
     if not folders:
+        refuse_archives(root, loose)
         found = f"{counted(len(loose), 'file')} and no folder" if loose else "nothing"
         raise DataError(f"{root}: found {found}, but expected {LAYOUT.format(root.name)}.")
     parts = [folder for folder in folders if part_of(folder.name) and _has_folders(folder)]

@@ -25,6 +25,7 @@ from gridcnn.datasets.tables import (
     require_file,
     unclosed_quote,
 )
+from gridcnn.display import none_can
 from gridcnn.errors import DataError
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ class StreamedTable:
         self._keys = list(columns)
         self.columns = [key.strip() for key in self._keys]
         if self.n_rows and not columns:
-            raise DataError(f"{self._source}: none of its {self.n_rows} rows can be used: {why}.")
+            raise DataError(f"{self._source}: {none_can(self.n_rows, 'row')} be used: {why}.")
 
     def _json_tables(self) -> Iterator[pd.DataFrame]:
         import pandas as pd  # noqa: PLC0415

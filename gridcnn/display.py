@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["as_facts", "as_table", "as_text", "counted", "printable"]
+__all__ = ["agreeing", "as_facts", "as_table", "as_text", "counted", "none_can", "percentage", "printable"]
 
 LEFT = " style='text-align:left'"
 TEXT = " style='white-space:pre-wrap;overflow-x:auto;max-width:100ch;line-height:1.3'"
@@ -25,6 +25,51 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     ('1 item is', '2,000 classes', '0 labels')
     """
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def none_can(count: int, one: str) -> str:
+    """Return the subject of a sentence about things of which none can be used.
+
+    Examples
+    --------
+    >>> [f"{none_can(n, 'item')} be read" for n in (1, 2000)]
+    ['the only item cannot be read', 'none of the 2,000 items can be read']
+    """
+    return f"the only {one} cannot" if count == 1 else f"none of the {count:,} {one}s can"
+
+
+def agreeing(count: int, one: str, many: str) -> str:
+    """Return the form of a verb that goes with a number.
+
+    Examples
+    --------
+    >>> [f"{n} of 8 pictures {agreeing(n, 'has', 'have')} colours" for n in (1, 2)]
+    ['1 of 8 pictures has colours', '2 of 8 pictures have colours']
+    """
+    return one if count == 1 else many
+
+
+def percentage(share: float) -> str:
+    """Write a share or a probability as a percentage: what is below 1 is never 100 %, and what is above 0 never 0 %.
+
+    The pages have the same rule in `render/front/numbers.js`.
+
+    Parameters
+    ----------
+    share : float
+        In [0, 1].
+
+    Examples
+    --------
+    >>> [percentage(share) for share in (0, 1e-9, 0.0002, 0.5, 0.9996, 0.9999998, 1)]
+    ['0.0 %', '<0.01 %', '0.02 %', '50.0 %', '99.96 %', '>99.99 %', '100.0 %']
+    """
+    if 0 < share < 0.0001:
+        return "<0.01 %"
+    if 0.9999 < share < 1:
+        return ">99.99 %"
+    fine = 0 < share < 0.0005 or 0.9995 <= share < 1
+    return f"{100 * share:.{2 if fine else 1}f} %"
 
 
 def _escaped(character: str) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from gridcnn.adapters import Adapter
 from gridcnn.answer_rule import AnswerRule, background_index
 from gridcnn.certainty import Certainty
-from gridcnn.display import as_facts
+from gridcnn.display import as_facts, counted
 from gridcnn.errors import ConfigurationError, Skipped
 from gridcnn.multilabel import score_name, thresholds_error
 from gridcnn.network.backbone import ConvPoolDense
@@ -256,11 +256,13 @@ def facts_of(model: FittedModel) -> dict[str, str]:
         more = f", {summary['validation_items']:,} held out first" if summary.get("validation_items") else ""
         skipped = f", {summary['skipped_items']:,} left out" if summary.get("skipped_items") else ""
         again = ", then learned from as well" if more and summary.get("refit") else ""
-        facts["made of"] = f"{summary['training_items']:,} items{more}{again}{skipped}"
+        facts["made of"] = f"{counted(summary['training_items'], 'item')}{more}{again}{skipped}"
     if origin := summary.get("from"):
         name = f"{origin['name']}, " if origin.get("name") else ""
         added = f"; added: {', '.join(origin['new_classes'][:MOST_LISTED])}" if origin["new_classes"] else ""
-        facts["came from"] = f"{name}digest {origin['digest']}, of {len(origin['classes']):,} classes{added}"
+        facts["came from"] = (
+            f"{name}digest {origin['digest']}, of {counted(len(origin['classes']), 'class', 'classes')}{added}"
+        )
     told = {name: value for name, value in model.parameters.items() if value is not None and value != "auto"}
     told = {name: value for name, value in told.items() if name not in _OF_MACHINE}
     settings = {name: value for name, value in model.adapter.settings().items() if value is not None}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from gridcnn.answer_rule import AnswerRule
+from gridcnn.display import percentage
 from gridcnn.segments import NAMED
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ class Predictions:
     def _repr_html_(self) -> str:
         """Show the first and the last answers in a notebook."""
         frame = self.to_frame()
-        shown: str = frame.to_html(max_rows=MOST_SHOWN, notebook=True, escape=True, float_format="{:.4f}".format)
+        shares: Any = {f"p({label})": percentage for label in self.classes}
+        shown: str = frame.to_html(max_rows=MOST_SHOWN, notebook=True, escape=True, formatters=shares)
         return shown
 
     def to_frame(self) -> pd.DataFrame:

@@ -7,7 +7,6 @@ import contextlib
 import os
 import shutil
 import tempfile
-import time
 from pathlib import Path
 
 __all__ = ["as_called", "call", "is_temporary", "remove_folder", "temporary_folder"]
@@ -15,9 +14,6 @@ __all__ = ["as_called", "call", "is_temporary", "remove_folder", "temporary_fold
 PREFIX = "gridcnn-"
 LOCK = ".in-use"
 """A file that the program holds locked as long as it runs: the kernel gives it free, however the program ends."""
-
-JUST_MADE = 60.0
-"""Seconds in which a folder may not be locked yet by the program that made it."""
 
 
 def temporary_folder(name: str, place: Path | None = None) -> Path:
@@ -35,7 +31,7 @@ def temporary_folder(name: str, place: Path | None = None) -> Path:
     _remove_abandoned(place)
     home = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
     _homes.add(home)
-    _lock(home)  # until this process ends
+    _hold(home)
     folder = home / name
     folder.mkdir()
     atexit.register(_remove_at_end, home, os.getpid())
@@ -90,16 +86,34 @@ def _remove_at_end(home: Path, made_by: int) -> None:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _lock(home: Path) -> int | None:
-    """Lock a folder as long as a file is open, and return its number; None if it cannot be locked, as on Windows."""
+def _hold(home: Path) -> None:
+    """Lock a folder until this process ends; it stays without a lock where there is none, as on Windows.
+
+    The file gets its name when it is locked: whoever finds it unlocked knows that its program has ended.
+    """
     try:
         import fcntl  # noqa: PLC0415
     except ImportError:
-        return None
-    descriptor = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return
+    draft = home / f"{LOCK}.draft"
+    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # another process holds it, or the file system knows no locks
+    except OSError:  # the file system knows no locks
+        os.close(descriptor)
+        draft.unlink()
+        return
+    draft.rename(home / LOCK)
+
+
+def _taken_over(home: Path) -> int | None:
+    """Lock a folder whose program has ended, as long as a file is open, and return its number; else None."""
+    import fcntl  # noqa: PLC0415
+
+    descriptor = os.open(home / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # its program runs, or another one is removing it
         os.close(descriptor)
         return None
     return descriptor
@@ -114,9 +128,8 @@ def _remove_abandoned(place: Path) -> None:
                 if not entry.name.startswith(PREFIX) or not entry.is_dir(follow_symlinks=False):
                     continue
                 lock = (Path(entry.path) / LOCK).lstat()
-                old = time.time() - lock.st_mtime > JUST_MADE
-                if not old or not entry.stat(follow_symlinks=False).st_uid == lock.st_uid == user:
+                if not entry.stat(follow_symlinks=False).st_uid == lock.st_uid == user:
                     continue
-                if (locked := _lock(Path(entry.path))) is not None:
+                if (locked := _taken_over(Path(entry.path))) is not None:
                     shutil.rmtree(entry.path, ignore_errors=True)
                     os.close(locked)

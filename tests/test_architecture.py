@@ -57,7 +57,7 @@ MAY_IMPORT = {
     "stored": {"errors", "temporary"},
     "channels": set(),
     "segments": {"errors", "stored"},
-    "predictions": {"answer_rule", "segments"},
+    "predictions": {"answer_rule", "display", "segments"},
     "grid": {"errors"},
     "ordering": {"display", "errors"},
     "datasets": {"channels", "display", "durable", "errors", "segments", "stored", "temporary"},

@@ -49,6 +49,29 @@ def test_the_table_names_findings_examples_and_what_to_do(table: Path, run: Run)
     assert "64 items; checked: labels, classes, readable, flaws, mixed, copies, shortcuts, series" in done.out
 
 
+def test_parts_of_logs_and_rows_of_tables_have_their_names(tmp_path: Path, run: Run) -> None:
+    rng = np.random.default_rng(0)
+    log = rng.normal(size=1_200)
+    log[600:620] = log[100:120]
+    (tmp_path / "log.csv").write_text("x\n" + "".join(f"{value}\n" for value in log))
+    parts = [(start, ("a", "b")[start // 100 % 2]) for start in range(0, 1_200, 20)]
+    rows = "".join(f"log.csv,{start},{start + 20},{label}\n" for start, label in parts)
+    (tmp_path / "parts.csv").write_text(f"path,start,end,label\n{rows}")
+    where = ["--path", "path", "--start", "start", "--end", "end", "--check", "copies", "--json", tmp_path / "f.json"]
+    run("audit", tmp_path / "parts.csv", *where)
+    (found,) = json.loads((tmp_path / "f.json").read_text())["findings"]
+
+    names = [item["item"] for item in found["examples"][0]["items"]]
+    assert names == [f"{tmp_path / 'log.csv'}, {start} to {start + 20}" for start in (100, 600)]
+
+    table = "".join(f"{','.join(map(str, row))},{at % 2}\n" for at, row in enumerate(rng.normal(size=(40, 12))))
+    header = ",".join([*(f"c{at}" for at in range(12)), "label"])
+    (tmp_path / "table.csv").write_text(f"{header}\n{table}{table.splitlines()[0][:-1]}1\n")
+    run("audit", tmp_path / "table.csv", "--check", "copies", "--json", tmp_path / "f.json", "--label", "label")
+    (found,) = json.loads((tmp_path / "f.json").read_text())["findings"]
+    assert [item["item"] for item in found["examples"][0]["items"]] == ["row 2", "row 42"]
+
+
 @pytest.mark.parametrize(
     ("flags", "code"),
     [

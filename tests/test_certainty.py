@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from gridcnn.answer_rule import UNSURE, AnswerRule
 from gridcnn.calibration import calibrate, fit_temperature, mean_loss, mean_probabilities
 from gridcnn.certainty import MOST_KEPT, Certainty, Quality
 from gridcnn.cli.formats import Column, Csv
+from gridcnn.cli.train_report import _calibrated
 from gridcnn.errors import ConfigurationError, TamperedBundleError
 from gridcnn.evaluation.trust import measure_trust
 from gridcnn.inference.predictor import Predictor
@@ -515,6 +517,21 @@ def test_what_a_model_cannot_promise_is_refused_before_anything_is_written(
     assert done.code == 2
     assert "at least 999 held-out items, and this model has 240" in " ".join(done.err.split())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("temperature", "before", "after", "told"),
+    [(0.83, (0.30, 0.0415), (0.28, 0.0263),
+      "stated probabilities are 2.6 percentage points off on average (calibration error 0.0263, 0 is best), 4.2 before "
+      "these items made them surer (temperature 0.83)"),
+     (1.5, (0.31, 0.02), (0.29, 0.03), "made them more modest (temperature 1.50, for their log loss, 0.3100 before"),
+     (1.0, (0.3, 0.02), (0.3, 0.02), "off on average (calibration error 0.0200, 0 is best)")],
+)  # fmt: skip
+def test_a_training_says_how_far_its_probabilities_are_off_and_what_was_done_about_it(
+    temperature: float, before: tuple[float, float], after: tuple[float, float], told: str
+) -> None:
+    model: Any = SimpleNamespace(certainty=Certainty(temperature, 240, Quality(*before), Quality(*after)))
+    assert told in _calibrated(model)
 
 
 def test_evaluate_states_calibration_sets_and_abstaining(saved: Path, run: Any) -> None:

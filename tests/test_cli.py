@@ -188,7 +188,7 @@ def test_ctrl_c_saves_the_best_weights_so_far(run: Run, tmp_path: Path, monkeypa
     done = run("train", class_folders(tmp_path / "data"), "-o", tmp_path / "m.safetensors", *options)
 
     assert done.code == 130
-    assert f"saved to {tmp_path / 'm.safetensors'}" in done.err
+    assert f"so far are in {tmp_path / 'm.safetensors'}" in done.err
     assert run("predict", tmp_path / "m.safetensors", tmp_path / "data").code == 0
 
 
@@ -464,7 +464,7 @@ def test_the_cache_is_listed_and_cleared(run: Run, tmp_path: Path, monkeypatch: 
     assert empty.startswith("0 entries, 0.0 MB of at most 10.00 GB")
     assert "ImageAdapter, encoded" in listed
     assert "│ 24 " in listed
-    assert cleared.startswith("removed 1 entries")
+    assert cleared.startswith("removed 1 entry")
     assert after == empty
 
 

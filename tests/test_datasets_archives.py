@@ -458,3 +458,22 @@ def test_a_table_in_an_archive_and_an_empty_one_remove_nothing(
     ):
         run(*command)
         assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_of_archives_says_what_it_is_and_what_to_name(tmp_path: Path) -> None:
+    for name in ("a.zip", "b.zip"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("cat/1.png", b"x")
+    (tmp_path / "README.md").write_text("two archives")
+    for read in (load_folder, list_media_files):
+        with pytest.raises(DataError, match="holds 2 archives .a.zip, b.zip., and archives are read if") as told:
+            read(tmp_path)
+        assert f"name the one that holds the set, such as {tmp_path / 'a.zip'}" in str(told.value)
+
+    (tmp_path / "b.zip").unlink()
+    with pytest.raises(DataError, match="holds 1 archive .a.zip., and archives are read if they are named: name this"):
+        load_folder(tmp_path)
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as outer:
+        outer.write(tmp_path / "a.zip", "a.zip")
+    with pytest.raises(DataError, match="holds 1 archive .a.zip. in an archive: unpack it first"):
+        list_media_files(tmp_path / "outer.zip")

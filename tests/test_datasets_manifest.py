@@ -167,7 +167,7 @@ def test_many_bad_rows_are_counted(manifest):
 
 
 def test_nothing_left_after_skipping_is_an_error(manifest):
-    with pytest.raises(DataError, match="none of its 1 rows can be used: row 2: no label"):
+    with pytest.raises(DataError, match="the only row cannot be used: row 2: no label"):
         load_manifest(manifest("text,label\nx,\n"), text="text", label="label", on_error="skip")
 
 

@@ -24,9 +24,10 @@ from gridcnn.bundle import save
 from gridcnn.certainty import Certainty, Quality
 from gridcnn.cli import main
 from gridcnn.cli.detecting import Run
+from gridcnn.cli.event_scores import advice, confidences
 from gridcnn.cli.long_items import long_items
 from gridcnn.datasets import load_manifest
-from gridcnn.datasets.annotations import read_annotations
+from gridcnn.datasets.annotations import read_annotations, write_annotations
 from gridcnn.errors import ConfigurationError
 from gridcnn.evaluation.events import score_events
 from gridcnn.inference.cells import cell_logits, has_cells
@@ -123,6 +124,30 @@ def test_the_command_writes_each_format_and_evaluates(field: Path, run: Callable
     columns = ("--path", "file", "--start", "begin", "--end", "end", "--label", "species")
     scored = run("evaluate", field / "m.safetensors", field / "second.csv", *columns, "--events", "--json")
     assert json.loads(scored.out)["classes"]["all"]["f1"] > 0.9
+
+
+def test_a_confidence_is_advised_only_if_it_is_needed_and_leaves_most_of_what_is_right() -> None:
+    truth = [Event("a.wav", float(at), at + 0.5, name) for at in range(10) for name in ("good", "mended", "lucky")]
+    found = [Event("a.wav", float(at), at + 0.5, "good", 0.7) for at in range(9)]
+    found += [Event("a.wav", float(at), at + 0.5, "mended", 0.8 + at / 100) for at in range(8)]
+    found += [Event("a.wav", 50.0 + at, 50.5 + at, "mended", 0.65) for at in range(4)]
+    found += [Event("a.wav", float(at), at + 0.5, "lucky", 0.99 if at == 0 else 0.7) for at in range(8)]
+    found += [Event("a.wav", 50.0 + at, 50.5 + at, "lucky", 0.9) for at in range(4)]
+    found += [Event("a.wav", 80.0, 81.0, "never", 0.9)]
+    used = dict.fromkeys(("good", "mended", "lucky", "never"), 0.6)
+
+    enough = confidences(truth, found, 0.2, used)
+    line = advice(enough, used, {"mended": 0.8})
+
+    assert {name: (each.confidence, each.needed) for name, each in enough.items()} == {
+        "good": (0.6, False),
+        "lucky": (None, False),
+        "mended": (0.8, True),
+        "never": (None, False),
+    }
+    assert line.endswith("--min-confidence mended=0.80 (recall of mended 0.800 instead of 0.800)")
+    assert advice({"good": enough["good"]}, used, {"good": 0.9}) == ""
+    assert "mended=0.80,good=0.5," in advice(enough, used | {"good": 0.5}, {"mended": 0.8}).replace(" (", ", (")
 
 
 def test_bad_recordings_are_listed_and_the_others_are_searched(
@@ -507,6 +532,21 @@ def test_short_events_are_left_out_on_request() -> None:
     found = [*search.add(cells_of(0, [0.9, 0, 0.9, 0.9])), *search.finish()]
 
     assert [(event.start, event.end) for event in found] == [(2, 4)]
+
+
+def test_a_table_of_events_among_logs_is_left_out_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n3,4\n")
+    (tmp_path / "b.csv").write_text("start,end\n1,2\n3,4\n")  # two sensors may be called so
+    (tmp_path / "marks.csv").write_text("\ufeffstart;end;label\n1;2;bump\n")
+    write_annotations(tmp_path / "found.csv", [Event("a.csv", 1, 2, "bump", 0.9)])
+    write_annotations(tmp_path / "found.parquet", [Event("a.csv", 1, 2, "bump", 0.9)])
+    reader = ArrayAdapter(axes=("time",))
+    found = long_items([str(tmp_path)], reader)
+
+    assert [each.file.name for each in found] == ["a.csv", "b.csv"]
+    said = capsys.readouterr().err
+    assert said.startswith("left out, since the columns say where events begin and end, so that it is no log: ")
+    assert [name in said for name in ("marks.csv", "found.csv", "found.parquet")] == [True] * 3
 
 
 def test_the_beginning_of_a_call_is_no_event_of_another_class() -> None:

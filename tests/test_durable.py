@@ -465,7 +465,7 @@ WRITERS = {
     "gridcnn/export/web_runtime.py": {"TemporaryDirectory", "TemporaryFile"},
     "datasets/annotations.py": {"mkstemp", "fdopen"},  # then synced and renamed
     "datasets/event_files/plain.py": {"ParquetWriter", "write_table"},  # to the file that annotations.py opened
-    "gridcnn/temporary.py": {"mkdtemp", "open"},  # as long as the program runs, and its lock
+    "gridcnn/temporary.py": {"mkdtemp", "open", "rename"},  # as long as the program runs, and its lock
     "datasets/shards.py": {"write_bytes"},  # one item, while it is read
     "datasets/archives.py": {"open"},  # a tar file that is not compressed, as long as the program runs
     "datasets/unpacking.py": {"extract", "extractall"},  # unpacked as long as the program runs

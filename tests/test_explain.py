@@ -9,6 +9,7 @@ import torch
 import gridcnn
 from gridcnn import GridClassifier, datasets, explain
 from gridcnn.adapters import ArrayAdapter, AudioAdapter, ImageAdapter, TextAdapter
+from gridcnn.display import percentage
 from gridcnn.errors import ConfigurationError, DataError, ItemError
 from gridcnn.explain.tracing import record
 from gridcnn.grid import GridSpec
@@ -215,7 +216,10 @@ def test_the_trace_shows_the_picture_as_it_is_and_says_what_its_mirror_image_add
     np.testing.assert_allclose(trace.item_probabilities, (trace.probabilities + mirror.probabilities) / 2)
     np.testing.assert_allclose(trace.item_probabilities, classifier.predict_proba([picture])[0], atol=1e-5)
     upright, mirrored = trace.probabilities[best], mirror.probabilities[best]
-    assert f"“{trace.classes[best]}” has {upright:.1%} as it is and {mirrored:.1%} flipped" in trace.remarks[0]
+    assert (
+        f"“{trace.classes[best]}” has {percentage(upright)} as it is and {percentage(mirrored)} flipped"
+        in trace.remarks[0]
+    )
     grey = explain.trace(image_classifier(), pictures()[0])
     assert (grey.n_copies, grey.remarks) == (1, ())
 
@@ -360,7 +364,7 @@ def test_top_patches_pass_over_items_that_cannot_be_read(tmp_path):
     best = explain.top_patches(spot_finder(), items, block=1, count=20)
 
     assert len(best[0]) == 8
-    with pytest.raises(DataError, match="none of the 1 items can be read"):
+    with pytest.raises(DataError, match="the only item cannot be read"):
         explain.top_patches(spot_finder(), items[:1], block=1)
 
 

@@ -88,6 +88,9 @@ def test_classes_without_items_are_not_forgotten() -> None:
     assert accuracy(model, "01234") > before - 0.06
     assert accuracy(model, "9") > 0.6
     assert "no item is of 0, 1, 2, 3, 4" in heard.text
+    assert "which stay as they are; their votes are learned further in one step" in heard.text
+    assert "epoch" not in heard.text
+    assert model.recipe["epochs"] == 1
     assert model.summary["from"]["without_items"] == list("01234")
     kernels = [each.network.state_dict()["backbone.blocks.0.convs.0.0.weight"] for each in (model, of_nine())]
     assert kernels[0].equal(kernels[1])

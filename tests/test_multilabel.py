@@ -593,7 +593,10 @@ def test_the_whole_way_on_the_command_line(
     assert {row["name"] for row in values["classes"]} == {"food", "weather"}
     page = run("report", "t.safetensors", *labelled, "-o", "r.html")
     assert page.code == 0, page.err
-    assert "mean average precision" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    written = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "mean average precision" in written
+    assert "without the temperature that was fitted on held-out items it would be" in written  # the dotted curve
+    assert "(dotted)" in written
     for refused in (
         ("predict", "t.safetensors", *rows, "--abstain", "0.9"),
         ("evaluate", "t.safetensors", *rows, "--label", "topics"),

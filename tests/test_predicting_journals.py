@@ -51,7 +51,7 @@ def change_line(output: Path, at: int, change: Callable[[Any], Any] | bytes) -> 
 )  # fmt: skip
 def test_a_line_that_is_no_mark_ends_the_rows_like_a_torn_one(unfinished: Path, line: bytes) -> None:
     change_line(unfinished, 2, line)
-    with pytest.raises(ConfigurationError, match="1 rows of an unfinished run"):
+    with pytest.raises(ConfigurationError, match="1 row of an unfinished run"):
         Partial(unfinished).refuse_to_lose()
     mark = Partial(unfinished).begin(RUN, lambda before: differences(before, RUN))
     assert mark is not None

@@ -19,7 +19,9 @@ from gridcnn.adapters import AudioAdapter, ImageAdapter, TextAdapter
 from gridcnn.calibration import calibrate
 from gridcnn.cli import main
 from gridcnn.errors import DataError, Skipped
+from gridcnn.evaluation.item_map import ItemMap
 from gridcnn.evaluation.report import make_report
+from gridcnn.render.drawn_map import drawn_map
 from gridcnn.render.report_page import report_page
 
 QUICK: dict[str, Any] = {"epochs": 2, "validation_fraction": 0.0, "cache": False, "kernels": (4,)}
@@ -84,7 +86,7 @@ def test_items_that_cannot_be_read_are_listed_and_not_counted(shades: GridClassi
     assert report.scores.n_items == 1
     assert [Path(each.item).name for each in report.skipped] == ["notes.txt", "bad.png"]
     assert "2 held-out items could not be read" in report_page(report)
-    with pytest.raises(DataError, match="none of the 1 items can be read"):
+    with pytest.raises(DataError, match="the only item cannot be read"):
         make_report(shades, [bad], ["dark"])
 
 
@@ -182,7 +184,7 @@ def test_items_that_were_trained_on_are_counted_and_said(shades: GridClassifier,
 
     hardly = make_report(shades, [learned[0], *new], ["dark", "dark", "light", "dark", "light"])
     assert (
-        hardly.warning == "1 of the 5 items were used in training (by their content); accuracy on the other 4: 1.0000."
+        hardly.warning == "1 of the 5 items was used in training (by their content); accuracy on the other 4: 1.0000."
     )
 
 
@@ -313,3 +315,24 @@ def test_few_or_equal_items_have_a_map_or_none(shades: GridClassifier, n_items: 
     assert (report.item_map is None) == (n_items < 3)
     assert report.item_map is None or np.isfinite(report.item_map.points).all()
     assert "What it finds alike" in report_page(report) or n_items < 3
+
+
+def test_names_on_the_map_cover_few_points_and_no_other_name() -> None:
+    random = np.random.default_rng(0)
+    centres = np.array([(0.2, 0.2), (0.22, 0.24), (0.8, 0.3), (0.5, 0.85)])
+    points = np.concatenate([centre + random.normal(0, 0.04, (60, 2)) for centre in centres])
+    truth = np.repeat(["long_name_of_a_class", "another_long_name", "c", "d"], 60).tolist()
+    found = ItemMap(points, truth, truth, truth, sorted(set(truth)), "t-SNE", len(truth), 1.0)
+    drawn = drawn_map(found)
+    assert drawn is not None
+    covered = 0
+    for label in drawn["labels"]:
+        half = 4 * len(label["name"])
+        assert half - 1 <= label["x"] <= drawn["width"] - half + 1
+        covered += sum(
+            abs(point["x"] - label["x"]) < half and abs(point["y"] - label["y"] + 4) < 8 for point in drawn["points"]
+        )
+        for other in drawn["labels"]:
+            near = abs(other["x"] - label["x"]) < half + 4 * len(other["name"]) and abs(other["y"] - label["y"]) < 18
+            assert other is label or not near
+    assert covered <= 5  # of 240; at the medians, 33

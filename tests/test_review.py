@@ -378,7 +378,7 @@ def test_what_cannot_be_reviewed_is_refused(run: Run, world: tuple[Path, dict[st
     nothing = run("review", root / "m.safetensors", bad, "-o", tmp_path / "r.html")
     grouped = run("review", root / "m.safetensors", root / "new", "-o", tmp_path / "r.html", "--group", "site")
 
-    assert (nothing.code, "none of the 1 items can be read" in nothing.err) == (2, True)
+    assert (nothing.code, "the only item cannot be read" in nothing.err) == (2, True)
     assert (grouped.code, "is no file of rows" in grouped.err) == (2, True)
     assert not (tmp_path / "r.html").exists()
     over = run("review", root / "m.safetensors", root / "new" / "000.png", "-o", root / "new" / "000.png")
@@ -411,6 +411,25 @@ def test_parts_of_recordings_are_items_of_their_own(tmp_path: Path) -> None:
     cells = rows.cells([(whole, good)])
     assert cells == [{"path": "/n.wav", "begin": "0.5", "end": "2"}]
     assert rows.training(cells) == "--path path --start begin --end end --no-background"
+
+
+def test_times_are_shown_to_the_millisecond_and_saved_so_that_the_same_samples_are_read() -> None:
+    from gridcnn.cli.asking import Asked, Source
+    from gridcnn.cli.columns import Columns
+    from gridcnn.cli.labelled_rows import LabelledRows
+    from gridcnn.render.preview import name_of
+
+    part = Segment("/night/n.wav", 10 / 3, 10 / 3 + 1 / 7)
+    rows = LabelledRows(AudioAdapter(), Columns())
+    (cells,) = rows.cells([(Source("night", lambda: iter(()), 1, None), Asked(str(part), part))])
+
+    assert name_of(part) == "n.wav, 3.333 to 3.476 s"
+    assert name_of(Segment("n.wav", 0.0001, 0.0002)) == "n.wav, 0.0001 to 0.0002 s"
+    assert all(len(cells[name]) <= 9 for name in ("begin", "end"))
+    for rate in (8_000, 44_100, 192_000):
+        assert [round(float(cells[name]) * rate) for name in ("begin", "end")] == [
+            round(time * rate) for time in (part.start, part.end)
+        ]
 
 
 def test_seconds_of_what_has_none_are_refused(run: Run, world: tuple[Path, dict[str, str]], tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from gridcnn import temporary
 from gridcnn.temporary import remove_folder, temporary_folder
 
-pytest.importorskip("fcntl", reason="Windows has no locks that end with their process")
+fcntl = pytest.importorskip("fcntl", reason="Windows has no locks that end with their process")
 
 HOLDING = """
 import sys, tempfile
@@ -31,7 +30,6 @@ if sys.argv[2] == "wait":
 @pytest.fixture
 def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(temporary, "JUST_MADE", -1.0)
     return tmp_path
 
 
@@ -73,26 +71,50 @@ def test_the_folder_of_a_program_that_runs_is_left_alone(rooms: Path) -> None:
     assert list(rooms.iterdir()) == []
 
 
-def test_folders_without_a_lock_and_links_and_new_ones_are_left_alone(
-    rooms: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_folders_without_a_lock_and_links_are_left_alone(rooms: Path) -> None:
     (rooms / "gridcnn-mine").mkdir()
     other = rooms / "other"
     other.mkdir()
     (other / ".in-use").touch()
     (rooms / "gridcnn-link").symlink_to(other)
     (rooms / "gridcnn-file").touch()
-    young = rooms / "gridcnn-young"
-    young.mkdir()
-    (young / ".in-use").touch()
-    monkeypatch.setattr(temporary, "JUST_MADE", 60.0)
     remove_folder(temporary_folder("a"))
-    assert len(list(rooms.iterdir())) == 5
-
-    os.utime(young / ".in-use", (time.time() - 99,) * 2)
-    remove_folder(temporary_folder("a"))
-    assert not young.exists()
     assert len(list(rooms.iterdir())) == 4
+
+
+def test_a_folder_is_never_seen_with_a_lock_that_nobody_holds(rooms: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that begin at once: where the one has made its folder and not locked it yet, another one cleans up."""
+    real, seen = fcntl.flock, list[bool]()
+
+    def between(descriptor: int, how: int) -> None:
+        if not seen:
+            seen.append(True)
+            temporary._remove_abandoned(rooms)
+        real(descriptor, how)
+
+    monkeypatch.setattr("fcntl.flock", between)
+    mine = temporary_folder("a")
+    temporary._remove_abandoned(rooms)
+
+    assert seen
+    assert mine.is_dir()
+    remove_folder(mine)
+
+
+def test_programs_that_begin_at_the_same_time_keep_their_folders(rooms: Path) -> None:
+    dead, left = holding(rooms, "wait")
+    dead.kill()
+    dead.communicate()
+    command = [sys.executable, "-c", HOLDING, str(rooms), "wait"]
+    started = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    folders = [Path(each.stdout.readline().strip()) for each in started if each.stdout is not None]
+    try:
+        assert all((each / "cat.png").exists() for each in folders)
+        assert not left.exists()
+    finally:
+        for each in started:
+            each.communicate()
+    assert list(rooms.iterdir()) == []
 
 
 def test_a_process_that_was_forked_does_not_remove_what_its_parent_uses(rooms: Path) -> None:

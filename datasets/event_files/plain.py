@@ -17,10 +17,13 @@ from gridcnn.segments import Event
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["csv_cell", "read", "rows_or_none", "time_columns", "write_csv", "write_parquet"]
+__all__ = ["csv_cell", "holds_events", "read", "rows_or_none", "time_columns", "write_csv", "write_parquet"]
 
 ROWS = 2**16
 """Of a part of a parquet file."""
+
+LONGEST_HEADER = 2**16
+"""Bytes."""
 
 _NAMES = {
     "source": ("path", "file", "filename", "filepath", "source", "recording", "beginpath", "beginfile", "audio",
@@ -85,6 +88,32 @@ def time_columns(names: Iterable[str]) -> tuple[str, str] | None:
         next((by_field[each] for each in _NAMES[role] if each in by_field), None) for role in ("start", "end")
     )
     return None if start is None or end is None else (start, end)
+
+
+def holds_events(path: Path) -> bool:
+    """Whether the header of a csv, tsv or parquet file says when events begin and end, and what they are.
+
+    Raises
+    ------
+    DataError
+        If it cannot be opened.
+    """
+    try:
+        if path.suffix.lower() == ".parquet":
+            import pyarrow as pa  # noqa: PLC0415
+            import pyarrow.parquet as pq  # noqa: PLC0415
+
+            try:
+                names = pq.read_schema(path).names
+            except pa.ArrowException:
+                return False
+        else:
+            with path.open("rb") as file:
+                header = file.readline(LONGEST_HEADER).decode("utf-8-sig", "replace")
+            names = [name.strip().strip('"') for name in re.split("[,;\t]", header)]
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
+    return time_columns(names) is not None and not set(_NAMES["label"]).isdisjoint(map(field_of, names))
 
 
 def _roles(table: pd.DataFrame, path: Path) -> Roles:

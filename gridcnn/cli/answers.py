@@ -15,6 +15,7 @@ from gridcnn.cli.formats import Column, Format
 from gridcnn.cli.output import printable_lines
 from gridcnn.cli.partial import Mark, Partial
 from gridcnn.cli.resuming import differences
+from gridcnn.display import counted
 from gridcnn.errors import ConfigurationError
 from gridcnn.multilabel import joined
 
@@ -185,8 +186,8 @@ class Answers:
             n_names += 1
         if n_names < mark.rows or self._names.hexdigest() != mark.names:
             raise ConfigurationError(
-                f"{self._partial} has {mark.rows:,} rows of other items than the first ones of these inputs: give the "
-                f"same inputs as before, or remove {self._partial} to begin anew."
+                f"{self._partial} has {counted(mark.rows, 'row')} of other items than the first ones of these inputs: "
+                f"give the same inputs as before, or remove {self._partial} to begin anew."
             )
 
     def add(self, part: Part) -> None:

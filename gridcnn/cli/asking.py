@@ -204,6 +204,7 @@ def _folder(name: str, folder: Place, adapter: Adapter, without: Callable[[Path]
     """
     from gridcnn.datasets.media import count_media, stray
     from gridcnn.datasets.members import files_below
+    from gridcnn.datasets.parts import refuse_archives
 
     def is_item(place: Place) -> bool:
         written = isinstance(place, Path) and without(place)
@@ -212,6 +213,7 @@ def _folder(name: str, folder: Place, adapter: Adapter, without: Callable[[Path]
     def places() -> Iterator[Place]:
         return filter(is_item, files_below(folder))
 
+    refuse_archives(folder, places())
     modality, n_files = count_media(places(), str(folder))
     require_kind(name, modality, adapter)
 
@@ -235,16 +237,12 @@ def _called(name: str, folder: Any, place: Place) -> str:
 def _logs(name: str, place: Path, adapter: Adapter, columns: Columns) -> Source | None:
     """Read logs that a folder holds or a table lists, or one log; None if the rows of a table are the items."""
     whole = columns.start is None
+    from gridcnn.cli.long_items import logs_below
     from gridcnn.datasets.logs import LOG_FILES
-    from gridcnn.datasets.media import walk
     from gridcnn.datasets.streamed import StreamedTable
 
     if os.path.isdir(place):  # noqa: PTH112
-        files = [each for each in walk(place) if each.suffix.lower() in LOG_FILES]
-        if not files:
-            raise DataError(
-                f"{name}: there is no log in it: expected files that end in {', '.join(sorted(LOG_FILES))}."
-            )
+        files = logs_below(place)
         return Source(name, lambda: (_log(str(file), file, adapter) for file in files), len(files))
     if not os.path.isfile(place):  # noqa: PTH113
         return None

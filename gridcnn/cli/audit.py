@@ -26,6 +26,7 @@ from gridcnn.cli.options import (
     ThreadsOption,
 )
 from gridcnn.cli.output import add_row, note, prepare_output, prepare_page, print_table, table, written
+from gridcnn.cli.segmented import names_in
 from gridcnn.cli.sources import adapter_for, read_labelled
 from gridcnn.cli.waiting import Waiting
 from gridcnn.display import counted
@@ -131,6 +132,7 @@ def audit(
             source=data.name or source,
             random_state=seed,
             progress=_follow(waiting),
+            names=names_in(data),
         )
         waiting.now("writing")
         if as_json is not None:

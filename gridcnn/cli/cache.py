@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gridcnn.cli.output import add_row, print_table, table
+from gridcnn.display import counted
+
+if TYPE_CHECKING:
+    from gridcnn.pipeline.cache import CacheEntry
 
 
 class Action(StrEnum):
@@ -27,7 +32,7 @@ def cache(
     folder = default_cache_folder()
     if action is Action.clear:
         removed = clear(folder)
-        print(f"removed {len(removed)} entries, {_size(sum(entry.size for entry in removed))}, from {folder}")
+        print(f"removed {_counted(removed)}, from {folder}")
         return
     kept = entries(folder)
     if kept:
@@ -36,9 +41,11 @@ def cache(
             used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.last_used))
             add_row(shown, used, entry.made_by, f"{entry.windows:,}", _size(entry.size))
         print_table(shown)
-    print(
-        f"{len(kept)} entries, {_size(sum(entry.size for entry in kept))} of at most {_size(CACHE_LIMIT)}, in {folder}"
-    )
+    print(f"{_counted(kept)} of at most {_size(CACHE_LIMIT)}, in {folder}")
+
+
+def _counted(some: Sequence[CacheEntry]) -> str:
+    return f"{counted(len(some), 'entry', 'entries')}, {_size(sum(entry.size for entry in some))}"
 
 
 def _size(n_bytes: int) -> str:

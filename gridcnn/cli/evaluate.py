@@ -188,8 +188,10 @@ def _print_scores(scores: Evaluation, trust: Trust, *, asked: bool) -> None:
 
 def trained_on(n_trained_on: int, n_items: int) -> str:
     """Warn of scores on items that the model was trained on."""
+    from gridcnn.evaluation.report import about_trained_on
+
     return (
-        f"warning: {n_trained_on} of the {n_items} items were used in training (by their content), so these scores say "
+        f"warning: {about_trained_on(n_trained_on, n_items)}, so these scores say "
         f"{'nothing' if n_trained_on == n_items else 'less'} about new items."
     )
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from gridcnn.cli.output import add_row, note, print_table, table
 from gridcnn.errors import DataError
@@ -24,6 +24,27 @@ COLLAR = 0.5
 
 WANTED = 0.9
 """Precision for which a confidence is looked for."""
+
+KEPT = 0.5
+"""Share of the right detections that a higher confidence has to leave, or it is not worth advising."""
+
+
+class Enough(NamedTuple):
+    """The confidence from which the events of a class are as precise as wanted.
+
+    Parameters
+    ----------
+    confidence : float or None
+        In [0, 1]; None if there is none that leaves enough of the events that are right.
+    recall : float
+        Share of the annotated events that are found with it; NaN without one.
+    needed : bool
+        Whether it is higher than the one that was used.
+    """
+
+    confidence: float | None
+    recall: float = math.nan
+    needed: bool = False
 
 
 def evaluate_events(
@@ -50,7 +71,8 @@ def evaluate_events(
             unread.append((path, one.error))
     scores = score_events(annotated, found, collar=collar)
     onsets = score_events(annotated, found, collar=collar, offsets=False)
-    enough = confidences(annotated, found, collar)
+    used = dict(zip(model.class_names, settings.thresholds(model.class_names).tolist(), strict=True))
+    enough = confidences(annotated, found, collar, used)
     if as_json:
         rows = {
             name or "all": {
@@ -60,7 +82,7 @@ def evaluate_events(
                 "recall": each.recall,
                 "f1": each.f1,
                 "f1_of_onsets": onsets[name].f1,
-                "confidence": enough.get(name),
+                "confidence": enough[name].confidence if name else None,
             }
             for name, each in scores.items()
         }
@@ -70,19 +92,18 @@ def evaluate_events(
         "class", "annotated", "detected", "precision", "recall", "F1", "F1 of onsets", f"confidence for {WANTED:.0%}"
     )
     for name, each in scores.items():
-        least = enough.get(name)
         add_row(
             shown,
             name or "all",
             each.annotated,
             each.detected,
             *(_share(value) for value in (each.precision, each.recall, each.f1, onsets[name].f1)),
-            "" if not name else "none" if least is None else f"{least:.2f}",
+            _told(enough[name]) if name else "",
         )
     print(f"{len(annotated):,} annotated events in {_counted(len(files), model)}, collar {collar:g} {unit}".rstrip())
     print_table(shown)
-    if chosen := [f"{name}={least:.2f}" for name, least in enough.items() if least is not None]:
-        note(f"for a precision of {WANTED:.0%} where these recordings allow it: --min-confidence {','.join(chosen)}")
+    if line := advice(enough, used, {name: each.recall for name, each in scores.items()}):
+        note(line)
     for path, why in unread:
         note(f"{path}: {why}")
 
@@ -122,22 +143,57 @@ def _united(events: Sequence[Event]) -> list[Event]:
     return united
 
 
-def confidences(annotated: Sequence[Event], found: Sequence[Event], collar: float) -> dict[str, float | None]:
-    """Return the lowest confidence of each class from which its events are as precise as wanted; None without one."""
+def confidences(
+    annotated: Sequence[Event], found: Sequence[Event], collar: float, used: Mapping[str, float]
+) -> dict[str, Enough]:
+    """Return the lowest confidence of each class, from the one that was used on, from which it is as precise as wanted.
+
+    One that leaves less than half of the events that are right is not told: few events are precise by luck.
+    """
     from gridcnn.evaluation.events import score_events
 
-    least: dict[str, float | None] = {}
+    enough: dict[str, Enough] = {}
     for name in sorted({event.label for event in (*annotated, *found)}):
         truth = [event for event in annotated if event.label == name]
-        own = sorted((event for event in found if event.label == name), key=lambda event: event.confidence or 0.0)
-        levels: list[Any] = sorted({math.floor(100 * (event.confidence or 0.0)) / 100 for event in own})
-        least[name] = None
-        for level in levels:
-            kept = [event for event in own if (event.confidence or 0.0) >= level]
-            if kept and score_events(truth, kept, collar=collar, offsets=False)[""].precision >= WANTED:
-                least[name] = max(level, 0.01)
+        own = [event for event in found if event.label == name]
+        now = score_events(truth, own, collar=collar)[""]
+        enough[name] = Enough(None)
+        if now.precision >= WANTED:
+            enough[name] = Enough(used.get(name), now.recall)
+        levels = {math.floor(100 * (event.confidence or 0.0)) / 100 for event in own}
+        for level in sorted(levels) if now.precision < WANTED else ():
+            scores = score_events(truth, [each for each in own if (each.confidence or 0.0) >= level], collar=collar)[""]
+            if scores.precision >= WANTED and scores.matched >= KEPT * now.matched:
+                enough[name] = Enough(max(level, 0.01), scores.recall, needed=True)
                 break
-    return least
+    return enough
+
+
+def advice(enough: Mapping[str, Enough], used: Mapping[str, float], recall: Mapping[str, float]) -> str:
+    """Return which confidences are worth a try, with what they cost; empty if none is.
+
+    Parameters
+    ----------
+    enough : mapping of str to Enough
+        Of each class.
+    used, recall : mapping of str to float
+        Confidence that was used, and the recall with it. What was used and is not the default stays in the advice.
+    """
+    from gridcnn.inference.detecting import Detecting
+
+    raised = {name: each for name, each in enough.items() if each.needed}
+    if not raised:
+        return ""
+    others = {name: used[name] for name in enough if name not in raised and used.get(name, 0) != Detecting.confidence}
+    chosen = {name: f"{each.confidence:.2f}" for name, each in raised.items()}
+    chosen |= {name: f"{least:g}" for name, least in others.items() if name in used}
+    costs = ", ".join(f"{name} {each.recall:.3f} instead of {recall[name]:.3f}" for name, each in raised.items())
+    listed = ",".join(f"{name}={least}" for name, least in chosen.items())
+    return f"for a precision of {WANTED:.0%} in these recordings: --min-confidence {listed} (recall of {costs})"
+
+
+def _told(each: Enough) -> str:
+    return "none" if each.confidence is None else f"{each.confidence:.2f}" if each.needed else "as it is"
 
 
 def _share(value: float) -> str:

@@ -12,6 +12,7 @@ from gridcnn.cli.columns import Columns
 from gridcnn.cli.models import load_model, one_item
 from gridcnn.cli.options import EncodingOption, EndOption, ModelArgument, PathOption, StartOption, TextOption
 from gridcnn.cli.output import PAGES, note, prepare_output, written
+from gridcnn.display import counted
 from gridcnn.errors import ConfigurationError
 
 
@@ -61,7 +62,7 @@ def explain(
         from gridcnn.render.plots import write_all
 
         pictures = write_all(trace(fitted, raw), output, label)
-        note(f"{len(pictures)} pictures: {output}")
+        note(f"{counted(len(pictures), 'picture')}: {output}")
         return
     from gridcnn.render.explain_page import explain_page
 

@@ -58,7 +58,7 @@ class LabelledRows:
     def _item(self, asked: Asked) -> dict[str, str]:
         item = asked.item if asked.place is None else asked.place
         if isinstance(item, Segment):
-            times = {"begin": f"{item.start:.10g}", "end": f"{item.end:.10g}"}
+            times = {"begin": _time(item.start), "end": _time(item.end)}
             if self._adapter.reads_texts and self._columns.path is None:
                 return {"text": str(item.path), **times}
             return {"path": os.path.abspath(str(item.path)), **times}  # noqa: PTH100
@@ -91,6 +91,22 @@ class LabelledRows:
         if self._columns.group is not None:
             raise ConfigurationError("--group: the rows of a table of numbers are saved without groups: leave it out.")
         return _numbers_of(source.listed_in, self._columns.encoding, wanted, self._saved_as)
+
+
+RATES = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000, 250_000, 256_000, 384_000)
+"""Samples a second at which a saved time names the same sample as the time of a part: the usual ones, bats included."""
+
+
+def _time(seconds: float) -> str:
+    """Write a time, or a number of samples or words, with no more digits than it takes to read the same part.
+
+    >>> _time(2.2 + 1e-9), _time(0.1 + 0.2), _time(1 / 3), _time(600)
+    ('2.2', '0.3', '0.333333', '600')
+    """
+    at = [round(seconds * rate) for rate in RATES]
+    some = (round(seconds, digits) for digits in range(3, 10))
+    short = next((each for each in some if [round(each * rate) for rate in RATES] == at), seconds)
+    return f"{short:.9f}".rstrip("0").rstrip(".")
 
 
 def _group_of(place: Path, columns: Columns, wanted: set[int]) -> Callable[[Asked], dict[str, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gridcnn.cli.columns import Columns
+from gridcnn.cli.output import note
 from gridcnn.cli.segmented import long_item
 from gridcnn.errors import DataError, ItemError
 from gridcnn.stored import Stored
@@ -16,10 +17,13 @@ from gridcnn.stored import Stored
 if TYPE_CHECKING:
     from gridcnn.adapters import Adapter
 
-__all__ = ["LongItem", "long_items", "read_long"]
+__all__ = ["LongItem", "logs_below", "long_items", "read_long"]
 
 TEXT_FILES = frozenset({".txt", ".md", ".text"})
 """Suffixes of files in a folder that are read as texts."""
+
+MOST_NAMED = 4
+"""Files that a note names."""
 
 
 class LongItem(NamedTuple):
@@ -122,16 +126,39 @@ def _listed(table: Path, adapter: Adapter, columns: Columns | None) -> Iterator[
 def _files_in(folder: Path, adapter: Adapter) -> list[Path]:
     """Return the files below a folder that may hold what the adapter reads, sorted."""
     from gridcnn.datasets import list_media_files
-    from gridcnn.datasets.logs import LOG_FILES
     from gridcnn.datasets.media import walk
 
     if adapter.reads_files:
         return sorted(map(Path, list_media_files(folder).items))
-    suffixes = TEXT_FILES if adapter.reads_texts else LOG_FILES
-    files = sorted(each for each in walk(folder) if each.suffix.lower() in suffixes and each.is_file())
+    if not adapter.reads_texts:
+        return sorted(logs_below(folder))
+    files = sorted(each for each in walk(folder) if each.suffix.lower() in TEXT_FILES and each.is_file())
     if not files:
-        raise DataError(f"{folder}: there is no file in it that ends in {', '.join(sorted(suffixes))}.")
+        raise DataError(f"{folder}: there is no file in it that ends in {', '.join(sorted(TEXT_FILES))}.")
     return files
+
+
+def logs_below(folder: Path) -> list[Path]:
+    """Return the files below a folder that may hold a log, in their order; say which are tables of events.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    from gridcnn.datasets.event_files.plain import holds_events
+    from gridcnn.datasets.logs import LOG_FILES
+    from gridcnn.datasets.media import walk
+
+    files = [each for each in walk(folder) if each.suffix.lower() in LOG_FILES and each.is_file()]
+    if not files:
+        raise DataError(f"{folder}: there is no file in it that ends in {', '.join(sorted(LOG_FILES))}.")
+    events = [each for each in files if each.suffix.lower() not in {".npy", ".npz"} and holds_events(each)]
+    if not events or len(events) == len(files):
+        return files
+    some = ", ".join(map(str, events[:MOST_NAMED])) + (", …" if len(events) > MOST_NAMED else "")
+    note(f"left out, since the columns say where events begin and end, so that it is no log: {some}")
+    return [each for each in files if each not in set(events)]
 
 
 def read_long(one: LongItem, adapter: Adapter) -> Any:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from gridcnn.display import counted
 from gridcnn.durable import make_folder, sync, sync_folder, take_name
 from gridcnn.errors import ConfigurationError
 from gridcnn.pipeline.replacing import replacing
@@ -110,7 +111,8 @@ class Partial:
             ) from None
         if rows and self._place.exists():
             raise ConfigurationError(
-                f"{self} has {rows:,} rows of an unfinished run: go on with it by --resume, or remove it to begin anew."
+                f"{self} has {counted(rows, 'row')} of an unfinished run: go on with it by --resume, or remove it to "
+                "begin anew."
             )
 
     def begin(self, run: Mapping[str, Any], differences: Callable[[Any], list[str]]) -> Mark | None:

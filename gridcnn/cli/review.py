@@ -30,6 +30,7 @@ from gridcnn.cli.options import (
 from gridcnn.cli.output import PAGES, list_skipped, note, prepare_output, written
 from gridcnn.cli.rows import count, nothing
 from gridcnn.cli.waiting import Waiting
+from gridcnn.display import none_can
 from gridcnn.errors import ConfigurationError, DataError, Skipped
 from gridcnn.stored import Stored
 
@@ -95,7 +96,7 @@ def review(
         probabilities, vectors, unreadable = _answers(fitted, sources, seen, strategy, waiting)
         if len(unreadable) == len(seen):
             list_skipped(unreadable)
-            raise DataError(f"none of the {len(seen)} items can be read.")
+            raise DataError(f"{none_can(len(seen), 'item')} be read.")
         waiting.now("drawing")
         from gridcnn.evaluation.candidates import STRATEGIES, choose_candidates
         from gridcnn.render.review_page import Candidate, review_page

@@ -13,6 +13,7 @@ from gridcnn.cli.embedding_file import EmbeddingFile, opened_embeddings
 from gridcnn.cli.models import load_model, one_item
 from gridcnn.cli.options import EncodingOption, EndOption, PathOption, StartOption, TextOption, ThreadsOption
 from gridcnn.cli.output import add_row, note, print_table, table
+from gridcnn.display import percentage
 from gridcnn.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def search(
     shown = table("similarity", "prediction", "confidence", "item")
     for similarity, each in zip(similarities.tolist(), found, strict=True):
         prediction, confidence = ("" if each[name] is None else each[name] for name in ("prediction", "confidence"))
-        add_row(shown, f"{similarity:.4f}", prediction, f"{confidence:.3}" if confidence else "", each["item"])
+        certain = percentage(float(confidence)) if confidence else ""
+        add_row(shown, f"{similarity:.4f}", prediction, certain, each["item"])
     print_table(shown)
     if not found:
         note(f"{embeddings} holds no vectors.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gridcnn.cli.asked import Asked, Source, text_name, unreadable
 from gridcnn.cli.columns import Columns
 from gridcnn.cli.sources import holds_rows
+from gridcnn.display import none_can
 from gridcnn.errors import ConfigurationError, DataError, ItemError, Skipped
 from gridcnn.segments import Segment, Span, file_of
 from gridcnn.stored import Stored
@@ -120,7 +121,7 @@ def read_by(data: Dataset, model: FittedModel) -> Dataset:
         except ItemError as error:
             skipped.append(Skipped(str(place or error.item), error.reason))
     if not kept:
-        raise DataError(f"{data.name}: none of the {len(data):,} items can be used; the first: {skipped[0].reason}.")
+        raise DataError(f"{data.name}: {none_can(len(data), 'item')} be used; the first: {skipped[0].reason}.")
     return replace(data.take(kept), items=items, skipped=(*data.skipped, *skipped))
 
 

@@ -110,7 +110,7 @@ def print_scores_after_training(model: FittedModel) -> None:
     print(
         f"validation: mean average precision {scores['validation_mean_average_precision']:.4f}, micro F1 "
         f"{scores['validation_micro_f1']:.4f}, macro F1 {scores['validation_macro_f1']:.4f}, all labels right "
-        f"{scores['validation_accuracy']:.4f} on {summary['validation_items']:,} items{then}"
+        f"{scores['validation_accuracy']:.4f} on {counted(summary['validation_items'], 'item')}{then}"
     )
 
 
@@ -149,7 +149,8 @@ def score_test_part(model: FittedModel, test: Dataset) -> list[Skipped]:
     )
     print(
         f"test: mean average precision {scores.mean_average_precision:.4f}, micro F1 {scores.micro_f1:.4f}, macro F1 "
-        f"{scores.macro_f1:.4f}, all labels right {scores.accuracy:.4f} on {scores.n_items:,} items, by the saved model"
+        f"{scores.macro_f1:.4f}, all labels right {scores.accuracy:.4f} on "
+        f"{counted(scores.n_items, 'item')}, by the saved model"
     )
     print_unmatched(scores)
     return scored.unreadable

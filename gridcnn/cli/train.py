@@ -42,7 +42,7 @@ from gridcnn.cli.several import compare_label_sets
 from gridcnn.cli.sources import adapter_for, parts_of, read_labelled
 from gridcnn.cli.stopping import sigterm_like_ctrl_c
 from gridcnn.cli.train_report import print_audit, print_plan, print_read, print_scores, report_skipped, write_history
-from gridcnn.display import printable
+from gridcnn.display import counted, printable
 from gridcnn.errors import ConfigurationError, DataError, OrderingError
 from gridcnn.network.config import BackboneConfig
 from gridcnn.training.config import FitConfig, TrainingConfig
@@ -302,7 +302,7 @@ def _finish(model: FittedModel, data: Dataset, test: Dataset | None, files: _Fil
     too_many = report_skipped(skipped, len(data) + len(data.skipped), files.skipped)
     if model.interrupted:
         more = "; the same command goes on from the last checkpoint" if resumable else ""
-        note(f"interrupted after {len(model.history)} epochs: the best weights so far are saved to {place}{more}")
+        note(f"interrupted after {counted(len(model.history), 'epoch')}: the best weights so far are in {place}{more}")
         raise typer.Exit(_INTERRUPTED)
     if too_many:
         raise typer.Exit(_TOO_MANY_SKIPPED)

@@ -112,7 +112,7 @@ def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
         print_scores_after_training(model)
         print(_calibrated(model))
     elif "validation_accuracy" in model.scores:
-        on = f" on {model.summary['validation_items']:,} items"
+        on = f" on {counted(model.summary['validation_items'], 'item')}"
         folds = model.summary.get("folds")
         by = f"each by one of {folds} models, which had not seen it" if folds else "by the model of the first training"
         then = f", {by}" if folds or refitted else ""
@@ -136,7 +136,7 @@ def print_scores(model: FittedModel, test: Dataset | None) -> list[Skipped]:
     model.scores["test_accuracy"] = scores.accuracy
     model.scores["test_items"] = scores.n_items
     model.scores["test_items_trained_on"] = n_trained_on
-    print(f"test accuracy {scores.accuracy:.4f} on {scores.n_items:,} items, by the saved model")
+    print(f"test accuracy {scores.accuracy:.4f} on {counted(scores.n_items, 'item')}, by the saved model")
     error = trust.calibration
     print(f"test calibration error {error.error:.4f} ({error.by_chance:.4f} is to be expected by chance)")
     if n_trained_on:
@@ -174,10 +174,16 @@ def _calibrated(model: FittedModel) -> str:
             return f"probabilities keep the temperature of the model before, {learned.temperature:.2f}"
         return "probabilities are not calibrated"
     before, after = learned.before, learned.after
-    why = f", for their log loss: {before.loss:.4f}, now {after.loss:.4f}" if after.error > before.error else ""
+    now = f"stated probabilities are {100 * after.error:.1f} percentage points off on average"
+    if learned.temperature == 1:
+        return f"{now} (calibration error {after.error:.4f}, 0 is best)"
+    made = "surer" if learned.temperature < 1 else "more modest"
+    why = (
+        f", for their log loss, {before.loss:.4f} before and {after.loss:.4f} now" if after.error > before.error else ""
+    )
     return (
-        f"calibration error {before.error:.4f} before and {after.error:.4f} after its temperature of "
-        f"{learned.temperature:.2f} was fitted to these items{why}"
+        f"{now} (calibration error {after.error:.4f}, 0 is best), {100 * before.error:.1f} before these items made "
+        f"them {made} (temperature {learned.temperature:.2f}{why})"
     )
 
 

@@ -25,7 +25,7 @@ from gridcnn.cli.sources import adapter_for, parts_of, read_labelled
 from gridcnn.cli.stopping import sigterm_like_ctrl_c
 from gridcnn.cli.train import train
 from gridcnn.cli.train_report import print_audit, print_read, print_scores, report_skipped
-from gridcnn.display import printable
+from gridcnn.display import counted, printable
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.network.config import BackboneConfig
 from gridcnn.training.config import FitConfig, TrainingConfig
@@ -196,7 +196,7 @@ def _counted(tuned: Tuned) -> str:
     counts = ", ".join(
         f"{states.count(state)} {state}" for state in ("complete", "pruned", "failed") if state in states
     )
-    return f"the study has {len(states)} trials ({counts})"
+    return f"the study has {counted(len(states), 'trial')} ({counts})"
 
 
 def _finish(tuned: Tuned, data: Dataset, test: Dataset | None, output: Path, page: Path, listed: Path) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from gridcnn.adapters.base import Adapter, sample_of
-from gridcnn.display import as_text
+from gridcnn.display import as_text, none_can
 from gridcnn.errors import DataError, Skipped
 from gridcnn.grid import Axis, GridSpec
 from gridcnn.ordering import OrderReport, Verdict, check_axes, check_order
@@ -160,7 +160,7 @@ def check_grids(
     first = np.unique(encoded.item, return_index=True)[1]  # further windows of an item are no further evidence
     if not len(first):
         worst = encoded.skipped[0]
-        raise DataError(f"none of the {len(sample)} items can be read; the first: {worst.item}: {worst.reason}")
+        raise DataError(f"{none_can(len(sample), 'item')} be read; the first: {worst.item}: {worst.reason}")
     windows = np.asarray(encoded.windows[first])
     reports = check_axes(_apply_frontend(adapter, windows, random_state), alpha=alpha, random_state=random_state).axes
     sequences = [symbols for at in encoded.item[first] if (symbols := adapter.symbols(sample[at])) is not None]

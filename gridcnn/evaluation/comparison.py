@@ -9,6 +9,8 @@ import numpy as np
 import scipy.stats
 from sklearn.metrics import accuracy_score
 
+from gridcnn.display import counted
+
 __all__ = ["Comparison", "compare"]
 
 CERTAIN = 0.05
@@ -40,7 +42,7 @@ class Comparison:
     def verdict(self) -> str:
         """Say in a sentence or two which of them is ahead."""
         by = f"by {100 * abs(self.network - self.baseline):.1f} points"
-        on = f"on {self.n_items} items"
+        on = f"on {counted(self.n_items, 'item')}"
         if self.network == self.baseline:
             return f"The network and the baseline ({self.name}) are level {on}: the baseline is the simpler one."
         ahead = self.network > self.baseline

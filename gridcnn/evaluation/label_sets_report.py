@@ -10,10 +10,11 @@ import numpy as np
 
 from gridcnn.calibration import Calibration
 from gridcnn.certainty import Certainty
+from gridcnn.display import counted
 from gridcnn.errors import Skipped
 from gridcnn.evaluation.baselines import fit_baseline
 from gridcnn.evaluation.label_sets import LabelSetScores, evaluate_label_sets, score_label_sets
-from gridcnn.evaluation.report import MOST_SHOWN, Answer, configuration_of, shown_answer
+from gridcnn.evaluation.report import MOST_SHOWN, Answer, about_trained_on, configuration_of, shown_answer
 from gridcnn.grid import GridSpec
 from gridcnn.inference import predict
 from gridcnn.model import EpochRecord, FittedModel
@@ -74,13 +75,13 @@ class LabelSetReport:
         """How many of the scored items the model was trained on; empty if there are none."""
         if not self.n_trained_on:
             return ""
-        return f"{self.n_trained_on} of the {self.scores.n_items} items were used in training (by their content)."
+        return f"{about_trained_on(self.n_trained_on, self.scores.n_items)}."
 
     def __str__(self) -> str:
         scores = self.scores
         lines = [
             *([f"warning: {self.warning}"] if self.warning else []),
-            f"mean average precision  {scores.mean_average_precision:.4f} on {scores.n_items} items",
+            f"mean average precision  {scores.mean_average_precision:.4f} on {counted(scores.n_items, 'item')}",
             f"micro F1                {scores.micro_f1:.4f}",
             f"macro F1                {scores.macro_f1:.4f}",
             f"all labels right        {scores.accuracy:.4f}",

@@ -12,7 +12,7 @@ import scipy.stats
 from gridcnn.adapters.records import Preview
 from gridcnn.calibration import Calibration, calibrate
 from gridcnn.certainty import Certainty
-from gridcnn.display import as_text, counted
+from gridcnn.display import agreeing, as_text, counted, none_can
 from gridcnn.errors import DataError, ItemError, Skipped
 from gridcnn.evaluation.baselines import fit_baseline
 from gridcnn.evaluation.comparison import Comparison, compare
@@ -23,7 +23,7 @@ from gridcnn.grid import GridSpec
 from gridcnn.inference import predict
 from gridcnn.model import EpochRecord, FittedModel, fitted_model
 
-__all__ = ["MOST_SHOWN", "Answer", "Report", "configuration_of", "make_report", "shown_answer"]
+__all__ = ["MOST_SHOWN", "Answer", "Report", "about_trained_on", "configuration_of", "make_report", "shown_answer"]
 
 MOST_SHOWN = 12
 """Largest number of mistakes, and of hits, that are shown."""
@@ -116,7 +116,7 @@ class Report:
         if not self.n_trained_on:
             return ""
         n_others = self.scores.n_items - self.n_trained_on
-        sentence = f"{self.n_trained_on} of the {self.scores.n_items} items were used in training (by their content)"
+        sentence = about_trained_on(self.n_trained_on, self.scores.n_items)
         if self.n_trained_on > n_others:
             sentence += ", so these scores say little about new items"
         if self.accuracy_on_others is not None:
@@ -141,6 +141,12 @@ class Report:
         if self.baseline is not None:
             lines += [f"baseline           {self.baseline.baseline:.4f} {self.baseline.name}", self.baseline.verdict]
         return "\n".join(lines)
+
+
+def about_trained_on(n_trained_on: int, n_items: int) -> str:
+    """Say how many of the scored items a model was trained on."""
+    used = agreeing(n_trained_on, "was", "were")
+    return f"{n_trained_on} of the {counted(n_items, 'item')} {used} used in training (by their content)"
 
 
 def make_report(
@@ -190,7 +196,7 @@ def make_report(
     answers = predict(model, items, fingerprints=True)
     good = np.flatnonzero(answers.good)
     if not len(good):
-        raise DataError(f"none of the {len(answers)} items can be read; the first: {answers.errors[0]}")
+        raise DataError(f"{none_can(len(answers), 'item')} be read; the first: {answers.errors[0]}")
     called = list(answers.items if names is None else names)
     unreadable = [Skipped(item, why) for item, why in zip(called, answers.errors, strict=True) if why]
     truth = np.asarray(labels).astype(str)[good]

@@ -9,6 +9,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 import torch
 
+from gridcnn.display import none_can
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.explain.steps import Step, record
 from gridcnn.explain.tracing import Trace, name_of
@@ -130,7 +131,7 @@ def top_patches(model: Any, items: Sequence[Any], block: int, count: int = 9) ->
     steps = steps[: steps.index(found[-1]) + 1]
     encoded = encode_items(adapter, items, on_error="skip")
     if not len(encoded.item):
-        raise DataError(f"none of the {len(items)} items can be read; the first: {encoded.skipped[0].reason}")
+        raise DataError(f"{none_can(len(items), 'item')} be read; the first: {encoded.skipped[0].reason}")
     peaks, cells = [], []
     for at in range(0, len(encoded.item), BATCH):
         maps = network.frontend(torch.from_numpy(np.array(encoded.windows[at : at + BATCH])))

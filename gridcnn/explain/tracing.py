@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gridcnn.adapters import Adapter
+from gridcnn.display import percentage
 from gridcnn.errors import ConfigurationError, ItemError
 from gridcnn.explain.steps import Step, record
 from gridcnn.grid import Coordinates, GridSpec
@@ -246,10 +247,10 @@ def _remarks_on_flips(axes: Sequence[str], label: str, chances: np.ndarray) -> l
     """Say which probability each copy of a grid (as it is, flipped) gives the predicted class."""
     if not axes:
         return []
-    others = ", ".join(f"{chance:.1%}" for chance in chances[1:])
+    others = ", ".join(percentage(chance) for chance in chances[1:])
     return [
         f"The answer is the mean over the item as it is, which is shown here, and flipped along its "
-        f"{' and '.join(axes)}: “{label}” has {chances[0]:.1%} as it is and {others} flipped."
+        f"{' and '.join(axes)}: “{label}” has {percentage(chances[0])} as it is and {others} flipped."
     ]
 
 
@@ -258,7 +259,7 @@ def _remarks_on_labels(thresholds: np.ndarray | None, answer: np.ndarray, names:
     if thresholds is None:
         return []
     given = [
-        f"“{names[at]}” ({answer[at]:.1%}, from {thresholds[at]:.0%} on)"
+        f"“{names[at]}” ({percentage(answer[at])}, from {percentage(thresholds[at])} on)"
         for at in np.flatnonzero(answer >= thresholds).tolist()
     ]
     found = f"This one is given {', '.join(given)}." if given else "This one is given none."

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from gridcnn.display import agreeing, counted
 from gridcnn.errors import ConfigurationError, DataError
 from gridcnn.ordering.columns import (
     Roles,
@@ -171,7 +172,9 @@ def _labels(y: Any, rows: int, warnings: list[str]) -> Any:
         raise DataError(f"y has shape {labels.shape}, the table has {rows} rows: give one label per row, not a name")
     absent = pd.isna(labels)
     if absent.any():
-        warnings.append(f"{int(absent.sum())} rows have no label and are left out")
+        warnings.append(
+            f"{counted(int(absent.sum()), 'row has no label and is', 'rows have no label and are')} left out"
+        )
     if absent.all() or len(pd.unique(labels[~absent])) < 2:
         warnings.append("the labels hold one value only: they cannot help, the check goes on without them")
         return None
@@ -223,7 +226,7 @@ def _missing(values: Floats, names: list[str], warnings: list[str]) -> Any:
     looked_at = np.array(names[: values.shape[1]])
     if beyond.any():
         warnings.append(
-            f"infinite and no-data values in {int(beyond.any(axis=0).sum())} columns are taken as missing: "
+            f"infinite and no-data values in {counted(int(beyond.any(axis=0).sum()), 'column')} are taken as missing: "
             f"{name_some(looked_at[beyond.any(axis=0)])}"
         )
         values[beyond] = np.nan
@@ -235,12 +238,12 @@ def _missing(values: Floats, names: list[str], warnings: list[str]) -> Any:
     gaps = missing & ~empty & ~ended
     if rows := int((ended.any(axis=1) & ~gaps.any(axis=1)).sum()):
         warnings.append(
-            f"{rows} of {len(values)} rows have empty cells at their end, as series that end earlier than others: each "
-            "two columns are compared on the rows that have both"
+            f"{rows} of {len(values)} rows {agreeing(rows, 'has', 'have')} empty cells at the end, as series that end "
+            "earlier than others: each two columns are compared on the rows that have both"
         )
     if rows := int(gaps.any(axis=1).sum()):
         warnings.append(
-            f"{rows} of {len(values)} rows have an empty cell or no number in "
+            f"{rows} of {len(values)} rows {agreeing(rows, 'has', 'have')} an empty cell or no number in "
             f"{name_some(looked_at[gaps.any(axis=0)])}: here each two columns are compared on the rows that have both; "
             "training stops at such rows, or skips them (--on-error skip)"
         )

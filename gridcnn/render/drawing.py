@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from gridcnn.display import percentage
 from gridcnn.errors import ConfigurationError
 from gridcnn.explain import Contribution, Patch, Step, Trace
 from gridcnn.grid import GridSpec
@@ -79,7 +80,7 @@ def draw_answer(ax: Axes, trace: Trace, most: int) -> None:
     order = np.argsort(-trace.probabilities)[:most]
     names = [plain(str(trace.classes[index]), 30) for index in order]
     bars = ax.barh(range(len(order)), trace.probabilities[order], color=[FOR] + [GREY] * (len(order) - 1))
-    ax.bar_label(bars, fmt="%.3f", padding=4, fontsize=9)
+    ax.bar_label(bars, fmt=percentage, padding=4, fontsize=9)
     ax.set_yticks(range(len(order)), names)
     ax.invert_yaxis()
     ax.set(xlim=(0, 1.08), xlabel="probability")

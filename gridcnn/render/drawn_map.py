@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,15 @@ LONGEST_NAME = 100  # characters of an item
 LONGEST_CLASS = 24
 APART = 18.0
 """Pixels between two names of classes, one above the other."""
+
+LETTER, BELOW, POINT = 4.0, 4.0, 5.0
+"""Pixels: half of a letter; what a line of text lies below its middle; half of a point."""
+
+NEAR = np.arange(-144.0, 145.0, 12.0)
+"""Pixels from the median of a class at which its name is tried, to each side."""
+
+WORTH_A_POINT = 12.0
+"""Pixels that a name moves rather than cover one more point."""
 
 
 def drawn_map(found: ItemMap | None) -> dict[str, Any] | None:
@@ -61,26 +71,28 @@ def drawn_map(found: ItemMap | None) -> dict[str, Any] | None:
 
 
 def _labels(x: np.ndarray, y: np.ndarray, found: ItemMap, names: list[str], height: float) -> list[dict[str, Any]]:
-    """Return the names of classes at the medians of their items, moved apart where they would overlap."""
+    """Return the names of classes near the medians of their items, where they cover few points and no other name."""
     truth = np.array(found.truth)
-    labels: list[dict[str, Any]] = [
-        {
-            "name": _short(name, LONGEST_CLASS),
-            "x": float(np.median(x[truth == name])),
-            "y": float(np.median(y[truth == name])),
-        }
-        for name in names
-    ]
-    labels.sort(key=lambda label: label["y"])
-    for at, label in enumerate(labels):
-        half = 4 * len(label["name"])
-        label["x"] = round(min(max(label["x"], half), max(x.max() - half, half)), 1)
-        for above in labels[:at]:
-            near = abs(above["x"] - label["x"]) < half + 4 * len(above["name"])
-            if near and label["y"] - above["y"] < APART:
-                label["y"] = above["y"] + APART
-        label["y"] = round(min(label["y"], height + 4), 1)
+    labels: list[dict[str, Any]] = []
+    taken: list[tuple[np.ndarray, float]] = []
+    for name in names:
+        text, own = _short(name, LONGEST_CLASS), truth == name
+        half = LETTER * len(text)
+        across = np.clip(np.median(x[own]) + NEAR, half, max(WIDTH - half, half))
+        down = np.clip(np.median(y[own]) + NEAR, 0.0, height)
+        places = np.stack([each.ravel() for each in np.meshgrid(across, down)], axis=1)
+        off = np.hypot(places[:, 0] - np.median(x[own]), places[:, 1] - np.median(y[own]))
+        covered = sum(_overlaps(places, half + POINT, APART - POINT, point) for point in zip(x, y, strict=True))
+        names_there = sum(_overlaps(places, half + wide, APART, place) for place, wide in taken)
+        best = places[np.argmin(covered + off / WORTH_A_POINT + len(x) * names_there)]
+        taken.append((best, half))
+        labels.append({"name": text, "x": round(float(best[0]), 1), "y": round(float(best[1]) + BELOW, 1)})
     return labels
+
+
+def _overlaps(places: np.ndarray, wide: float, tall: float, other: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return 1 for each place `(n, 2)` that is less than this far from another one to both sides, else 0, `(n,)`."""
+    return ((np.abs(places[:, 0] - other[0]) < wide) & (np.abs(places[:, 1] - other[1]) < tall)).astype(int)
 
 
 def _short(text: str, most: int = LONGEST_NAME) -> str:

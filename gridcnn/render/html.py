@@ -14,6 +14,7 @@ from typing import Any
 
 import jinja2
 
+from gridcnn.display import percentage
 from gridcnn.render.one_script import one_script
 from gridcnn.versions import versions
 
@@ -60,12 +61,8 @@ def _environment() -> jinja2.Environment:
 
 
 def _percent(share: float) -> str:
-    """Write a share as a percentage; a share below 1 is not rounded up to 100 %, and one above 0 not down to 0 %."""
-    if 0 < share < 0.0001:
-        return "<0.01\N{NO-BREAK SPACE}%"
-    if 0.0001 <= share < 0.0005 or 0.9995 <= share < 1:
-        return f"{100 * min(share, 0.9999):.2f}\N{NO-BREAK SPACE}%"
-    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+    """Write a share as a percentage that no line ends in."""
+    return percentage(share).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _plain(value: Any) -> str:

@@ -80,12 +80,18 @@ def name_of(item: Any) -> str:
     if isinstance(item, os.PathLike | Stored):
         return Path(str(item)).name
     if isinstance(item, Segment):
-        return str(replace(item, path=Path(str(item.path)).name))
+        return _to_milliseconds(replace(item, path=Path(str(item.path)).name))
     if isinstance(item, str):
         name = Path(item).name if len(item) < LONGEST_NAME and os.path.isfile(item) else item  # noqa: PTH113
         return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
     shape = getattr(item, "shape", None)
     return f"array of shape {tuple(shape)}" if shape is not None else type(item).__name__
+
+
+def _to_milliseconds(part: Segment) -> str:
+    """Name a part of a file by times that a person can read; one that is shorter than that keeps its own."""
+    start, end = round(part.start, 3), round(part.end, 3)
+    return str(replace(part, start=start, end=end) if start < end else part)
 
 
 def picture_uri(pixels: np.ndarray) -> str:

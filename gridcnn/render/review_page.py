@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -102,7 +101,7 @@ def _shown(model: FittedModel, candidate: Candidate, columns: Sequence[str]) -> 
     preview, grid = seen(model, candidate.item)
     names = model.class_names
     part = candidate.item if isinstance(candidate.item, Segment) else None
-    name = name_of(candidate.name) if part is None else str(replace(part, path=Path(str(part.path)).name))
+    name = name_of(candidate.name if part is None else part)
     found = show(name, preview)
     if grid is not None:
         upwards = model.adapter.spec_.axes[0].upwards
@@ -120,6 +119,6 @@ def _shown(model: FittedModel, candidate: Candidate, columns: Sequence[str]) -> 
         "note": found.note,
         "answer": answer,
         **more,
-        "ranked": [[int(at), round(float(candidate.probabilities[at]), 4)] for at in ranked],
+        "ranked": [[int(at), float(candidate.probabilities[at])] for at in ranked],
         "cells": [candidate.cells.get(column, "") for column in columns],
     }

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -119,18 +118,23 @@ def about_unscored(n_left_out: int, n_left: int) -> str:
     return f"{_items(n_left_out)} to validate on {have} the content of items to train on and {do} not count: {rest}"
 
 
-def about_network(adapter: Adapter, recipe: Recipe, n_items: int, given: Mapping[str, Any]) -> str:
+def about_network(adapter: Adapter, recipe: Recipe, n_items: int, job: Job) -> str:
     """Describe the network and its training, and say who chose them."""
     blocks = ", ".join(map(str, recipe.backbone.kernels))
-    chosen = sorted(name for name, value in given.items() if name in _CHOICES and value not in (None, "auto"))
+    chosen = sorted(name for name, value in job.parameters.items() if name in _CHOICES and value not in (None, "auto"))
     who = f"; set by hand: {few(chosen)}" if chosen else ""
-    epochs = "1 epoch" if recipe.training.epochs == 1 else f"{recipe.training.epochs:,} epochs"
+    epochs = counted(recipe.training.epochs, "epoch")
     how = f"{epochs}, batches of {recipe.training.batch_size}"
     if recipe.training.solved:
         n_maps = sum(recipe.backbone.kernels) * len(recipe.backbone.branches)
         blocks, how = f"{n_maps:,} fixed", "votes found in one step"
     else:
         blocks = f"blocks of {blocks}"
+    if job.only_votes:
+        return (
+            f"network: {blocks} kernels on grids of {adapter.spec_}, which stay as they are; their votes are learned "
+            f"further in one step, from {_items(n_items)}"
+        )
     return (
         f"network: {blocks} kernels on grids of {adapter.spec_}; {how}: the defaults of {type(adapter).__name__} for "
         f"{_items(n_items)}{who}"

@@ -19,6 +19,7 @@ from torch import nn
 
 from gridcnn.adapters import Adapter
 from gridcnn.adapters.base import sample_of
+from gridcnn.display import none_can
 from gridcnn.errors import DataError
 from gridcnn.model import Network
 from gridcnn.network.backbone import ConvPoolDense
@@ -246,7 +247,7 @@ def probe(
         n_sampled *= 4
     windows = encoded.windows
     if not len(windows):
-        raise DataError(f"none of the {len(items)} items can be read; the first: {encoded.skipped[0].reason}")
+        raise DataError(f"{none_can(len(items), 'item')} be read; the first: {encoded.skipped[0].reason}")
     n_windows = max(2 * recipe.training.batch_size, len(windows))
     examples = Examples(
         np.resize(windows, (n_windows, *windows.shape[1:])), np.zeros(n_windows, np.int64), np.ones(n_windows)

@@ -14,6 +14,7 @@ import filelock
 import numpy as np
 import torch
 
+from gridcnn.display import counted
 from gridcnn.errors import ConfigurationError
 from gridcnn.model import EpochRecord, Network
 from gridcnn.pipeline.device import choose_device
@@ -147,8 +148,10 @@ class Checkpoints(Callback):
 
     def on_resume(self, history: Sequence[EpochRecord], steps: int) -> None:
         """Say where the training goes on."""
-        more = f" and {steps} steps of the next" if steps else ""
-        self._say(f"going on from {self._folder.place}: {len(history)} of {self._epochs} epochs{more} are done")
+        more = f" and {counted(steps, 'step')} of the next" if steps else ""
+        self._say(
+            f"going on from {self._folder.place}: {len(history)} of {counted(self._epochs, 'epoch')}{more} are done"
+        )
 
     def on_step(self, n_samples: int) -> None:
         """Write a checkpoint if the last one is old enough."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from gridcnn.adapters import Adapter
 from gridcnn.adapters.questions import Option, Question
+from gridcnn.display import counted
 from gridcnn.multilabel import score_name
 from gridcnn.pipeline.split import LabelledItems
 from gridcnn.training.budget import Budget
@@ -75,7 +76,7 @@ class Choice:
         whole = {name: score for name, score in self.scores.items() if name not in self.given_up}
         scores = ", ".join(f"{name} {score:.1%}" for name, score in whole.items())
         behind = "".join(
-            f"; {name} was given up with {self.scores[name]:.1%} of {n_items:,} items, of which {usual} had "
+            f"; {name} was given up with {self.scores[name]:.1%} of {counted(n_items, 'item')}, of which {usual} had "
             f"{self.beside[name]:.1%}"
             for name, n_items in self.given_up.items()
             if name in self.beside
@@ -86,7 +87,9 @@ class Choice:
         if chosen == usual and max(whole.values(), default=0) > whole.get(usual, 1):
             how = ", since the lead of the other may be chance"
         right = score_name(several=True) if self.several else "right"
-        return f"{self.about}: {scores} {right} of {self.n_items:,} items held out{behind}; taken: {chosen}{how}"
+        return (
+            f"{self.about}: {scores} {right} of {counted(self.n_items, 'item')} held out{behind}; taken: {chosen}{how}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return it JSON-ready, as a model keeps it."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from gridcnn.adapters import Adapter
 from gridcnn.certainty import Certainty
+from gridcnn.display import agreeing, counted
 from gridcnn.model import Network
 from gridcnn.network.backbone import ConvPoolDense
 from gridcnn.pipeline.device import choose_device
@@ -72,9 +73,9 @@ def fold_of_new_items(job: Job, start: Start, seed: int) -> Fold:
     else:
         present, target = np.unique(job.items.target, return_inverse=True)
     if len(new) < len(readable):
-        job.callback.on_message(
-            f"{len(readable) - len(new):,} of {len(readable):,} items are among those that the model was trained on"
-        )
+        known = len(readable) - len(new)
+        among = f"{agreeing(known, 'is', 'are')} among those that the model was trained on"
+        job.callback.on_message(f"{known:,} of {len(readable):,} items {among}")
     unseen = job.items.take(new)
     left = np.flatnonzero(unseen.target.any(axis=0)) if unseen.several else np.unique(unseen.target)
     if len(new) >= SMALLEST_SPLIT and len(left) < len(present):
@@ -96,8 +97,9 @@ def about_start(job: Job, start: Start) -> list[str]:
     what = "a new class" if len(new) == 1 else f"{len(new):,} new classes"
     added = f", with {what}: {few(list(map(str, new)))}" if new else ""
     items = start.model.summary.get("training_items")
-    trained = f", trained on {items:,} items" if items else ""
-    lines = [f"going on from a model of {len(before):,} classes (digest {start.model.digest}{trained}){added}"]
+    trained = f", trained on {counted(items, 'item')}" if items else ""
+    of = counted(len(before), "class", "classes")
+    lines = [f"going on from a model of {of} (digest {start.model.digest}{trained}){added}"]
     if start.missing:
         without = few([str(start.classes[index]) for index in start.missing])
         lines.append(
@@ -107,8 +109,8 @@ def about_start(job: Job, start: Start) -> list[str]:
         )
     elif items and len(job.items.target) < items:
         lines.append(
-            f"these are {len(job.items.target):,} items, fewer than the {items:,} before: what only the others showed "
-            "may be forgotten in part"
+            f"{counted(len(job.items.target), 'item is', 'items are')} given, fewer than the {items:,} before: what "
+            "only the others showed may be forgotten in part"
         )
     return lines
 

@@ -69,6 +69,11 @@ class Job:
     peers: Peers = ALONE  # the processes that encode and train with this one
 
     @property
+    def only_votes(self) -> bool:
+        """Whether the kernels of the model to go on from stay, and only votes are learned, in one step."""
+        return self.start is not None and self.start.only_votes
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The parameters that a person set, and those that the data decided."""
         return {**self.parameters, **self.chosen}

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from torch import nn
 
 from gridcnn.adapters import Adapter
+from gridcnn.display import none_can
 from gridcnn.errors import DataError
 from gridcnn.model import FittedModel, Network
 from gridcnn.multilabel import set_numbers
@@ -110,7 +111,7 @@ def learn(
     adapter = job.fitted(clone(job.adapter), training.items)
     chosen: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     solved = resolve(job.settings, adapter, n_items).training.solved
-    at_once = solved or (job.start is not None and job.start.only_votes)  # in one step, which no limit can shorten
+    at_once = solved or job.only_votes  # in one step, which no limit can shorten
     planned = None if checkpoints is None or budget is None else checkpoints.planned()
     if planned is not None:
         adapter, chosen = reduced(job, adapter, planned.share, training) or (adapter, chosen)
@@ -139,7 +140,7 @@ def learn(
             if tell:
                 announce(job, schedule, chosen)
         if tell:
-            job.say([about_network(adapter, recipe, n_items, job.parameters), *adapter.remarks()])
+            job.say([about_network(adapter, recipe, n_items, job), *adapter.remarks()])
         outcome = training_of(job, solved=solved)(
             network, examples, recipe.training, validation=held, device=device, callback=job.callback
         )
@@ -242,7 +243,7 @@ def _encode(
     if not len(learning.encoded.item):
         worst = learning.encoded.skipped[0]
         raise DataError(
-            f"none of the {len(learning.encoded.skipped)} items can be read; the first: {worst.item}: {worst.reason}"
+            f"{none_can(len(learning.encoded.skipped), 'item')} be read; the first: {worst.item}: {worst.reason}"
         )
     held_out = None if checking is None else _Part(checking, job.encode(adapter, checking, device))
     parts = [part for part in (learning, held_out) if part is not None]

@@ -13,7 +13,7 @@ from gridcnn.display import printable
 from gridcnn.model import EpochRecord, Network
 from gridcnn.multilabel import score_name
 from gridcnn.training.callbacks import Callback
-from gridcnn.training.schedule import in_words
+from gridcnn.training.schedule import in_words, place_of
 
 __all__ = ["NotebookProgress", "notebook_progress"]
 
@@ -61,7 +61,12 @@ class NotebookProgress(Callback):
     def on_start(self, epochs: int, steps_per_epoch: int) -> None:
         """Begin the bar of a training."""
         self._epochs, self._before, self._samples = epochs, 0, 0
-        self._what, self._done, self._total, self._scores = f"epoch 1/{epochs}", 0, epochs * steps_per_epoch, ""
+        self._what, self._done, self._total, self._scores = (
+            place_of(1, epochs, steps_per_epoch),
+            0,
+            epochs * steps_per_epoch,
+            "",
+        )
         self._started = time.perf_counter()
         self._show(now=True)
 
@@ -79,7 +84,7 @@ class NotebookProgress(Callback):
 
     def on_epoch(self, record: EpochRecord, network: Network) -> None:
         """Show the scores of the epoch that ended."""
-        self._what = f"epoch {min(record.epoch + 1, self._epochs)}/{self._epochs}"
+        self._what = place_of(min(record.epoch + 1, self._epochs), self._epochs, self._total // max(self._epochs, 1))
         validation = record.validation_accuracy
         held_out = "" if math.isnan(validation) else f", validation {validation:.3f}"
         self._scores = f"loss {record.loss:.4f}, {score_name(several=network.several)} {record.accuracy:.3f}{held_out}"

@@ -79,8 +79,7 @@ def plan(
         device = choose_device(config.device)
         refits = validation is None and job.refits(fitted) and (job.start is None or checking is not None)
         budget.refit = config.refit if refits else False
-        only_votes = job.start is not None and job.start.only_votes
-        if recipe.training.solved or only_votes:  # in one step, which no limit can shorten
+        if recipe.training.solved or job.only_votes:  # in one step, which no limit can shorten
             budget = Budget(None)
         further = [*_usual(folds)[1:], *[Passes(count(job.items), 0)] * (refits and budget.limit is None)]
         fitting = fit_to_budget(budget, job, fitted, training, checking, device, further)
@@ -89,7 +88,7 @@ def plan(
             schedule = _with_trials(schedule, job, folds, questions, device)
         chosen = {**fitting.chosen, "epochs": schedule.epochs}
         recipe = resolve({**job.settings, **chosen}, fitted, len(training.target))
-    job.say([about_network(fitted, recipe, len(training.target), job.parameters), *fitted.remarks()])
+    job.say([about_network(fitted, recipe, len(training.target), job), *fitted.remarks()])
     with torch.random.fork_rng(devices=[]):
         layers = ConvPoolDense(fitted.spec_, recipe.backbone, len(job.classes)).layers()
     return Plan(fitted.spec_, recipe.backbone, recipe.training, layers, schedule)

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from gridcnn.display import printable
+from gridcnn.display import counted, printable
 from gridcnn.multilabel import score_name
 from gridcnn.training.callbacks import Callback
 from gridcnn.training.notebook import notebook_progress
-from gridcnn.training.schedule import in_words
+from gridcnn.training.schedule import in_words, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +116,7 @@ class PlainProgress(Messages):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._epochs = self._before = 0
+        self._epochs = self._steps = self._before = 0
         self._started = self._next_line = 0.0
         self._reading: float | None = None
 
@@ -125,12 +125,12 @@ class PlainProgress(Messages):
         self._reading = self._reading or time.perf_counter()
         if done == total:
             if time.perf_counter() - self._reading >= SECONDS_BETWEEN_LINES:
-                self._print(f"decoded {total:,} items")
+                self._print(f"decoded {counted(total, 'item')}")
             self._reading = None
 
     def on_start(self, epochs: int, steps_per_epoch: int) -> None:
         """Note how many epochs there will be at most."""
-        self._epochs, self._before = epochs, 0
+        self._epochs, self._steps, self._before = epochs, steps_per_epoch, 0
         self._started = self._next_line = time.perf_counter()
 
     def on_resume(self, history: Sequence[EpochRecord], steps: int) -> None:
@@ -148,7 +148,9 @@ class PlainProgress(Messages):
         self._next_line = now + SECONDS_BETWEEN_LINES
         left = (now - self._started) / (record.epoch - self._before) * (self._epochs - record.epoch)
         speed = f"{record.samples_per_second:,.0f} samples/s"
-        self._print(f"epoch {record.epoch}/{self._epochs}  {_scores(record, network)}  {speed}  {in_words(left)} left")
+        place = place_of(record.epoch, self._epochs, self._steps)
+        left_over = f"  {in_words(left)} left" if self._epochs * self._steps > 1 else ""
+        self._print(f"{place}  {_scores(record, network)}  {speed}{left_over}")
 
     def on_end(self) -> None:
         """Nothing to close."""
@@ -185,14 +187,14 @@ class LiveProgress(Messages):
         """Open the bar of the training."""
         self._epochs, self._steps, self._samples = epochs, steps_per_epoch, 0
         self._started = time.perf_counter()
-        self._training = self._add(f"epoch 1/{epochs}", epochs * steps_per_epoch)
+        self._training = self._add(place_of(1, epochs, steps_per_epoch), epochs * steps_per_epoch)
 
     def on_resume(self, history: Sequence[EpochRecord], steps: int) -> None:
         """Move the bar to where the training goes on."""
         if self._training is not None:
             upcoming = min(len(history) + 1, self._epochs)
             done = len(history) * self._steps + steps
-            self._bars.update(self._training, completed=done, description=f"epoch {upcoming}/{self._epochs}")
+            self._bars.update(self._training, completed=done, description=place_of(upcoming, self._epochs, self._steps))
 
     def on_step(self, n_samples: int) -> None:
         """Move the bar by one batch."""
@@ -208,7 +210,7 @@ class LiveProgress(Messages):
             return
         upcoming = min(record.epoch + 1, self._epochs)
         self._bars.update(
-            self._training, description=f"epoch {upcoming}/{self._epochs}", scores=_short(record, network)
+            self._training, description=place_of(upcoming, self._epochs, self._steps), scores=_short(record, network)
         )
 
     def on_end(self) -> None:

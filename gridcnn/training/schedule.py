@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Schedule", "in_words"]
+from gridcnn.display import counted
+
+__all__ = ["Schedule", "in_words", "place_of"]
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Schedule:
         return self.limit is None or self.seconds <= self.limit
 
     def __str__(self) -> str:
-        what = f"{self.items:,} items, {' × '.join(map(str, self.sizes))}"
-        what += f", {self.epochs:,} epoch{'s' * (self.epochs != 1)}"
+        what = f"{counted(self.items, 'item')}, {' × '.join(map(str, self.sizes))}"
+        what += f", {counted(self.epochs, 'epoch')}"
         if self.trainings > 1 and self.limit is None:
             what += f", {self.trainings} trainings in all"
         about = f"{what}: about {in_words(max(self.seconds, 1))}"
@@ -64,6 +66,15 @@ class Schedule:
         if self.fits:
             return f"{about}{' for both trainings' * self.refit} of the {in_words(self.limit)} allowed"
         return f"{about}, more than the {in_words(self.limit)} allowed, but less would not be worth training"
+
+
+def place_of(epoch: int, epochs: int, steps: int) -> str:
+    """Return where a training is, counted from 1; what is done in one step, such as solved votes, has no epochs.
+
+    >>> place_of(3, 12, steps=40), place_of(1, 1, steps=1)
+    ('epoch 3/12', 'in one step')
+    """
+    return "in one step" if epochs * steps == 1 else f"epoch {epoch}/{epochs}"
 
 
 def in_words(seconds: float) -> str:

@@ -94,7 +94,7 @@ class Start:
         fixed = {name: getattr(config, name) for name in _NETWORK}
         usual = resolve({}, self.adapter, n_items).training
         shorter = {
-            "epochs": max(1, math.ceil(SHARE_OF_EPOCHS * usual.epochs)),
+            "epochs": 1 if self.only_votes else max(1, math.ceil(SHARE_OF_EPOCHS * usual.epochs)),
             "learning_rate": SHARE_OF_RATES * usual.learning_rate,
             "kernel_learning_rate": SHARE_OF_RATES * usual.kernel_learning_rate,
         }

@@ -11,7 +11,9 @@ from PIL import Image
 
 from gridcnn.datasets import load_manifest
 from gridcnn.display import counted
+from gridcnn.evaluation.report import about_trained_on
 from gridcnn.training.announce import about_unscored
+from gridcnn.training.schedule import Schedule
 
 Run = Callable[..., Any]
 
@@ -24,6 +26,8 @@ def test_one_of_a_thing_is_told_in_the_singular(tmp_path: Path) -> None:
     assert repr(data) == "<Dataset m: 1 image item, 1 class>"
     assert "1 item to validate on has the content of items to train on and does not count" in about_unscored(1, 4)
     assert [counted(n, "row") for n in (0, 1, 2_000)] == ["0 rows", "1 row", "2,000 rows"]
+    assert about_trained_on(1, 5) == "1 of the 5 items was used in training (by their content)"
+    assert str(Schedule(1, (8, 8), epochs=1, seconds=2.0)).startswith("1 item, 8 × 8, 1 epoch: ")
 
 
 def test_a_file_of_another_kind_is_told_with_what_was_expected(tmp_path: Path) -> None:

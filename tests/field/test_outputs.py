@@ -287,7 +287,7 @@ def test_a_training_that_is_stopped_saves_its_model(tmp_path, sent, code):
     _, err = command.communicate(timeout=120)
     assert command.returncode in code, err
     assert load(model).interrupted
-    assert b"best weights so far are saved" in err
+    assert b"best weights so far are in" in err
 
 
 def test_a_closed_pipe_ends_a_command_quietly():

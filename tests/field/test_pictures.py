@@ -341,7 +341,7 @@ def test_colour_and_transparency_that_are_not_read_are_told_of():
     )
     assert ImageAdapter().fit([coloured]).remarks() == []
     sticker = np.concatenate([coloured, noise(16, 16, 1)], axis=2)
-    assert "1 of 1 pictures have transparent parts" in ImageAdapter().fit([sticker]).remarks()[0]
+    assert "1 of 1 pictures has transparent parts" in ImageAdapter().fit([sticker]).remarks()[0]
     sticker[..., 3] = 255
     assert ImageAdapter().fit([sticker]).remarks() == []
 
@@ -354,7 +354,7 @@ def test_further_pages_and_frames_are_told_of(tmp_path, suffix):
     frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
     frames[0].save(single, lossless=True)
     adapter = ImageAdapter().fit([path, single])
-    assert adapter.remarks() == ["1 of 2 pictures have several pages or frames, of which only the first is read."]
+    assert adapter.remarks() == ["1 of 2 pictures has several pages or frames, of which only the first is read."]
     assert adapter.cautions(path) == ["only its first page or frame is read"]
     assert adapter.cautions(single) == []
     np.testing.assert_array_equal(adapter.encode(path), adapter.encode(single))

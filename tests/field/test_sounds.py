@@ -420,7 +420,7 @@ def test_windows_padding_silence_and_clipping_are_remarked_on(tmp_path):
         "10 % of the recordings are longer than a window of 1 s (up to 12 s): each is read in several windows, whose "
         "answers are averaged.",
         "10 % of the recordings are shorter than a window of 1 s (down to 0.25 s) and are padded with silence.",
-        "1 of 10 recordings listened to are silent.",
+        "1 of 10 recordings listened to is silent.",
     ]
     loud = AudioAdapter(sample_rate=RATE).fit([(20 * hiss(seed=each)).clip(-1, 1) for each in range(4)])
     assert loud.remarks() == ["4 of 4 recordings listened to are clipped: too loud for their format."]

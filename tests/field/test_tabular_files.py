@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -239,7 +240,7 @@ def test_names_of_columns_may_be_a_rising_scale(tmp_path, names):
 
 
 def test_rows_that_cannot_be_used_are_listed(tmp_path):
-    with pytest.raises(DataError, match=r"none of its 2 rows can be used: row 2: no label; row 3: no text"):
+    with pytest.raises(DataError, match=r"none of the 2 rows can be used: row 2: no label; row 3: no text"):
         load_manifest(made(tmp_path, "x.csv", "text,label\na,\n ,b\n"), text="text", label="label", on_error="skip")
 
 
@@ -379,6 +380,29 @@ def test_one_of_several_filled_sheets_is_named_behind_the_file(tmp_path, run: Ca
     assert "there is no such sheet: the file has 'cats', 'More dogs', 'empty'" in run(
         "train", f"{place}#birds", "--text", "text", "--dry-run"
     ).err  # fmt: skip
+
+
+def test_sheets_of_charts_are_passed_over_and_a_book_of_nothing_else_says_so(tmp_path):
+    """A chart sheet without a chart was an AttributeError of openpyxl; one with a chart, alone, an empty table."""
+    openpyxl = pytest.importorskip("openpyxl")
+    made = openpyxl.load_workbook(book(tmp_path / "book.xlsx"))
+    del made["More dogs"]
+    made["cats"].sheet_state = "hidden"
+    made.create_chartsheet("Sales", 0)
+    made.save(tmp_path / "charts.xlsx")
+    for name in ("cats", "empty"):
+        del made[name]
+    made.save(tmp_path / "only.xlsx")
+
+    assert len(load_manifest(tmp_path / "charts.xlsx", text="text", label="label")) == 6
+    for name, told in (
+        ("charts.xlsx#Sales", "'Sales' holds a chart, a dialog or a macro; the file has 'cats', 'empty': name one"),
+        ("only.xlsx", "expected a sheet of cells; 'Sales' holds a chart, a dialog or a macro; the file has none: put"),
+        ("charts.xlsx#birds", "there is no such sheet: the file has 'cats', 'empty'"),
+        ("charts.xlsx#empty", "no rows: expected one line"),
+    ):
+        with pytest.raises(DataError, match=re.escape(told)):
+            load_manifest(f"{tmp_path / name}", text="text", label="label")
 
 
 def test_files_that_a_sheet_lists_are_relative_to_the_file_and_a_packed_one_has_sheets_too(tmp_path):

@@ -85,6 +85,7 @@ def audit(
     source: str = "",
     random_state: int = 0,
     progress: Progress | None = None,
+    names: Sequence[str] | None = None,
 ) -> Audit:
     """Look for what makes a data set worse than it seems.
 
@@ -110,6 +111,8 @@ def audit(
         Seed of samples, folds and networks.
     progress : callable, optional
         Called with what is being done, how much of it is done, and how much there is.
+    names : sequence of n str, optional
+        What the items are called, if they do not say it themselves; the default is their paths, texts or numbers.
 
     Returns
     -------
@@ -120,7 +123,7 @@ def audit(
     ConfigurationError
         If a check has an unknown name.
     DataError
-        If labels, groups or parts do not have the length of the items.
+        If labels, groups, parts or names do not have the length of the items.
 
     Examples
     --------
@@ -132,7 +135,7 @@ def audit(
     """
     if unknown := [name for name in checks if name not in CHECKS]:
         raise ConfigurationError(f"no check is called {', '.join(unknown)}: choose among {', '.join(CHECKS)}")
-    material = _material(adapter, X, y, groups, parts, tuple(skipped), random_state, progress)
+    material = _material(adapter, X, y, groups, parts, tuple(skipped), random_state, progress, names)
     seconds, left_out, found = dict[str, float](), dict[str, str](), list[Finding]()
     if any(CHECKS[name].decodes for name in checks):
         started = time.perf_counter()
@@ -171,18 +174,19 @@ def _material(
     skipped: tuple[Skipped, ...],
     random_state: int,
     progress: Progress | None,
+    names: Sequence[str] | None = None,
 ) -> Material:
     items = adapter.check_items(X)
     columns = {
         name: None if it is None else np.asarray(it) for name, it in (("y", y), ("groups", groups), ("parts", parts))
     }
-    for name, column in columns.items():
+    for name, column in (*columns.items(), ("names", names)):
         if column is not None and len(column) != len(items):
             raise DataError(f"{name} has {len(column)} entries for {len(items)} items: give one for each item")
     nothing: Progress = lambda doing, done, total: None  # noqa: E731  (a default that is called)
     return Material(
         adapter, items, columns["y"], columns["groups"], columns["parts"], skipped, X, None, (), random_state,
-        progress or nothing,
+        progress or nothing, names,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from gridcnn.display import as_table
+from gridcnn.display import as_table, counted
 
 __all__ = ["MOST_EXAMPLES", "SEVERITIES", "Audit", "Example", "Finding", "NotAskedError", "Severity", "items_are"]
 
@@ -23,7 +23,7 @@ MOST_EXAMPLES = 12
 
 def items_are(count: int) -> str:
     """Return "1 item is" or "2,000 items are", as a message begins."""
-    return "1 item is" if count == 1 else f"{count:,} items are"
+    return counted(count, "item is", "items are")
 
 
 class NotAskedError(Exception):
@@ -154,7 +154,7 @@ class Audit:
     def _repr_html_(self) -> str:
         """Show the findings in a notebook."""
         if not self.findings:
-            return f"<p>{len(self.names):,} items, and nothing was found.</p>"
+            return f"<p>{counted(len(self.names), 'item')}, and nothing was found.</p>"
         return as_table(
             ("severity", "found", "count", "what to do"),
             [(each.severity, each.message, each.count, each.advice) for each in self.findings],

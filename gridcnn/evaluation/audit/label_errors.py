@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gridcnn.display import counted, percentage
 from gridcnn.evaluation.audit.findings import MOST_EXAMPLES, Example, Finding, NotAskedError
 from gridcnn.evaluation.audit.material import Material
 from gridcnn.evaluation.audit.out_of_fold import FOLDS, out_of_fold
@@ -53,16 +54,17 @@ def check_label_errors(material: Material) -> list[Finding]:
     examples = tuple(
         Example(
             (int(items[at]),),
-            f"labelled {names[target[at]]}, looks like {names[suggested[at]]} ({probabilities[at, suggested[at]]:.0%}"
-            f" to {probabilities[at, target[at]]:.0%})",
+            f"labelled {names[target[at]]}, looks like {names[suggested[at]]} "
+            f"({percentage(probabilities[at, suggested[at]])} "
+            f"to {percentage(probabilities[at, target[at]])})",
         )
         for at in suspects[:MOST_EXAMPLES].tolist()
     )
     return [
         Finding(
             "label-errors", "warning",
-            f"{len(suspects):,} labels are probably wrong, by networks that have not seen them and are right "
-            f"{accuracy:.1%} of the time",
+            f"{counted(len(suspects), 'label is', 'labels are')} probably wrong, by networks that have not seen "
+            f"them and are right {accuracy:.1%} of the time",
             "Look at them, and correct those that are wrong.",
             len(suspects), examples,
             {

@@ -47,6 +47,8 @@ class Material:
     random_state : int
         Seed of all that is drawn at random.
     progress : callable, optional
+    names : sequence of n str, or None
+        What the items are called, if they do not say it themselves, such as parts of logs.
     """
 
     adapter: Adapter
@@ -60,6 +62,7 @@ class Material:
     reasons: Sequence[str] = ()
     random_state: int = 0
     progress: Progress = lambda doing, done, total: None
+    names: Sequence[str] | None = None
 
     @property
     def inspector(self) -> Inspector:
@@ -77,8 +80,8 @@ class Material:
         return {at: each for at, each in enumerate(self.inspections or ()) if each is not None}
 
     def name(self, item: int) -> str:
-        """Return what a person calls an item: its path or text, or else its number, from 0."""
-        it = self.items[item]
+        """Return what a person calls an item: its given name, its path or text, or else its number, from 0."""
+        it = self.items[item] if self.names is None else self.names[item]
         if not isinstance(it, NAMED):
             return f"row {item}"
         name = " ".join(str(it).split())

@@ -30,8 +30,9 @@ export function region([offset, size, stride], [y, x]) {
 }
 export const number = (value) => (value < 0 ? "−" : "") + Math.abs(value).toFixed(Math.abs(value) < 100 ? 3 : 1);
 export const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(3);
-export const percent = (share) => { // what is not all is not rounded up to all, and what is something not down to nothing
-  if (share < 0.0001) return "<0.01 %";
-  const fine = share < 0.0005 || (share >= 0.9995 && share < 1);
-  return fine ? `${(100 * Math.min(share, 0.9999)).toFixed(2)} %` : `${(100 * share).toFixed(1)} %`;
+export const percent = (share) => { // the rule of display.percentage: what is below 1 is never 100 %, what is above 0 never 0 %
+  if (share > 0 && share < 0.0001) return "<0.01 %";
+  if (share > 0.9999 && share < 1) return ">99.99 %";
+  const fine = (share > 0 && share < 0.0005) || (share >= 0.9995 && share < 1);
+  return `${(100 * share).toFixed(fine ? 2 : 1)} %`;
 };

@@ -2,6 +2,7 @@
 // If items may have several labels, keys switch each of them on and off, and Enter says that the set is right.
 
 import { all, make, one } from "./dom.js";
+import { percent } from "./numbers.js";
 import { joined, labelsCsv, matching, sameSet } from "./review_labels.js";
 
 const data = JSON.parse(one("#data").textContent);
@@ -27,7 +28,6 @@ function recall() {
 }
 
 const classes = () => [...data.classes, ...state.added];
-const percent = (share) => `${share > 0.999 && share < 1 ? ">99.9" : (100 * share).toFixed(1)} %`;
 const current = () => data.candidates[state.at];
 const shown = (label) => (data.several ? label.join(", ") || "no label" : label);
 const confirmed = (at) => (data.several ? sameSet(state.labels[at], data.candidates[at].given) : state.labels[at] === data.candidates[at].answer);
