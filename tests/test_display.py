@@ -7,7 +7,6 @@ import json
 import math
 import shutil
 import subprocess
-import sys
 from importlib import resources
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +15,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from gridcnn.cli.formats import Column, Csv, FormatName, Shown, format_of
 from gridcnn.display import percentage
 from gridcnn.model import EpochRecord
 from gridcnn.predictions import Predictions
@@ -40,20 +38,6 @@ def test_pages_follow_the_same_rule() -> None:
     code += f"\nconsole.log(JSON.stringify({SHARES}.map(percent)));"
     done = subprocess.run(["node", "--input-type=module", "-e", code], capture_output=True, text=True, check=True)
     assert [each.replace("\N{NO-BREAK SPACE}", " ") for each in json.loads(done.stdout)] == SHOWN
-
-
-def test_a_terminal_shows_percentages_and_a_pipe_or_a_named_format_gets_numbers(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    columns = [Column("item", str), Column("p(a)", float)]
-    values: list[list[Any]] = [["x", "y"], [0.9999998, None]]
-
-    assert format_of(None, None) is Csv
-    assert Csv(columns).rows(values) == b"x,1\ny,\n"
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    assert format_of(None, FormatName.csv) is Csv
-    assert format_of(None, None) is Shown
-    assert Shown(columns).rows(values) == b"x,>99.99 %\ny,\n"
 
 
 def test_a_notebook_shows_percentages_of_answers() -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, ClassVar, NamedTuple
 
-from gridcnn.display import percentage
 from gridcnn.errors import ConfigurationError
 
 __all__ = ["Column", "Format", "FormatName", "format_of"]
@@ -87,7 +85,6 @@ class Csv(Format):
     """
 
     name = FormatName.csv
-    number: ClassVar[Callable[[float], str]] = "{:.6g}".format
 
     def head(self) -> bytes:
         """Return the names of the columns."""
@@ -96,27 +93,21 @@ class Csv(Format):
 
     def rows(self, values: Sequence[Sequence[Any]]) -> bytes:
         """Return a line for each row."""
-        cells = [_cells(each, column, type(self).number) for each, column in zip(values, self.columns, strict=True)]
+        cells = [_cells(each, column) for each, column in zip(values, self.columns, strict=True)]
         return _encoded("".join(f"{','.join(row)}\n" for row in zip(*cells, strict=True)))
-
-
-class Shown(Csv):
-    """Rows for a terminal, where a person reads them: probabilities are percentages."""
-
-    number = percentage
 
 
 def _names(column: Column) -> list[str]:
     return [f"{column.name}_{at}" for at in range(column.size)] if column.kind is tuple else [column.name]
 
 
-def _cells(values: Sequence[Any], column: Column, number: Callable[[float], str]) -> list[str]:
+def _cells(values: Sequence[Any], column: Column) -> list[str]:
     kind = column.kind
     if kind is tuple:
         nothing = "," * (column.size - 1)
         return [nothing if value is None else ",".join(_numbers(value)) for value in values]
     if kind is float:
-        return ["" if value is None else number(value) for value in values]
+        return ["" if value is None else f"{value:.6g}" for value in values]
     if kind is list:
         lines = (None if value is None else ";".join(_cell(each, ";") for each in value) for value in values)
         return ["" if line is None else _cell(line) for line in lines]
@@ -251,8 +242,6 @@ _BY_SUFFIX = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": 
 def format_of(output: Path | None, name: FormatName | None) -> type[Format]:
     """Return the format of a file: the named one, or else that of its suffix, which is csv for a name without one.
 
-    On a terminal, and without a name, it is `Shown`.
-
     Raises
     ------
     ConfigurationError
@@ -260,8 +249,6 @@ def format_of(output: Path | None, name: FormatName | None) -> type[Format]:
     """
     suffix = output.suffix.lower() if output is not None else ""
     is_stream = output is None or (output.exists() and not output.is_file())
-    if output is None and name is None and sys.stdout.isatty():
-        return Shown
     if name is None and suffix and suffix not in _BY_SUFFIX and not is_stream:
         raise ConfigurationError(
             f"{output}: rows are written as csv, jsonl or parquet: let the name end in {', '.join(_BY_SUFFIX)}, or say "
