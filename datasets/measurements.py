@@ -192,8 +192,10 @@ def _refuse_words(items: pd.DataFrame, source: Path) -> None:
     if items.shape[1] - len(words) >= FEWEST_MEASUREMENTS:
         return
     for position in words:
-        cells = [str(cell).strip() for cell in items.iloc[:MOST_LOOKED_AT, position] if not is_missing(cell)]
-        name = items.columns[position]
+        given = [cell for cell in items.iloc[:MOST_LOOKED_AT, position] if not is_missing(cell)]
+        cells, name = [str(cell).strip() for cell in given], items.columns[position]
+        if any(isinstance(cell, bytes) or (isinstance(cell, dict) and "bytes" in cell) for cell in given):
+            raise DataError(f"{source}: the column {name!r} holds files: read them with --path {name} (path_column=).")
         if mostly_files(cells):
             how = how_to_read(name, list(items.columns))
             raise DataError(f"{source}: the column {name!r} names files: {how} (in Python, path_column=).")

@@ -16,6 +16,7 @@ import hashlib
 import itertools
 import logging
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,6 +141,7 @@ def _answered_here(ray: Any, job: Job, workers: int) -> Iterator[Answered]:
     context.target_max_block_size = context.target_min_block_size = 1  # of bytes: each unit is a block of its own
     sent = _Sent(dataclasses.replace(job, model=b""), job.digest, ray.put(job.model))
     by_unit = {"batch_size": None, "batch_format": "numpy", "zero_copy_batch": True, "concurrency": workers}
+    warnings.filterwarnings("ignore", message="The m(ax|in)imum number of concurrent")  # an input is many units
     with ray.data.DataContext.current(context):
         read = ray.data.read_datasource(
             _inputs(ray, sent),

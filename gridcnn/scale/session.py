@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import warnings
@@ -15,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from gridcnn.errors import ConfigurationError
+from gridcnn.errors import ConfigurationError, GridcnnError
 
 __all__ = ["by_client", "connected", "ray_module", "require_answer"]
 
@@ -85,6 +86,8 @@ def connected(address: str | None, workers: int) -> Iterator[None]:
     ------
     ConfigurationError
         If the extra `scale` is not installed, the cluster cannot be reached, or it has too few CPUs.
+    GridcnnError
+        If the cluster is lost in the block.
     """
     if workers < 1:
         raise ConfigurationError(f"--workers takes a number of at least 1, not {workers}.")
@@ -95,16 +98,40 @@ def connected(address: str | None, workers: int) -> Iterator[None]:
         yield
         return
     require_answer(address)
+    with _last_words(f"error: {_lost(address, 'this process was ended from outside, as Ray does then')}"):
+        try:
+            with _signals_kept(), _compiled_code_silenced(), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Ray Client connection timed out")  # which the error says
+                _start(ray, address, workers)
+            _require_cpus(ray, workers)
+            with _compiled_code_silenced():
+                yield
+        except ray.exceptions.RayTaskError:
+            raise  # of the work, not of the cluster
+        except ray.exceptions.RayError as error:
+            raise GridcnnError(_lost(address, " ".join(str(error).split())[:200])) from error
+        finally:
+            with _signals_kept(), suppress(Exception):  # a cluster that is gone is no reason to lose the error before
+                ray.shutdown()
+
+
+def _lost(address: str | None, reason: str) -> str:
+    where = "Ray on this machine" if address in {None, "local"} else f"the Ray cluster at {address}"
+    return (
+        f"{where} was lost ({reason}): see that it has memory and disk left and that `ray status` answers there, and "
+        "give the command again. A prediction goes on by --resume, a training by the same --checkpoint-dir."
+    )
+
+
+@contextmanager
+def _last_words(words: str) -> Iterator[None]:
+    """Let another process say why, if this one ends in the block: Ray's compiled code ends it without an exception."""
+    command = [sys.executable, "-E", "-S", "-c", "import sys; sys.stdin.read(1) or sys.exit(sys.argv[1])", words]
+    watching = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
-        with _signals_kept(), _compiled_code_silenced(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Ray Client connection timed out")  # which the error says
-            _start(ray, address, workers)
-        _require_cpus(ray, workers)
-        with _compiled_code_silenced():
-            yield
+        yield
     finally:
-        with _signals_kept(), suppress(Exception):  # a cluster that is gone is no reason to lose the error before
-            ray.shutdown()
+        watching.communicate(b"\n")
 
 
 def _start(ray: Any, address: str | None, workers: int) -> None:

@@ -52,9 +52,14 @@ class _Folder:
         return (self._place / name).read_bytes()
 
     def write(self, name: str, content: bytes) -> None:
-        self._place.mkdir(parents=True, exist_ok=True)
-        with replacing(self._place / name) as file:
-            file.write(content)
+        try:
+            self._place.mkdir(parents=True, exist_ok=True)
+            with replacing(self._place / name) as file:
+                file.write(content)
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self._place} cannot be written to ({error.strerror}): make room, or choose another place."
+            ) from None
 
     def remove(self, name: str) -> None:
         (self._place / name).unlink(missing_ok=True)
@@ -129,10 +134,7 @@ def place_of(output: str, *, resume: bool = False) -> _Folder | _RemoteFolder:
             f"{output} has shards of a run that was stopped ({len(shards):,}): go on with it by --resume, or remove "
             "the folder to begin anew."
         )
-    try:
-        place.write(SKIPPED, b"")  # so that what is refused is refused before the work
-    except OSError as error:
-        raise ConfigurationError(f"{output} cannot be written to ({error.strerror}): choose another place.") from None
+    place.write(SKIPPED, b"")  # so that what is refused is refused before the work
     return place
 
 

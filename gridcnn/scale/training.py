@@ -15,14 +15,15 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gridcnn.adapters import Adapter
 from gridcnn.errors import ConfigurationError, GridcnnError
-from gridcnn.model import EpochRecord, FittedModel, Network
+from gridcnn.model import FittedModel
+from gridcnn.scale.board import ASKED_EVERY, Board, Writing
 from gridcnn.scale.sent import Sent
 from gridcnn.scale.session import by_client, connected, ray_module
 from gridcnn.scale.sharing import file_among, require_shared_run, whole_names
@@ -36,8 +37,6 @@ MOST_FAILURES = 10
 """Workers that may die before the training is given up."""
 
 WORKERS_END_WITHIN = 5.0  # seconds, after what led them has died
-
-ASKED_EVERY = 0.5  # seconds, for what is new, in both directions
 
 
 @dataclass(frozen=True)
@@ -120,24 +119,25 @@ class _Training:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = NodeAffinitySchedulingStrategy(self.ray.get_runtime_context().get_node_id(), soft=False)
-        self.board = self.ray.remote(num_cpus=0)(_Board).options(scheduling_strategy=here).remote()
+        self.board = self.ray.remote(num_cpus=0)(Board).options(scheduling_strategy=here).remote()
         self.task, self.workers, self.heard = task, workers, heard
+        self.n_heard = 0
         self.model: FittedModel | None = None
         self.error: Exception | None = None
 
     def run(self, folder: Path) -> FittedModel:
         """Train; return the model, or raise what the first worker raised."""
         failed: list[Exception] = []
-        running = threading.Thread(target=self._train, args=(folder, failed), daemon=True)
-        running.start()
+        ended = threading.Event()  # in Python 3.11 Ctrl-C in `Thread.join` makes a thread look as if it had ended
+        threading.Thread(target=self._train, args=(folder, failed, ended), daemon=True).start()
         asked_to_stop = False
         while True:
             try:
-                alive = running.is_alive()  # before what is new: nothing is missed at the end
+                over = ended.is_set()  # before what is new: nothing is missed at the end
                 self._hear()
-                if not alive:
+                if over:
                     break
-                running.join(ASKED_EVERY)
+                ended.wait(ASKED_EVERY)
             except KeyboardInterrupt:
                 if asked_to_stop:
                     raise
@@ -150,7 +150,16 @@ class _Training:
             raise GridcnnError(f"the training by {self.workers} workers failed: {why}")
         return self.model
 
-    def _train(self, folder: Path, failed: list[Exception]) -> None:
+    def _train(self, folder: Path, failed: list[Exception], ended: threading.Event) -> None:
+        try:
+            self._lead_again_and_again(folder)
+        except Exception as error:
+            failed.append(error)
+        finally:
+            ended.set()
+
+    def _lead_again_and_again(self, folder: Path) -> None:
+        """Lead the workers, anew if what leads them is lost."""
         sent = {"task": self.ray.put(self.task), "board": self.board}
         on_gpu = self.task.parameters.get("device") == "cuda"
         for left in reversed(range(MOST_FAILURES)):
@@ -161,11 +170,11 @@ class _Training:
                 else:
                     _lead(sent, self.workers, str(folder), on_gpu=on_gpu)
             except Exception as error:
-                if left and self.model is None and self.error is None and self._is_lost(error):
-                    self._give_up_places()
-                    continue
-                failed.append(error)
-            return
+                if not left or self.model is not None or self.error is not None or not self._is_lost(error):
+                    raise
+                self._give_up_places()
+            else:
+                return
 
     def _give_up_places(self) -> None:
         """Free what the workers held: with nobody to lead them, Ray would keep it for them until this command ends."""
@@ -184,11 +193,12 @@ class _Training:
     def _hear(self) -> None:
         with warnings.catch_warnings():  # arrays that Ray hands out cannot be written to, so the model is copied
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            events = self.ray.get(self.board.read.remote())
+            events = self.ray.get(self.board.read.remote(self.n_heard))
         for name, given in events:
             if name in {"model", "error"}:
                 setattr(self, name, copy.deepcopy(given[0]))
-            elif getattr(self.heard, name)(*given):
+            self.n_heard += 1  # what is interrupted is not heard again, but for these
+            if name not in {"model", "error"} and getattr(self.heard, name)(*given):
                 self.ray.get(self.board.stop.remote("stop"))
 
 
@@ -213,96 +223,6 @@ def _lead(sent: dict[str, Any], workers: int, folder: str, *, on_gpu: bool) -> N
         shutil.rmtree(Path(folder) / name, ignore_errors=True)
 
 
-class _Board:
-    """Where the first worker writes what happens, and reads whether it should stop."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[str, tuple[Any, ...]]] = []
-        self.wish = ""
-        self.places: list[Any] = []
-
-    def take(self, place: Any) -> None:
-        """Note the placement group of Ray that the workers run in."""
-        self.places.append(place)
-
-    def given_up(self) -> list[Any]:
-        """Return the placement groups since the last time."""
-        places, self.places = self.places, []
-        return places
-
-    def write(self, events: list[tuple[str, tuple[Any, ...]]]) -> str:
-        """Add events; return whether to "stop" or to "interrupt", or nothing."""
-        self.events += events
-        return self.wish
-
-    def read(self) -> list[tuple[str, tuple[Any, ...]]]:
-        """Return the events since the last time."""
-        events, self.events = self.events, []
-        return events
-
-    def stop(self, wish: str) -> None:
-        """Ask the first worker to stop."""
-        self.wish = wish
-
-
-class _Writing(Callback):
-    """Writes what happens on the board, and stops the training if that is wished there."""
-
-    def __init__(self, board: Any) -> None:
-        self.board = board
-        self.events: list[tuple[str, tuple[Any, ...]]] = []
-        self.written = time.monotonic()
-        self.steps = 0
-
-    def _add(self, name: str, *given: Any) -> bool:
-        self.events.append((name, given))
-        return self.write()
-
-    def write(self, *, now: bool = False) -> bool:
-        """Send the events every now and then; return whether to stop."""
-        if not now and time.monotonic() - self.written < ASKED_EVERY:
-            return False
-        if self.steps:
-            self.events.append(("on_step", (self.steps,)))
-        wish = ray_module().get(self.board.write.remote(self.events))
-        self.events, self.steps, self.written = [], 0, time.monotonic()
-        if wish == "interrupt":
-            raise KeyboardInterrupt
-        return bool(wish)
-
-    def on_message(self, line: str) -> None:
-        """Write it."""
-        self._add("on_message", line)
-
-    def on_encode(self, done: int, total: int) -> None:
-        """Write it."""
-        self._add("on_encode", done, total)
-
-    def on_start(self, epochs: int, steps_per_epoch: int) -> None:
-        """Write it."""
-        self._add("on_start", epochs, steps_per_epoch)
-
-    def on_resume(self, history: Sequence[EpochRecord], steps: int) -> None:
-        """Write it."""
-        self._add("on_resume", list(history), steps)
-
-    def on_step(self, n_samples: int) -> bool:
-        """Count it."""
-        self.steps += n_samples
-        return self.write()
-
-    def on_epoch(self, record: EpochRecord, network: Network) -> bool:
-        """Write it, with the network."""
-        if self.steps:
-            self.events.append(("on_step", (self.steps,)))
-            self.steps = 0
-        return self._add("on_epoch", record, network)
-
-    def on_end(self) -> None:
-        """Write it."""
-        self._add("on_end")
-
-
 def _work(config: dict[str, Any]) -> None:
     """Be one of the workers."""
     import torch
@@ -318,7 +238,7 @@ def _work(config: dict[str, Any]) -> None:
     from gridcnn.training.fit import fit as fit_here
 
     task: _Task = ray.get(config["task"])
-    writing = _Writing(config["board"])
+    writing = Writing(config["board"])
     try:
         model = fit_here(
             task.adapter,

@@ -192,8 +192,10 @@ def explained(place: Any, *, opening: bool = False) -> Iterator[None]:
             "postgresql://user:password@host/name"
         ) from None
     except ImportError as error:
+        driver = error.name or getattr(error.__cause__, "name", None) or "of its driver"
         raise ConfigurationError(
-            f"--study {_shown(place)} needs the package {error.name}: pip install {error.name}"
+            f"--study {_shown(place)} needs the module {driver}, which is not installed: install the driver of this "
+            "database; that of PostgreSQL comes with pip install 'gridcnn[tune]'"
         ) from None
     except (SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError, RuntimeError) as error:
         if not opening and not isinstance(error, SQLAlchemyError | StorageInternalError | sqlite3.Error):
