@@ -14,8 +14,27 @@ from typing import Any, NamedTuple
 
 import pytest
 
+LONGEST = [
+    "test_predicting_resumed.py", "test_scale_predict.py", "test_scale_train.py", "test_scale_client.py",
+    "test_static_site.py", "test_tune.py", "test_serve_process.py", "test_live_page.py", "test_datasets_buckets.py",
+    "test_estimator.py", "test_deploy.py", "test_examples.py", "test_scale_resume.py",
+]  # fmt: skip
+"""Files that take longest, mostly waiting: they begin first, so that in the end no worker waits for one of them."""
+
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's processes would wait for the tests that run beside theirs
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let pytest-xdist keep the order of the files, not put those of few tests last: these are the longest."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    rank = {name: at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session", autouse=True)
