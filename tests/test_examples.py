@@ -19,8 +19,7 @@ def test_an_example_runs_on_a_small_part(name, n_items, least, capsys, monkeypat
     monkeypatch.setattr("gridcnn.training.folds.MOST_FOLDED", 0)  # one training instead of five
     for kind in (ImageAdapter, AudioAdapter):  # few kernels: fast to train, and to draw
         usual = kind.defaults
-        small = {"kernels": (6, 6)}
-        monkeypatch.setattr(kind, "defaults", lambda self, n_items, usual=usual: {**usual(self, n_items), **small})
+        monkeypatch.setattr(kind, "defaults", lambda self, n, usual=usual: {**usual(self, n), "kernels": (6, 6)})
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
