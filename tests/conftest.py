@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import pytest
 
 LONGEST = [
-    "test_predicting_resumed.py", "test_scale_predict.py", "test_scale_train.py", "test_scale_client.py",
-    "test_static_site.py", "test_tune.py", "test_serve_process.py", "test_live_page.py", "test_datasets_buckets.py",
-    "test_estimator.py", "test_deploy.py", "test_examples.py", "test_scale_resume.py",
+    "test_scale_client.py", "test_examples.py", "test_scale_train.py", "test_tune.py", "test_scale_predict.py",
+    "test_estimator.py", "test_scale_resume.py", "test_predicting_resumed.py", "test_datasets_buckets.py",
+    "test_static_site.py", "test_checkpoints.py", "test_serve_process.py", "test_live_page.py", "test_deploy.py",
 ]  # fmt: skip
-"""Files that take longest, mostly waiting: they begin first, so that in the end no worker waits for one of them."""
+"""Files that take longest begin first, so that in the end no worker waits for one; those with Ray begin in turn."""
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's processes would wait for the tests that run beside theirs

