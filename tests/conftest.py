@@ -21,6 +21,7 @@ LONGEST = [
 ]  # fmt: skip
 """Files that take longest begin first, so that in the end no worker waits for one; those with Ray begin in turn."""
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # also in the processes that tests start: workers share the cores
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's processes would wait for the tests that run beside theirs
 
