@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import shutil
@@ -14,8 +15,28 @@ from typing import Any, NamedTuple
 
 import pytest
 
+LONGEST = [
+    "test_scale_client.py", "test_tune.py", "test_examples.py", "test_estimator.py", "test_scale_train.py",
+    "test_predicting_resumed.py", "test_static_site.py", "test_scale_predict.py", "test_checkpoints.py",
+    "test_serve_process.py", "test_scale_resume.py", "test_live_page.py", "test_deploy.py", "test_datasets_buckets.py",
+]  # fmt: skip
+"""Files that take longest begin first, so that none is waited for in the end; those with Ray, one at a time, lie apart."""
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # also in the processes that tests start: workers share the cores
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's processes would wait for the tests that run beside theirs
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let pytest-xdist keep the order of the files, not put those of few tests last: these are the longest."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    rank = {name: at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,6 +55,14 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def only_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Wait until no other tests use Ray: clusters that run side by side take each other's ports."""
+    with (tmp_path_factory.getbasetemp().parent / "ray.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""One of two processes that train together, for tests/test_peers.py: RANK PORT PLACE."""
+"""Two processes that train together, for tests/test_peers.py: PORT PLACE."""
 
 import functools
 import os
@@ -77,16 +77,18 @@ def told(scenario: str, peers: Peers) -> dict:
 
 
 if __name__ == "__main__":
+    other = os.fork()  # once all is imported
+    peers = Peers(int(other == 0), 2)
     torch.set_num_threads(1)
     following.FEWEST_TO_SHARE = 400
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=sys.argv[2])
-    distributed.init_process_group("gloo", rank=int(sys.argv[1]), world_size=2)
-    peers = Peers(int(sys.argv[1]), 2)
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=sys.argv[1])
+    distributed.init_process_group("gloo", rank=peers.rank, world_size=2)
     if peers.first:
         results = {scenario: told(scenario, peers) for scenario in SCENARIOS}
         peers.hand_out(None)
-        torch.save(results, sys.argv[3])
+        torch.save(results, sys.argv[2])
     else:
         follow(peers)
     distributed.destroy_process_group()
-    os._exit(0)  # threads of torch and the end of the interpreter may meet: "terminate called without an exception"
+    code = os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) if peers.first else 0
+    os._exit(code)  # threads of torch and the end of the interpreter may meet: "terminate called without an exception"

@@ -158,10 +158,20 @@ def test_a_training_that_patience_ended_ends_there_again(tmp_path):
     assert_equal(result(model.fit(items, labels)), expected)
 
 
+class ShortPictures(ImageAdapter):
+    def defaults(self, n_items):
+        return {**super().defaults(n_items), "epochs": 6}
+
+
+class ShortTexts(TextAdapter):
+    def defaults(self, n_items):
+        return {**super().defaults(n_items), "epochs": 6}
+
+
 def test_what_was_planned_for_a_time_limit_is_kept(tmp_path):
     def make(folder):
         model, items, labels = pictures(checkpoint_dir=folder, checkpoint_every=0)
-        return model.set_params(epochs=None, time_limit=4.0), items, labels
+        return model.set_params(adapter=ShortPictures(), epochs=None, time_limit=4.0), items, labels
 
     model, items, labels = make(tmp_path / "run")
     with pytest.raises(Killed):
@@ -178,7 +188,8 @@ def test_what_was_planned_for_a_time_limit_is_kept(tmp_path):
 def test_a_training_on_all_items_that_was_begun_within_a_time_limit_goes_on(tmp_path):
     def make(folder, *callbacks):
         model, items, labels = texts(checkpoint_dir=folder, checkpoint_every=0)
-        return model.set_params(epochs=None, time_limit=120.0, callbacks=callbacks), items, labels
+        limited = {"epochs": None, "time_limit": 120.0, "callbacks": callbacks}
+        return model.set_params(adapter=ShortTexts(), **limited), items, labels
 
     model, items, labels = make(tmp_path / "run", KillAfter(3))
     with pytest.raises(Killed):

@@ -134,6 +134,7 @@ def test_a_set_in_a_bucket_is_trained_on_and_each_file_is_fetched_once(
     assert model.class_names == ["cat", "dog"]
 
 
+@pytest.mark.usefixtures("only_ray")
 def test_workers_fetch_their_shares(pets: str, run: Any, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="Ray is not installed: pip install '.[scale]'")
     command = ["train", f"{pets}/manifest.csv", "--path", "path", "--epochs", "4", "--kernels", "4", "--workers", "2"]

@@ -79,7 +79,9 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-o",
         folder / "m.safetensors",
         "--epochs",
-        12,
+        8,
+        "--kernels",
+        "8,16",
     )
     said = io.StringIO()
     with contextlib.redirect_stderr(said), pytest.raises(SystemExit) as ended:

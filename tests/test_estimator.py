@@ -24,7 +24,7 @@ from gridcnn.training.callbacks import Callback
 from gridcnn.training.loop import standard_error
 
 
-@parametrize_with_checks([GridClassifier(ordering="assume", epochs=30)])  # of up to 200, which take minutes
+@parametrize_with_checks([GridClassifier(ordering="assume", epochs=12)])  # of up to 200, which take minutes
 def test_every_scikit_learn_check_passes(estimator, check):
     check(estimator)
 
@@ -280,6 +280,14 @@ def test_a_bundle_predicts_bit_identically_in_a_fresh_process(waves, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), classifier.predict_proba(X))
 
 
+BASE = {"ordering": "assume", "epochs": 2, "kernel_sizes": (3,), "padding": "same"}
+
+
+@pytest.fixture(scope="module")
+def plain(waves):
+    return GridClassifier(**BASE).fit(*waves)
+
+
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
@@ -291,10 +299,8 @@ def test_a_bundle_predicts_bit_identically_in_a_fresh_process(waves, tmp_path):
         ("class_weight", {"rising": 9.0}), ("validation_fraction", 0.3), ("random_state", 5),
     ],
 )  # fmt: skip
-def test_every_parameter_changes_the_model(waves, parameter, value):
-    base = {"ordering": "assume", "epochs": 2, "kernel_sizes": (3,), "padding": "same"}
-    plain = GridClassifier(**base).fit(*waves)
-    changed = GridClassifier(**{**base, parameter: value}).fit(*waves)
+def test_every_parameter_changes_the_model(waves, plain, parameter, value):
+    changed = GridClassifier(**{**BASE, parameter: value}).fit(*waves)
     shapes = [[w.shape for w in weights(each)] for each in (plain, changed)]
     assert shapes[0] != shapes[1] or not np.array_equal(plain.predict_proba(waves[0]), changed.predict_proba(waves[0]))
 
@@ -348,6 +354,13 @@ def test_ctrl_c_in_a_refit_leaves_what_was_learned_the_first_time(waves):
     np.testing.assert_array_equal(ended.predict_proba(X), first.predict_proba(X))
 
 
+class Short(TextAdapter):
+    """An adapter whose usual trainings are short."""
+
+    def defaults(self, n_items):
+        return {**super().defaults(n_items), "epochs": 3}
+
+
 def test_texts_are_refitted_unless_validation_items_are_given_or_the_time_is_short():
     texts = [f"{word} thing number {at}" for at in range(40) for word in ("good", "bad")]
     labels = ["yes", "no"] * 40
@@ -356,7 +369,7 @@ def test_texts_are_refitted_unless_validation_items_are_given_or_the_time_is_sho
     assert not usual.fit(texts, labels, validation=(texts[:4], labels[:4])).summary_["refit"]
     for limit, refit in ((60.0, True), (0.01, False)):
         with contextlib.nullcontext() if refit else pytest.warns(UserWarning, match="more than the 0 s allowed"):
-            limited = GridClassifier(adapter=TextAdapter(), time_limit=limit).fit(texts, labels)
+            limited = GridClassifier(adapter=Short(), time_limit=limit).fit(texts, labels)
         assert limited.summary_["refit"] is limited.summary_["time"]["chosen"]["refit"] is refit
         assert limited.summary_["training_items"] == (80 if refit else 72)
 

@@ -5,16 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from gridcnn.adapters import AudioAdapter, ImageAdapter
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 @pytest.mark.parametrize(
     ("name", "n_items", "least"),
-    [("x_or_o", 300, 0.7), ("spoken_digits", 80, 0.3), ("questions", 600, 0.4), ("sklearn_pipeline", 120, 0.55)],
+    [("x_or_o", 300, 0.7), ("spoken_digits", 40, 0.3), ("questions", 600, 0.4), ("sklearn_pipeline", 120, 0.55)],
 )
 def test_an_example_runs_on_a_small_part(name, n_items, least, capsys, monkeypatch):
     monkeypatch.delenv("GRIDCNN_DATA", raising=False)
     monkeypatch.setattr("gridcnn.training.folds.MOST_FOLDED", 0)  # one training instead of five
+    for kind in (ImageAdapter, AudioAdapter):  # few kernels: fast to train, and to draw
+        usual = kind.defaults
+        monkeypatch.setattr(kind, "defaults", lambda self, n, usual=usual: {**usual(self, n), "kernels": (6, 6)})
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -31,7 +31,7 @@ LABELS = ["a", "b"] * 60
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(only_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A cluster of one node that listens for clients."""
     from ray.cluster_utils import Cluster
 
@@ -65,7 +65,7 @@ def test_predictions_come_back_to_the_disk_of_the_client(address: str, model: Pa
         main([*command, str(tmp_path / "alone.parquet")])
 
     with contextlib.suppress(SystemExit):
-        main([*command, str(tmp_path / "out"), "--workers", "2", "--ray-address", address])
+        main([*command, str(tmp_path / "out"), "--workers", "1", "--ray-address", address])
 
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["rows"] == 122
     rows, expected = (
@@ -83,7 +83,7 @@ def test_a_model_comes_back_to_the_client_and_so_does_an_error_of_the_input(addr
     assert [record.epoch for record in trained.history] == [1, 2, 3]
 
     with pytest.raises(DataError, match="class"):
-        fit(TextAdapter(), TEXTS, ["same"] * 120, parameters, workers=2, address=address)
+        fit(TextAdapter(), TEXTS, ["same"] * 120, parameters, workers=1, address=address)
 
 
 def test_a_missing_client_is_named_with_its_command(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,9 @@ SOON_LOST = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000,
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory, beside: Callable[[str], ModuleType]) -> Iterator[Any]:
+def cluster(
+    only_ray: None, tmp_path_factory: pytest.TempPathFactory, beside: Callable[[str], ModuleType]
+) -> Iterator[Any]:
     """Two nodes, and a storage that answers as S3 does."""
     from ray.cluster_utils import Cluster
 
@@ -142,16 +144,15 @@ def assert_same(rows: pd.DataFrame, expected: pd.DataFrame) -> None:
             assert rows[name].fillna("").tolist() == expected[name].fillna("").tolist(), name
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
 def test_pictures_get_the_rows_that_one_process_gives(
-    cluster: Any, pictures: Path, tmp_path: Path, workers: str, monkeypatch: pytest.MonkeyPatch
+    cluster: Any, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(pictures)
     monkeypatch.setattr(shards, "ROWS", 16)
     expected = alone(pictures, "clips")
 
     with contextlib.suppress(SystemExit):
-        main(["predict", "m.safetensors", "clips", "-o", str(tmp_path / "out"), "--workers", workers])
+        main(["predict", "m.safetensors", "clips", "-o", str(tmp_path / "out"), "--workers", "2"])
 
     rows = together(tmp_path / "out")
     assert_same(rows, expected)
@@ -174,7 +175,7 @@ def test_texts_get_the_rows_that_one_process_gives(cluster: Any, texts: Path, tm
 def test_rows_of_a_table_get_the_rows_that_one_process_gives(cluster: Any, table: Path, tmp_path: Path) -> None:
     expected = alone(table, str(table / "t.csv"))
 
-    main_of = [str(table / "m.safetensors"), str(table / "t.csv"), "-o", str(tmp_path / "out"), "--workers", "2"]
+    main_of = [str(table / "m.safetensors"), str(table / "t.csv"), "-o", str(tmp_path / "out"), "--workers", "1"]
     with contextlib.suppress(SystemExit):
         main(["predict", *main_of])
 
@@ -191,7 +192,7 @@ def test_pictures_in_parquet_get_the_rows_that_one_process_gives(cluster: Any, p
 
     main_of = [str(pictures / "m.safetensors"), str(tmp_path / "t.parquet"), "-o", str(tmp_path / "out")]
     with contextlib.suppress(SystemExit):
-        main(["predict", *main_of, "--workers", "2"])
+        main(["predict", *main_of, "--workers", "1"])
 
     rows = together(tmp_path / "out")
     assert_same(rows, expected)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,7 +30,7 @@ N_ITEMS = 200
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
+def cluster(only_ray: None) -> Iterator[None]:
     """Start Ray once for all tests."""
     with connected(None, 1):
         yield
@@ -42,17 +45,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with two tables of texts, of which one is missing; shards are small there."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(shards, "ROWS", 32)
-    rows = [f"{'good' if at % 3 else 'bad'} film number {at}" for at in range(N_ITEMS)]
-    pd.DataFrame({"text": [*rows[:20], None, *rows[20:50]]}).to_csv("one.csv", index=False)
-    pd.DataFrame({"text": rows[50:]}).to_csv("two.csv", index=False)
-    return tmp_path
-
-
 def run(model: Path, *options: str) -> int:
     """Predict, and return the exit code."""
     with pytest.raises(SystemExit) as ended:
@@ -60,19 +52,51 @@ def run(model: Path, *options: str) -> int:
     return int(ended.value.code or 0)
 
 
-def stopped(model: Path, monkeypatch: pytest.MonkeyPatch, after: int = 3) -> None:
-    """Begin, and be stopped after some parts, with a shard of all rows that have come."""
-    whole = predicting.answered
+class Begun(NamedTuple):
+    """Two tables of texts in a folder, a whole run over them in `whole`, and one that was stopped in `out`."""
+
+    folder: Path
+    whole: str
+    stopped: str
+
+
+@pytest.fixture(scope="module")
+def begun(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Begun:
+    """One text is missing; the second run was stopped after some parts, with a shard of all rows that had come."""
+    folder = tmp_path_factory.mktemp("begun")
+    answered = predicting.answered
 
     def cut(*arguments: Any) -> Iterator[Any]:
-        for at, part in enumerate(whole(*arguments)):
-            if at == after:
+        for at, part in enumerate(answered(*arguments)):
+            if at == 3:
                 raise KeyboardInterrupt
             yield part
 
-    with monkeypatch.context() as patch:
+    def said(code: int, *options: str) -> str:
+        heard = io.StringIO()
+        with contextlib.redirect_stdout(heard), contextlib.redirect_stderr(heard):
+            assert run(model, *options) == code
+        return heard.getvalue()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(shards, "ROWS", 32)
+        rows = [f"{'good' if at % 3 else 'bad'} film number {at}" for at in range(N_ITEMS)]
+        pd.DataFrame({"text": [*rows[:20], None, *rows[20:50]]}).to_csv("one.csv", index=False)
+        pd.DataFrame({"text": rows[50:]}).to_csv("two.csv", index=False)
+        whole = said(0, "--resume")
+        Path("out").rename("whole")
         patch.setattr(predicting, "answered", cut)
-        assert run(model) == 130
+        return Begun(folder, whole, said(130))
+
+
+@pytest.fixture
+def work(begun: Begun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Begun:
+    """Be in a copy of the folder, where shards are small."""
+    shutil.copytree(begun.folder, tmp_path / "work")
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setattr(shards, "ROWS", 32)
+    return begun
 
 
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -99,13 +123,9 @@ def rows(folder: str = "out") -> pd.DataFrame:
 
 
 def test_a_resumed_run_computes_the_rest_and_has_the_rows_of_one_that_was_not_stopped(
-    model: Path, work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    model: Path, work: Begun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(model) == 0
-    assert f"{N_ITEMS + 1} rows written to out, in " in capsys.readouterr().out
-    Path("out").rename("whole")
-    stopped(model, monkeypatch)
-    assert "items are answered, in out; the same command with --resume goes on" in capsys.readouterr().err
+    assert "items are answered, in out; the same command with --resume goes on" in work.stopped
     before = sum(pq.read_metadata(each).num_rows for each in Path("out").glob("*.parquet"))
     found = computed(monkeypatch)
 
@@ -118,8 +138,9 @@ def test_a_resumed_run_computes_the_rest_and_has_the_rows_of_one_that_was_not_st
     np.testing.assert_allclose(resumed["p(a)"], expected["p(a)"], atol=1e-5)
 
 
-def test_a_resumed_run_goes_on_before_a_damaged_shard(model: Path, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stopped(model, monkeypatch)
+def test_a_resumed_run_goes_on_before_a_damaged_shard(
+    model: Path, work: Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
     damaged = Path("out", "part-00001.parquet")
     damaged.write_bytes(damaged.read_bytes()[:-10])
     first = pq.read_metadata("out/part-00000.parquet").num_rows
@@ -132,11 +153,9 @@ def test_a_resumed_run_goes_on_before_a_damaged_shard(model: Path, work: Path, m
 
 
 def test_shards_of_a_run_that_was_stopped_are_neither_lost_nor_mixed_with_others(
-    model: Path, work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    model: Path, work: Begun, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stopped(model, monkeypatch)
     there = sorted(Path("out").iterdir())
-    capsys.readouterr()
 
     assert run(model) == 2
     assert "go on with it by --resume, or remove the folder to begin anew" in capsys.readouterr().err
@@ -148,10 +167,10 @@ def test_shards_of_a_run_that_was_stopped_are_neither_lost_nor_mixed_with_others
     assert sorted(Path("out").iterdir()) == there
 
 
-def test_resume_without_shards_begins(model: Path, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(model, "--resume") == 0
-    assert "there are no shards to go on with, so this begins anew" in capsys.readouterr().err
-    rows()
+def test_resume_without_shards_begins(work: Begun) -> None:
+    assert "there are no shards to go on with, so this begins anew" in work.whole
+    assert f"{N_ITEMS + 1} rows written to out, in " in work.whole
+    rows("whole")
 
 
 def test_items_that_were_answered_are_passed_over_input_by_input_and_others_are_noticed() -> None:

@@ -28,7 +28,7 @@ PARAMETERS = {"epochs": 4, "folds": 1, "refit": False}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster():
+def cluster(only_ray):
     """Start Ray once for all tests."""
     with connected(None, 2):
         yield
@@ -58,9 +58,25 @@ def some(n_items=300):
     return data.items[chosen], data.labels[chosen]
 
 
-def test_two_workers_train_a_model_and_the_callbacks_here_hear_of_it():
-    heard = Heard()
-    model = fit(ImageAdapter(), *some(), PARAMETERS, workers=2, callbacks=[heard])
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Pictures in rows of a table, a model of two workers, and what was heard of their training."""
+    pixels, labels = some()
+    contents = []
+    for each in pixels:
+        file = io.BytesIO()
+        Image.fromarray((np.asarray(each) * (255 / np.max(each))).astype(np.uint8)).save(file, "PNG")
+        contents.append(file.getvalue())
+    folder, heard = tmp_path_factory.mktemp("rows"), Heard()
+    pq.write_table(pa.table({"raw": contents}), folder / "a.parquet")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        items = datasets.load_manifest("a.parquet", path_column="raw").items
+        return items, fit(ImageAdapter(), items, labels, PARAMETERS, workers=2, callbacks=[heard]), heard
+
+
+def test_two_workers_train_a_model_and_the_callbacks_here_hear_of_it(trained):
+    _, model, heard = trained
     assert heard.epochs == [1, 2, 3, 4]
     assert any(line.startswith("split: ") for line in heard.lines)
     assert model.scores["validation_accuracy"] > 0.6
@@ -112,19 +128,9 @@ def test_a_callback_here_stops_the_workers():
     assert not model.interrupted
 
 
-def test_rows_of_bytes_are_read_by_each_worker_wherever_it_works(tmp_path, monkeypatch):
-    pixels, labels = some(120)
-    contents = []
-    for each in pixels:
-        file = io.BytesIO()
-        Image.fromarray((np.asarray(each) * (255 / np.max(each))).astype(np.uint8)).save(file, "PNG")
-        contents.append(file.getvalue())
-    pq.write_table(pa.table({"raw": contents}), tmp_path / "a.parquet")
-    monkeypatch.chdir(tmp_path)
-    items = datasets.load_manifest("a.parquet", path_column="raw").items
-    model = fit(ImageAdapter(), items, labels, PARAMETERS, workers=2)
+def test_rows_of_bytes_are_read_by_each_worker_wherever_it_works(trained):
+    items, model, _ = trained
     assert str(items[0]) == "a.parquet, row 1"
-    assert model.summary["training_items"] == 108
     assert not model.skipped
 
 
@@ -139,7 +145,7 @@ def test_items_arrive_as_they_were_sent(monkeypatch, items):
 def test_an_error_of_the_input_is_raised_here_at_once():
     items, _ = some(20)
     with pytest.raises(DataError, match="class"):
-        fit(ImageAdapter(), items, ["same"] * 20, PARAMETERS, workers=2)
+        fit(ImageAdapter(), items, ["same"] * 20, PARAMETERS, workers=1)
 
 
 def test_a_cluster_without_a_shared_folder_is_refused_before_work_starts():
@@ -157,3 +163,14 @@ def test_a_cluster_that_does_not_answer_is_told_before_anything_is_read(run, tmp
 def test_more_workers_than_the_cluster_has_are_refused():
     with pytest.raises(ConfigurationError, match="too few for 64 workers"):
         fit(ImageAdapter(), *some(20), PARAMETERS, workers=64)
+
+
+def test_ctrl_c_keeps_the_best_weights_of_the_workers():
+    def interrupt(epoch):
+        if epoch == 3:
+            raise KeyboardInterrupt  # where Ctrl-C may come as well: while the callbacks hear
+
+    model = fit(ImageAdapter(), *some(), {**PARAMETERS, "epochs": 500}, workers=1, callbacks=[Heard(interrupt)])
+
+    assert model.interrupted
+    assert 3 <= len(model.history) < 500

@@ -163,7 +163,8 @@ def test_fixed_kernels_fit_the_series_and_a_small_file(length: int, channels: in
     assert settings["batch_size"] * maps * length <= 2**23 or settings["batch_size"] == 1
 
 
-def test_who_sets_how_kernels_are_learned_gets_learned_ones() -> None:
+def test_who_sets_how_kernels_are_learned_gets_learned_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gridcnn.adapters.array_settings.epoch_count", lambda *_: 2)
     X, y = waves(60)
     model = fit(ArrayAdapter(), X, y, {"learning_rate": 0.01, "folds": 1, "refit": False})
     assert not model.recipe["solved"]

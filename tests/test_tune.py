@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -12,7 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -324,24 +326,62 @@ def test_the_last_training_learns_from_the_validation_items_too():
 
 # ---- a study --------------------------------------------------------------------------------------------------------
 
-KILLED = """
-import os, signal, sys
-sys.path.insert(0, sys.argv[2])
-import test_tune
-class Dying(test_tune.Counting):
-    def on_epoch(self, record, network):
-        if self.trial == 2:
+
+class Dying(Counting):
+    """Is killed in one of the trials."""
+
+    def on_epoch(self, record: Any, network: Any) -> None:
+        if self.trial == self.failing:
             os.kill(os.getpid(), signal.SIGKILL)
-test_tune.search(sys.argv[1], trials=5, callbacks=[Dying()])
+
+
+def apart(study: str, dies_in: int | None = None, **more: Any) -> None:
+    search(study, callbacks=[Dying(dies_in)], **more)
+
+
+HOST = """
+import json, os, sys, traceback
+import torch
+torch.set_num_threads(1)
+sys.path.insert(0, sys.argv[1])
+import test_tune
+test_tune.search(trials=1)
+for line in sys.stdin:
+    children = []
+    for task in json.loads(line):
+        children.append(os.fork())
+        if not children[-1]:
+            try:
+                test_tune.apart(**task)
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+            os._exit(1)
+    print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]), flush=True)
 """
+"""Forks a process for each search that it reads, once all is imported that takes seconds."""
 
 
-def test_a_search_that_was_killed_goes_on_and_no_trial_is_lost(tmp_path):
+@pytest.fixture(scope="module")
+def in_processes() -> Iterator[Callable[..., list[int]]]:
+    """Return what runs searches in processes of their own, side by side, and returns how these ended."""
+    command = [sys.executable, "-c", HOST, str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as host:
+        assert host.stdin is not None
+        assert host.stdout is not None
+
+        def run(*tasks: dict[str, Any]) -> list[int]:
+            print(json.dumps(tasks), file=host.stdin, flush=True)
+            assert select.select([host.stdout], [], [], 300)[0], "no search ends"
+            return json.loads(host.stdout.readline())
+
+        yield run
+        host.stdin.close()
+
+
+def test_a_search_that_was_killed_goes_on_and_no_trial_is_lost(tmp_path, in_processes):
     study = tmp_path / "study.db"
-    code = subprocess.run(
-        [sys.executable, "-c", KILLED, str(study), str(Path(__file__).parent)], check=False
-    ).returncode
-    assert code == -signal.SIGKILL
+    assert in_processes({"study": str(study), "trials": 5, "dies_in": 2}) == [-signal.SIGKILL]
 
     heard = Counting()
     tuned = search(study, trials=5, callbacks=[heard])
@@ -552,7 +592,6 @@ def test_items_judged_are_kept_as_they_were():
 
 # ---- a study in a real PostgreSQL -----------------------------------------------------------------------------------
 
-TESTS = Path(__file__).parent
 PASSWORD = "a secret:with@marks"
 QUOTED = "a%20secret%3Awith%40marks"
 
@@ -604,32 +643,11 @@ def study(server: str) -> str:
     return f"postgresql://tuner:{QUOTED}@{server}/postgres"
 
 
-SHARING = """
-import sys
-sys.path.insert(0, sys.argv[3])
-import test_tune
-test_tune.search(sys.argv[1], trials=int(sys.argv[2]), name=sys.argv[4])
-"""
-
-DYING = SHARING.replace("test_tune.search(", "test_tune.search(callbacks=[Dying()], study=").replace(
-    "import test_tune\n",
-    "import os, signal, test_tune\n"
-    "class Dying(test_tune.Counting):\n"
-    "    def on_epoch(self, record, network):\n"
-    "        if self.trial == 1:\n"
-    "            os.kill(os.getpid(), signal.SIGKILL)\n",
-)
-
-
-def started(code: str, study: str, trials: int, name: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", code, study, str(trials), str(TESTS), name])
-
-
 @pytest.mark.parametrize("kind", ["file", "server"])
-def test_processes_share_one_study_and_its_budget(kind, tmp_path, request):
+def test_processes_share_one_study_and_its_budget(kind, tmp_path, request, in_processes):
     place = str(tmp_path / "study.db") if kind == "file" else request.getfixturevalue("study")
-    both = [started(SHARING, place, 6, "shared") for _ in range(2)]
-    assert [each.wait(300) for each in both] == [0, 0]
+    task = {"study": place, "trials": 6, "name": "shared"}
+    assert in_processes(task, task) == [0, 0]
 
     tuned = search(place, trials=6, name="shared")
     assert 6 <= len(tuned.trials) <= 7, "both may begin the last trial at the same moment"
@@ -637,8 +655,9 @@ def test_processes_share_one_study_and_its_budget(kind, tmp_path, request):
     assert sum(not each.told for each in tuned.trials) == 1
 
 
-def test_what_a_killed_process_tried_is_tried_again(study):
-    assert started(DYING, study, 4, "killed").wait(300) == -signal.SIGKILL
+def test_what_a_killed_process_tried_is_tried_again(study, in_processes):
+    task = {"study": study, "trials": 4, "name": "killed", "dies_in": 1}
+    assert in_processes(task) == [-signal.SIGKILL]
 
     tuned = search(study, trials=3, name="killed")
     whole = search(trials=3)
