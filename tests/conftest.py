@@ -20,7 +20,7 @@ LONGEST = [
     "test_predicting_resumed.py", "test_static_site.py", "test_scale_predict.py", "test_checkpoints.py",
     "test_serve_process.py", "test_scale_resume.py", "test_live_page.py", "test_deploy.py", "test_datasets_buckets.py",
 ]  # fmt: skip
-"""Files that take longest begin first, so that none is waited for in the end; those with Ray, one at a time, lie apart."""
+"""Files that take longest begin first, so that none is waited for; those with Ray, one at a time, lie apart."""
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # also in the processes that tests start: workers share the cores
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
