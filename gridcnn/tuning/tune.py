@@ -235,6 +235,8 @@ def _verdict(
     """Return the trial whose settings are taken, and why: another one than the defaults only if it is better."""
     ranked = best_first(done)
     finalists = [each for each in ranked if _rank(each) < _rank(usual)][:FINALISTS]
+    if len(ranked) == 1:
+        return usual, f"no trial but that of the defaults is complete ({usual.accuracy:.4f}), so they are taken"
     if not finalists:
         return usual, f"none of {len(ranked)} complete trials was better than the defaults ({usual.accuracy:.4f})"
     fresh = fresh_folds(job.items, folds, seed, len(ranked), len(finalists))
