@@ -340,3 +340,10 @@ def test_an_axis_of_length_one_and_an_array_of_one_axis_are_said(
     assert "at least two dimensions" in flat.err
     assert "axis 1 (1): exchangeable: 1 cell: fewer than 5" in one.out
     assert "axis 2 (30): ordered" in one.out
+
+
+@pytest.mark.parametrize("cell", [b"GIF89a", {"bytes": b"GIF89a", "path": "a.gif"}])
+def test_a_column_of_bytes_is_told_how_it_is_read(run, tmp_path, cell):
+    done = run("check", saved(pd.DataFrame({"image": [cell] * 30, "label": ["a", "b"] * 15}), tmp_path / "x.parquet"))
+    assert done.code == 2
+    assert "the column 'image' holds files: read them with --path image" in done.err

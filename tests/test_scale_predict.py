@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -485,6 +486,17 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match=r"holds other files, such as thesis\.txt"):
         shards.place_of(str(tmp_path))
+
+
+def test_a_full_disk_under_the_shards_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    place = shards.place_of(str(tmp_path / "out"))
+    monkeypatch.setattr(shards, "replacing", full)
+
+    with pytest.raises(ConfigurationError, match=r"out cannot be written to \(No space left on device\): make room"):
+        place.write("part-00000.parquet", b"rows")
 
 
 def test_a_result_that_an_error_ends_has_no_manifest(tmp_path: Path) -> None:

@@ -456,6 +456,7 @@ def test_places_that_cannot_hold_a_study_are_told_before_the_work(tmp_path):
         (tmp_path / "text.txt", "is no study"),
         ("nothing://host/name", "neither a file nor the URL"),
         ("://", "neither a file nor the URL"),
+        ("mysql://me:secret@host/name", "needs the module MySQLdb, which is not installed"),
     ]:
         heard = Counting()
         with pytest.raises(ConfigurationError, match=told):
