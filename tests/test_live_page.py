@@ -120,7 +120,7 @@ class Live:
         self.page.wait_for_selector("#answer-now:not([aria-busy=true]) .answer")
         text = self.page.locator("#answer-now .answer").inner_text()
         label, _, chance = text.replace("\N{NO-BREAK SPACE}%", "").replace(" %", "").rpartition(" ")
-        return label, float(chance)
+        return label, float(chance.strip("<>"))
 
     def pixels(self) -> np.ndarray:
         """Return the picture that the network sees."""
