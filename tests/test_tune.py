@@ -502,6 +502,12 @@ def test_what_no_search_can_do_is_refused(parameters, more, told):
         tune(adapter(), *pictures(), {**QUICK, **parameters}, **{"trials": 1, **more})
 
 
+def test_a_first_trial_that_is_longer_than_the_time_is_told():
+    heard = Counting()
+    tune(adapter(), *pictures(), QUICK, seconds=0.01, train=False, callbacks=[heard])
+    assert any("the trials took longer than the 0.01 s allowed" in line for line in heard.lines)
+
+
 def test_a_search_ends_in_time():
     tuned = tune(adapter(), *pictures(), QUICK, seconds=1.0, train=False)
     assert 1 <= len(tuned.trials) < 50

@@ -158,6 +158,8 @@ def tune(
     clock = _Clock(seconds, started, len(folds), train=train)
     wanted = trials if trials is not None else TRIALS if seconds is None else 2**31
     search.run(wanted, clock.may_begin, wait=train)
+    if seconds is not None and time.perf_counter() - started > seconds:
+        watcher.on_message(f"the trials took longer than the {seconds:g} s allowed: one is not ended in its middle")
     outcome = _outcome(search, job, space, folds, seed, anew=train)
     if not train:
         watcher.on_searched()
