@@ -40,13 +40,16 @@ def address(only_ray: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         port = free.getsockname()[1]
         free.close()
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("GRPC_ENABLE_FORK_SUPPORT", "0")  # what listens forks for each client, which its handlers may stop
         patch.chdir(tmp_path_factory.mktemp("elsewhere"))
         head = {"num_cpus": 3, "object_store_memory": 128 * 2**20, "ray_client_server_port": port}
         started = Cluster(initialize_head=True, head_node_args=head)
-        until = time.monotonic() + 60  # the process that listens starts last
-        while socket.socket().connect_ex(("127.0.0.1", port)) and time.monotonic() < until:
-            time.sleep(0.1)
-        yield f"ray://127.0.0.1:{port}"
+        listening = f"ray://127.0.0.1:{port}"
+        for _ in range(4):  # what listens starts last, and what it starts for a client may be late on a busy machine
+            with contextlib.suppress(ConfigurationError), connected(listening, 1):
+                break
+            time.sleep(5)
+        yield listening
         started.shutdown()
 
 
