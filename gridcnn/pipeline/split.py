@@ -84,7 +84,7 @@ def merge_repeats(given: LabelledItems, *, files: bool = False, cache: Path | No
     used = np.flatnonzero(given.weight > 0).tolist()
     names = [identity(given.items[index], index) for index in used]
     keys = content_keys([given.items[index] for index in used], names, files=files, cache=cache)
-    if len(set(keys)) == len(keys):  # as usual, and for a million items in half the memory
+    if len(set(keys)) == len(keys):  # as usual, and less to hold at a time
         return given.take(np.array(used)[sorted(range(len(used)), key=names.__getitem__)])
     first: dict[tuple[bytes, Any], tuple[bytes, int]] = {}
     total: dict[tuple[bytes, Any], float] = {}
