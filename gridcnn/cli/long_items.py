@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -126,15 +126,21 @@ def _listed(table: Path, adapter: Adapter, columns: Columns | None) -> Iterator[
 def _files_in(folder: Path, adapter: Adapter) -> list[Path]:
     """Return the files below a folder that may hold what the adapter reads, sorted."""
     from gridcnn.datasets import list_media_files
-    from gridcnn.datasets.media import walk
 
     if adapter.reads_files:
         return sorted(map(Path, list_media_files(folder).items))
     if not adapter.reads_texts:
         return sorted(logs_below(folder))
-    files = sorted(each for each in walk(folder) if each.suffix.lower() in TEXT_FILES and each.is_file())
+    return sorted(_ending_in(TEXT_FILES, folder))
+
+
+def _ending_in(suffixes: Collection[str], folder: Path) -> list[Path]:
+    """Return the files below a folder that end in one of these, in the order of the paths."""
+    from gridcnn.datasets.media import walk
+
+    files = [each for each in walk(folder) if each.suffix.lower() in suffixes and each.is_file()]
     if not files:
-        raise DataError(f"{folder}: there is no file in it that ends in {', '.join(sorted(TEXT_FILES))}.")
+        raise DataError(f"{folder}: there is no file in it that ends in {', '.join(sorted(suffixes))}.")
     return files
 
 
@@ -148,17 +154,15 @@ def logs_below(folder: Path) -> list[Path]:
     """
     from gridcnn.datasets.event_files.plain import holds_events
     from gridcnn.datasets.logs import LOG_FILES
-    from gridcnn.datasets.media import walk
 
-    files = [each for each in walk(folder) if each.suffix.lower() in LOG_FILES and each.is_file()]
-    if not files:
-        raise DataError(f"{folder}: there is no file in it that ends in {', '.join(sorted(LOG_FILES))}.")
+    files = _ending_in(LOG_FILES, folder)
     events = [each for each in files if each.suffix.lower() not in {".npy", ".npz"} and holds_events(each)]
     if not events or len(events) == len(files):
         return files
     some = ", ".join(map(str, events[:MOST_NAMED])) + (", …" if len(events) > MOST_NAMED else "")
     note(f"left out, since the columns say where events begin and end, so that it is no log: {some}")
-    return [each for each in files if each not in set(events)]
+    tables = set(events)
+    return [each for each in files if each not in tables]
 
 
 def read_long(one: LongItem, adapter: Adapter) -> Any:
